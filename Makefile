@@ -1,0 +1,83 @@
+# LiveBand: everything from nothing. `make help` lists the targets.
+# PYTHON=python3.12 takes another interpreter; PIP_FLAGS="--extra-index-url ..." takes torch's CPU-only build from its index.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+PIP_FLAGS ?=
+PYTEST_FLAGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
+BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
+# Tests render with fluidsynth and one small font; the tracker used for scores (madmom) is compiled on the spot.
+TEST_PACKAGES := libfluidsynth3 timgm6mb-soundfont gcc python3-dev
+FONT_PACKAGES := libfluidsynth3 timgm6mb-soundfont fluid-soundfont-gm musescore-general-soundfont-lossless \
+                 csound-soundfont fluidr3mono-gm-soundfont
+
+.PHONY: help demo bench test test-quick check format install dev fonts hooks clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+demo: install  ## play along with the bundled recording: audio files and a picture
+	$(BIN)/liveband demo
+
+bench: install  ## cost per frame and distance to the limit; appended to benchmarks/results
+	@if [ -z "$(BENCHMARKS)" ]; then echo "no benchmarks yet"; fi
+	@set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name; done
+
+test: dev  ## every test
+	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+test-quick: dev  ## every test that takes seconds
+	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_FLAGS)
+
+check: dev  ## ruff, format, types, layers, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+format: dev  ## let ruff repair and format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+install: $(VENV)/.core  ## the program alone, in .venv
+
+dev: $(VENV)/.tracker  ## the program, its tests and tools, in .venv
+
+fonts:  ## the larger sound fonts that `liveband data render` plays
+	@.ci/apt-install $(FONT_PACKAGES)
+
+hooks: dev  ## run the checks at every commit
+	$(BIN)/pre-commit install
+
+clean:  ## remove .venv, caches and what the demo wrote
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache liveband-demo dist build
+
+# Stamps: a second run installs nothing unless a file named here has changed.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/apt-install python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing liveband into $(VENV) (once, some minutes)"
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	@.ci/apt-install $(TEST_PACKAGES)
+	@echo "installing tests and tools into $(VENV)"
+	@$(PIP) -e ".[dev]"
+	@touch $@
+
+# madmom's source package builds on today's Python only without isolation and with Cython 3. It is a tool for scores: optional.
+$(VENV)/.tracker: $(VENV)/.dev
+	@$(BIN)/python -c 'from importlib.metadata import version; version("madmom")' 2>/dev/null \
+	 || { echo "building the beat tracker used by liveband evaluate" \
+	      && $(PIP) cython setuptools wheel && $(PIP) --no-build-isolation --no-deps madmom; } \
+	 || echo "the beat tracker could not be built: liveband evaluate will say so"
+	@touch $@
