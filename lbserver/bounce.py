@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Offline rendering: a recording goes through the engine as live audio would, and comes out as stem files."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from math import log10
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lbserver import timeline
+from lbserver.accompanist import Accompanist, Audio, Spec
+from lbserver.audio_files import BLOCK_SAMPLES, AudioReader, AudioWriter, to_channels
+from lbserver.conditions import HostKnowledge, condition_source
+from lbserver.engine import Queue, SessionConfig, StreamDriver, grid_of
+from lbserver.errors import LiveBandError
+from lbserver.loudness import LoudnessMeter, peak_dbfs
+
+OUTPUT_CHANNELS = 2
+MIX = "mix"
+_BLEND_PEAK = 10 ** (-1.0 / 20)  # a blend that would clip is turned down to -1 dBFS
+
+
+@dataclass(frozen=True, kw_only=True)
+class BounceRequest:
+    """What to render. `outputs` maps stem names, and `mix` for the blend of input and stems, to files.
+
+    `stems` are rendered; those without an entry in `outputs` are heard in the blend only.
+    `feed_samples` is the block size the engine is fed with; it changes no bit of the result.
+    """
+
+    source: Path
+    stems: tuple[str, ...]
+    outputs: Mapping[str, Path]
+    knowledge: HostKnowledge = HostKnowledge()
+    anticipation_ms: float | None = None
+    seed: int = 0
+    variation: float = 1.0
+    gain_db: float = 0.0
+    feed_samples: int = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileReport:
+    """One written file; loudness and peak are None where there is none to speak of."""
+
+    name: str
+    path: Path
+    loudness_lufs: float | None
+    peak_dbfs: float | None
+    clipped_samples: int
+    lowered_db: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BounceReport:
+    """What was rendered; `rtf` is seconds of audio per second of compute, of all stems at once."""
+
+    source: Path
+    duration_s: float
+    samples: int
+    rate_hz: int
+    source_channels: int
+    source_loudness_lufs: float | None
+    model: str
+    weights_id: str
+    stems: tuple[str, ...]
+    seed: int
+    timing: timeline.Timing
+    anticipation_ms: float
+    frame_ms: float
+    compute_s: float
+    rtf: float
+    files: tuple[FileReport, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for `--json`."""
+        values = {**vars(self), "source": str(self.source), "stems": list(self.stems)}
+        values["files"] = [{**vars(file), "path": str(file.path)} for file in self.files]
+        values["timing"] = {
+            name: float(value) if not isinstance(value, int) else value
+            for name, value in vars(self.timing).items()
+        }
+        return values
+
+
+Progress = Callable[[float, float], None]
+"""Called with the seconds of audio done, and in all."""
+
+
+def plan_anticipation_frames(spec: Spec, anticipation_ms: float | None) -> int:
+    """Whole frames nearest to the wish, by default 1, or the least that the model was made for.
+
+    Raises LiveBandError outside of the model's range.
+    """
+    least, most = spec.anticipation_frames
+    if anticipation_ms is None:
+        return min(max(1, least), most)
+    if not 0 <= anticipation_ms < 1e6:
+        raise LiveBandError(f"an anticipation of {anticipation_ms:g} ms is out of range: it is 0 or more")
+    grid = timeline.Grid(host_rate_hz=spec.sample_rate, model_rate_hz=spec.sample_rate, hop_samples=spec.hop)
+    frames = timeline.anticipation_frames_nearest(grid, anticipation_ms)
+    if not least <= frames <= most:
+        raise LiveBandError(
+            f"an anticipation of {anticipation_ms:g} ms is out of range: {spec.name} takes "
+            f"{least * spec.frame_ms:g} to {most * spec.frame_ms:g} ms"
+        )
+    return frames
+
+
+def plan_outputs(
+    source: Path, out: Path, stems: tuple[str, ...], *, mix: bool, mix_only: bool
+) -> dict[str, Path]:
+    """Which file each stem, and the blend as `mix`, is written to.
+
+    One file is written to `out` itself. Several become `out` with the name before the ending: `o.wav` ->
+    `o_bass.wav`, `o_mix.wav`. If `out` is a folder, or ends with no audio ending, they go into it, named after
+    the source: `song_bass.wav`; the folder is made if its parent exists.
+    """
+    names = [MIX] if mix_only else [*stems, *([MIX] if mix else [])]
+    if out.is_dir() or not out.suffix:
+        return {name: out / f"{source.stem}_{name}.wav" for name in names}
+    if len(names) == 1:
+        return {names[0]: out}
+    return {name: out.with_name(f"{out.stem}_{name}{out.suffix}") for name in names}
+
+
+def bounce(
+    request: BounceRequest, accompanist: Accompanist, progress: Progress = lambda _done_s, _total_s: None
+) -> BounceReport:
+    """Render. All files appear under their names at the end, together, or none does.
+
+    Memory does not grow with the length of the source, but for 0.3 MB an hour of loudness readings.
+    Raises LiveBandError; on any exception the `.part` files are removed.
+    """
+    if request.feed_samples < 1:
+        raise LiveBandError(f"a block of {request.feed_samples} samples cannot be fed: at least 1")
+    if not 0.0 <= request.variation <= 4.0:
+        raise LiveBandError(f"a variation of {request.variation:g} is out of range: 0 to 4")
+    if not -60.0 <= request.gain_db <= 24.0:
+        raise LiveBandError(f"a gain of {request.gain_db:g} dB is out of range: -60 to 24 dB")
+    for name in request.outputs:
+        if name != MIX and name not in request.stems:
+            raise LiveBandError(
+                f"an output for {name!r}, which is not among the stems {', '.join(request.stems)}"
+            )
+    spec = accompanist.spec
+    frames = plan_anticipation_frames(spec, request.anticipation_ms)
+    with ExitStack() as stack:
+        reader = stack.enter_context(AudioReader(request.source))
+        if any(_same_file(path, request.source) for path in request.outputs.values()):
+            raise LiveBandError(f"the output would replace the input {request.source}: choose another name")
+        driver = StreamDriver(
+            accompanist,
+            SessionConfig(
+                host_rate_hz=reader.rate_hz,
+                stems=request.stems,
+                anticipation_frames=frames,
+                seed=request.seed,
+                variation=request.variation,
+            ),
+            condition_source(request.knowledge, grid_of(spec, reader.rate_hz)),
+        )
+
+        def open_writer(path: Path) -> AudioWriter:
+            return stack.enter_context(
+                AudioWriter(
+                    path, rate_hz=reader.rate_hz, channels=OUTPUT_CHANNELS, expected_samples=reader.frames
+                )
+            )
+
+        writers = {name: open_writer(path) for name, path in request.outputs.items()}
+        sinks = {name: _Sink(writer) for name, writer in writers.items() if name != MIX}
+        # How loud the blend gets is known at its end: it is kept as floats and written in a second pass.
+        blend = _Sink(open_writer(_draft_of(request.outputs[MIX]))) if MIX in writers else None
+        source_meter = LoudnessMeter(rate_hz=reader.rate_hz, channels=OUTPUT_CHANNELS)
+        gain = np.float32(10.0 ** (request.gain_db / 20.0))
+        started = time.perf_counter()
+        for heard, played in _stream(reader, driver, request.feed_samples):
+            played = played * gain
+            source_meter.push(heard)
+            for stem, audio in zip(request.stems, played, strict=True):
+                if stem in sinks:
+                    sinks[stem].put(audio)
+            if blend is not None:
+                blend.put(heard + played.sum(axis=0))
+            progress(driver.read / reader.rate_hz, reader.frames / reader.rate_hz)
+        compute_s = time.perf_counter() - started
+        scale = 1.0
+        if blend is not None:
+            blend.writer.finish()
+            scale = min(1.0, _BLEND_PEAK / blend.meter.peak) if blend.meter.peak > 1.0 else 1.0
+            sinks[MIX] = _Sink(writers[MIX])
+            with AudioReader(blend.writer.part) as draft:
+                for block in draft.blocks():
+                    sinks[MIX].put(block * np.float32(scale))
+        for writer in writers.values():
+            writer.finish()
+        for writer in writers.values():
+            writer.publish()
+    duration_s = driver.read / reader.rate_hz
+    return BounceReport(
+        source=request.source,
+        duration_s=duration_s,
+        samples=driver.read,
+        rate_hz=reader.rate_hz,
+        source_channels=reader.channels,
+        source_loudness_lufs=source_meter.lufs(),
+        model=spec.name,
+        weights_id=spec.weights_id,
+        stems=request.stems,
+        seed=request.seed,
+        timing=driver.timing,
+        anticipation_ms=frames * spec.frame_ms,
+        frame_ms=spec.frame_ms,
+        compute_s=compute_s,
+        rtf=duration_s / max(compute_s, 1e-9),
+        files=tuple(
+            FileReport(
+                name=name,
+                path=writer.path,
+                loudness_lufs=sinks[name].meter.lufs(),
+                peak_dbfs=peak_dbfs(sinks[name].meter.peak),
+                clipped_samples=writer.clipped_samples,
+                lowered_db=-20.0 * log10(scale) if name == MIX and scale < 1.0 else 0.0,
+            )
+            for name, writer in writers.items()
+        ),
+    )
+
+
+class _Sink:
+    """A writer that is measured as it is written."""
+
+    def __init__(self, writer: AudioWriter) -> None:
+        self.writer = writer
+        self.meter = LoudnessMeter(rate_hz=writer.rate_hz, channels=writer.channels)
+
+    def put(self, audio: Audio) -> None:
+        self.writer.write(audio)
+        self.meter.push(audio)
+
+
+def _stream(reader: AudioReader, driver: StreamDriver, feed: int) -> Iterator[tuple[Audio, Audio]]:
+    """The source as heard [2, T] beside what was played at the same positions [B, 2, T].
+
+    The file is read and written in large blocks; only the engine sees the small ones.
+    """
+    waiting = Queue(OUTPUT_CHANNELS)
+    for block in reader.blocks(max(BLOCK_SAMPLES, feed)):
+        heard = to_channels(block, OUTPUT_CHANNELS)
+        waiting.put(heard)
+        mix = to_channels(heard, driver.accompanist.spec.channels)
+        played = [driver.push(mix[:, at : at + feed]).audio for at in range(0, mix.shape[-1], feed)]
+        yield _beside(waiting, played)
+    yield _beside(waiting, [driver.flush().audio])
+
+
+def _beside(waiting: Queue, played: list[Audio]) -> tuple[Audio, Audio]:
+    audio = np.concatenate(played, axis=-1)
+    if audio.shape[1] != OUTPUT_CHANNELS:
+        audio = np.repeat(audio, OUTPUT_CHANNELS, axis=1)
+    return waiting.take(audio.shape[-1]), audio
+
+
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.draft.wav")
+
+
+def _same_file(a: Path, b: Path) -> bool:
+    return a.exists() and a.samefile(b)

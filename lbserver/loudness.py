@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Integrated loudness of a stream (ITU-R BS.1770-4) in bounded memory, with pyloudnorm's K-weighting.
+
+pyloudnorm measures whole arrays. The same filters run here with their state kept between blocks, and only the
+energy of each 100 ms stays in memory (36,000 numbers an hour), so a file of any length can be measured.
+"""
+
+import numpy as np
+import pyloudnorm
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from lbserver.accompanist import Audio
+
+_SEGMENT_S = 0.1  # gating blocks of 0.4 s start every 0.1 s
+_SEGMENTS_PER_BLOCK = 4
+
+
+class LoudnessMeter:
+    """Feed blocks [C, T] of one or two channels; `lufs` at any time. Also the peak.
+
+    State: filter memories, the energy of each finished segment, the samples of the segment under way.
+    """
+
+    def __init__(self, *, rate_hz: int, channels: int) -> None:
+        # The meter's filter stages are its K-weighting, designed for this rate.
+        self._stages = list(pyloudnorm.Meter(rate_hz)._filters.values())
+        self._memories = [np.zeros((channels, 2)) for _ in self._stages]
+        self._rate_hz = rate_hz
+        self._channels = channels
+        self._samples = 0
+        self._segment_energy: list[float] = []
+        self._energy = 0.0
+        self.peak = 0.0
+
+    def push(self, audio: Audio) -> None:
+        """Measure the next samples [C, T]."""
+        if not audio.shape[-1]:
+            return
+        self.peak = max(self.peak, float(np.abs(audio).max()))
+        weighted: NDArray[np.float64] = audio.astype(np.float64)
+        for index, stage in enumerate(self._stages):
+            weighted, self._memories[index] = lfilter(
+                stage.b, stage.a, weighted, axis=-1, zi=self._memories[index]
+            )
+        energy = np.square(weighted).sum(axis=0)
+        done = 0
+        while done < len(energy):
+            boundary = int(_SEGMENT_S * (len(self._segment_energy) + 1) * self._rate_hz)
+            step = min(len(energy) - done, boundary - self._samples)
+            self._energy += float(energy[done : done + step].sum())
+            done += step
+            self._samples += step
+            if self._samples == boundary:
+                self._segment_energy.append(self._energy)
+                self._energy = 0.0
+
+    def lufs(self) -> float | None:
+        """Gated loudness; None where it is undefined: less than 0.4 s of audio, or nothing above -70 LUFS."""
+        segments = np.array([*self._segment_energy])
+        if len(segments) < _SEGMENTS_PER_BLOCK:
+            return None
+        energy = np.convolve(segments, np.ones(_SEGMENTS_PER_BLOCK), mode="valid")
+        blocks = energy / (_SEGMENT_S * _SEGMENTS_PER_BLOCK * self._rate_hz)
+        blocks = blocks[_to_lufs(blocks) >= -70.0]
+        if not len(blocks):
+            return None
+        blocks = blocks[_to_lufs(blocks) > _to_lufs(blocks.mean()) - 10.0]
+        return float(_to_lufs(blocks.mean()))
+
+
+def _to_lufs(mean_square: NDArray[np.float64] | np.float64) -> NDArray[np.float64]:
+    """BS.1770-4, eq. 2."""
+    return -0.691 + 10.0 * np.log10(np.maximum(mean_square, 1e-30))
+
+
+def peak_dbfs(peak: float) -> float | None:
+    """Decibels of a sample peak, None for silence."""
+    return float(20.0 * np.log10(peak)) if peak > 0 else None
