@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Excerpts through the accompanist's own streaming step, placed by position."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lbmodels.errors import LiveBandModelError
+from lbmodels.evaluate.metrics import Audio
+from lbmodels.streaming.spec import AccompanistSpec
+
+KNOWN: Mapping[str, tuple[str, ...]] = {
+    "none": (),
+    "beat": ("beat_phase", "bar_phase", "tempo"),
+    "chords": ("chord", "chord_bass", "key"),
+    "all": ("beat_phase", "bar_phase", "tempo", "chord", "chord_bass", "key"),
+}
+
+
+class Accompanist(Protocol):
+    """What a model shows to the evaluation: the streaming contract, nothing else."""
+
+    @property
+    def spec(self) -> AccompanistSpec: ...
+
+    def init_state(self, seeds: Sequence[int]) -> Any: ...
+
+    def step(
+        self, mix: Tensor, conditions: Mapping[str, Tensor], state: Any, active: Tensor
+    ) -> tuple[Tensor, Any]: ...
+
+
+def anticipation_frames(spec: AccompanistSpec, anticipation_ms: float) -> int:
+    """A in frames, nearest to `anticipation_ms`.
+
+    Raises:
+        LiveBandModelError: outside what the model was trained for.
+    """
+    frames = round(anticipation_ms * spec.sample_rate / spec.hop / 1000)
+    low, high = spec.anticipation_frames
+    if not low <= frames <= high:
+        hop_ms = 1000 * spec.hop / spec.sample_rate
+        raise LiveBandModelError(
+            f"anticipation {anticipation_ms:g} ms is outside what {spec.name} accepts: {low * hop_ms:g} to {high * hop_ms:g} ms"
+        )
+    return frames
+
+
+def generate(
+    accompanist: Accompanist,
+    mixes: Audio,
+    conditions: Sequence[Mapping[str, np.ndarray[Any, Any]]],
+    *,
+    stem: str,
+    anticipation: int,
+    known: str,
+    seeds: Sequence[int],
+    on_frame: Callable[[], None] = lambda: None,
+) -> Audio:
+    """Play a batch of excerpts and return the stems [B, C, T], each sample at the position it is written for.
+
+    Step n hears mix frame n and writes frame m = n + 1 + A; frames 0..A are silence.
+
+    Args:
+        accompanist: one that writes one frame per step.
+        mixes: [B, C, T] at the model's rate.
+        conditions: per row, name -> [F, ...] of what the host knows at the start of frame m = 0, 1, ...; what lies
+            beyond the end, or is not in `known`, is unknown (NaN) to the model.
+        stem: class to play, one of the spec's.
+        anticipation: A in frames.
+        known: a key of `KNOWN`.
+        seeds: one per row.
+        on_frame: called after each step.
+
+    Raises:
+        LiveBandModelError: unknown stem or condition set, or a chunked model.
+    """
+    spec = accompanist.spec
+    if spec.chunk_frames != 1:
+        raise LiveBandModelError(f"{spec.name} writes {spec.chunk_frames} frames per step; only 1 is accepted here")
+    if stem not in spec.stems:
+        raise LiveBandModelError(f"{spec.name} does not play {stem!r}; it plays {', '.join(spec.stems)}")
+    if known not in KNOWN:
+        raise LiveBandModelError(f"unknown conditions {known!r}; accepted: {', '.join(KNOWN)}")
+    rows, channels, samples = mixes.shape
+    H = spec.hop
+    frames = -(-samples // H)
+    mix = torch.zeros(rows, channels, frames * H)
+    mix[..., :samples] = torch.from_numpy(np.ascontiguousarray(mixes))
+    result = np.zeros((rows, channels, frames * H), dtype=np.float32)
+    fixed = {
+        "stem": torch.full((rows,), float(spec.stems.index(stem))),
+        "anticipation": torch.full((rows,), float(anticipation)),
+        "variation": torch.ones(rows),
+    }
+    active = torch.ones(rows, dtype=torch.bool)
+    with torch.inference_mode():
+        state = accompanist.init_state(list(seeds))
+        for n in range(frames - 1 - anticipation):
+            m = n + 1 + anticipation
+            host = _at_frame(conditions, m, KNOWN[known])
+            stems, state = accompanist.step(mix[..., n * H : (n + 1) * H], {**fixed, **host}, state, active)
+            result[..., m * H : (m + 1) * H] = stems.float().cpu().numpy()
+            on_frame()
+    return result[..., :samples]
+
+
+def _at_frame(
+    conditions: Sequence[Mapping[str, np.ndarray[Any, Any]]], m: int, known: Sequence[str]
+) -> dict[str, Tensor]:
+    """Rows of every host condition at output frame m: [B] or [B, 12] float32, NaN where not told."""
+    result = {}
+    for name in KNOWN["all"]:
+        shape = (12,) if name == "chord" else ()
+        values = np.full((len(conditions), *shape), np.nan, dtype=np.float32)
+        if name in known:
+            for row, told in enumerate(conditions):
+                if m < len(told[name]):
+                    values[row] = told[name][m]
+        result[name] = torch.from_numpy(values)
+    return result
