@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every test stands on: one thread, no display, Hypothesis without a clock, and honest skips."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+# Before anything imports numpy or torch: bit-exact comparisons and a shared machine both want one thread.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "liveband", deadline=None, max_examples=50, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("liveband")
+
+FONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
+
+
+def _gpu_is_there() -> bool:
+    if importlib.util.find_spec("torch") is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _can_render() -> bool:
+    if importlib.util.find_spec("fluidsynth") is None or not FONT.exists():
+        return False
+    try:
+        import fluidsynth  # noqa: F401
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what this machine cannot run."""
+    needs = {
+        "gpu": (_gpu_is_there, "no CUDA device here"),
+        "render": (_can_render, "libfluidsynth3 and timgm6mb-soundfont are not installed"),
+    }
+    for marker, (is_there, reason) in needs.items():
+        marked = [item for item in items if item.get_closest_marker(marker)]
+        if marked and not is_there():
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The repository's root folder."""
+    return Path(__file__).resolve().parents[1]
