@@ -18,7 +18,7 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"
 FORBIDDEN = {
     "a path of one machine": re.compile(r"(?<![\w./{$-])/(?:work|root|home/\w+)/"),
     "a mark of unfinished work": re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b"),
-    "a registry's host": re.compile("py" + r"pi\.org|pythonhosted|download\.py" + "torch"),
+    "a registry's host": re.compile("py" + r"pi\.org|python" + r"hosted|download\.py" + "torch"),
 }
 
 
