@@ -302,7 +302,8 @@ class _Bar:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._progress.stop()
+        if self._task is not None:
+            self._progress.stop()
 
     def show(self, done_s: float, total_s: float) -> None:
         if self._task is None:

@@ -161,10 +161,10 @@ class StreamDriver:
             self.steps += 1
 
     def _take_until(self, position: int) -> Placed:
-        start = self.read
+        rows, start = len(self.config.stems), self.read
         audio = self._played.take(max(0, position - start))
         self.read = start + audio.shape[-1]
-        return Placed(start, audio.reshape(len(self.config.stems), -1, audio.shape[-1]))
+        return Placed(start, audio.reshape(rows, self.accompanist.spec.channels, audio.shape[-1]))
 
 
 def batch_conditions(
@@ -199,11 +199,11 @@ class Queue:
             self.end += block.shape[-1]
 
     def take(self, samples: int) -> Audio:
-        """The first `samples`, which must be waiting, as an array of its own."""
+        """The first `samples`, which must be waiting; not to be written to."""
         assert 0 <= samples <= self.length
         if not samples:
             return np.zeros((self._channels, 0), np.float32)
-        joined = np.concatenate(self._blocks, axis=1)
+        joined = self._blocks[0] if len(self._blocks) == 1 else np.concatenate(self._blocks, axis=1)
         self._blocks = [joined[:, samples:]] if joined.shape[-1] > samples else []
         self.start += samples
         return joined[:, :samples]
