@@ -52,7 +52,7 @@ def derangements(songs: Sequence[str], count: int, *, seed: int) -> npt.NDArray[
         )
     result = np.empty((count, len(songs)), dtype=np.int64)
     for k in range(count):
-        rank = {name: place for name, place in zip(names, rng.permutation(len(names)), strict=True)}
+        rank = dict(zip(names, rng.permutation(len(names)), strict=True))
         order = np.array(sorted(range(len(songs)), key=lambda i: rank[songs[i]]))
         result[k, order] = np.roll(order, rng.choice(shifts))
     return result

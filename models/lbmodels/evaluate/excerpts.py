@@ -58,8 +58,6 @@ def choose_excerpts(
         LiveBandModelError: no track, or none that plays `stem_class` for long enough.
     """
     folders = find_tracks(root, split)
-    if not folders:
-        raise LiveBandModelError(f"no tracks in {root / split}; expected folders such as {split}/Track00001")
     rng = _generator(seed, stem_class)
     folders = [folders[i] for i in rng.permutation(len(folders))]
     played = {}
@@ -92,7 +90,9 @@ def choose_excerpts(
             )
         folders = left
     if not chosen:
-        raise LiveBandModelError(f"no track in {root / split} plays {stem_class} through half of {seconds:g} s")
+        raise LiveBandModelError(
+            f"no track in {root / split} plays {stem_class} through half of {seconds:g} s"
+        )
     return chosen
 
 
@@ -107,13 +107,13 @@ def read_excerpt(excerpt: Excerpt, track: Track) -> tuple[Audio, Audio]:
 
 def read_truth(excerpt: Excerpt, track: Track) -> Truth:
     """Beats inside the excerpt, and the chord at the middle of each."""
-    if track.beats_s is None or not len(track.beats_s):
+    if not len(track.beats_s):
         raise LiveBandModelError(f"{excerpt.track_dir} has no beats.txt; beat scores need true beats")
     inside = (track.beats_s >= excerpt.start_s) & (track.beats_s < excerpt.start_s + excerpt.duration_s)
     beats = track.beats_s[inside]
     chords = np.full((max(len(beats) - 1, 0), 12), np.nan)
     for i, middle in enumerate((beats[1:] + beats[:-1]) / 2):
-        for span in track.chords or ():
+        for span in track.chords:
             if span.start_s <= middle < span.end_s:
                 chords[i] = span.pitch_classes
                 break
@@ -144,7 +144,10 @@ def _draw_start(
         return None
     for start in rng.integers(0, last + 1, size=TRIES_PER_ROUND):
         first = round(int(start) * frame_s / LEVEL_HOP_S)
-        if all(abs(int(start) - other) >= frames for other in taken) and played[first : first + length].mean() >= 0.5:
+        if (
+            all(abs(int(start) - other) >= frames for other in taken)
+            and played[first : first + length].mean() >= 0.5
+        ):
             return int(start)
     return None
 

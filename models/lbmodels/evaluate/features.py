@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -109,7 +109,14 @@ def _save(found: Features, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
-            np.savez(part, **{field.name: np.asarray(getattr(found, field.name)) for field in fields(found)})
+            np.savez(
+                part,
+                beats_s=found.beats_s,
+                onsets_s=found.onsets_s,
+                chroma=found.chroma,
+                level_db=found.level_db,
+                loudness_lufs=np.asarray(found.loudness_lufs),
+            )
         Path(part.name).replace(path)
     except OSError:
         # A cache that cannot be written costs time, not the result.

@@ -82,7 +82,9 @@ def generate(
     """
     spec = accompanist.spec
     if spec.chunk_frames != 1:
-        raise LiveBandModelError(f"{spec.name} writes {spec.chunk_frames} frames per step; only 1 is accepted here")
+        raise LiveBandModelError(
+            f"{spec.name} writes {spec.chunk_frames} frames per step; only 1 is accepted here"
+        )
     if stem not in spec.stems:
         raise LiveBandModelError(f"{spec.name} does not play {stem!r}; it plays {', '.join(spec.stems)}")
     if known not in KNOWN:

@@ -96,7 +96,9 @@ def levels_db(audio: Audio, sample_rate: int) -> Floats:
     audio = np.atleast_2d(audio)
     size = round(LEVEL_HOP_S * sample_rate)
     count = audio.shape[1] // size
-    power = np.square(audio[:, : count * size].reshape(len(audio), count, size), dtype=np.float64).mean(axis=2)
+    power = np.square(audio[:, : count * size].reshape(len(audio), count, size), dtype=np.float64).mean(
+        axis=2
+    )
     return 10 * np.log10(power.max(axis=0) + 1e-12)
 
 
@@ -136,7 +138,7 @@ def onsets_s(x: Audio) -> Floats:
     found = np.nonzero((flux >= near.max(axis=1)) & (flux > threshold))[0]
     if len(found):
         found = found[np.concatenate(([True], np.diff(found) > 3))]
-    return found * (ONSET_HOP_SAMPLES / ONSET_RATE_HZ)
+    return found.astype(np.float64) * (ONSET_HOP_SAMPLES / ONSET_RATE_HZ)
 
 
 def per_beat(frames: Floats, hop_s: float, beats_s: Floats) -> Floats:

@@ -61,17 +61,23 @@ def separation(
         audio = read_excerpt(excerpt, track)[1]
         rate = track.sample_rate
         features = analyse(audio, rate, networks=networks, cache=cache, start_s=start_s)
-        cases.setdefault("true", []).append(score_stem(features, truth, features, excerpt.stem_class, start_s=start_s))
+        cases.setdefault("true", []).append(
+            score_stem(features, truth, features, excerpt.stem_class, start_s=start_s)
+        )
         for name, damaged in damages(audio, rate, float(np.median(np.diff(truth.beats_s)))).items():
             heard = analyse(damaged, rate, networks=networks, cache=cache, start_s=start_s)
-            cases.setdefault(name, []).append(score_stem(heard, truth, features, excerpt.stem_class, start_s=start_s))
+            cases.setdefault(name, []).append(
+                score_stem(heard, truth, features, excerpt.stem_class, start_s=start_s)
+            )
         truths.append(truth)
         true.append(features)
         on_done()
     stem = excerpts[0].stem_class
     for pairing in derangements([excerpt.track for excerpt in excerpts], 4, seed=seed):
         for i, j in enumerate(pairing):
-            cases.setdefault("random", []).append(score_stem(true[j], truths[i], true[i], stem, start_s=start_s))
+            cases.setdefault("random", []).append(
+                score_stem(true[j], truths[i], true[i], stem, start_s=start_s)
+            )
     return [
         Separation(
             stem=stem,

@@ -10,6 +10,7 @@ import collections
 import collections.abc
 import importlib
 import importlib.metadata
+import importlib.util
 import sys
 import types
 from functools import lru_cache
@@ -36,12 +37,16 @@ def _import_madmom() -> Any:
     borrowed = "pkg_resources" not in sys.modules and importlib.util.find_spec("pkg_resources") is None
     if borrowed:
         stand_in: Any = types.ModuleType("pkg_resources")
-        stand_in.get_distribution = lambda name: types.SimpleNamespace(version=importlib.metadata.version(name))
+        stand_in.get_distribution = lambda name: types.SimpleNamespace(
+            version=importlib.metadata.version(name)
+        )
         sys.modules["pkg_resources"] = stand_in
     try:
         return importlib.import_module("madmom.features.beats")
     except ImportError as error:
-        raise LiveBandModelError(f"the beat tracker madmom cannot be loaded ({error}); install it: {INSTALL}") from None
+        raise LiveBandModelError(
+            f"the beat tracker madmom cannot be loaded ({error}); install it: {INSTALL}"
+        ) from None
     finally:
         if borrowed:
             del sys.modules["pkg_resources"]
