@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from lbserver.audio_files import AudioReader, AudioWriter, to_channels
+from lbserver.errors import LiveBandError
+
+
+def noise(channels: int, samples: int) -> np.ndarray:
+    return (0.1 * np.random.default_rng(3).standard_normal((channels, samples))).astype(np.float32)
+
+
+def read(path: Path, size: int = 1000) -> np.ndarray:
+    with AudioReader(path) as reader:
+        return np.concatenate(list(reader.blocks(size)), axis=-1)
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg"])
+@pytest.mark.parametrize("samples", [1, 4096, 50001])
+def test_what_is_written_is_read_back(tmp_path: Path, ending: str, samples: int) -> None:
+    path = tmp_path / f"x.{ending}"
+    audio = noise(2, samples)
+    with AudioWriter(path, rate_hz=44100, channels=2) as writer:
+        writer.write(audio)
+        writer.finish()
+        assert not path.exists()
+        writer.publish()
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    back = read(path)
+    assert back.shape == audio.shape
+    if ending == "wav":
+        np.testing.assert_array_equal(back, audio)
+    if ending == "flac":
+        np.testing.assert_allclose(back, audio, atol=2e-7)
+
+
+@pytest.mark.parametrize("form", ["WAV", "FLAC", "OGG", "MP3", "AIFF"])
+def test_formats_read(tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"x.{form.lower()}"
+    soundfile.write(path, noise(2, 44100).T, 44100, format=form)
+    with AudioReader(path) as reader:
+        assert (reader.rate_hz, reader.channels, reader.frames) == (44100, 2, 44100)
+    assert read(path).shape == (2, 44100)
+
+
+def test_nothing_half_written_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "x.wav"
+    path.write_bytes(b"the file that was there")
+    with pytest.raises(KeyboardInterrupt), AudioWriter(path, rate_hz=48000, channels=2) as writer:
+        writer.write(noise(2, 10000))
+        assert writer.part.exists()
+        raise KeyboardInterrupt
+    assert [p.name for p in tmp_path.iterdir()] == ["x.wav"]
+    assert path.read_bytes() == b"the file that was there"
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg"])
+def test_a_full_disk_is_one_clear_error(tmp_path: Path, ending: str) -> None:
+    """A limit on the size of files stands for the disk: the kernel refuses the write the same way."""
+    program = f"""
+import resource, sys
+from pathlib import Path
+import numpy as np
+from lbserver.audio_files import AudioWriter
+from lbserver.errors import LiveBandError
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+audio = np.random.default_rng(0).uniform(-1, 1, (2, 300_000)).astype(np.float32)
+try:
+    with AudioWriter(Path(sys.argv[1]), rate_hz=48000, channels=2) as writer:
+        for at in range(0, 300_000, 10_000):
+            writer.write(audio[:, at:at + 10_000])
+        writer.finish()
+        writer.publish()
+except LiveBandError as error:
+    print(error)
+"""
+    path = tmp_path / f"x.{ending}"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("\n") == 1
+    assert done.stdout.startswith(f"cannot write {path}: ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sample_that_is_not_a_number_is_named_by_its_place(tmp_path: Path) -> None:
+    audio = noise(2, 20000)
+    audio[1, 12000] = np.nan
+    soundfile.write(tmp_path / "x.wav", audio.T, 48000, subtype="FLOAT")
+    with pytest.raises(LiveBandError, match=r"at 0\.250000 s \(sample 12000, channel 2\)"):
+        read(tmp_path / "x.wav", 4096)
+
+
+def test_long_files_are_rf64(tmp_path: Path) -> None:
+    """A plain WAV of 4 hours would count its bytes past 32 bits."""
+    with AudioWriter(
+        tmp_path / "x.wav", rate_hz=48000, channels=2, expected_samples=4 * 3600 * 48000
+    ) as writer:
+        writer.write(noise(2, 100))
+        writer.finish()
+        writer.publish()
+    assert (tmp_path / "x.wav").read_bytes()[:4] == b"RF64"
+    assert read(tmp_path / "x.wav").shape == (2, 100)
+
+
+def test_louder_than_full_scale_is_kept_in_wav_and_counted_in_flac(tmp_path: Path) -> None:
+    loud = np.full((2, 10), 1.5, np.float32)
+    for ending, clipped, peak in (("wav", 0, 1.5), ("flac", 20, 1.0)):
+        path = tmp_path / f"x.{ending}"
+        with AudioWriter(path, rate_hz=48000, channels=2) as writer:
+            writer.write(loud)
+            writer.finish()
+            writer.publish()
+            assert writer.clipped_samples == clipped
+        assert read(path).max() == pytest.approx(peak, abs=1e-6)
+
+
+def test_channels() -> None:
+    audio = noise(6, 100)
+    np.testing.assert_allclose(to_channels(audio, 2), np.stack([audio.mean(0)] * 2), atol=1e-7)
+    assert to_channels(audio[:2], 2) is not None
+    np.testing.assert_array_equal(to_channels(audio[:2], 2), audio[:2])
+    np.testing.assert_array_equal(to_channels(audio[:1], 2), np.repeat(audio[:1], 2, axis=0))
