@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from lbserver import __version__, backends
 from lbserver.accompanist import Spec
@@ -174,12 +173,11 @@ def _run_demo(parsed: argparse.Namespace) -> int:
     if parsed.json:
         print(json.dumps({**report.as_json(), "picture": str(picture)}))
     elif not parsed.quiet:
-        console = Console(highlight=False, soft_wrap=True)
-        _print_report(console, report)
+        _print_report(report)
         folder = parsed.output
-        console.print(
-            f"\nListen to [bold]{folder}/demo_mix.wav[/]: the song with the band; the stems lie beside it.\n"
-            f"Look at   [bold]{picture}[/]: what it heard, what it played, and when it decided.\n\n"
+        print(
+            f"\nListen to {folder / 'demo_mix.wav'}: the song with the band; the stems lie beside it.\n"
+            f"Look at   {picture}: what it heard, what it played, and when it decided.\n\n"
             "Next, a recording of your own:\n"
             f"  liveband bounce my_song.wav -o my_band.wav --stem bass --mix\n"
             "  ... and tell it what you know: --bpm 120 --first-beat 0.5 --key Am --chords chart.txt\n"
@@ -216,21 +214,23 @@ def _run_bounce(parsed: argparse.Namespace) -> int:
         feed_samples=parsed.chunk,
     )
     talk = not (parsed.quiet or parsed.json)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     if talk:
         spec = accompanist.spec
         frames = plan_anticipation_frames(spec, parsed.anticipation)
         rounded = ""
         if parsed.anticipation is not None and abs(parsed.anticipation - frames * spec.frame_ms) > 1e-9:
             rounded = f" (you asked for {parsed.anticipation:g} ms; a frame is {spec.frame_ms:g} ms)"
-        console.print(f"{spec.name} plays {', '.join(stems)}, {frames * spec.frame_ms:g} ms ahead{rounded}")
-        console.print(f"told: {describe(knowledge)}")
+        print(
+            f"{spec.name} plays {', '.join(stems)}, {frames * spec.frame_ms:g} ms ahead{rounded}",
+            file=sys.stderr,
+        )
+        print(f"told: {describe(knowledge)}", file=sys.stderr)
     with _Bar(quiet=not talk) as bar:
         report = bounce(request, accompanist, bar.show)
     if parsed.json:
         print(json.dumps(report.as_json()))
     elif talk:
-        _print_report(Console(highlight=False, soft_wrap=True), report)
+        _print_report(report)
     return 0
 
 
@@ -255,26 +255,25 @@ def _stems(named: list[str] | None, spec: Spec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(wanted))
 
 
-def _print_report(console: Console, report: BounceReport) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column, justify in (("stem", "left"), ("loudness", "right"), ("peak", "right"), ("file", "left")):
-        table.add_column(column, justify=justify, no_wrap=True, overflow="ignore")  # type: ignore[arg-type]
-    table.add_row("(input)", _level(report.source_loudness_lufs, "LUFS"), "", str(report.source))
-    for file in report.files:
-        table.add_row(
-            file.name, _level(file.loudness_lufs, "LUFS"), _level(file.peak_dbfs, "dBFS"), str(file.path)
-        )
-    console.print(table)
+def _print_report(report: BounceReport) -> None:
+    rows = [("stem", "loudness", "peak", "file")]
+    rows.append(("(input)", _level(report.source_loudness_lufs, "LUFS"), "", str(report.source)))
+    rows += [
+        (file.name, _level(file.loudness_lufs, "LUFS"), _level(file.peak_dbfs, "dBFS"), str(file.path))
+        for file in report.files
+    ]
+    name_width = max(len(row[0]) for row in rows)
+    for name, loudness, peak, path in rows:
+        print(f"{name:<{name_width}}  {loudness:>10}  {peak:>10}  {path}")
     for file in report.files:
         if file.lowered_db:
-            console.print(f"{file.name}: turned down by {file.lowered_db:.1f} dB so that it does not clip")
+            print(f"{file.name}: turned down by {file.lowered_db:.1f} dB so that it does not clip")
         if file.clipped_samples:
-            console.print(
-                f"{file.name}: {file.clipped_samples} samples clipped; try --gain -6, or a .wav output"
-            )
-    console.print(
+            print(f"{file.name}: {file.clipped_samples} samples clipped; try --gain -6, or a .wav output")
+    stems = "1 stem" if len(report.stems) == 1 else f"{len(report.stems)} stems at once"
+    print(
         f"{report.duration_s:.2f} s at {report.rate_hz} Hz in {report.compute_s:.2f} s "
-        f"({report.rtf:.1f} x real time, {len(report.stems)} stems at once); model {report.model}, seed {report.seed}"
+        f"({report.rtf:.1f} x real time, {stems}); model {report.model}, seed {report.seed}"
     )
 
 

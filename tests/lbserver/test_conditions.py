@@ -19,7 +19,13 @@ def test_a_steady_beat_at_the_start_of_each_output_frame() -> None:
         HostKnowledge(beat=SteadyBeat(bpm=150.0, first_beat_s=0.4, beats_per_bar=3)), GRID
     )
     # 150 bpm is a beat per 0.4 s, ten frames of 40 ms; the first beat is frame 10.
-    for frame, beat, bar in ((10, 0.0, 0.0), (15, 0.5, 0.5 / 3), (20, 0.0, 1 / 3), (40, 0.0, 0.0), (0, 0.0, 2 / 3)):
+    for frame, beat, bar in (
+        (10, 0.0, 0.0),
+        (15, 0.5, 0.5 / 3),
+        (20, 0.0, 1 / 3),
+        (40, 0.0, 0.0),
+        (0, 0.0, 2 / 3),
+    ):
         known = source(frame)
         assert known["tempo"] == 150.0
         assert known["beat_phase"] == pytest.approx(beat, abs=1e-6)

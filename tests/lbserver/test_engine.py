@@ -115,9 +115,7 @@ def test_the_accompanist_is_told_of_the_frame_it_plays() -> None:
     listener = testing.SmallAccompanist(spec=testing.copy().spec, play=spy)
     driver = StreamDriver(
         listener,
-        SessionConfig(
-            host_rate_hz=48000, stems=("piano", "bass"), anticipation_frames=3, variation=0.5
-        ),
+        SessionConfig(host_rate_hz=48000, stems=("piano", "bass"), anticipation_frames=3, variation=0.5),
         lambda frame: {"beat_phase": frame / 100, "chord": np.arange(12, dtype=np.float32)},
     )
     driver.push(noise(2 * 1920))
@@ -167,7 +165,9 @@ def test_law_5_and_seeds_a_stem_plays_the_same_alone_or_with_others() -> None:
 
 def test_what_is_refused() -> None:
     mix = noise(10)
-    with pytest.raises(LiveBandError, match="unknown stem 'kazoo': test:copy plays drums, bass, piano, guitar"):
+    with pytest.raises(
+        LiveBandError, match="unknown stem 'kazoo': test:copy plays drums, bass, piano, guitar"
+    ):
         drive(testing.copy(), mix, stems=("kazoo",))
     with pytest.raises(LiveBandError, match="no stem"):
         drive(testing.copy(), mix, stems=())

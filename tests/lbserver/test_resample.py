@@ -51,9 +51,7 @@ def test_a_sine_keeps_its_phase() -> None:
         chunk=1764,
         total=48000,
     )
-    np.testing.assert_allclose(
-        made[0, 2000:-2000], np.sin(2 * np.pi * 1000 * time_48)[2000:-2000], atol=2e-4
-    )
+    np.testing.assert_allclose(made[0, 2000:-2000], np.sin(2 * np.pi * 1000 * time_48)[2000:-2000], atol=2e-4)
 
 
 def test_equal_rates_pass_untouched() -> None:

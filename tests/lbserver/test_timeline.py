@@ -96,7 +96,9 @@ def test_figures_of_the_default_setting() -> None:
     assert manual.latency_samples == 256
 
 
-@pytest.mark.parametrize(("wish_ms", "frames"), [(0, 0), (19, 0), (20, 1), (40, 1), (59, 1), (61, 2), (1000, 25)])
+@pytest.mark.parametrize(
+    ("wish_ms", "frames"), [(0, 0), (19, 0), (20, 1), (40, 1), (59, 1), (61, 2), (1000, 25)]
+)
 def test_wishes_round_to_the_nearest_frame(wish_ms: float, frames: int) -> None:
     assert timeline.anticipation_frames_nearest(DEFAULT, wish_ms) == frames
 
