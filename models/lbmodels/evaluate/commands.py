@@ -75,7 +75,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--batch", type=_at_least(1), default=16, help="excerpts played at once (default: %(default)s)"
     )
     parser.add_argument(
-        "--networks", type=_at_least(1), default=8, help="beat networks asked, 1 to 8: fewer is faster"
+        "--networks", type=_at_least(1), default=1, help="beat networks asked, 1 to 8: fewer is faster"
     )
     parser.add_argument("--jobs", type=_at_least(1), default=1, help="processes that listen (default: 1)")
     parser.add_argument(

@@ -163,7 +163,10 @@ def chord_agreement(
     *,
     start_s: float = 5.0,
 ) -> float:
-    """Mean cosine between a stem's chroma and the chord's tones, over beats; NaN where no beat can be scored.
+    """Mean correlation of a stem's chroma with the chord's tones, over beats; NaN where no beat can be scored.
+
+    Less their means: of the forms tried (plain cosine, share of energy on chord tones, roots of either) this parts
+    the true stem from another song's best, and silence scores what chance does.
 
     Args:
         stem_chroma: [F, 12] of `chroma`.
@@ -176,22 +179,23 @@ def chord_agreement(
         return float("nan")
     found = per_beat(stem_chroma, CHROMA_HOP_SAMPLES / CHROMA_RATE_HZ, beats_s)
     keep = scored & (beats_s[:-1] >= start_s) & (np.nan_to_num(beat_chords).sum(axis=1) > 0)
-    return float(_cosine(found[keep], beat_chords[keep]).mean()) if keep.any() else float("nan")
+    return float(_correlation(found[keep], beat_chords[keep]).mean()) if keep.any() else float("nan")
 
 
 def chroma_agreement(
     stem_chroma: Floats, mix_chroma: Floats, beats_s: Floats, scored: npt.NDArray[np.bool_], *, start_s: float
 ) -> float:
-    """Mean cosine of two chromas over beats, each less its mean over pitch classes; NaN without beats."""
+    """Mean correlation of two chromas over beats; NaN without beats."""
     if len(beats_s) < 2:
         return float("nan")
     hop_s = CHROMA_HOP_SAMPLES / CHROMA_RATE_HZ
     a, b = per_beat(stem_chroma, hop_s, beats_s), per_beat(mix_chroma, hop_s, beats_s)
     keep = scored & (beats_s[:-1] >= start_s)
-    return float(_cosine(a[keep], b[keep]).mean()) if keep.any() else float("nan")
+    return float(_correlation(a[keep], b[keep]).mean()) if keep.any() else float("nan")
 
 
-def _cosine(a: Floats, b: Floats) -> Floats:
-    """Cosine of rows [N, D], 0 where one is all zero."""
+def _correlation(a: Floats, b: Floats) -> Floats:
+    """Cosine of rows [N, D] less their means: 0 for chance, for a flat row and for silence."""
+    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     size = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     return np.where(size > 1e-9, (a * b).sum(axis=1) / np.maximum(size, 1e-9), 0.0)

@@ -20,6 +20,7 @@ from lbmodels.evaluate.features import Features, analyse_many
 from lbmodels.evaluate.generation import Accompanist, anticipation_frames, generate
 from lbmodels.evaluate.metrics import Audio, silence_share
 from lbmodels.evaluate.scores import METRICS, score_stem
+from lbmodels.evaluate.tracker import NETWORKS
 
 FLOOR_PAIRINGS = 8
 
@@ -37,7 +38,7 @@ class Settings:
     seconds: float
     seed: int
     batch: int = 16
-    networks: int = 8
+    networks: int = NETWORKS
     start_s: float = 5.0
     cache: Path | None = None
     save_audio: Path | None = None

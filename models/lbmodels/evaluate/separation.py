@@ -37,8 +37,12 @@ def damages(audio: Audio, sample_rate: int, beat_s: float) -> dict[str, Audio]:
     samples = audio.shape[1]
     return {
         "half a beat late": np.pad(audio, ((0, 0), (late, 0)))[:, :samples],
-        "6 % faster": _fit(time_stretch(audio, sample_rate, stretch_factor=FASTER), samples),
-        "semitone up": _fit(time_stretch(audio, sample_rate, pitch_shift_in_semitones=1.0), samples),
+        "6 % faster": _fit(
+            time_stretch(audio, sample_rate, stretch_factor=FASTER, high_quality=False), samples
+        ),
+        "semitone up": _fit(
+            time_stretch(audio, sample_rate, pitch_shift_in_semitones=1.0, high_quality=False), samples
+        ),
     }
 
 
