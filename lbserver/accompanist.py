@@ -39,6 +39,7 @@ class Control:
     minimum: float
     maximum: float
     default: float
+    description: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,8 @@ from lbserver import testing
 from lbserver.accompanist import Accompanist, Audio, Conditions, Control, Spec
 from lbserver.errors import LiveBandError
 
+_MOST_ROWS = 1024  # a snapshot that claims more is damaged
+
 
 class TorchAccompanist:
     """An lbmodels accompanist seen through the engine's contract: numpy in, numpy out, one thread."""
@@ -48,11 +50,16 @@ class TorchAccompanist:
             return np.asarray(stem.cpu().numpy(), np.float32), state
 
     def snapshot(self, state: Any) -> bytes:
-        return bytes(self._states.to_bytes(state))
+        # lbmodels restores into a state of the same batch, so the number of rows goes first.
+        rows = next(tensor for _name, tensor in self._states.named_tensors(state)).shape[0]
+        return int(rows).to_bytes(4, "little") + bytes(self._states.to_bytes(state))
 
     def restore(self, snapshot: bytes) -> Any:
+        rows = int.from_bytes(snapshot[:4], "little")
+        if len(snapshot) < 4 or not 1 <= rows <= _MOST_ROWS:
+            raise LiveBandError(f"these bytes are not a state of {self.spec.name}")
         with self._torch.inference_mode():
-            return self._states.from_bytes(snapshot, self._model.init_state([0]))
+            return self._states.from_bytes(snapshot[4:], self._model.init_state([0] * rows))
 
 
 def adapt_spec(spec: Any) -> Spec:

@@ -31,7 +31,8 @@ def bundled_song() -> Song:
 
 
 def read_song(path: Path) -> Song:
-    """A recording and the JSON beside it: `beats` [s], `beat_in_bar` from 1, `chords` [[start, end, label]].
+    """A recording and the JSON beside it: `beats` [s], `beat_in_bar` from 1, `chords` [[start, end, label]],
+    and `key` (0..23) if it has one.
 
     Raises LiveBandError when either is missing or malformed.
     """
@@ -41,17 +42,20 @@ def read_song(path: Path) -> Song:
             raise LiveBandError(f"the demo song is incomplete, {needed} is missing: install LiveBand again")
     try:
         known = json.loads(notes.read_text(encoding="utf-8"))
-        beat = BeatMap(
-            beats_s=tuple(float(time) for time in known["beats"]),
-            beat_in_bar=tuple(int(number) for number in known["beat_in_bar"]),
-        )
+        times = [float(time) for time in known["beats"]]
+        numbers = [int(number) for number in known["beat_in_bar"]]
+        # The end of the last beat is not listed: it lasts as long as the one before.
+        times.append(2 * times[-1] - times[-2])
+        numbers.append(numbers[-1] % max(numbers) + 1)
+        beat = BeatMap(beats_s=tuple(times), beat_in_bar=tuple(numbers))
         spans = tuple(
             ChordSpan(start_s=float(start), end_s=float(end), chord=parse_label(label))
             for start, end, label in known["chords"]
         )
-    except (OSError, KeyError, TypeError, ValueError) as error:
+        key = None if known.get("key") is None else int(known["key"])
+    except (OSError, IndexError, KeyError, TypeError, ValueError) as error:
         raise LiveBandError(f"{notes} is not a description of the demo song: {error!r}") from error
-    return Song(path=path, truth=HostKnowledge(beat=beat, spans=spans))
+    return Song(path=path, truth=HostKnowledge(beat=beat, spans=spans, key=key))
 
 
 def run_demo(
@@ -62,7 +66,7 @@ def run_demo(
     song: Song | None = None,
     progress: Callable[[float, float], None] = lambda _done_s, _total_s: None,
 ) -> tuple[BounceReport, Path]:
-    """Bounce every stem over the song, told its beats and chords, into `folder`; returns the report and the picture.
+    """Bounce every stem over the song, told its beats, chords and key, into `folder`; returns the report and the picture.
 
     Writes demo_<stem>.wav, demo_mix.wav and demo.png. Raises LiveBandError.
     """

@@ -15,6 +15,7 @@ from lbserver.errors import LiveBandError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 _INK, _PAPER, _MUTED = "#e8e6e3", "#14161b", "#8b8f99"
@@ -54,11 +55,14 @@ def draw(report: BounceReport, known: HostKnowledge, path: Path) -> None:
             spectrum.tick_params(axis="x", labelbottom=True, colors=_MUTED, labelsize=9)
             spectrum.set_xlabel("seconds; thin lines: beats, strong lines: bars", color=_MUTED, fontsize=9)
     _draw_timeline(figure.add_subplot(grid[len(heights) - 1]), report)
+    part = path.with_name(path.name + ".part")
     try:
-        figure.savefig(path, facecolor=_PAPER)
+        figure.savefig(part, format="png", facecolor=_PAPER)
+        part.replace(path)
     except OSError as error:
-        path.unlink(missing_ok=True)
         raise LiveBandError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def log_spectrogram(
@@ -79,6 +83,14 @@ def log_spectrogram(
     upper = np.maximum(edges[1:], edges[:-1] + 1)
     bands = (sums[upper] - sums[edges[:-1]]) / (upper - edges[:-1])[:, None]
     return 10.0 * np.log10(np.maximum(bands, 1e-12)), power.shape[1] * hop / rate_hz
+
+
+def short_label(label: str) -> str:
+    """A Harte label as a musician writes it: C:maj -> C, A:min7/b3 -> Am7/b3, F:maj7 -> Fmaj7."""
+    chord, slash, bass = label.partition("/")
+    root, _, quality = chord.partition(":")
+    quality = "" if quality == "maj" else quality.replace("min", "m", 1).replace("hdim7", "m7b5")
+    return f"{root}{quality}{slash}{bass}"
 
 
 def _read(path: Path, shown_s: float) -> tuple[NDArray[np.float32], int]:
@@ -104,13 +116,14 @@ def _bare(axes: "Axes", shown_s: float | None = None) -> None:
 def _title(figure: "Figure", report: BounceReport) -> None:
     figure.text(0.075, 0.972, "LiveBand", color=_INK, fontsize=20, fontweight="bold", va="center")
     figure.text(
-        0.165,
-        0.9715,
+        0.985,
+        0.972,
         f"{report.source.name}  ·  model {report.model}  ·  seed {report.seed}  ·  "
         f"{len(report.stems)} stems at {report.rtf:.1f} x real time",
         color=_MUTED,
         fontsize=11,
         va="center",
+        ha="right",
     )
 
 
@@ -134,7 +147,7 @@ def _draw_chords(axes: "Axes", known: HostKnowledge, shown_s: float) -> None:
             axes.text(
                 (start_s + end_s) / 2,
                 0.48,
-                span.chord.label.replace(":maj", "").replace(":min", "m").replace(":", ""),
+                short_label(span.chord.label),
                 color=_INK,
                 ha="center",
                 va="center",
@@ -179,6 +192,15 @@ def _draw_wave(axes: "Axes", audio: NDArray[np.float32], rate_hz: int, colour: s
     axes.set_ylim(-1.08, 1.08)
 
 
+def _colours_of_level() -> "Colormap":
+    """Magma that begins with the paper, so that silence is no black box."""
+    from matplotlib import colormaps
+    from matplotlib.colors import LinearSegmentedColormap
+
+    magma = colormaps["magma"]
+    return LinearSegmentedColormap.from_list("level", [_PAPER, *(magma(x) for x in np.linspace(0.2, 1.0, 8))])
+
+
 def _draw_spectrum(axes: "Axes", audio: NDArray[np.float32], rate_hz: int) -> None:
     _bare(axes)
     level_db, length_s = log_spectrogram(audio, rate_hz)
@@ -188,7 +210,7 @@ def _draw_spectrum(axes: "Axes", audio: NDArray[np.float32], rate_hz: int) -> No
         level_db,
         origin="lower",
         aspect="auto",
-        cmap="magma",
+        cmap=_colours_of_level(),
         vmin=loudest_db - 65.0,
         vmax=loudest_db,
         extent=(0.0, length_s, 0.0, 1.0),
@@ -240,11 +262,12 @@ def _draw_timeline(axes: "Axes", report: BounceReport) -> None:
                 "shrinkB": 0,
             },
         )
+        axes.text(ahead + 0.08, -0.28, "A·H", color=_COLOURS[4], fontsize=9, va="center")
     gap_ms = report.timing.recency_gap_ms
     axes.text(
         0.04,
         -0.62,
-        f"anticipation A·H = {report.anticipation_ms:g} ms ({ahead} frames)   ·   latency L = {latency_ms:g} ms   ·   "
+        f"anticipation A·H = {report.anticipation_ms:g} ms ({ahead} {'frame' if ahead == 1 else 'frames'})   ·   latency L = {latency_ms:g} ms   ·   "
         f"recency gap A·H + L = {gap_ms:g} ms   ·   t_f = {float(report.timing.future_visibility_s) * 1000:g} ms   ·   "
         f"one frame = {frame_ms:g} ms",
         color=_INK,

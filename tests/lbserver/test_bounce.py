@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +154,17 @@ def test_what_is_refused(tmp_path: Path, values: dict[str, Any], says: str) -> N
     with pytest.raises(LiveBandError, match=says):
         run(source, tmp_path / "o.wav", **values)
     assert [p.name for p in tmp_path.iterdir()] == ["source.wav"]
+
+
+def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
+    """What makes a 4-hour file possible: a recording of 60 s needs no more than one of 20 s."""
+    peaks = []
+    for seconds in (20, 60):
+        source = tmp_path / f"{seconds}.wav"
+        soundfile.write(source, 0.1 * np.random.default_rng(1).standard_normal(8000 * seconds), 8000)
+        outputs = {name: tmp_path / f"{seconds}_{name}.wav" for name in ("bass", "mix")}
+        tracemalloc.start()
+        run(source, tmp_path, testing.silence(), outputs=outputs)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 500_000

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from lbserver import cli, demo, testing
+from lbserver import cli, conditions, demo, testing
 from lbserver.errors import LiveBandError
 
 BPM, BEATS = 120, 8
@@ -26,8 +26,9 @@ def make_song(folder: Path) -> Path:
         json.dumps(
             {
                 "bpm": BPM,
-                "beats": [i * 60 / BPM for i in range(BEATS + 1)],
-                "beat_in_bar": [i % 4 + 1 for i in range(BEATS + 1)],
+                "key": 9,
+                "beats": [i * 60 / BPM for i in range(BEATS)],
+                "beat_in_bar": [i % 4 + 1 for i in range(BEATS)],
                 "chords": [[0, seconds / 2, "A:maj"], [seconds / 2, seconds, "D:maj"]],
             }
         )
@@ -38,6 +39,8 @@ def make_song(folder: Path) -> Path:
 def test_the_demo_writes_audio_and_a_picture(tmp_path: Path) -> None:
     song = demo.read_song(make_song(tmp_path))
     assert song.truth.spans[1].chord.label == "D:maj"
+    assert song.truth.key == 9
+    assert conditions.beat_at(song.truth.beat, 3.75) == (0.5, 0.875, BPM)
     report, picture = demo.run_demo(tmp_path / "out" / "deep", testing.click(), song=song)
     names = sorted(p.name for p in (tmp_path / "out" / "deep").iterdir())
     stems = ["bass", "drums", "guitar", "mix", "piano"]
