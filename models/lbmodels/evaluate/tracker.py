@@ -13,6 +13,7 @@ import importlib.metadata
 import importlib.util
 import sys
 import types
+import warnings
 from functools import lru_cache
 from typing import Any
 
@@ -42,7 +43,9 @@ def _import_madmom() -> Any:
         )
         sys.modules["pkg_resources"] = stand_in
     try:
-        return importlib.import_module("madmom.features.beats")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return importlib.import_module("madmom.features.beats")
     except ImportError as error:
         raise LiveBandModelError(
             f"the beat tracker madmom cannot be loaded ({error}); install it: {INSTALL}"

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Frames are heard, conditioned and placed where the contract says."""
+
+import numpy as np
+import pytest
+import torch
+
+from lbmodels.data.conditions import frame_conditions
+from lbmodels.data.slakh import find_tracks, read_track
+from lbmodels.errors import LiveBandModelError
+from lbmodels.evaluate.generation import anticipation_frames, generate
+
+RATE, HOP = 48000, 1920
+
+
+def play(accompanist, dataset, **given):
+    track = read_track(find_tracks(dataset, "test")[1])
+    frames = 200
+    told = frame_conditions(track, 50, frames, hop=HOP, sample_rate=RATE)
+    mixes = np.random.default_rng(0).standard_normal((2, 2, frames * HOP)).astype(np.float32)
+    options = {"stem": "bass", "anticipation": 1, "known": "beat", "seeds": [0, 1], **given}
+    return track, told, mixes, generate(accompanist, mixes, [told, told], **options)
+
+
+@pytest.mark.parametrize("anticipation", [0, 1, 7])
+def test_clicks_land_on_the_beats(accompanist, dataset, anticipation):
+    """Conditions or output one frame (40 ms) early or late would miss by a thousand samples."""
+    track, _, _, stems = play(accompanist, dataset, anticipation=anticipation)
+    loud = np.abs(stems[0, 0]) > 0.05
+    starts = np.flatnonzero(loud & ~np.concatenate(([False], loud[:-1])))
+    starts = starts[np.concatenate(([True], np.diff(starts) > 4000))]
+    beats = track.beats_s[(track.beats_s >= 2 + (2 + anticipation) * 0.04) & (track.beats_s < 9.99)] - 2
+    assert starts / RATE == pytest.approx(beats, abs=0.002)
+
+
+@pytest.mark.parametrize("anticipation", [0, 3])
+def test_steps_hear_their_frame_and_are_told_of_the_frame_they_write(accompanist, dataset, anticipation):
+    _, told, mixes, stems = play(accompanist, dataset, anticipation=anticipation, known="all")
+    assert len(accompanist.mixes) == 200 - 1 - anticipation
+    for n in (0, 5, 100):
+        assert np.array_equal(accompanist.mixes[n].numpy(), mixes[..., n * HOP : (n + 1) * HOP])
+        for name in ("beat_phase", "bar_phase", "tempo", "chord", "chord_bass", "key"):
+            assert np.array_equal(
+                accompanist.told[n][name][1].numpy(), told[name][n + 1 + anticipation], equal_nan=True
+            )
+        assert accompanist.told[n]["anticipation"].tolist() == [anticipation] * 2
+        assert accompanist.told[n]["stem"].tolist() == [1, 1]
+    assert not stems[..., : (1 + anticipation) * HOP].any()
+    assert stems.shape == mixes.shape
+
+
+def test_what_the_host_does_not_tell_is_unknown(accompanist, dataset):
+    play(accompanist, dataset, known="none")
+    play(accompanist, dataset, known="chords")
+    none, chords = accompanist.told[3], accompanist.told[-3]
+    assert all(torch.isnan(none[name]).all() for name in ("beat_phase", "bar_phase", "tempo", "chord", "key"))
+    assert torch.isnan(chords["beat_phase"]).all()
+    assert chords["chord"][0].sum() == 3
+
+
+def test_refusals(accompanist, dataset):
+    with pytest.raises(LiveBandModelError, match="drums, bass"):
+        play(accompanist, dataset, stem="flute")
+    with pytest.raises(LiveBandModelError, match="none, beat"):
+        play(accompanist, dataset, known="lyrics")
+    assert anticipation_frames(accompanist.spec, 40) == 1
+    with pytest.raises(LiveBandModelError, match="0 to 1000 ms"):
+        anticipation_frames(accompanist.spec, 1500)
