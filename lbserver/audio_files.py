@@ -139,6 +139,9 @@ class AudioWriter:
             self._file = soundfile.SoundFile(
                 self.part, "w", samplerate=rate_hz, channels=channels, subtype=subtype, format=form
             )
+            # Float WAV files carry the time of writing beside their peak; without it one take is one file, bit
+            # for bit. soundfile has no name for the command (sndfile.h: SFC_SET_ADD_PEAK_CHUNK).
+            soundfile._snd.sf_command(self._file._file, 0x1050, soundfile._ffi.NULL, 0)
         except (soundfile.SoundFileError, OSError, ValueError) as error:
             self.part.unlink(missing_ok=True)
             raise LiveBandError(f"cannot write {path} at {rate_hz} Hz: {_reason(error)}") from error

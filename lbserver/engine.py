@@ -143,10 +143,10 @@ class StreamDriver:
         spec = self.accompanist.spec
         rows, length = len(self.config.stems), spec.hop * spec.chunk_frames
         while self._mix.length >= length:
-            mix = np.broadcast_to(self._mix.take(length), (rows, spec.channels, length))
+            mix = np.repeat(self._mix.take(length)[None], rows, axis=0)
             first = timeline.output_frames_of_step(self.grid, self.steps, self.config.anticipation_frames)[0]
             stem, self.model_state = self.accompanist.step(
-                np.ascontiguousarray(mix),
+                mix,
                 batch_conditions(self._always, self._conditions(first), rows),
                 self.model_state,
                 self._active,
@@ -175,7 +175,7 @@ def batch_conditions(
     for name, width in CONDITION_WIDTHS.items():
         value = always.get(name, known.get(name, np.nan))
         shape = (rows,) if width == 1 else (rows, width)
-        batch[name] = np.ascontiguousarray(np.broadcast_to(np.asarray(value, np.float32), shape))
+        batch[name] = np.array(np.broadcast_to(value, shape), np.float32)
     return batch
 
 

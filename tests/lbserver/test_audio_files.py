@@ -125,3 +125,12 @@ def test_channels() -> None:
     assert to_channels(audio[:2], 2) is not None
     np.testing.assert_array_equal(to_channels(audio[:2], 2), audio[:2])
     np.testing.assert_array_equal(to_channels(audio[:1], 2), np.repeat(audio[:1], 2, axis=0))
+
+
+def test_no_time_of_writing_is_in_the_file(tmp_path: Path) -> None:
+    """Found when two takes with one seed differed: float WAV files held the second they were written in."""
+    with AudioWriter(tmp_path / "x.wav", rate_hz=48000, channels=2) as writer:
+        writer.write(noise(2, 100))
+        writer.finish()
+        writer.publish()
+    assert b"PEAK" not in (tmp_path / "x.wav").read_bytes()

@@ -16,7 +16,7 @@ def test_test_accompanists_load_by_name(name: str) -> None:
 
 
 def test_an_unknown_test_accompanist_lists_those_that_exist() -> None:
-    with pytest.raises(LiveBandError, match="unknown model 'test:x': .*test:copy"):
+    with pytest.raises(LiveBandError, match=r"unknown model 'test:x': .*test:copy"):
         backends.load("test:x")
 
 
