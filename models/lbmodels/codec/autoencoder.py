@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The autoencoder: spectral features, ConvNeXt stacks at the frame rate, phase integration, overlap-add."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lbmodels.codec.features import FeatureMap, Features
+from lbmodels.codec.phase import PhaseIntegrator
+from lbmodels.streaming.conv import ConvNeXtStack, ConvState
+from lbmodels.streaming.spectral import BackState, FrontState, StftBackEnd, StftFrontEnd
+from lbmodels.streaming.state import select
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecConfig:
+    """Sizes; `hop`, `window` and `step` in samples at `sample_rate` Hz."""
+
+    sample_rate: int = 48000
+    hop: int = 1920
+    window: int = 1920
+    step: int = 480
+    low_bins: int = 192
+    high_bands: int = 64
+    latent: int = 64
+    features: int = 256
+    depth: int = 4
+    kernel: int = 7
+
+    @property
+    def columns(self) -> int:
+        """STFT columns per model frame."""
+        return self.hop // self.step
+
+    @property
+    def delay_samples(self) -> int:
+        """Samples by which decoded audio lags the audio that was encoded."""
+        return self.window - self.step
+
+    def feature_map(self) -> FeatureMap:
+        return FeatureMap(window=self.window, step=self.step, low=self.low_bins, high=self.high_bands)
+
+
+class EncoderState(NamedTuple):
+    """Audio of the open windows, last mid column [B, low, 2], convolution states."""
+
+    front: FrontState
+    before: Tensor
+    stack: tuple[ConvState, ...]
+
+
+class DecoderState(NamedTuple):
+    """Convolution states, frame count [B] int64, phasors [B, bins, 2], open windows."""
+
+    stack: tuple[ConvState, ...]
+    position: Tensor
+    phasor: Tensor
+    back: BackState
+
+
+class Encoder(nn.Module):
+    """Audio [B, F, 2, hop] -> latents [B, F, latent] of zero mean and unit variance over the training data."""
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.map = config.feature_map()
+        self.front = StftFrontEnd(hop=config.hop, window=config.window, step=config.step)
+        self.embed = nn.Linear(config.columns * self.map.width, config.features)
+        self.stack = ConvNeXtStack(config.features, config.kernel, config.depth)
+        self.norm = nn.LayerNorm(config.features)
+        self.out = nn.Linear(config.features, config.latent)
+        self.latent_norm = nn.BatchNorm1d(config.latent, affine=False, momentum=0.01)
+
+    def _latent(self, h: Tensor) -> Tensor:
+        z = self.out(self.norm(h))
+        normal: Tensor = self.latent_norm(z.flatten(0, -2)).view(z.shape)
+        return normal
+
+    def features(self, audio: Tensor) -> Features:
+        """Features [B, F, columns, ...] of audio [B, F, 2, hop]: also the decoder's training target."""
+        spectra = self.front(audio)
+        mid = self.map.mid(spectra)[..., : self.map.low]
+        before = torch.cat([torch.zeros_like(mid[:, :1, -1:]), mid[:, :-1, -1:]], dim=1)
+        return self.map.analyse(spectra, before)
+
+    def encode_features(self, features: Features) -> Tensor:
+        return self._latent(self.stack(self.embed(features.flat())))
+
+    def forward(self, audio: Tensor) -> Tensor:
+        return self.encode_features(self.features(audio))
+
+    def init_state(self, batch: int) -> EncoderState:
+        before = self.out.weight.new_zeros(batch, self.map.low, 2)
+        return EncoderState(self.front.init_state(batch), before, self.stack.init_state(batch))
+
+    def step(self, audio: Tensor, state: EncoderState, active: Tensor) -> tuple[Tensor, EncoderState]:
+        spectra, front = self.front.step(audio, state.front, active)
+        features = self.map.analyse(spectra, torch.view_as_complex(state.before).unsqueeze(1))
+        last = torch.view_as_real(self.map.mid(spectra)[:, -1, : self.map.low])
+        h, stack = self.stack.step(self.embed(features.flat()), state.stack, active)
+        return self._latent(h), EncoderState(front, select(active, last, state.before), stack)
+
+
+class Decoder(nn.Module):
+    """Latents [B, F, latent] -> audio [B, F, 2, hop], `delay_samples` behind what was encoded."""
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.map = config.feature_map()
+        self.embed = nn.Linear(config.latent, config.features)
+        self.stack = ConvNeXtStack(config.features, config.kernel, config.depth)
+        self.norm = nn.LayerNorm(config.features)
+        self.head = nn.Linear(config.features, config.columns * self.map.width)
+        self.phase = PhaseIntegrator(self.map)
+        self.back = StftBackEnd(hop=config.hop, window=config.window, step=config.step)
+
+    @property
+    def delay_samples(self) -> int:
+        return self.back.delay_samples
+
+    def _features(self, h: Tensor) -> Features:
+        return self.map.split(self.head(self.norm(h)), self.config.columns)
+
+    def features(self, latents: Tensor) -> Features:
+        """Predicted features [B, F, columns, ...]."""
+        return self._features(self.stack(self.embed(latents)))
+
+    def synthesise(self, features: Features) -> Tensor:
+        """Features [B, F, columns, ...] -> audio [B, F, 2, hop], from a fresh start."""
+        batch, frames, columns = features.level.shape[:3]
+        column = torch.arange(frames * columns, device=features.level.device).expand(batch, -1)
+        phasor = torch.ones(batch, self.map.bins, dtype=torch.complex64, device=features.level.device)
+        flat = Features(*(part.flatten(1, 2) for part in features))
+        spectra, _ = self.phase.integrate(flat, column, phasor)
+        audio: Tensor = self.back(spectra.unflatten(2, (frames, columns)).transpose(1, 2))
+        return audio
+
+    def forward(self, latents: Tensor) -> Tensor:
+        return self.synthesise(self.features(latents))
+
+    def init_state(self, batch: int) -> DecoderState:
+        weight = self.embed.weight
+        phasor = torch.stack([weight.new_ones(batch, self.map.bins), weight.new_zeros(batch, self.map.bins)], -1)
+        position = torch.zeros(batch, dtype=torch.int64, device=weight.device)
+        return DecoderState(self.stack.init_state(batch), position, phasor, self.back.init_state(batch))
+
+    def step(self, latent: Tensor, state: DecoderState, active: Tensor) -> tuple[Tensor, DecoderState]:
+        h, stack = self.stack.step(self.embed(latent), state.stack, active)
+        columns = self.config.columns
+        column = state.position.unsqueeze(1) * columns + torch.arange(columns, device=latent.device)
+        spectra, phasor = self.phase.integrate(self._features(h), column, torch.view_as_complex(state.phasor))
+        audio, back = self.back.step(spectra, state.back, active)
+        phasors = select(active, torch.view_as_real(phasor), state.phasor)
+        return audio, DecoderState(stack, state.position + active, phasors, back)
+
+
+class Codec(nn.Module):
+    """Encoder and decoder that were trained together."""
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+
+    @property
+    def delay_samples(self) -> int:
+        return self.config.delay_samples
+
+    def forward(self, audio: Tensor) -> Tensor:
+        decoded: Tensor = self.decoder(self.encoder(audio))
+        return decoded
+
+
+def to_frames(audio: Tensor, hop: int) -> Tensor:
+    """[B, C, F * hop] -> [B, F, C, hop]; a rest shorter than a hop is dropped."""
+    frames = audio.shape[-1] // hop
+    return audio[..., : frames * hop].unflatten(-1, (frames, hop)).transpose(1, 2)
+
+
+def from_frames(frames: Tensor) -> Tensor:
+    """[B, F, C, hop] -> [B, C, F * hop]."""
+    return frames.transpose(1, 2).flatten(2)

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Errors that a user of the models can cause and mend."""
+
+
+class LiveBandModelError(ValueError):
+    """One line that says what was wrong and what is accepted."""

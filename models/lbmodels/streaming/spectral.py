@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Spectral front and back end: STFT frames in, overlap-add out, one model frame per step.
+
+A model frame of `hop` samples holds `hop / step` STFT columns. The analysis windows end inside
+the frame, so the front end looks at nothing later than the frame. The back end finishes a sample
+when the last window over it has come: `delay_samples = window - step` after the frame it is
+computed in. The window is a periodic Hann at 75 % overlap on both sides (Griffin and Lim 1984, eq. 6).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lbmodels.streaming.state import select
+
+
+class FrontState(NamedTuple):
+    """The last `window - step` samples of each channel, [B, C, window - step]."""
+
+    past: Tensor
+
+
+class BackState(NamedTuple):
+    """Windows not yet summed up, [B, C, window - step]."""
+
+    tail: Tensor
+
+
+def _hann(window: int) -> Tensor:
+    return torch.hann_window(window, periodic=True)
+
+
+class StftFrontEnd(nn.Module):
+    """Samples [B, F, C, hop] -> complex spectra [B, F, C, columns, window / 2 + 1]."""
+
+    def __init__(self, *, hop: int, window: int, step: int) -> None:
+        super().__init__()
+        if hop % step or window % step:
+            raise ValueError(f"hop {hop} and window {window} must be multiples of the step {step}")
+        self.hop, self.window_samples, self.step_samples = hop, window, step
+        self.register_buffer("window", _hann(window), persistent=False)
+
+    @property
+    def columns(self) -> int:
+        return self.hop // self.step_samples
+
+    def _spectra(self, audio: Tensor) -> Tensor:
+        """[B, C, past + n * step] -> [B, C, n, bins]."""
+        columns = audio.unfold(-1, self.window_samples, self.step_samples)
+        return torch.fft.rfft(columns * self.window)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, frames, channels, hop = x.shape
+        audio = x.transpose(1, 2).reshape(batch, channels, frames * hop)
+        audio = F.pad(audio, (self.window_samples - self.step_samples, 0))
+        spectra = self._spectra(audio)
+        return spectra.unflatten(2, (frames, self.columns)).transpose(1, 2)
+
+    def init_state(self, batch: int, channels: int = 2) -> FrontState:
+        window = self.get_buffer("window")
+        return FrontState(window.new_zeros(batch, channels, self.window_samples - self.step_samples))
+
+    def step(self, x: Tensor, state: FrontState, active: Tensor) -> tuple[Tensor, FrontState]:
+        audio = torch.cat([state.past, x], dim=-1)
+        past = audio[..., -state.past.shape[-1] :]
+        return self._spectra(audio), FrontState(select(active, past, state.past))
+
+
+class StftBackEnd(nn.Module):
+    """Complex spectra [B, F, C, columns, bins] -> samples [B, F, C, hop], `delay_samples` late."""
+
+    def __init__(self, *, hop: int, window: int, step: int) -> None:
+        super().__init__()
+        self.hop, self.window_samples, self.step_samples = hop, window, step
+        hann = _hann(window)
+        gain = hann.square().view(-1, step).sum(0)
+        self.register_buffer("window", hann / gain.repeat(window // step), persistent=False)
+
+    @property
+    def delay_samples(self) -> int:
+        return self.window_samples - self.step_samples
+
+    def _overlap_add(self, spectra: Tensor) -> Tensor:
+        """[B, C, n, bins] -> [B, C, n * step + window - step]."""
+        columns = torch.fft.irfft(spectra, n=self.window_samples) * self.window
+        batch, channels, count, window = columns.shape
+        length = (count - 1) * self.step_samples + window
+        flat = columns.reshape(batch * channels, count, window).transpose(1, 2)
+        summed = F.fold(flat, (1, length), (1, window), stride=(1, self.step_samples))
+        return summed.view(batch, channels, length)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, frames, channels = x.shape[:3]
+        audio = self._overlap_add(x.transpose(1, 2).flatten(2, 3))[..., : frames * self.hop]
+        return audio.view(batch, channels, frames, self.hop).transpose(1, 2)
+
+    def init_state(self, batch: int, channels: int = 2) -> BackState:
+        window = self.get_buffer("window")
+        return BackState(window.new_zeros(batch, channels, self.delay_samples))
+
+    def step(self, x: Tensor, state: BackState, active: Tensor) -> tuple[Tensor, BackState]:
+        audio = self._overlap_add(x)
+        ready = audio[..., : self.hop].clone()
+        overlap = min(self.hop, self.delay_samples)
+        ready[..., :overlap] += state.tail[..., :overlap]
+        tail = F.pad(state.tail[..., self.hop :], (0, overlap)) + audio[..., self.hop :]
+        return ready, BackState(select(active, tail, state.tail))
+
+
+class SemitoneFrontEnd(nn.Module):
+    """What a musician's ear hears in the mix: energy per semitone over a long causal window.
+
+    Samples [B, F, C, hop] -> log energy [B, F, semitones] of the channel mean, scaled to about 0..1.
+    The window (`window` samples, 171 ms at 8192 / 48 kHz) ends with the frame, so the layer is causal.
+    """
+
+    def __init__(
+        self, *, sample_rate: int, hop: int, window: int = 8192, lowest_midi: int = 33, semitones: int = 66
+    ) -> None:
+        super().__init__()
+        self.hop, self.window_samples, self.semitones = hop, window, semitones
+        self.register_buffer("window", _hann(window), persistent=False)
+        hz = torch.fft.rfftfreq(window, 1 / sample_rate).clamp(min=1.0)
+        midi = 69 + 12 * torch.log2(hz / 440)
+        notes = lowest_midi + torch.arange(semitones).unsqueeze(1)
+        width = (12 * torch.log2(1 + sample_rate / window / hz)).clamp(min=1.0)
+        bank = (1 - (midi - notes).abs() / width).clamp(min=0)
+        self.register_buffer("bank", (bank / bank.sum(1, keepdim=True)).t().contiguous(), persistent=False)
+
+    def _energies(self, columns: Tensor) -> Tensor:
+        power = torch.fft.rfft(columns * self.window).abs().square() / self.window_samples
+        return (torch.log10(power @ self.get_buffer("bank") + 1e-6) + 6) / 6
+
+    def forward(self, x: Tensor) -> Tensor:
+        audio = x.mean(2).flatten(1)
+        audio = F.pad(audio, (self.window_samples - self.hop, 0))
+        return self._energies(audio.unfold(-1, self.window_samples, self.hop))
+
+    def init_state(self, batch: int) -> FrontState:
+        window = self.get_buffer("window")
+        return FrontState(window.new_zeros(batch, 1, self.window_samples - self.hop))
+
+    def step(self, x: Tensor, state: FrontState, active: Tensor) -> tuple[Tensor, FrontState]:
+        audio = torch.cat([state.past, x.mean(1, keepdim=True)], dim=-1)
+        past = audio[..., self.hop :]
+        return self._energies(audio[:, 0]), FrontState(select(active, past, state.past))

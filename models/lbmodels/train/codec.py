@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Train the causal autoencoder: feature regression, multi-resolution STFT, then adversarial."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lbmodels.codec import discriminator as adversarial
+from lbmodels.codec.autoencoder import Codec, CodecConfig, Encoder, from_frames, to_frames
+from lbmodels.codec.discriminator import StftDiscriminator
+from lbmodels.codec.features import Features
+from lbmodels.codec.losses import multi_resolution_stft, si_sdr_db
+from lbmodels.train.audio import AudioDataConfig, crop_batches, load_tracks, random_crop
+from lbmodels.train.loop import Side, run, side
+from lbmodels.train.recipe import LoopConfig, build
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossWeights:
+    """One weight per loss of the same name."""
+
+    level: float = 10.0
+    advance: float = 2.0
+    attack: float = 1.0
+    pan: float = 1.0
+    convergence: float = 1.0
+    log_stft: float = 1.0
+    adversarial: float = 0.3
+    matching: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecTraining:
+    """A whole recipe.
+
+    From step `synthesis_from` on, in every `synthesis_every`th step, `synthesis_frames` frames of `synthesis_batch` crops are turned into audio
+    and compared as audio; from `adversarial_from` on a discriminator hears them too.
+    """
+
+    model: CodecConfig = field(default_factory=CodecConfig)
+    data: AudioDataConfig = field(default_factory=AudioDataConfig)
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    weights: LossWeights = field(default_factory=LossWeights)
+    synthesis_from: int = 2000
+    synthesis_every: int = 3
+    synthesis_frames: int = 10
+    synthesis_batch: int = 6
+    adversarial_from: int = 3000
+    adversarial_channels: int = 16
+    latent_noise: float = 0.1
+
+
+Crop = tuple[Tensor, Features]
+
+
+def feature_losses(estimate: Features, target: Features) -> dict[str, Tensor]:
+    """L1 on levels; circular regression of the phase differences, weighted by how loud they are."""
+    low = target.advance.shape[-2]
+    loud = target.level[..., :low].clamp(min=0).square().unsqueeze(-1)
+    total = loud.sum().clamp(min=1e-6) * 2
+    return {
+        "level": F.l1_loss(estimate.level, target.level),
+        "advance": (loud * (estimate.advance - target.advance).square()).sum() / total,
+        "attack": (estimate.attack - target.attack).square().mean(),
+        "pan": F.l1_loss(estimate.pan, target.pan),
+    }
+
+
+class CodecObjective:
+    """Both sides of the game; see `lbmodels.train.loop.Objective`."""
+
+    def __init__(self, config: CodecTraining, device: torch.device) -> None:
+        self.config, self.device = config, device
+        torch.manual_seed(config.loop.seed)
+        self.codec = Codec(config.model).to(device)
+        self.critic = StftDiscriminator(config.adversarial_channels).to(device)
+        loop = config.loop
+        self.sides: dict[str, Side] = {
+            "codec": side(self.codec, loop, loop.learning_rate),
+            "critic": side(self.critic, loop, loop.discriminator_learning_rate),
+        }
+        self.averaged: dict[str, nn.Module] = {"codec": copy.deepcopy(self.codec).eval().requires_grad_(False)}
+        self.tracks = load_tracks(config.data.root, config.data.split)
+        self.random = np.random.default_rng(config.loop.seed)
+
+    def batches(self, seed: int) -> Iterable[list[Crop]]:
+        """Audio crops with their features, both in float16, worked out by the reading thread."""
+        loop, encoder = self.config.loop, self.averaged["codec"].encoder
+        assert isinstance(encoder, Encoder)
+
+        @torch.no_grad()
+        def prepare(audio: Tensor) -> Crop:
+            features = encoder.features(to_frames(audio.unsqueeze(0), self.config.model.hop))
+            return audio.half(), Features(*(part[0].half() for part in features))
+
+        return crop_batches(
+            self.tracks, self.config.data, prepare, batch=loop.batch, hop=self.config.model.hop, seed=seed
+        )
+
+    def step(self, batch: list[Crop], step: int) -> dict[str, float]:
+        config, weights = self.config, self.config.weights
+        audio = torch.stack([crop[0] for crop in batch]).float()
+        parts = zip(*(crop[1] for crop in batch), strict=True)
+        target = Features(*(torch.stack(part).to(self.device).float() for part in parts))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.loop.bf16):
+            latents = self.codec.encoder.encode_features(target)
+            noisy = latents + config.latent_noise * torch.randn_like(latents)
+            estimate = Features(*(part.float() for part in self.codec.decoder.features(noisy)))
+        losses = feature_losses(estimate, target)
+        if step >= config.synthesis_from and step % config.synthesis_every == 0:
+            heard, wanted = self._listen(audio, estimate)
+            losses["convergence"], losses["log_stft"] = multi_resolution_stft(heard, wanted)
+            if step >= config.adversarial_from:
+                losses |= self._play(heard, wanted)
+        total = torch.stack([getattr(weights, name) * value for name, value in losses.items() if name != "critic"])
+        self.sides["codec"].descend(total.sum())
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def _listen(self, audio: Tensor, estimate: Features) -> tuple[Tensor, Tensor]:
+        """A random part of some crops as audio: decoded and original, aligned, [b, 2, T]."""
+        config = self.config
+        hop, late = config.model.hop, self.codec.delay_samples
+        start = int(self.random.integers(max(1, estimate.level.shape[1] - config.synthesis_frames)))
+        rows, frames = slice(config.synthesis_batch), slice(start, start + config.synthesis_frames)
+        decoded = from_frames(self.codec.decoder.synthesise(Features(*(part[rows, frames] for part in estimate))))
+        wanted = audio[rows, :, start * hop : start * hop + decoded.shape[-1]].to(self.device)
+        return decoded[..., 2 * late :], wanted[..., late:-late]
+
+    def _play(self, heard: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+        """One round of the game on the left channel, the right, or their mean."""
+        mixdown = torch.tensor([(1.0, 0.0), (0.0, 1.0), (0.5, 0.5)][int(self.random.integers(3))], device=self.device)
+        fake, real = (torch.einsum("bct,c->bt", a, mixdown) for a in (heard, wanted))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.loop.bf16):
+            critic_loss = adversarial.discriminator_loss(self.critic(real), self.critic(fake.detach()))
+        self.sides["critic"].descend(critic_loss)
+        self.critic.requires_grad_(False)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.loop.bf16):
+            with torch.no_grad():
+                real_maps = self.critic(real)
+            fake_maps = self.critic(fake)
+            losses = {
+                "adversarial": adversarial.generator_loss(fake_maps),
+                "matching": adversarial.feature_matching(real_maps, fake_maps),
+                "critic": critic_loss.detach(),
+            }
+        self.critic.requires_grad_(True)
+        return losses
+
+    @torch.no_grad()
+    def sample(self, folder: Path, step: int) -> dict[str, float]:
+        """Decode a fixed batch with the averaged weights; writes target and output side by side in time."""
+        config = self.config
+        rng = np.random.default_rng(1234)
+        length = config.data.crop_frames * config.model.hop
+        crops = [random_crop(self.tracks, config.data, length, rng) for _ in range(8)]
+        audio = torch.from_numpy(np.stack(crops)).to(self.device)
+        codec = self.averaged["codec"]
+        assert isinstance(codec, Codec)
+        decoded = from_frames(codec(to_frames(audio, config.model.hop)))[..., codec.delay_samples :]
+        wanted = audio[..., : decoded.shape[-1]]
+        convergence, log_distance = multi_resolution_stft(decoded, wanted)
+        pairs = torch.cat([wanted, decoded], dim=-1).transpose(0, 1).flatten(1)
+        soundfile.write(folder / "sample.flac", pairs.t().clamp(-1, 1).cpu().numpy(), config.model.sample_rate)
+        return {
+            "sample_convergence": float(convergence),
+            "sample_log_stft": float(log_distance),
+            "sample_si_sdr_db": float(si_sdr_db(decoded.mean(1), wanted.mean(1)).median()),
+        }
+
+
+def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Path:
+    """Train by a recipe's tables into `folder`; returns the averaged weights' path."""
+    from lbmodels.zoo import save_weights
+
+    config = build(CodecTraining, tables)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    objective = CodecObjective(config, device)
+    run(objective, config.loop, folder, quiet=quiet)
+    codec = objective.averaged["codec"]
+    return save_weights(folder / "codec.safetensors", codec, kind="codec", config=config.model)

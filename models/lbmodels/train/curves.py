@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Loss curves as a PNG, one panel a figure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+
+def draw_curves(log: Path, target: Path) -> None:
+    """Draw every figure of a JSON-lines log against the step."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    rows = [json.loads(line) for line in log.read_text().splitlines() if line.strip()]
+    names = [n for n in dict.fromkeys(k for row in rows for k in row) if n != "step"]
+    if not rows or not names:
+        return
+    columns = min(4, len(names))
+    lines = -(-len(names) // columns)
+    figure, axes = plt.subplots(lines, columns, figsize=(4 * columns, 2.6 * lines), squeeze=False)
+    for axis, name in zip(axes.flat, names, strict=False):
+        points = [(row["step"], row[name]) for row in rows if name in row]
+        axis.plot(*zip(*points, strict=True), linewidth=1)
+        axis.set_title(name, fontsize=9)
+        axis.grid(alpha=0.3)
+    for axis in list(axes.flat)[len(names) :]:
+        axis.axis("off")
+    figure.tight_layout()
+    figure.savefig(target, dpi=80)
+    plt.close(figure)

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The loop every objective runs in: resume, step, average, log, sample, checkpoint.
+
+Several GPUs: start the same command under `torchrun --nproc-per-node N`; every rank draws its own
+batches and gradients are averaged before each optimiser step.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from lbmodels.train.curves import draw_curves
+from lbmodels.train.recipe import LoopConfig
+
+
+@dataclass
+class Side:
+    """One side of a game, or the whole of a regression: a model, its optimiser, its schedule."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    base_rate: float
+    clip: float
+
+    def descend(self, loss: Tensor) -> float:
+        """One update; returns the gradient norm. A non-finite gradient is skipped."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        average_gradients(self.model)
+        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.clip))
+        if norm == norm and norm != float("inf"):
+            self.optimizer.step()
+        return norm
+
+
+class Objective(Protocol):
+    """What a training program hands to the loop."""
+
+    sides: dict[str, Side]
+    averaged: dict[str, nn.Module]
+
+    def batches(self, seed: int) -> Iterable[Any]: ...
+
+    def step(self, batch: Any, step: int) -> dict[str, float]: ...
+
+    def sample(self, folder: Path, step: int) -> dict[str, float]: ...
+
+
+def side(model: nn.Module, loop: LoopConfig, rate: float) -> Side:
+    """A side with AdamW; biases, norms and other vectors are not decayed."""
+    matrices = [p for p in model.parameters() if p.requires_grad and p.dim() >= 2]
+    vectors = [p for p in model.parameters() if p.requires_grad and p.dim() < 2]
+    groups = [{"params": matrices, "weight_decay": loop.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return Side(model, torch.optim.AdamW(groups, lr=rate, betas=loop.betas), rate, loop.gradient_clip)
+
+
+def average_gradients(model: nn.Module) -> None:
+    """Mean over ranks, nothing when there is one."""
+    if dist.is_initialized():
+        for p in model.parameters():
+            if p.grad is not None:
+                dist.all_reduce(p.grad)
+                p.grad /= dist.get_world_size()
+
+
+def rate_at(step: int, loop: LoopConfig) -> float:
+    """Factor on the learning rate: linear warm-up, flat, cosine to a twentieth from `decay_from` on."""
+    if step < loop.warmup_steps:
+        return (step + 1) / loop.warmup_steps
+    start = loop.decay_from * loop.steps
+    if step <= start:
+        return 1.0
+    x = min(1.0, (step - start) / max(1.0, loop.steps - start))
+    return 0.05 + 0.95 * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * x))))
+
+
+def _rank() -> int:
+    """This process's rank; joins the group that torchrun set up, if any."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def _save(path: Path, objective: Objective, step: int) -> None:
+    state = {
+        "step": step,
+        "sides": {k: (s.model.state_dict(), s.optimizer.state_dict()) for k, s in objective.sides.items()},
+        "averaged": {k: m.state_dict() for k, m in objective.averaged.items()},
+        "random": torch.get_rng_state(),
+    }
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    part.replace(path)
+
+
+def _restore(path: Path, objective: Objective) -> int:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    for name, (model, optimizer) in state["sides"].items():
+        objective.sides[name].model.load_state_dict(model)
+        objective.sides[name].optimizer.load_state_dict(optimizer)
+    for name, averaged in state["averaged"].items():
+        objective.averaged[name].load_state_dict(averaged)
+    torch.set_rng_state(state["random"])
+    return int(state["step"])
+
+
+@torch.no_grad()
+def _average(objective: Objective, decay: float) -> None:
+    for name, averaged in objective.averaged.items():
+        current = objective.sides[name].model.state_dict()
+        for key, value in averaged.state_dict().items():
+            if value.dtype.is_floating_point:
+                value.lerp_(current[key].to(value.dtype), 1 - decay)
+            else:
+                value.copy_(current[key])
+
+
+def _forever(objective: Objective, seed: int) -> Iterator[Any]:
+    while True:
+        yield from objective.batches(seed)
+        seed += 1_000_003
+
+
+def run(objective: Objective, loop: LoopConfig, folder: Path, *, quiet: bool = False) -> None:
+    """Train to `loop.steps`, from the last checkpoint in `folder` if there is one.
+
+    Writes checkpoint.pt, log.jsonl, curves.png and what the objective samples. SIGTERM and Ctrl-C
+    checkpoint first; a kill loses at most `checkpoint_minutes`.
+    """
+    torch.set_num_threads(loop.threads)
+    rank = _rank()
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(loop.seed + 7919 * rank)
+    checkpoint = folder / "checkpoint.pt"
+    step = _restore(checkpoint, objective) if checkpoint.exists() else 0
+    if dist.is_initialized():
+        for one in objective.sides.values():
+            for p in one.model.parameters():
+                dist.broadcast(p.data, 0)
+
+    stopping: list[int] = []
+    old = {s: signal.signal(s, lambda number, _: stopping.append(number)) for s in (signal.SIGTERM, signal.SIGINT)}
+    log = (folder / "log.jsonl").open("a") if rank == 0 else None
+    saved = shown = time.monotonic()
+    sums: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    try:
+        for batch in _forever(objective, loop.seed + step * 31 + rank):
+            if step >= loop.steps or stopping:
+                break
+            factor = rate_at(step, loop)
+            for one in objective.sides.values():
+                for group in one.optimizer.param_groups:
+                    group["lr"] = one.base_rate * factor
+            losses = objective.step(batch, step)
+            step += 1
+            _average(objective, min(loop.ema, (1 + step) / (10 + step)))
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value
+                counts[name] = counts.get(name, 0) + 1
+            now = time.monotonic()
+            sampling = step % loop.sample_every == 0 or step == loop.steps
+            if rank == 0 and log is not None and (now - shown > 15 or sampling):
+                means = {name: round(total / counts[name], 5) for name, total in sums.items()}
+                done = sum(counts.values()) / max(1, len(counts))
+                means["seconds_per_step"] = round((now - shown) / max(1.0, done), 4)
+                if sampling:
+                    means.update(objective.sample(folder, step))
+                log.write(json.dumps({"step": step, **means}) + "\n")
+                log.flush()
+                if not quiet:
+                    left = (loop.steps - step) * means["seconds_per_step"] / 60
+                    figures = "  ".join(f"{k} {v:.4g}" for k, v in means.items())
+                    print(f"{step}/{loop.steps}  {left:.0f} min left  {figures}", flush=True)
+                sums, counts, shown = {}, {}, time.monotonic()
+            if rank == 0 and now - saved > 60 * loop.checkpoint_minutes:
+                _save(checkpoint, objective, step)
+                draw_curves(folder / "log.jsonl", folder / "curves.png")
+                saved = now
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+        if rank == 0 and log is not None:
+            _save(checkpoint, objective, step)
+            log.close()
+            draw_curves(folder / "log.jsonl", folder / "curves.png")

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Recipes: TOML files that name a base and override little."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from lbmodels.errors import LiveBandModelError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig:
+    """How long, how fast and where; the same for every objective."""
+
+    steps: int = 20_000
+    batch: int = 16
+    learning_rate: float = 3e-4
+    discriminator_learning_rate: float = 3e-4
+    warmup_steps: int = 200
+    decay_from: float = 0.7
+    betas: tuple[float, float] = (0.8, 0.95)
+    weight_decay: float = 0.01
+    gradient_clip: float = 1.0
+    ema: float = 0.999
+    bf16: bool = True
+    seed: int = 0
+    checkpoint_minutes: float = 3.0
+    sample_every: int = 1000
+    threads: int = 2
+
+
+def recipes_folder() -> Path:
+    """The shipped recipes: beside the package in a wheel, one folder up in a checkout."""
+    here = Path(__file__).resolve().parents[1]
+    for folder in (here / "recipes", here.parent / "recipes"):
+        if folder.is_dir():
+            return folder
+    raise LiveBandModelError("no recipes folder found beside lbmodels; reinstall liveband")
+
+
+def read_recipe(objective: str, name: str) -> dict[str, Any]:
+    """The tables of `recipes/<objective>/<name>.toml` (or of a path ending in .toml), bases merged in.
+
+    Raises:
+        LiveBandModelError: no such recipe, or it is not TOML.
+    """
+    folder = recipes_folder() / objective
+    path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.toml"))) or "none"
+        raise LiveBandModelError(f"no recipe {name!r} for {objective}; there are: {known}, or give a .toml file")
+    try:
+        tables = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LiveBandModelError(f"recipe {path}: {error}") from None
+    base = tables.pop("base", None)
+    if base is None:
+        return tables
+    merged = read_recipe(objective, str(base))
+    for table, values in tables.items():
+        merged[table] = {**merged.get(table, {}), **values} if isinstance(values, dict) else values
+    return merged
+
+
+def build(config: type[T], values: Mapping[str, Any], where: str = "recipe") -> T:
+    """A frozen dataclass from nested tables; unknown keys are refused.
+
+    Raises:
+        LiveBandModelError: names the key and lists what is accepted.
+    """
+    known = {f.name for f in fields(config)}  # type: ignore[arg-type]
+    for key in values:
+        if key not in known:
+            raise LiveBandModelError(f"{where}: unknown key {key!r}; accepted: {', '.join(sorted(known))}")
+    hints = get_type_hints(config)
+    parsed = {}
+    for key, value in values.items():
+        kind = hints[key]
+        if is_dataclass(kind) and isinstance(value, Mapping):
+            parsed[key] = build(kind, value, f"{where}.{key}")  # type: ignore[arg-type]
+        else:
+            parsed[key] = tuple(value) if isinstance(value, list) else value
+    return config(**parsed)
+
+
+def resolved(config: Any) -> dict[str, Any]:
+    """The nested dict of a config, for JSON beside the weights."""
+    return asdict(config)
+
+
+__all__ = ["LoopConfig", "build", "read_recipe", "recipes_folder", "resolved"]

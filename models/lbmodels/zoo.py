@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Weights: safetensors files that carry their own configuration, and the manifest of those that ship."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from lbmodels.errors import LiveBandModelError
+
+if TYPE_CHECKING:
+    from lbmodels.codec.autoencoder import Codec
+    from lbmodels.liveband.accompanist import LiveBandAccompanist
+
+FORMAT = "liveband-weights-1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """One entry of the manifest: an accompanist that ships."""
+
+    name: str
+    codec: str
+    generator: str
+    recipe: str
+    description: str
+    sha256: Mapping[str, str]
+    default: bool = False
+
+
+def weights_folder() -> Path:
+    """The shipped weights: beside the package in a wheel, one folder up in a checkout."""
+    here = Path(__file__).resolve().parent
+    for folder in (here / "weights", here.parent / "weights"):
+        if folder.is_dir():
+            return folder
+    raise LiveBandModelError("no weights folder found beside lbmodels; reinstall liveband")
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def available() -> list[ModelCard]:
+    """The accompanists of the manifest, the default first."""
+    manifest = weights_folder() / "manifest.toml"
+    tables = tomllib.loads(manifest.read_text()) if manifest.is_file() else {}
+    cards = [ModelCard(name=name, **table) for name, table in tables.items()]
+    return sorted(cards, key=lambda card: not card.default)
+
+
+def save_weights(path: Path, model: nn.Module, *, kind: str, config: Any, half: bool = False) -> Path:
+    """Write a module with the configuration that rebuilds it; `half` stores float16."""
+    tensors = {
+        name: (t.half() if half and t.dtype == torch.float32 and t.dim() > 1 else t).contiguous().cpu()
+        for name, t in model.state_dict().items()
+    }
+    header = {"format": FORMAT, "kind": kind, "config": json.dumps(asdict(config))}
+    part = path.with_suffix(".part")
+    safetensors.torch.save_file(tensors, part, metadata=header)
+    part.replace(path)
+    return path
+
+
+def read_weights(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Configuration and tensors of a weights file.
+
+    Raises:
+        LiveBandModelError: not there, truncated, or not of this `kind`.
+    """
+    if not path.is_file():
+        raise LiveBandModelError(f"weights not found: {path}")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except Exception as error:
+        raise LiveBandModelError(f"weights {path.name} are truncated or not safetensors ({error})") from None
+    if header.get("format") != FORMAT or header.get("kind") != kind:
+        found = header.get("kind", "none of ours")
+        raise LiveBandModelError(f"weights {path.name} are foreign: kind {found!r}, wanted {kind!r} in {FORMAT}")
+    config: dict[str, Any] = json.loads(header["config"])
+    return config, tensors
+
+
+def fill(model: nn.Module, tensors: Mapping[str, torch.Tensor], name: str) -> None:
+    """Load strictly, in float32.
+
+    Raises:
+        LiveBandModelError: a tensor is missing, left over or of another shape.
+    """
+    try:
+        model.load_state_dict({k: t.float() if t.is_floating_point() else t for k, t in tensors.items()})
+    except RuntimeError as error:
+        line = " ".join(str(error).split())[:200]
+        raise LiveBandModelError(f"weights {name} do not fit their configuration: {line}") from None
+    model.eval().requires_grad_(False)
+
+
+def load_codec(path: Path) -> Codec:
+    """The autoencoder of a weights file, ready to run."""
+    from lbmodels.codec.autoencoder import Codec, CodecConfig
+    from lbmodels.train.recipe import build
+
+    config, tensors = read_weights(path, "codec")
+    codec = Codec(build(CodecConfig, config, path.name))
+    fill(codec, tensors, path.name)
+    return codec
+
+
+def load(name: str | None = None) -> LiveBandAccompanist:
+    """An accompanist by name (the manifest's default for None), or from a folder that holds
+    codec.safetensors and generator.safetensors.
+
+    Raises:
+        LiveBandModelError: unknown name, or weights that are missing, damaged or foreign.
+    """
+    from lbmodels.liveband.accompanist import assemble
+
+    cards = available()
+    if name is not None and Path(name).is_dir():
+        folder = Path(name)
+        return assemble(folder.name, folder / "codec.safetensors", folder / "generator.safetensors")
+    chosen = [card for card in cards if card.name == name or (name is None and card.default)]
+    if not chosen:
+        known = ", ".join(card.name for card in cards) or "none"
+        raise LiveBandModelError(f"unknown model {name!r}; there are: {known}, or give a folder with weights")
+    card, folder = chosen[0], weights_folder()
+    for file, digest in card.sha256.items():
+        if (folder / file).is_file() and sha256(folder / file) != digest:
+            raise LiveBandModelError(f"weights {file} differ from the manifest: truncated or foreign; reinstall them")
+    return assemble(card.name, folder / card.codec, folder / card.generator)
