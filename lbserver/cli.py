@@ -292,7 +292,7 @@ class _Bar:
             TextColumn("{task.completed:.0f}/{task.total:.0f} s, remaining"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
-            disable=quiet,
+            disable=quiet or not sys.stderr.isatty(),
             transient=True,
         )
         self._task: Any = None

@@ -6,9 +6,7 @@ energy of each 100 ms stays in memory (36,000 numbers an hour), so a file of any
 """
 
 import numpy as np
-import pyloudnorm
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from lbserver.accompanist import Audio
 
@@ -23,6 +21,11 @@ class LoudnessMeter:
     """
 
     def __init__(self, *, rate_hz: int, channels: int) -> None:
+        # Here, because they are slow to import and `liveband --help` should not be.
+        import pyloudnorm
+        from scipy.signal import lfilter
+
+        self._filter = lfilter
         # The meter's filter stages are its K-weighting, designed for this rate.
         self._stages = list(pyloudnorm.Meter(rate_hz)._filters.values())
         self._memories = [np.zeros((channels, 2)) for _ in self._stages]
@@ -40,7 +43,7 @@ class LoudnessMeter:
         self.peak = max(self.peak, float(np.abs(audio).max()))
         weighted: NDArray[np.float64] = audio.astype(np.float64)
         for index, stage in enumerate(self._stages):
-            weighted, self._memories[index] = lfilter(
+            weighted, self._memories[index] = self._filter(
                 stage.b, stage.a, weighted, axis=-1, zi=self._memories[index]
             )
         energy = np.square(weighted).sum(axis=0)

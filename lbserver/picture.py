@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import ShortTimeFFT, get_window
 
 from lbserver.audio_files import AudioReader, to_channels
 from lbserver.bounce import MIX, BounceReport
@@ -69,6 +68,8 @@ def log_spectrogram(
     audio: NDArray[np.float32], rate_hz: int, *, columns: int = 1400
 ) -> tuple[NDArray[np.float64], float]:
     """Level in dB re full scale [bands, columns] of mono audio [T], bands 40 Hz to 16 kHz by ear; and its length in s."""
+    from scipy.signal import ShortTimeFFT, get_window
+
     window = max(256, int(0.046 * rate_hz))
     hop = max(window // 4, len(audio) // columns, 1)
     transform = ShortTimeFFT(
