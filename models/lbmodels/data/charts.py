@@ -21,7 +21,16 @@ import numpy as np
 
 from lbmodels.data.errors import DataError
 from lbmodels.data.harmony import NO_CHORD, Chord, chord, key_name, parse_label, transpose
-from lbmodels.data.song import INTENSITY, Bar, MelodyNote, Song, beat_grid, choose_parts, choose_playing
+from lbmodels.data.song import (
+    INTENSITY,
+    Bar,
+    MelodyNote,
+    Song,
+    beat_grid,
+    choose_parts,
+    choose_playing,
+    everyone_plays,
+)
 from lbmodels.data.styles import STYLES, WEIGHTS, Style
 
 _MAX_XML_BYTES = 20_000_000
@@ -490,4 +499,4 @@ def _bars(
                 )
             )  # fmt: skip
             start += beats
-    return tuple(bars)
+    return everyone_plays(bars, parts)

@@ -44,6 +44,7 @@ def _add_render(commands: Subparsers) -> None:
     parser.add_argument(
         "--tracks", type=int, default=20, metavar="N", help="songs in the split, default: %(default)s"
     )
+    parser.add_argument("--only", type=int, metavar="N", help="render song number N alone")
     parser.add_argument(
         "--split", default="train", metavar="NAME", help="train, validation or test, default: %(default)s"
     )
@@ -77,7 +78,7 @@ def _run_render(args: argparse.Namespace) -> int:
         out=args.out, split=args.split, seed=args.seed, min_s=args.min_seconds, max_s=args.max_seconds,
         soundfont_dirs=tuple(args.soundfont_dir), charts=args.charts, chart_share=args.charts_share,
     )  # fmt: skip
-    report = render_split(options, args.tracks, jobs=args.jobs, show_progress=not args.json)
+    report = render_split(options, args.tracks, only=args.only, jobs=args.jobs, show_progress=not args.json)
     if args.json:
         print(json.dumps({"made": report.made, "skipped": report.skipped, "audio_s": round(report.audio_s, 3),
                           "work_s": round(report.work_s, 3)}))  # fmt: skip

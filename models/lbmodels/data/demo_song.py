@@ -55,7 +55,7 @@ def make_demo_song(
     fade = np.linspace(0.0, 1.0, track.sample_rate // 100)[:, None]
     audio[: len(fade)] *= fade
     audio[-4 * len(fade) :] *= np.linspace(1.0, 0.0, 4 * len(fade))[:, None]
-    audio *= 0.7 / max(float(np.abs(audio).max()), 1e-9)
+    audio *= 0.45 / max(float(np.abs(audio).max()), 1e-9)
     inside = (track.beats_s >= start - 1e-9) & (track.beats_s < end)
     chords = [
         [round(max(s.start_s, start) - start, 6), round(min(s.end_s, end) - start, 6), s.label]

@@ -283,7 +283,7 @@ def monophonic(notes: list[Note]) -> list[Note]:
     """Cuts each note where the next begins."""
     ordered = sorted(notes, key=lambda n: n.start_s)
     result: list[Note] = []
-    for note, following in zip(ordered, [*ordered[1:], None], strict=True):
+    for note, following in zip(ordered, [*ordered[1:], None], strict=False):
         end = (
             note.end_s if following is None else min(note.end_s, max(following.start_s, note.start_s + 0.02))
         )

@@ -30,9 +30,9 @@ from lbmodels.data.mixing import apply_effects, balance, gated_rms_db, place
 from lbmodels.data.parts import Note, bass, drums
 from lbmodels.data.song import Song, generate_song
 from lbmodels.data.styles import Style
-from lbmodels.data.synth import FONTS, SAMPLE_RATE, available_fonts, synth_for
+from lbmodels.data.synth import FONTS, SAMPLE_RATE, available_fonts, render_part
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 SPLITS = ("train", "validation", "test")
 
 # Part name -> its player. Each draws from its own generator, so parts do not disturb each other.
@@ -145,8 +145,8 @@ def render_stems(
     n_samples = round(song.duration_s * SAMPLE_RATE)
     stems = []
     for plan in plans:
-        dry = synth_for(fonts[plan.font]).render(
-            plan.notes, program=plan.program, is_drum=plan.is_drum, n_samples=n_samples
+        dry = render_part(
+            fonts[plan.font], plan.notes, program=plan.program, is_drum=plan.is_drum, n_samples=n_samples
         )
         wet = apply_effects(dry, plan.stem_class, plan.program, SAMPLE_RATE, rng)
         stems.append(place(wet, plan.stem_class, SAMPLE_RATE, rng))
@@ -264,9 +264,9 @@ class RenderReport:
 
 
 def render_split(
-    options: RenderOptions, tracks: int, *, jobs: int = 1, show_progress: bool = True
+    options: RenderOptions, tracks: int, *, only: int | None = None, jobs: int = 1, show_progress: bool = True
 ) -> RenderReport:
-    """Renders tracks 1..`tracks` of a split with `jobs` processes.
+    """Renders tracks 1..`tracks` of a split with `jobs` processes, or the one numbered `only`.
 
     Raises:
         DataError: a bad option, no sound font for the split, or a folder that cannot be written.
@@ -275,6 +275,8 @@ def render_split(
         raise DataError(f"unknown split {options.split!r}; accepted: {', '.join(SPLITS)}")
     if tracks < 1 or jobs < 1:
         raise DataError(f"tracks and jobs must be 1 or more, got {tracks} and {jobs}")
+    if only is not None and only < 1:
+        raise DataError(f"tracks are numbered from 1, got {only}")
     if not 2.0 <= options.min_s <= options.max_s <= 3600.0:
         raise DataError(
             f"lengths must satisfy 2 <= min <= max <= 3600 s, got {options.min_s:g} and {options.max_s:g}"
@@ -292,8 +294,9 @@ def render_split(
     for leftover in root.glob(".Track*.part"):
         if _is_orphan(leftover):
             shutil.rmtree(leftover, ignore_errors=True)
-    wanted = [i for i in range(1, tracks + 1) if not (root / f"Track{i:05d}" / "metadata.yaml").is_file()]
-    report = RenderReport(made=0, skipped=tracks - len(wanted), audio_s=0.0, work_s=0.0)
+    numbers = range(1, tracks + 1) if only is None else [only]
+    wanted = [i for i in numbers if not (root / f"Track{i:05d}" / "metadata.yaml").is_file()]
+    report = RenderReport(made=0, skipped=len(numbers) - len(wanted), audio_s=0.0, work_s=0.0)
     if not wanted:
         return report
     from rich.progress import (

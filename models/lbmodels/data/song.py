@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -240,6 +241,16 @@ def choose_playing(section: str, parts: tuple[str, ...], rng: np.random.Generato
     return frozenset(kept)
 
 
+def everyone_plays(bars: Sequence[Bar], parts: Sequence[str]) -> tuple[Bar, ...]:
+    """The bars, with core parts that would rest all through the song put into its fullest section."""
+    sounding = frozenset[str]().union(*(b.playing for b in bars))
+    idle = frozenset(p for p in parts if p in CORE_PARTS) - sounding
+    if not idle:
+        return tuple(bars)
+    loudest = max(bars, key=lambda b: b.intensity).section_index
+    return tuple(replace(b, playing=b.playing | idle) if b.section_index == loudest else b for b in bars)
+
+
 def choose_parts(rng: np.random.Generator) -> tuple[str, ...]:
     """Band of a song: each core part is missing in about one song of ten; one to three others join."""
     core = [p for p in CORE_PARTS if rng.random() >= 0.1]
@@ -307,7 +318,7 @@ def bars_of_form(
                 )
             )  # fmt: skip
         section_index += 1
-    return tuple(bars)
+    return everyone_plays(bars, parts)
 
 
 def generate_song(

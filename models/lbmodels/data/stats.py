@@ -125,7 +125,11 @@ def draw_stats(stats: list[SplitStats], path: Path) -> None:
         for i, (row, stat) in enumerate(zip(values, stats, strict=True)):
             axis.bar(np.arange(len(names)) + i * width, row, width, label=stat.split, color=colours[i])
         axis.set_xticks(
-            np.arange(len(names)) + 0.4 - width / 2, names, rotation=60 if len(names) > 8 else 0, fontsize=8
+            np.arange(len(names)) + 0.4 - width / 2,
+            names,
+            rotation=60 if len(names) > 8 else 0,
+            fontsize=8,
+            ha="right" if len(names) > 8 else "center",
         )
         axis.set_title(title)
         axis.set_ylabel(unit)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Notes to audio with sound fonts: one fluidsynth per font, kept alive in its process.
+"""Notes to audio with sound fonts, through fluidsynth.
 
 Each stem is rendered dry (fluidsynth's own reverb and chorus are off) as 32-bit float, with events on
 fluidsynth's 64-sample blocks, so that a note sounds within 0.7 ms of its written time.
@@ -104,86 +104,71 @@ def _library() -> Any:
     return fluidsynth
 
 
-class FontSynth:
-    """A loaded sound font that renders one stem at a time; not for use by two threads at once."""
-
-    def __init__(self, path: Path) -> None:
-        """Loads the font (up to seconds for the large ones).
-
-        Raises:
-            DataError: fluidsynth is missing or cannot read the file.
-        """
-        self._fs = _library()
-        self.path = path
-        self._synth = self._fs.Synth(gain=0.6, samplerate=float(SAMPLE_RATE), channels=16)
-        self._synth.setting("synth.reverb.active", 0)
-        self._synth.setting("synth.chorus.active", 0)
-        self._synth.setting("synth.polyphony", 256)
-        self._font_id = int(self._synth.sfload(str(path)))
-        if self._font_id < 0:
-            raise DataError(f"{path}: not a sound font that fluidsynth can read (.sf2 or .sf3)")
-        self._write = self._fs.cfunc(
-            "fluid_synth_write_float", ctypes.c_int,
-            ("synth", ctypes.c_void_p, 1), ("len", ctypes.c_int, 1),
-            ("lout", ctypes.c_void_p, 1), ("loff", ctypes.c_int, 1), ("lincr", ctypes.c_int, 1),
-            ("rout", ctypes.c_void_p, 1), ("roff", ctypes.c_int, 1), ("rincr", ctypes.c_int, 1),
-        )  # fmt: skip
-
-    def _pull(self, into: npt.NDArray[np.float32], start: int, n_samples: int) -> None:
-        left = into[0].ctypes.data_as(ctypes.c_void_p)
-        right = into[1].ctypes.data_as(ctypes.c_void_p)
-        self._write(self._synth.synth, n_samples, left, start, 1, right, start, 1)
-
-    def has_program(self, program: int, *, is_drum: bool) -> bool:
-        """Whether the font has a sound under this General MIDI number."""
-        return bool(self._synth.program_select(0, self._font_id, 128 if is_drum else 0, program) == 0)
-
-    def render(
-        self, notes: Sequence[Note], *, program: int, is_drum: bool, n_samples: int
-    ) -> npt.NDArray[np.float32]:
-        """Audio [2, n_samples] of one part, dry.
-
-        The result depends on the arguments only: the synth is silenced and reset before each call.
-        """
-        self._synth.system_reset()
-        self._fs.fluid_synth_all_sounds_off(self._synth.synth, 0)
-        channel = 0
-        if self._synth.program_select(channel, self._font_id, 128 if is_drum else 0, program) != 0:
-            self._synth.program_select(channel, self._font_id, 128 if is_drum else 0, 0)
-        blocks = -(-n_samples // BLOCK_SAMPLES)
-        audio = np.zeros((2, blocks * BLOCK_SAMPLES), np.float32)
-        # Ends before starts where both fall on one block, so that a repeated pitch is not cut.
-        events: list[tuple[int, int, int, int]] = []
-        last_on: dict[int, int] = {}
-        for note in sorted(notes, key=lambda n: n.start_s):
-            on = round(note.start_s * SAMPLE_RATE / BLOCK_SAMPLES)
-            off = max(on + 1, round(note.end_s * SAMPLE_RATE / BLOCK_SAMPLES))
-            if on >= blocks or last_on.get(note.pitch) == on:
-                continue
-            last_on[note.pitch] = on
-            events.append((on, 1, note.pitch, note.velocity))
+def _events(notes: Sequence[Note], blocks: int) -> list[tuple[int, int, int, int]]:
+    """(block, is start, pitch, velocity), sorted; ends come before starts on one block, so a repeated pitch is not cut."""
+    events: list[tuple[int, int, int, int]] = []
+    last_on: dict[int, int] = {}
+    for note in sorted(notes, key=lambda n: n.start_s):
+        on = round(note.start_s * SAMPLE_RATE / BLOCK_SAMPLES)
+        off = max(on + 1, round(note.end_s * SAMPLE_RATE / BLOCK_SAMPLES))
+        if on >= blocks or last_on.get(note.pitch) == on:
+            continue
+        last_on[note.pitch] = on
+        events.append((on, 1, note.pitch, note.velocity))
+        if off < blocks:
             events.append((off, 0, note.pitch, 0))
-        position = 0
-        for block, is_on, pitch, velocity in sorted(events):
-            if block >= blocks:
-                break
-            if block > position:
-                self._pull(audio, position * BLOCK_SAMPLES, (block - position) * BLOCK_SAMPLES)
-                position = block
-            if is_on:
-                self._synth.noteon(channel, pitch, velocity)
-            else:
-                self._synth.noteoff(channel, pitch)
-        if position < blocks:
-            self._pull(audio, position * BLOCK_SAMPLES, (blocks - position) * BLOCK_SAMPLES)
-        return audio[:, :n_samples]
+    return sorted(events)
 
 
-_LOADED: dict[Path, FontSynth] = {}
+def render_part(
+    font: Path, notes: Sequence[Note], *, program: int, is_drum: bool, n_samples: int
+) -> npt.NDArray[np.float32]:
+    """Dry audio [2, n_samples] of one part.
+
+    Each part gets a synth of its own: fluidsynth's voices remember the level of the note they played before, so a
+    used synth would not give the same samples twice. Fonts load only what a program needs, which makes this cheap.
+
+    Raises:
+        DataError: fluidsynth is missing or cannot read the font.
+    """
+    fs = _library()
+    settings = {
+        "synth.dynamic-sample-loading": 1, "synth.reverb.active": 0, "synth.chorus.active": 0, "synth.polyphony": 256,
+        "synth.cpu-cores": 1,
+    }  # fmt: skip
+    synth = fs.Synth(gain=0.6, samplerate=float(SAMPLE_RATE), channels=16, **settings)
+    try:
+        font_id = int(synth.sfload(str(font)))
+        if font_id < 0:
+            raise DataError(f"{font}: not a sound font that fluidsynth can read (.sf2 or .sf3)")
+        bank = 128 if is_drum else 0
+        if synth.program_select(0, font_id, bank, program) != 0:
+            synth.program_select(0, font_id, bank, 0)
+        return _play(fs, synth, _events(notes, -(-n_samples // BLOCK_SAMPLES)), n_samples)
+    finally:
+        synth.delete()
 
 
-def synth_for(path: Path) -> FontSynth:
-    """The process's synth of a font, loaded on first use."""
-    if path not in _LOADED:
-        _LOADED[path] = FontSynth(path)
-    return _LOADED[path]
+def _play(
+    fs: Any, synth: Any, events: Sequence[tuple[int, int, int, int]], n_samples: int
+) -> npt.NDArray[np.float32]:
+    write = fs.cfunc(
+        "fluid_synth_write_float", ctypes.c_int,
+        ("synth", ctypes.c_void_p, 1), ("len", ctypes.c_int, 1),
+        ("lout", ctypes.c_void_p, 1), ("loff", ctypes.c_int, 1), ("lincr", ctypes.c_int, 1),
+        ("rout", ctypes.c_void_p, 1), ("roff", ctypes.c_int, 1), ("rincr", ctypes.c_int, 1),
+    )  # fmt: skip
+    blocks = -(-n_samples // BLOCK_SAMPLES)
+    audio = np.zeros((2, blocks * BLOCK_SAMPLES), np.float32)
+    left, right = (row.ctypes.data_as(ctypes.c_void_p) for row in audio)
+    position = 0
+    for block, is_on, pitch, velocity in [*events, (blocks, 0, 0, 0)]:
+        if block > position:
+            start, length = position * BLOCK_SAMPLES, (block - position) * BLOCK_SAMPLES
+            write(synth.synth, length, left, start, 1, right, start, 1)
+            position = block
+        if is_on:
+            synth.noteon(0, pitch, velocity)
+        else:
+            synth.noteoff(0, pitch)
+    return audio[:, :n_samples]
