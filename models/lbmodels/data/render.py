@@ -202,10 +202,15 @@ def render_track(options: RenderOptions, index: int) -> Path:
     stems, mix = render_stems(song, plans, fonts, _rng(options.seed, options.split, index, 2))
     partial = final.parent / f".{final.name}.{os.getpid()}.part"
     shutil.rmtree(partial, ignore_errors=True)
-    write_track(partial, song, plans, stems, mix, options)
-    if final.exists():
-        shutil.rmtree(final)
-    partial.rename(final)
+    try:
+        write_track(partial, song, plans, stems, mix, options)
+        if final.exists():
+            shutil.rmtree(final)
+        partial.rename(final)
+    except (OSError, RuntimeError) as exc:  # soundfile's errors are RuntimeErrors
+        raise DataError(f"cannot write {final}: {' '.join(str(exc).split())}") from exc
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return final
 
 

@@ -16,6 +16,8 @@ from lbmodels.data.song import CORE_PARTS
 from lbmodels.data.styles import STYLES
 from lbmodels.data.synth import FONTS, available_fonts, cards_for, find_font
 
+pytestmark = pytest.mark.render
+
 SHORT = {"min_s": 4.0, "max_s": 5.0}
 
 
@@ -53,6 +55,16 @@ def test_a_half_written_track_is_made_anew(options, folder, tmp_path) -> None:
     assert not half.exists()
     assert content(broken) == content(folder)
     assert render_split(here, 1, show_progress=False).skipped == 1
+
+
+def test_a_full_disk_leaves_no_track(options, tmp_path, monkeypatch) -> None:
+    def full(*_args, **_kwargs) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(soundfile, "write", full)
+    with pytest.raises(DataError, match="No space left on device"):
+        render_track(replace(options, out=tmp_path), 1)
+    assert not list((tmp_path / "test").iterdir())
 
 
 def test_two_processes_write_the_same(options, folder, tmp_path) -> None:
