@@ -42,6 +42,13 @@ def draw(rows: Sequence[Row], title: str, target: Path) -> None:
         axis.axhline(1, color="black", linewidth=0.8, linestyle=":")
         axis.set_ylabel("normalised (0 chance, 1 truth)")
         axis.grid(axis="y", alpha=0.3)
+    # Outside the panels: inside, a legend hides bars.
+    handles = {
+        label: handle
+        for axis in axes.flat
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=8, fontsize=9)
     figure.suptitle(title)
     part = target.with_name(target.name + ".part")
     figure.savefig(part, dpi=110, format="png")
@@ -78,8 +85,6 @@ def _bars(axis: Any, rows: Sequence[Row], metric: str) -> None:
             places, heights, yerr=list(zip(*arms, strict=True)), fmt="none", ecolor="black", capsize=3
         )
     axis.set_xticks(range(len(stems)), stems)
-    if here:
-        axis.legend(fontsize=8, loc="best")
 
 
 def _curves(axis: Any, rows: Sequence[Row], metric: str) -> None:
@@ -100,8 +105,7 @@ def _curves(axis: Any, rows: Sequence[Row], metric: str) -> None:
                     color=COLOURS[known],
                     marker=markers[stems.index(stem) % len(markers)],
                     capsize=2,
-                    label=f"{stem}, {NAMES[known]}",
                 )
+    for stem, marker in zip(stems, markers, strict=False):
+        axis.plot([], [], linestyle="none", color="black", marker=marker, label=stem)
     axis.set_xlabel("anticipation A [ms]")
-    if axis.get_legend_handles_labels()[0]:
-        axis.legend(fontsize=7, ncols=2)
