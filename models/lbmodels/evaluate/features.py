@@ -101,6 +101,9 @@ def analyse_many(
 def open_pool(jobs: int) -> ProcessPoolExecutor | None:
     """Processes for `analyse_many`; None for one job. Spawned, since torch's threads do not survive a fork."""
     check()
+    # Read by the processes when they load numpy: each is one job and wants one thread.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     return None if jobs <= 1 else ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
 
 
