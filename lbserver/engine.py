@@ -109,6 +109,7 @@ class StreamDriver:
             in_rate_hz=spec.sample_rate, out_rate_hz=config.host_rate_hz, channels=rows * spec.channels
         )
         self._host_frame = 0
+        self._boundary = timeline.frame_start(self.grid, 1)  # where the host frame under way ends
         self._heard = Queue(spec.channels)
         self._mix = Queue(spec.channels)
         self._played = Queue(rows * spec.channels)
@@ -122,9 +123,10 @@ class StreamDriver:
         """
         self._heard.put(block)
         self.pushed += block.shape[-1]
-        while self._heard.end >= (boundary := timeline.frame_start(self.grid, self._host_frame + 1)):
-            self._mix.put(self._to_model.push(self._heard.take(boundary - self._heard.start)))
+        while self._heard.end >= self._boundary:
+            self._mix.put(self._to_model.push(self._heard.take(self._boundary - self._heard.start)))
             self._host_frame += 1
+            self._boundary = timeline.frame_start(self.grid, self._host_frame + 1)
             self._run_steps()
         return self._take_until(min(self.pushed, self._played.end))
 

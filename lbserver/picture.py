@@ -233,7 +233,7 @@ def _draw_timeline(axes: "Axes", report: BounceReport) -> None:
     latency_ms = 1000.0 * report.timing.latency_samples / report.rate_hz
     past, future = 6, max(6, ahead + 3)
     axes.set_xlim(-past - 0.2, future + 0.2)
-    axes.set_ylim(-0.75, 2.75)
+    axes.set_ylim(-1.05, 2.75)
     for n in range(-past, future):
         heard = n < 0
         _box(axes, n, 1.1, _INK if heard else _MUTED, filled=heard, newest=n == -1)
@@ -267,7 +267,7 @@ def _draw_timeline(axes: "Axes", report: BounceReport) -> None:
     gap_ms = report.timing.recency_gap_ms
     axes.text(
         0.04,
-        -0.62,
+        -0.85,
         f"anticipation A·H = {report.anticipation_ms:g} ms ({ahead} {'frame' if ahead == 1 else 'frames'})   ·   latency L = {latency_ms:g} ms   ·   "
         f"recency gap A·H + L = {gap_ms:g} ms   ·   t_f = {float(report.timing.future_visibility_s) * 1000:g} ms   ·   "
         f"one frame = {frame_ms:g} ms",
