@@ -16,6 +16,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
 
 if TYPE_CHECKING:
@@ -85,12 +86,14 @@ def read_weights(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, torch
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except Exception as error:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise LiveBandModelError(f"weights {path.name} are truncated or not safetensors ({error})") from None
     if header.get("format") != FORMAT or header.get("kind") != kind:
         found = header.get("kind", "none of ours")
-        raise LiveBandModelError(f"weights {path.name} are foreign: kind {found!r}, wanted {kind!r} in {FORMAT}")
+        raise LiveBandModelError(
+            f"weights {path.name} are foreign: kind {found!r}, wanted {kind!r} in {FORMAT}"
+        )
     config: dict[str, Any] = json.loads(header["config"])
     return config, tensors
 
@@ -112,7 +115,6 @@ def fill(model: nn.Module, tensors: Mapping[str, torch.Tensor], name: str) -> No
 def load_codec(path: Path) -> Codec:
     """The autoencoder of a weights file, ready to run."""
     from lbmodels.codec.autoencoder import Codec, CodecConfig
-    from lbmodels.train.recipe import build
 
     config, tensors = read_weights(path, "codec")
     codec = Codec(build(CodecConfig, config, path.name))
@@ -127,8 +129,6 @@ def load(name: str | None = None) -> LiveBandAccompanist:
     Raises:
         LiveBandModelError: unknown name, or weights that are missing, damaged or foreign.
     """
-    from lbmodels.liveband.accompanist import assemble
-
     cards = available()
     if name is not None and Path(name).is_dir():
         folder = Path(name)
@@ -140,5 +140,24 @@ def load(name: str | None = None) -> LiveBandAccompanist:
     card, folder = chosen[0], weights_folder()
     for file, digest in card.sha256.items():
         if (folder / file).is_file() and sha256(folder / file) != digest:
-            raise LiveBandModelError(f"weights {file} differ from the manifest: truncated or foreign; reinstall them")
+            raise LiveBandModelError(
+                f"weights {file} differ from the manifest: truncated or foreign; reinstall them"
+            )
     return assemble(card.name, folder / card.codec, folder / card.generator)
+
+
+def assemble(name: str, codec_file: Path, generator_file: Path) -> LiveBandAccompanist:
+    """Put an accompanist together from its two weights files.
+
+    Raises:
+        LiveBandModelError: a file is missing, damaged, foreign, or the two are not a pair.
+    """
+    from lbmodels.liveband.accompanist import LiveBandAccompanist
+    from lbmodels.liveband.generator import Generator, GeneratorConfig
+
+    codec = load_codec(codec_file)
+    config, tensors = read_weights(generator_file, "liveband-generator")
+    generator = Generator(build(GeneratorConfig, config, generator_file.name))
+    fill(generator, tensors, generator_file.name)
+    identity = sha256(generator_file)[:12]
+    return LiveBandAccompanist(name, codec, generator, weights_id=identity, recipe="liveband").eval()

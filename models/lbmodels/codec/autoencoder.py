@@ -146,7 +146,9 @@ class Decoder(nn.Module):
 
     def init_state(self, batch: int) -> DecoderState:
         weight = self.embed.weight
-        phasor = torch.stack([weight.new_ones(batch, self.map.bins), weight.new_zeros(batch, self.map.bins)], -1)
+        phasor = torch.stack(
+            [weight.new_ones(batch, self.map.bins), weight.new_zeros(batch, self.map.bins)], -1
+        )
         position = torch.zeros(batch, dtype=torch.int64, device=weight.device)
         return DecoderState(self.stack.init_state(batch), position, phasor, self.back.init_state(batch))
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,13 +22,18 @@ class _Scale(nn.Module):
             nn.utils.parametrizations.weight_norm(
                 nn.Conv2d(a, b, (9, 3) if i == 0 else (8, 3), stride=(4 if i < 2 else 2, 1), padding=(4, 1))
             )
-            for i, (a, b) in enumerate(zip(widths[:-1], widths[1:], strict=True))
+            for i, (a, b) in enumerate(itertools.pairwise(widths))
         )
         self.out = nn.utils.parametrizations.weight_norm(nn.Conv2d(widths[-1], 1, (3, 3), padding=1))
 
     def forward(self, audio: Tensor) -> tuple[Tensor, list[Tensor]]:
         spectra = torch.stft(
-            audio, self.size, self.size // 4, window=self.get_buffer("window"), center=False, return_complex=True
+            audio,
+            self.size,
+            self.size // 4,
+            window=self.get_buffer("window"),
+            center=False,
+            return_complex=True,
         )
         size = (spectra.real.square() + spectra.imag.square() + 1e-6).sqrt()
         x = torch.view_as_real(spectra / size.sqrt()).permute(0, 3, 1, 2)
@@ -48,7 +55,9 @@ class StftDiscriminator(nn.Module):
         return [scale(audio) for scale in self.scales]
 
 
-def discriminator_loss(real: list[tuple[Tensor, list[Tensor]]], fake: list[tuple[Tensor, list[Tensor]]]) -> Tensor:
+def discriminator_loss(
+    real: list[tuple[Tensor, list[Tensor]]], fake: list[tuple[Tensor, list[Tensor]]]
+) -> Tensor:
     """Hinge loss (Lim and Ye 2017), mean over scales."""
     losses = [F.relu(1 - r).mean() + F.relu(1 + f).mean() for (r, _), (f, _) in zip(real, fake, strict=True)]
     return torch.stack(losses).mean()
@@ -59,7 +68,9 @@ def generator_loss(fake: list[tuple[Tensor, list[Tensor]]]) -> Tensor:
     return torch.stack([-f.mean() for f, _ in fake]).mean()
 
 
-def feature_matching(real: list[tuple[Tensor, list[Tensor]]], fake: list[tuple[Tensor, list[Tensor]]]) -> Tensor:
+def feature_matching(
+    real: list[tuple[Tensor, list[Tensor]]], fake: list[tuple[Tensor, list[Tensor]]]
+) -> Tensor:
     """Mean relative L1 distance of the discriminator's feature maps (Kumar 2019, eq. 4)."""
     distances = [
         F.l1_loss(f, r.detach()) / r.detach().abs().mean().clamp(min=1e-3)

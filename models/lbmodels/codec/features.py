@@ -66,11 +66,15 @@ class FeatureMap(nn.Module):
         edges = np.geomspace(low - 1, bins, high + 2)
         spread = _bands(edges, bins, low)
         self.register_buffer("high_bank", spread, persistent=False)
-        self.register_buffer("high_spread", spread / spread.sum(1, keepdim=True).clamp(min=1e-9), persistent=False)
+        self.register_buffer(
+            "high_spread", spread / spread.sum(1, keepdim=True).clamp(min=1e-9), persistent=False
+        )
         for name, bands in (("pan", pan_bands), ("attack", attack_bands)):
             index = self._index(bands, bins)
             self.register_buffer(f"{name}_index", index, persistent=False)
-            self.register_buffer(f"{name}_pool", nn.functional.one_hot(index, bands).float(), persistent=False)
+            self.register_buffer(
+                f"{name}_pool", nn.functional.one_hot(index, bands).float(), persistent=False
+            )
         centre = 2 * torch.pi * torch.arange(bins) * step / window
         self.register_buffer("centre_advance", torch.polar(torch.ones(bins), centre), persistent=False)
         self.pan_bands, self.attack_bands = pan_bands, attack_bands
@@ -127,7 +131,9 @@ class FeatureMap(nn.Module):
     def magnitude(self, level: Tensor) -> Tensor:
         """[..., low + high] -> linear magnitude [..., bins]."""
         log = level * 2 - 1.7
-        bins = torch.cat([log[..., : self.low], log[..., self.low :] @ self.get_buffer("high_spread").t()], dim=-1)
+        bins = torch.cat(
+            [log[..., : self.low], log[..., self.low :] @ self.get_buffer("high_spread").t()], dim=-1
+        )
         return (torch.pow(10.0, bins.clamp(max=3.2)) - _FLOOR).clamp(min=0)
 
     def sides(self, pan: Tensor) -> Tensor:

@@ -38,7 +38,9 @@ class PhaseIntegrator(nn.Module):
         high = self.high_coherence.clamp(0, 0.95).to(sure.dtype)
         missing = self.map.bins - self.map.low
         keep = torch.cat([sure, high.expand(*sure.shape[:-1], missing)], dim=-1)
-        turn = torch.cat([advance / size, torch.ones_like(advance[..., :1]).expand(*sure.shape[:-1], missing)], -1)
+        turn = torch.cat(
+            [advance / size, torch.ones_like(advance[..., :1]).expand(*sure.shape[:-1], missing)], -1
+        )
         centre = self.map.get_buffer("centre_advance")
 
         attack = torch.view_as_complex(features.attack.contiguous())

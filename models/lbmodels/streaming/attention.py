@@ -30,7 +30,9 @@ def rotary(positions: Tensor, features: int) -> tuple[Tensor, Tensor]:
 
     Angles are reduced in float64, so that hours of stream keep their precision.
     """
-    rates = 10000.0 ** (-torch.arange(0, features, 2, dtype=torch.float64, device=positions.device) / features)
+    rates = 10000.0 ** (
+        -torch.arange(0, features, 2, dtype=torch.float64, device=positions.device) / features
+    )
     angles = positions.double().unsqueeze(-1) * rates
     return angles.cos().float(), angles.sin().float()
 
@@ -44,7 +46,9 @@ def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
 class WindowedAttention(nn.Module):
     """[B, F, D] -> [B, F, D]. `causal=False` sees the whole sequence: an offline reference only."""
 
-    def __init__(self, features: int, heads: int, window: int, *, sinks: int = 2, causal: bool = True) -> None:
+    def __init__(
+        self, features: int, heads: int, window: int, *, sinks: int = 2, causal: bool = True
+    ) -> None:
         super().__init__()
         self.heads, self.window, self.sinks, self.causal = heads, window, sinks, causal
         self.head_features = features // heads
@@ -81,7 +85,9 @@ class WindowedAttention(nn.Module):
             slots = F.pad(torch.full((frames, 1), -torch.inf, device=device), (self.sinks, 0))
         return torch.cat([slots, torch.where(seen, 0.0, -torch.inf)], dim=1)
 
-    def forward(self, x: Tensor, bias: Tensor | None = None, rope: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, bias: Tensor | None = None, rope: tuple[Tensor, Tensor] | None = None
+    ) -> Tensor:
         """The parallel pass; `bias` and `rope` may be handed in to share them between layers."""
         frames = x.shape[1]
         bias = self.bias(frames, x.device) if bias is None else bias

@@ -51,7 +51,7 @@ class StftFrontEnd(nn.Module):
     def _spectra(self, audio: Tensor) -> Tensor:
         """[B, C, past + n * step] -> [B, C, n, bins]."""
         columns = audio.unfold(-1, self.window_samples, self.step_samples)
-        return torch.fft.rfft(columns * self.window)
+        return torch.fft.rfft(columns * self.get_buffer("window"))
 
     def forward(self, x: Tensor) -> Tensor:
         batch, frames, channels, hop = x.shape
@@ -86,7 +86,7 @@ class StftBackEnd(nn.Module):
 
     def _overlap_add(self, spectra: Tensor) -> Tensor:
         """[B, C, n, bins] -> [B, C, n * step + window - step]."""
-        columns = torch.fft.irfft(spectra, n=self.window_samples) * self.window
+        columns = torch.fft.irfft(spectra, n=self.window_samples) * self.get_buffer("window")
         batch, channels, count, window = columns.shape
         length = (count - 1) * self.step_samples + window
         flat = columns.reshape(batch * channels, count, window).transpose(1, 2)
@@ -132,7 +132,7 @@ class SemitoneFrontEnd(nn.Module):
         self.register_buffer("bank", (bank / bank.sum(1, keepdim=True)).t().contiguous(), persistent=False)
 
     def _energies(self, columns: Tensor) -> Tensor:
-        power = torch.fft.rfft(columns * self.window).abs().square() / self.window_samples
+        power = torch.fft.rfft(columns * self.get_buffer("window")).abs().square() / self.window_samples
         return (torch.log10(power @ self.get_buffer("bank") + 1e-6) + 6) / 6
 
     def forward(self, x: Tensor) -> Tensor:

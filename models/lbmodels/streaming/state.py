@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -58,7 +59,7 @@ def from_bytes(data: bytes, like: S) -> S:
     """
     try:
         saved = safetensors.torch.load(data)
-    except Exception as error:
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise LiveBandModelError(f"snapshot is not readable: {error}") from None
     wanted = dict(named_tensors(like))
     if wanted.keys() != saved.keys():

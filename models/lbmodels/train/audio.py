@@ -17,7 +17,6 @@ from torch import Tensor
 from lbmodels.data.slakh import Track, find_tracks, read_track
 from lbmodels.errors import LiveBandModelError
 
-
 T = TypeVar("T")
 
 
@@ -42,7 +41,9 @@ def load_tracks(root: str, split: str) -> list[Track]:
     """
     tracks = [read_track(path) for path in find_tracks(Path(root), split)]
     if not tracks:
-        raise LiveBandModelError(f"no tracks in {root!r}, split {split!r}; make some with 'liveband data render'")
+        raise LiveBandModelError(
+            f"no tracks in {root!r}, split {split!r}; make some with 'liveband data render'"
+        )
     return tracks
 
 
@@ -55,7 +56,9 @@ def read_crop(path: Path, start: int, length: int) -> np.ndarray:
     return np.ascontiguousarray(audio.T if audio.shape[1] == 2 else np.repeat(audio.T[:1], 2, axis=0))
 
 
-def random_crop(tracks: list[Track], config: AudioDataConfig, length: int, rng: np.random.Generator) -> np.ndarray:
+def random_crop(
+    tracks: list[Track], config: AudioDataConfig, length: int, rng: np.random.Generator
+) -> np.ndarray:
     """One stem, or a random submix of a track; random gain; up to 8 draws to find one that sounds."""
     audio = np.zeros((2, length), np.float32)
     for _ in range(8):
@@ -67,7 +70,9 @@ def random_crop(tracks: list[Track], config: AudioDataConfig, length: int, rng: 
         else:
             count = int(rng.integers(1, len(track.stems) + 1))
             chosen = [track.stems[i] for i in rng.permutation(len(track.stems))[:count]]
-        audio = sum((read_crop(stem.path, start, length) for stem in chosen), np.zeros((2, length), np.float32))
+        audio = sum(
+            (read_crop(stem.path, start, length) for stem in chosen), np.zeros((2, length), np.float32)
+        )
         if np.abs(audio).max() > 1e-3:
             break
     gain = 10 ** (rng.uniform(-9, 6) / 20)
@@ -95,7 +100,7 @@ def crop_batches(
     wanted = threading.Semaphore(config.pool_crops)
     grown = threading.Condition()
     stopped = threading.Event()
-    failure: list[BaseException] = []
+    failure: list[Exception] = []
 
     def work() -> None:
         try:
@@ -109,7 +114,7 @@ def crop_batches(
                     else:
                         pool[int(rng.integers(len(pool)))] = item
                     grown.notify()
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 (raised again where batches are drawn)
             with grown:
                 failure.append(error)
                 grown.notify()

@@ -20,9 +20,11 @@ from lbmodels.codec.autoencoder import Codec, CodecConfig, Encoder, from_frames,
 from lbmodels.codec.discriminator import StftDiscriminator
 from lbmodels.codec.features import Features
 from lbmodels.codec.losses import multi_resolution_stft, si_sdr_db
+from lbmodels.config import build
 from lbmodels.train.audio import AudioDataConfig, crop_batches, load_tracks, random_crop
 from lbmodels.train.loop import Side, run, side
-from lbmodels.train.recipe import LoopConfig, build
+from lbmodels.train.recipe import LoopConfig
+from lbmodels.zoo import load_codec, save_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,8 @@ class CodecTraining:
     """A whole recipe.
 
     From step `synthesis_from` on, in every `synthesis_every`th step, `synthesis_frames` frames of `synthesis_batch` crops are turned into audio
-    and compared as audio; from `adversarial_from` on a discriminator hears them too.
+    and compared as audio; from `adversarial_from` on a discriminator hears them too. `start_from` names the
+    weights of an earlier stage; `train_encoder = false` keeps their latents as they are.
     """
 
     model: CodecConfig = field(default_factory=CodecConfig)
@@ -58,6 +61,8 @@ class CodecTraining:
     adversarial_from: int = 3000
     adversarial_channels: int = 16
     latent_noise: float = 0.1
+    start_from: str = ""
+    train_encoder: bool = True
 
 
 Crop = tuple[Tensor, Features]
@@ -82,14 +87,21 @@ class CodecObjective:
     def __init__(self, config: CodecTraining, device: torch.device) -> None:
         self.config, self.device = config, device
         torch.manual_seed(config.loop.seed)
-        self.codec = Codec(config.model).to(device)
+        self.codec = (load_codec(Path(config.start_from)) if config.start_from else Codec(config.model)).to(
+            device
+        )
+        self.codec.requires_grad_(True).train()
+        if not config.train_encoder:
+            self.codec.encoder.requires_grad_(False).eval()
         self.critic = StftDiscriminator(config.adversarial_channels).to(device)
         loop = config.loop
         self.sides: dict[str, Side] = {
             "codec": side(self.codec, loop, loop.learning_rate),
             "critic": side(self.critic, loop, loop.discriminator_learning_rate),
         }
-        self.averaged: dict[str, nn.Module] = {"codec": copy.deepcopy(self.codec).eval().requires_grad_(False)}
+        self.averaged: dict[str, nn.Module] = {
+            "codec": copy.deepcopy(self.codec).eval().requires_grad_(False)
+        }
         self.tracks = load_tracks(config.data.root, config.data.split)
         self.random = np.random.default_rng(config.loop.seed)
 
@@ -122,7 +134,9 @@ class CodecObjective:
             losses["convergence"], losses["log_stft"] = multi_resolution_stft(heard, wanted)
             if step >= config.adversarial_from:
                 losses |= self._play(heard, wanted)
-        total = torch.stack([getattr(weights, name) * value for name, value in losses.items() if name != "critic"])
+        total = torch.stack(
+            [getattr(weights, name) * value for name, value in losses.items() if name != "critic"]
+        )
         self.sides["codec"].descend(total.sum())
         return {name: float(value.detach()) for name, value in losses.items()}
 
@@ -132,13 +146,17 @@ class CodecObjective:
         hop, late = config.model.hop, self.codec.delay_samples
         start = int(self.random.integers(max(1, estimate.level.shape[1] - config.synthesis_frames)))
         rows, frames = slice(config.synthesis_batch), slice(start, start + config.synthesis_frames)
-        decoded = from_frames(self.codec.decoder.synthesise(Features(*(part[rows, frames] for part in estimate))))
+        decoded = from_frames(
+            self.codec.decoder.synthesise(Features(*(part[rows, frames] for part in estimate)))
+        )
         wanted = audio[rows, :, start * hop : start * hop + decoded.shape[-1]].to(self.device)
         return decoded[..., 2 * late :], wanted[..., late:-late]
 
     def _play(self, heard: Tensor, wanted: Tensor) -> dict[str, Tensor]:
         """One round of the game on the left channel, the right, or their mean."""
-        mixdown = torch.tensor([(1.0, 0.0), (0.0, 1.0), (0.5, 0.5)][int(self.random.integers(3))], device=self.device)
+        mixdown = torch.tensor(
+            [(1.0, 0.0), (0.0, 1.0), (0.5, 0.5)][int(self.random.integers(3))], device=self.device
+        )
         fake, real = (torch.einsum("bct,c->bt", a, mixdown) for a in (heard, wanted))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.loop.bf16):
             critic_loss = adversarial.discriminator_loss(self.critic(real), self.critic(fake.detach()))
@@ -157,7 +175,7 @@ class CodecObjective:
         return losses
 
     @torch.no_grad()
-    def sample(self, folder: Path, step: int) -> dict[str, float]:
+    def sample(self, folder: Path) -> dict[str, float]:
         """Decode a fixed batch with the averaged weights; writes target and output side by side in time."""
         config = self.config
         rng = np.random.default_rng(1234)
@@ -170,7 +188,9 @@ class CodecObjective:
         wanted = audio[..., : decoded.shape[-1]]
         convergence, log_distance = multi_resolution_stft(decoded, wanted)
         pairs = torch.cat([wanted, decoded], dim=-1).transpose(0, 1).flatten(1)
-        soundfile.write(folder / "sample.flac", pairs.t().clamp(-1, 1).cpu().numpy(), config.model.sample_rate)
+        soundfile.write(
+            folder / "sample.flac", pairs.t().clamp(-1, 1).cpu().numpy(), config.model.sample_rate
+        )
         return {
             "sample_convergence": float(convergence),
             "sample_log_stft": float(log_distance),
@@ -180,8 +200,6 @@ class CodecObjective:
 
 def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Path:
     """Train by a recipe's tables into `folder`; returns the averaged weights' path."""
-    from lbmodels.zoo import save_weights
-
     config = build(CodecTraining, tables)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     objective = CodecObjective(config, device)

@@ -36,7 +36,7 @@ class Side:
     def descend(self, loss: Tensor) -> float:
         """One update; returns the gradient norm. A non-finite gradient is skipped."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         average_gradients(self.model)
         norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.clip))
         if norm == norm and norm != float("inf"):
@@ -54,14 +54,17 @@ class Objective(Protocol):
 
     def step(self, batch: Any, step: int) -> dict[str, float]: ...
 
-    def sample(self, folder: Path, step: int) -> dict[str, float]: ...
+    def sample(self, folder: Path) -> dict[str, float]: ...
 
 
 def side(model: nn.Module, loop: LoopConfig, rate: float) -> Side:
     """A side with AdamW; biases, norms and other vectors are not decayed."""
     matrices = [p for p in model.parameters() if p.requires_grad and p.dim() >= 2]
     vectors = [p for p in model.parameters() if p.requires_grad and p.dim() < 2]
-    groups = [{"params": matrices, "weight_decay": loop.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    groups = [
+        {"params": matrices, "weight_decay": loop.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
     return Side(model, torch.optim.AdamW(groups, lr=rate, betas=loop.betas), rate, loop.gradient_clip)
 
 
@@ -152,7 +155,10 @@ def run(objective: Objective, loop: LoopConfig, folder: Path, *, quiet: bool = F
                 dist.broadcast(p.data, 0)
 
     stopping: list[int] = []
-    old = {s: signal.signal(s, lambda number, _: stopping.append(number)) for s in (signal.SIGTERM, signal.SIGINT)}
+    old = {
+        s: signal.signal(s, lambda number, _: stopping.append(number))
+        for s in (signal.SIGTERM, signal.SIGINT)
+    }
     log = (folder / "log.jsonl").open("a") if rank == 0 else None
     saved = shown = time.monotonic()
     sums: dict[str, float] = {}
@@ -178,7 +184,7 @@ def run(objective: Objective, loop: LoopConfig, folder: Path, *, quiet: bool = F
                 done = sum(counts.values()) / max(1, len(counts))
                 means["seconds_per_step"] = round((now - shown) / max(1.0, done), 4)
                 if sampling:
-                    means.update(objective.sample(folder, step))
+                    means.update(objective.sample(folder))
                 log.write(json.dumps({"step": step, **means}) + "\n")
                 log.flush()
                 if not quiet:

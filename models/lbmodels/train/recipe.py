@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any
 
 from lbmodels.errors import LiveBandModelError
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +51,9 @@ def read_recipe(objective: str, name: str) -> dict[str, Any]:
     path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in folder.glob("*.toml"))) or "none"
-        raise LiveBandModelError(f"no recipe {name!r} for {objective}; there are: {known}, or give a .toml file")
+        raise LiveBandModelError(
+            f"no recipe {name!r} for {objective}; there are: {known}, or give a .toml file"
+        )
     try:
         tables = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -66,32 +65,3 @@ def read_recipe(objective: str, name: str) -> dict[str, Any]:
     for table, values in tables.items():
         merged[table] = {**merged.get(table, {}), **values} if isinstance(values, dict) else values
     return merged
-
-
-def build(config: type[T], values: Mapping[str, Any], where: str = "recipe") -> T:
-    """A frozen dataclass from nested tables; unknown keys are refused.
-
-    Raises:
-        LiveBandModelError: names the key and lists what is accepted.
-    """
-    known = {f.name for f in fields(config)}  # type: ignore[arg-type]
-    for key in values:
-        if key not in known:
-            raise LiveBandModelError(f"{where}: unknown key {key!r}; accepted: {', '.join(sorted(known))}")
-    hints = get_type_hints(config)
-    parsed = {}
-    for key, value in values.items():
-        kind = hints[key]
-        if is_dataclass(kind) and isinstance(value, Mapping):
-            parsed[key] = build(kind, value, f"{where}.{key}")  # type: ignore[arg-type]
-        else:
-            parsed[key] = tuple(value) if isinstance(value, list) else value
-    return config(**parsed)
-
-
-def resolved(config: Any) -> dict[str, Any]:
-    """The nested dict of a config, for JSON beside the weights."""
-    return asdict(config)
-
-
-__all__ = ["LoopConfig", "build", "read_recipe", "recipes_folder", "resolved"]

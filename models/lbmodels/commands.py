@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands that need models: data, train, evaluate, models. Heavy imports happen when one runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from lbmodels.data.commands import add_parser as add_data
+from lbmodels.errors import LiveBandModelError
+from lbmodels.evaluate.commands import add_parser as add_evaluate
+
+OBJECTIVES = ("codec", "liveband")
+Subparsers = argparse._SubParsersAction
+
+
+def add_parsers(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
+    """Add every command; each leaves `run`, a function of the parsed arguments that returns the exit code."""
+    add_data(subparsers)
+    _add_train(subparsers)
+    add_evaluate(subparsers)
+    _add_models(subparsers)
+
+
+def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "train",
+        help="train an autoencoder or a generator by a recipe",
+        description="Trains by a recipe into a folder. The same command again goes on where it stopped; "
+        "under torchrun it uses all GPUs.",
+        epilog="""examples:
+  liveband train codec --recipe tiny --data dataset --out runs/codec
+  liveband train codec --recipe tiny-decoder --data dataset --out runs/decoder --set start_from=runs/codec/codec.safetensors
+  liveband train liveband --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/band
+  liveband bounce song.wav -o bass.wav --stem bass --model runs/band
+""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("objective", choices=OBJECTIVES, help="what to train")
+    parser.add_argument("--recipe", default="tiny", help="name of a recipe, or a .toml file (default: tiny)")
+    parser.add_argument(
+        "--data", metavar="ROOT", help="data set folder, made by 'liveband data render' or Slakh2100"
+    )
+    parser.add_argument(
+        "--codec", metavar="FILE", help="autoencoder weights, for liveband (default: the shipped ones)"
+    )
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="checkpoints, curves, samples, weights"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override one value of the recipe, as loop.steps=100 (TOML value; repeatable)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress lines")
+    parser.set_defaults(run=_train)
+
+
+def override(tables: dict[str, object], setting: str) -> None:
+    """Apply `table.key=value` to a recipe's tables.
+
+    Raises:
+        LiveBandModelError: not of that form.
+    """
+    import tomllib
+
+    key, equals, text = setting.partition("=")
+    *path, name = key.strip().split(".")
+    if not equals or not name:
+        raise LiveBandModelError(f"--set {setting!r}: accepted is KEY=VALUE, as loop.steps=100")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    inner = tables
+    for part in path:
+        below = inner.setdefault(part, {})
+        if not isinstance(below, dict):
+            raise LiveBandModelError(f"--set {setting!r}: {part!r} is not a table")
+        inner = below
+    inner[name] = value
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from lbmodels.train.recipe import read_recipe
+
+    tables = read_recipe(arguments.objective, arguments.recipe)
+    if arguments.data:
+        override(tables, f"data.root={json.dumps(arguments.data)}")
+    if arguments.objective == "liveband":
+        override(tables, f"data.codec={json.dumps(arguments.codec or _shipped_codec())}")
+    elif arguments.codec:
+        raise LiveBandModelError("--codec is for 'train liveband'; 'train codec' makes one")
+    for setting in arguments.set:
+        override(tables, setting)
+    program = importlib.import_module(f"lbmodels.train.{arguments.objective}")
+    weights = program.main(tables, arguments.out, quiet=arguments.quiet)
+    if not arguments.quiet:
+        print(f"weights: {weights}")
+    return 0
+
+
+def _shipped_codec() -> str:
+    from lbmodels.zoo import available, weights_folder
+
+    cards = available()
+    if not cards:
+        raise LiveBandModelError("no autoencoder ships with this copy; train one and name it by --codec")
+    return str(weights_folder() / cards[0].codec)
+
+
+def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser("models", help="list, describe and verify the models that are installed")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, text in (
+        ("list", "names, the default first"),
+        ("info", "sizes, rates, controls and conditions of one model"),
+        ("verify", "compare the weights with the manifest's checksums"),
+    ):
+        command = commands.add_parser(
+            name, help=text, description=text, epilog=f"example: liveband models {name}"
+        )
+        command.add_argument("--json", action="store_true", help="print JSON")
+        if name == "info":
+            command.add_argument("model", nargs="?", help="name or folder (default: the default model)")
+        command.set_defaults(run={"list": _list, "info": _info, "verify": _verify}[name])
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from lbmodels.zoo import available
+
+    cards = available()
+    if arguments.json:
+        print(json.dumps([asdict(card) for card in cards]))
+    for card in cards if not arguments.json else []:
+        print(f"{card.name}{' (default)' if card.default else ''}: {card.description}")
+    return 0
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    from lbmodels.zoo import load
+
+    facts = asdict(load(arguments.model).spec)
+    if arguments.json:
+        print(json.dumps(facts))
+    for name, value in facts.items() if not arguments.json else []:
+        print(f"{name:20} {value}")
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from lbmodels.zoo import available, sha256, weights_folder
+
+    right = {}
+    for card in available():
+        for file, digest in card.sha256.items():
+            path = weights_folder() / file
+            right[file] = path.is_file() and sha256(path) == digest
+    if arguments.json:
+        print(json.dumps(right))
+    for file, same in right.items() if not arguments.json else []:
+        print(f"{'ok     ' if same else 'DAMAGED'} {file}")
+    if not all(right.values()):
+        raise LiveBandModelError("some weights are missing or differ from the manifest; reinstall them")
+    return 0

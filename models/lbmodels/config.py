@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Frozen dataclasses from nested tables (TOML recipes, weights headers), unknown keys refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar, get_type_hints
+
+from lbmodels.errors import LiveBandModelError
+
+T = TypeVar("T")
+
+
+def build(config: type[T], values: Mapping[str, Any], where: str = "recipe") -> T:
+    """A frozen dataclass from nested tables; unknown keys are refused.
+
+    Raises:
+        LiveBandModelError: names the key and lists what is accepted.
+    """
+    known = {f.name for f in fields(config)}  # type: ignore[arg-type]
+    for key in values:
+        if key not in known:
+            raise LiveBandModelError(f"{where}: unknown key {key!r}; accepted: {', '.join(sorted(known))}")
+    hints = get_type_hints(config)
+    parsed: dict[str, Any] = {}
+    for key, value in values.items():
+        kind = hints[key]
+        if is_dataclass(kind) and isinstance(value, Mapping):
+            parsed[key] = build(kind, value, f"{where}.{key}")  # type: ignore[arg-type]
+        else:
+            parsed[key] = tuple(value) if isinstance(value, list) else value
+    return config(**parsed)

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The LiveBand accompanist: encoder, generator and decoder as one streaming step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lbmodels.codec.autoencoder import Codec, DecoderState, EncoderState
+from lbmodels.errors import LiveBandModelError
+from lbmodels.liveband.conditions import HOST_CONDITIONS, condition_features
+from lbmodels.liveband.generator import Generator, Heard
+from lbmodels.streaming.spec import AccompanistSpec, Control
+from lbmodels.streaming.spectral import FrontState, SemitoneFrontEnd
+from lbmodels.streaming.state import select
+from lbmodels.streaming.transformer import TransformerState
+
+_CONTROLS = (
+    Control(
+        name="variation",
+        unit="",
+        minimum=0.0,
+        maximum=2.0,
+        default=1.0,
+        description="noise temperature: 0 plays the most expected part, above 1 takes more risks",
+    ),
+)
+
+
+class SessionState(NamedTuple):
+    """Everything one batch of sessions remembers. `guess` [B, 15]: beat sine and cosine, tempo, chord logits."""
+
+    seed: Tensor
+    encoder: EncoderState
+    ear: FrontState
+    trunk: TransformerState
+    decoder: DecoderState
+    guess: Tensor
+
+
+class LiveBandAccompanist(nn.Module):
+    """Audio frame n of the mix in, audio frame n + 1 + A of the stem out."""
+
+    def __init__(
+        self, name: str, codec: Codec, generator: Generator, *, weights_id: str = "", recipe: str = ""
+    ) -> None:
+        super().__init__()
+        if codec.config.latent != generator.config.latent:
+            raise LiveBandModelError(
+                f"codec has {codec.config.latent} latent channels, generator {generator.config.latent}: not a pair"
+            )
+        self.codec, self.generator = codec, generator
+        self.ear = SemitoneFrontEnd(
+            sample_rate=codec.config.sample_rate, hop=codec.config.hop, semitones=generator.config.semitones
+        )
+        self.spec = AccompanistSpec(
+            name=name,
+            sample_rate=codec.config.sample_rate,
+            channels=2,
+            hop=codec.config.hop,
+            chunk_frames=1,
+            anticipation_frames=(0, generator.config.anticipation_max),
+            stems=generator.config.stems,
+            controls=_CONTROLS,
+            conditions=HOST_CONDITIONS,
+            context_frames=generator.config.window,
+            parameters=sum(p.numel() for p in (*codec.parameters(), *generator.parameters())),
+            recipe=recipe,
+            weights_id=weights_id,
+        )
+
+    def init_state(self, seeds: Sequence[int]) -> SessionState:
+        """A fresh state, one row a seed."""
+        batch = len(seeds)
+        return SessionState(
+            torch.tensor(list(seeds), dtype=torch.int64),
+            self.codec.encoder.init_state(batch),
+            self.ear.init_state(batch),
+            self.generator.init_state(batch),
+            self.codec.decoder.init_state(batch),
+            torch.zeros(batch, 15),
+        )
+
+    @torch.no_grad()
+    def step(
+        self, mix: Tensor, conditions: Mapping[str, Tensor], state: SessionState, active: Tensor
+    ) -> tuple[Tensor, SessionState]:
+        """One frame.
+
+        Args:
+            mix: [B, 2, hop].
+            conditions: of the frame to be played; `stem`, `anticipation`, `variation` and the host's
+                `HOST_CONDITIONS`, each [B] (chord [B, 12]), NaN where unknown.
+            state: consumed. active: bool [B].
+
+        Returns:
+            The stem's frame [B, 2, hop] and the next state.
+        """
+        latents, encoder = self.codec.encoder.step(mix, state.encoder, active)
+        semitones, ear = self.ear.step(mix, state.ear, active)
+        played, trunk = self.generator.step(
+            Heard(latents, semitones),
+            condition_features(conditions),
+            conditions["stem"].long(),
+            conditions["anticipation"].long(),
+            state.seed,
+            conditions["variation"].float(),
+            state.trunk,
+            active,
+        )
+        audio, decoder = self.codec.decoder.step(played.latents, state.decoder, active)
+        guess = torch.cat([played.beat, played.tempo.unsqueeze(-1), played.chord], dim=-1)
+        state = SessionState(state.seed, encoder, ear, trunk, decoder, select(active, guess, state.guess))
+        return audio, state
+
+    @torch.no_grad()
+    def forward(self, mix: Tensor, conditions: Mapping[str, Tensor], seeds: Sequence[int]) -> Tensor:
+        """The parallel pass: mix [B, F, 2, hop] and conditions [B, F] (stem and anticipation constant in time)
+        -> stem frames [B, F, 2, hop], frame n being the stem's n + 1 + A.
+        """
+        heard = Heard(self.codec.encoder(mix), self.ear(mix))
+        played = self.generator(
+            heard,
+            condition_features(conditions),
+            conditions["stem"][:, 0].long(),
+            conditions["anticipation"][:, 0].long(),
+            torch.tensor(list(seeds), dtype=torch.int64),
+            conditions["variation"][:, 0].float(),
+        )
+        audio: Tensor = self.codec.decoder(played.latents)
+        return audio

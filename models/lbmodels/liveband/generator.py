@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The generator: what has been heard, what the host knows and noise in, stem latents out.
+
+It never sees a stem, neither the truth nor its own output: its past reaches it through attention alone,
+so training in one parallel pass and streaming frame by frame are the same computation (Pasini 2026).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lbmodels.liveband import conditions as host
+from lbmodels.liveband.noise import gaussian
+from lbmodels.streaming.transformer import CausalTransformer, TransformerState
+
+_STYLE_POSITION = -1
+"""Noise position of the session's style vector, outside every frame."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig:
+    """Sizes; `window` in frames. `causal = false` is the bidirectional offline reference."""
+
+    latent: int = 64
+    semitones: int = 66
+    stems: tuple[str, ...] = ("drums", "bass", "piano", "guitar")
+    features: int = 256
+    heads: int = 4
+    depth: int = 6
+    window: int = 256
+    noise: int = 32
+    style: int = 32
+    anticipation_max: int = 25
+    causal: bool = True
+
+
+class Heard(NamedTuple):
+    """One frame, or a sequence, of the mix: latents [..., latent] and semitone energies [..., semitones]."""
+
+    latents: Tensor
+    semitones: Tensor
+
+
+class Played(NamedTuple):
+    """Stem latents [..., latent], and the trunk's guess at what the host may not tell, at output time.
+
+    `beat` [..., 2]: sine and cosine of the beat phase; `tempo` [...]: log2(BPM / 120); `chord` [..., 12]: logits.
+    """
+
+    latents: Tensor
+    beat: Tensor
+    tempo: Tensor
+    chord: Tensor
+
+
+class Generator(nn.Module):
+    """Frame n of the input gives frame n + 1 + anticipation of the stem."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        d = config.features
+        self.listen = nn.Linear(config.latent + config.semitones, d)
+        self.know = nn.Sequential(nn.Linear(host.WIDTH, d), nn.SiLU(), nn.Linear(d, d))
+        self.chance = nn.Linear(config.noise + config.style, d)
+        self.stem = nn.Embedding(len(config.stems), d)
+        self.ahead = nn.Sequential(nn.Linear(8, d), nn.SiLU(), nn.Linear(d, d))
+        self.trunk = CausalTransformer(d, config.heads, config.depth, config.window, causal=config.causal)
+        self.play = nn.Linear(d, config.latent)
+        self.tell = nn.Linear(d, 2 + 1 + 12)
+
+    def _input(
+        self, heard: Heard, known: Tensor, stem: Tensor, anticipation: Tensor, chance: Tensor
+    ) -> Tensor:
+        """Sum of all inputs; `stem` and `anticipation` [...] broadcast over frames."""
+        ahead = anticipation.float().unsqueeze(-1) / self.config.anticipation_max
+        orders = torch.arange(8, device=ahead.device) / 2
+        waves = torch.cos(torch.pi * ahead.sqrt() * orders)
+        x: Tensor = self.listen(torch.cat(heard, dim=-1)) + self.know(known) + self.chance(chance)
+        return x + self.stem(stem) + self.ahead(waves)
+
+    def _output(self, h: Tensor) -> Played:
+        told = self.tell(h)
+        return Played(self.play(h), told[..., :2], told[..., 2], told[..., 3:])
+
+    def chance_at(self, seed: Tensor, position: Tensor, variation: Tensor) -> Tensor:
+        """Noise and style [..., noise + style] of sessions at positions [...], scaled by the variation."""
+        frame = gaussian(seed, position, self.config.noise)
+        style = gaussian(seed, torch.full_like(position, _STYLE_POSITION), self.config.style)
+        return torch.cat([frame, style], dim=-1) * variation.unsqueeze(-1)
+
+    def forward(
+        self, heard: Heard, known: Tensor, stem: Tensor, anticipation: Tensor, seed: Tensor, variation: Tensor
+    ) -> Played:
+        """The parallel pass over F frames.
+
+        Args:
+            heard: the mix, [B, F, ...].
+            known: `condition_features` of the frames to be played, [B, F, WIDTH].
+            stem, anticipation, seed: int64 [B]. variation: float [B].
+        """
+        frames = known.shape[1]
+        position = torch.arange(frames, device=known.device).expand(known.shape[0], -1)
+        chance = self.chance_at(
+            seed.unsqueeze(1).expand_as(position), position, variation.unsqueeze(1).expand(position.shape)
+        )
+        x = self._input(heard, known, stem.unsqueeze(1), anticipation.unsqueeze(1), chance)
+        return self._output(self.trunk(x))
+
+    def init_state(self, batch: int) -> TransformerState:
+        return self.trunk.init_state(batch)
+
+    def step(
+        self,
+        heard: Heard,
+        known: Tensor,
+        stem: Tensor,
+        anticipation: Tensor,
+        seed: Tensor,
+        variation: Tensor,
+        state: TransformerState,
+        active: Tensor,
+    ) -> tuple[Played, TransformerState]:
+        """One frame: as `forward` without the frame axis."""
+        chance = self.chance_at(seed, state.position, variation)
+        x = self._input(heard, known, stem, anticipation, chance)
+        h, state = self.trunk.step(x, state, active)
+        return self._output(h), state

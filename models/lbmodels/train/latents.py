@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A data set as latents: what the generator hears and what it should play, worked out once per codec.
+
+One safetensors file a track in `<cache>/<split>/`. For each target stem: the stem's latents, and the
+latents and semitone energies of a mix of other stems. Stem audio is taken `delay_samples` early, so that
+decoding latent m completes exactly frame m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from lbmodels.codec.autoencoder import Codec, to_frames
+from lbmodels.data.conditions import frame_conditions
+from lbmodels.data.slakh import Track
+from lbmodels.liveband.conditions import HOST_CONDITIONS
+from lbmodels.liveband.generator import Heard
+from lbmodels.streaming.spectral import SemitoneFrontEnd
+from lbmodels.train.audio import read_crop
+
+_SILENCE = 10 ** (-60 / 20)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One target stem over one mix, F frames, float16 but for the conditions."""
+
+    stem: int
+    played: Tensor
+    sounding: Tensor
+    heard: Heard
+    conditions: dict[str, Tensor]
+
+    @property
+    def frames(self) -> int:
+        return len(self.played)
+
+
+@torch.no_grad()
+def encode_track(
+    track: Track, codec: Codec, ear: SemitoneFrontEnd, stems: tuple[str, ...], rng: np.random.Generator
+) -> dict[str, Tensor]:
+    """The tensors of one track's file. Two times in three the mix is everything but the target,
+    else a random part of it; its gain varies by 6 dB either way.
+    """
+    hop, delay = codec.config.hop, codec.delay_samples
+    length = int(track.duration_s * codec.config.sample_rate) // hop * hop
+    audio = {s.id: read_crop(s.path, 0, length) for s in track.stems}
+    frames = length // hop
+    tensors: dict[str, Tensor] = {}
+    told = frame_conditions(track, 0, frames, hop=hop, sample_rate=codec.config.sample_rate)
+    for name in HOST_CONDITIONS:
+        tensors[f"conditions.{name}"] = torch.from_numpy(told[name])
+    for index, stem_class in enumerate(stems):
+        own = [s.id for s in track.stems if s.stem_class == stem_class]
+        others = [s.id for s in track.stems if s.stem_class != stem_class]
+        if not own or not others:
+            continue
+        if rng.random() < 1 / 3:
+            others = [others[i] for i in rng.permutation(len(others))[: rng.integers(1, len(others) + 1)]]
+        stem = sum((audio[i] for i in own), np.zeros((2, length), np.float32))
+        gain = np.float32(10 ** (rng.uniform(-6, 6) / 20))
+        mix = gain * sum((audio[i] for i in others), np.zeros((2, length), np.float32))
+        early = np.pad(stem[:, delay:], ((0, 0), (0, delay)))
+        stem_frames, mix_frames = (to_frames(torch.from_numpy(a)[None], hop) for a in (early, mix))
+        tensors[f"{index}.played"] = codec.encoder(stem_frames)[0].half()
+        tensors[f"{index}.sounding"] = stem_frames[0].square().mean((1, 2)).sqrt() > _SILENCE
+        tensors[f"{index}.heard"] = codec.encoder(mix_frames)[0].half()
+        tensors[f"{index}.semitones"] = ear(mix_frames)[0].half()
+    return tensors
+
+
+def read_examples(path: Path) -> Iterator[Example]:
+    """The examples of one track's file."""
+    tensors = safetensors.torch.load_file(path)
+    conditions = {name: tensors[f"conditions.{name}"] for name in HOST_CONDITIONS}
+    for name in sorted(tensors):
+        if name.endswith(".played"):
+            key = name.removesuffix(".played")
+            heard = Heard(tensors[f"{key}.heard"], tensors[f"{key}.semitones"])
+            yield Example(
+                stem=int(key),
+                played=tensors[name],
+                sounding=tensors[f"{key}.sounding"],
+                heard=heard,
+                conditions=conditions,
+            )
+
+
+def write_cache(
+    tracks: list[Track], codec: Codec, ear: SemitoneFrontEnd, stems: tuple[str, ...], folder: Path
+) -> Iterator[int]:
+    """Encode the tracks that `folder` lacks; yields the number done so far. Deterministic per track."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for done, track in enumerate(tracks):
+        path = folder / f"{track.name}.safetensors"
+        if not path.exists():
+            rng = np.random.default_rng(abs(int.from_bytes(track.name.encode()[-7:], "little")))
+            part = path.with_suffix(".part")
+            safetensors.torch.save_file(
+                {k: t.contiguous() for k, t in encode_track(track, codec, ear, stems, rng).items()}, part
+            )
+            part.replace(path)
+        yield done + 1
