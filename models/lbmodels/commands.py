@@ -129,6 +129,37 @@ def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         if name == "info":
             command.add_argument("model", nargs="?", help="name or folder (default: the default model)")
         command.set_defaults(run={"list": _list, "info": _info, "verify": _verify}[name])
+    publish = commands.add_parser(
+        "publish",
+        help="enter trained weights in a weights folder, as the default model",
+        description="Writes both weights in half precision with their card and checksums into a weights folder.",
+        epilog="example: liveband models publish tiny --codec runs/decoder/codec.safetensors "
+        "--generator runs/band/generator.safetensors --recipe liveband/tiny --card card.md --folder models/weights",
+    )
+    publish.add_argument("name")
+    for option in ("--codec", "--generator", "--card", "--folder"):
+        publish.add_argument(option, required=True, type=Path)
+    publish.add_argument("--recipe", required=True, help="recipe the weights were trained by")
+    publish.add_argument("--description", default="", help="one line for 'liveband models list'")
+    publish.set_defaults(run=_publish)
+
+
+def _publish(arguments: argparse.Namespace) -> int:
+    from lbmodels.zoo import publish
+
+    if not arguments.card.is_file():
+        raise LiveBandModelError(f"card not found: {arguments.card}")
+    entry = publish(
+        arguments.name,
+        arguments.codec,
+        arguments.generator,
+        recipe=arguments.recipe,
+        description=arguments.description,
+        card=arguments.card.read_text(),
+        folder=arguments.folder,
+    )
+    print(f"{entry.name} is now the default of {arguments.folder}")
+    return 0
 
 
 def _list(arguments: argparse.Namespace) -> int:

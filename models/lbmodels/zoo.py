@@ -7,7 +7,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +54,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def available() -> list[ModelCard]:
-    """The accompanists of the manifest, the default first."""
-    manifest = weights_folder() / "manifest.toml"
+def available(folder: Path | None = None) -> list[ModelCard]:
+    """The accompanists of a folder's manifest (the shipped ones for None), the default first."""
+    manifest = (folder or weights_folder()) / "manifest.toml"
     tables = tomllib.loads(manifest.read_text()) if manifest.is_file() else {}
     cards = [ModelCard(name=name, **table) for name, table in tables.items()]
     return sorted(cards, key=lambda card: not card.default)
@@ -161,3 +161,49 @@ def assemble(name: str, codec_file: Path, generator_file: Path) -> LiveBandAccom
     fill(generator, tensors, generator_file.name)
     identity = sha256(generator_file)[:12]
     return LiveBandAccompanist(name, codec, generator, weights_id=identity, recipe="liveband").eval()
+
+
+def publish(
+    name: str,
+    codec_file: Path,
+    generator_file: Path,
+    *,
+    recipe: str,
+    description: str,
+    card: str,
+    folder: Path,
+) -> ModelCard:
+    """Put a pair of weights into `folder` in half precision, with its card, and enter it in the manifest.
+
+    The entry becomes the default; an entry of the same name is replaced. `card` is Markdown.
+    """
+    accompanist = assemble(name, codec_file, generator_file)
+    codec, generator = accompanist.codec, accompanist.generator
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {"codec": f"{name}-codec.safetensors", "generator": f"{name}-generator.safetensors"}
+    save_weights(folder / files["codec"], codec, kind="codec", config=codec.config, half=True)
+    save_weights(
+        folder / files["generator"], generator, kind="liveband-generator", config=generator.config, half=True
+    )
+    entry = ModelCard(
+        name=name,
+        **files,
+        recipe=recipe,
+        description=description,
+        sha256={file: sha256(folder / file) for file in files.values()},
+        default=True,
+    )
+    others = [replace(c, default=False) for c in available(folder) if c.name != name]
+    (folder / "manifest.toml").write_text("\n".join(_table(c) for c in (entry, *others)))
+    (folder / f"{name}.md").write_text(card)
+    return entry
+
+
+def _table(card: ModelCard) -> str:
+    """One manifest entry as TOML."""
+    lines = [f"[{card.name}]"]
+    for key in ("codec", "generator", "recipe", "description", "default"):
+        lines.append(f"{key} = {json.dumps(getattr(card, key))}")
+    lines.append(f"[{card.name}.sha256]")
+    lines += [f"{json.dumps(file)} = {json.dumps(digest)}" for file, digest in card.sha256.items()]
+    return "\n".join(lines) + "\n"

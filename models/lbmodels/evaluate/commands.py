@@ -24,6 +24,7 @@ CONDITIONS = ("none", "beat", "chords", "all")
 EPILOG = """examples:
   liveband evaluate --data dataset --out scores
   liveband evaluate --data dataset --stems drums,bass --conditions none,beat --anticipation-ms 40,200,1000 --out scores
+  liveband evaluate --data dataset --reconstruction --excerpts 30 --out scores
   liveband evaluate --data dataset --check-metrics --excerpts 30 --out scores
   liveband evaluate --files bass.wav drums.wav --mix recording.wav
 """
@@ -87,6 +88,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--json", action="store_true", help="print results as JSON instead of a table")
     parser.add_argument(
+        "--reconstruction",
+        action="store_true",
+        help="measure the autoencoder alone: original stem against decoded stem, with a picture",
+    )
+    parser.add_argument(
         "--check-metrics", action="store_true", help="score true, foreign and damaged stems; no model"
     )
     parser.add_argument(
@@ -116,6 +122,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise LiveBandModelError("give --data ROOT (made by `liveband data render`), or --files with --mix")
     if arguments.check_metrics:
         return _run_check(arguments)
+    if arguments.reconstruction:
+        return _run_reconstruction(arguments)
     return _run_model(arguments)
 
 
@@ -198,6 +206,47 @@ def _run_check(arguments: argparse.Namespace) -> int:
     rows = [asdict(one) for one in found]
     write_json(rows, out / "separation.json")
     _show(rows, separation_table(found), arguments, [out / "separation.json"])
+    return 0
+
+
+def _run_reconstruction(arguments: argparse.Namespace) -> int:
+    from rich.table import Table
+
+    from lbmodels import zoo
+    from lbmodels.evaluate.excerpts import choose_excerpts
+    from lbmodels.evaluate.reconstruction import draw, measure
+    from lbmodels.evaluate.report import write_json
+
+    codec = zoo.load(arguments.model).codec
+    out = _out_folder(arguments.out)
+    found, pairs = [], {}
+    with _progress(arguments.excerpts * len(arguments.stems)) as on_progress:
+        for stem in arguments.stems:
+            excerpts = choose_excerpts(
+                arguments.data, arguments.split, stem, arguments.excerpts, seconds=arguments.seconds,
+                seed=arguments.seed, hop=codec.config.hop, sample_rate=codec.config.sample_rate,
+            )  # fmt: skip
+            figures, pairs[stem] = measure(
+                codec, stem, excerpts, seed=arguments.seed, on_done=partial(on_progress, stem, 1)
+            )
+            found.append(figures)
+    table = Table(title=f"autoencoder on {arguments.split}: mean and 95 % interval")
+    for name in ("stem", "spectral convergence", "log STFT distance, dB", "SI-SDR, dB", "excerpts"):
+        table.add_column(name)
+    for f in found:
+        cells = [
+            f"{value:.2f} ({low:.2f} to {high:.2f})"
+            for value, (low, high) in (
+                (f.convergence, f.convergence_interval),
+                (f.log_db, f.log_db_interval),
+                (f.si_sdr_db, f.si_sdr_db_interval),
+            )
+        ]
+        table.add_row(f.stem, *cells, str(f.excerpts))
+    rows = [asdict(f) for f in found]
+    write_json(rows, out / "reconstruction.json")
+    draw(pairs, codec.config.sample_rate, out / "reconstruction.png")
+    _show(rows, table, arguments, [out / "reconstruction.json", out / "reconstruction.png"])
     return 0
 
 
