@@ -5,6 +5,9 @@ Every query sees `window` frames, itself included. Two learned slots stand outsi
 sinks, which are always seen (Xiao 2024), and "nothing heard yet", which stands in for every frame
 of the window that lies before the stream began: one key and value, its logit raised by the log
 of the number of frames it stands for, so that it fades out as the window fills.
+
+Slots have no position of their own. Queries meet them turned to their position in the filling window
+and, once it is full, to its last: a session of hours weighs its sinks as one of seconds does.
 """
 
 from __future__ import annotations
@@ -94,12 +97,19 @@ class WindowedAttention(nn.Module):
         rope = rotary(torch.arange(frames, device=x.device), self.head_features) if rope is None else rope
         q, k, v = self._heads(x)
         slot_keys, slot_values = self._slots(x.shape[0])
-        q, k = rotate(q, *rope).to(v.dtype), rotate(k, *rope).to(v.dtype)
+        turned, k = rotate(q, *rope), rotate(k, *rope)
+        if frames > self.window:
+            # Two products in one: the left half of the features meets frames, the right half slots.
+            last = torch.arange(frames, device=x.device).clamp(max=self.window - 1)
+            turned = torch.cat([turned, rotate(q, rope[0][last], rope[1][last])], dim=-1)
+            k = F.pad(k, (0, self.head_features))
+            slot_keys = F.pad(slot_keys, (self.head_features, 0))
         y = F.scaled_dot_product_attention(
-            q,
-            torch.cat([slot_keys.to(v.dtype), k], dim=2),
+            turned.to(v.dtype),
+            torch.cat([slot_keys, k], dim=2).to(v.dtype),
             torch.cat([slot_values.to(v.dtype), v], dim=2),
             attn_mask=bias.to(v.dtype),
+            scale=self.head_features**-0.5,
         )
         return self.out(y.transpose(1, 2).flatten(2))
 
@@ -112,8 +122,10 @@ class WindowedAttention(nn.Module):
     ) -> tuple[Tensor, AttentionState]:
         """One frame [B, D] at `position` [B] int64 (frames since the stream began, owned by the caller)."""
         q, k, v = (part.squeeze(2) for part in self._heads(x.unsqueeze(1)))
-        cosines, sines = rotary(position, self.head_features)
-        q, k = (rotate(part, cosines.unsqueeze(1), sines.unsqueeze(1)) for part in (q, k))
+        cosines, sines = (part.unsqueeze(1) for part in rotary(position, self.head_features))
+        last = rotary(position.clamp(max=self.window - 1), self.head_features)
+        to_slots = rotate(q, *(part.unsqueeze(1) for part in last)).unsqueeze(2)
+        q, k = rotate(q, cosines, sines).unsqueeze(2), rotate(k, cosines, sines)
 
         rows = torch.arange(x.shape[0], device=x.device)
         slot = position % self.window
@@ -125,10 +137,8 @@ class WindowedAttention(nn.Module):
         written = torch.arange(self.window, device=x.device) <= position.unsqueeze(1)
         seen = torch.where(written, 0.0, -torch.inf)
         bias = torch.cat([self._slot_bias(position), seen], dim=1)
-        y = F.scaled_dot_product_attention(
-            q.unsqueeze(2),
-            torch.cat([slot_keys, keys], dim=2),
-            torch.cat([slot_values, values], dim=2),
-            attn_mask=bias[:, None, None],
-        )
+        logits = torch.cat([to_slots @ slot_keys.mT, q @ keys.mT], dim=-1) * self.head_features**-0.5
+        weights = (logits + bias[:, None, None]).softmax(-1)
+        slots = self.sinks + 1
+        y = weights[..., :slots] @ slot_values + weights[..., slots:] @ values
         return self.out(y.flatten(1)), AttentionState(keys, values)
