@@ -6,8 +6,8 @@ sinks, which are always seen (Xiao 2024), and "nothing heard yet", which stands 
 of the window that lies before the stream began: one key and value, its logit raised by the log
 of the number of frames it stands for, so that it fades out as the window fills.
 
-Slots have no position of their own. Queries meet them turned to their position in the filling window
-and, once it is full, to its last: a session of hours weighs its sinks as one of seconds does.
+Slots have no position: queries meet them unrotated, so a session of hours weighs its sinks as one of
+seconds does.
 """
 
 from __future__ import annotations
@@ -97,16 +97,14 @@ class WindowedAttention(nn.Module):
         rope = rotary(torch.arange(frames, device=x.device), self.head_features) if rope is None else rope
         q, k, v = self._heads(x)
         slot_keys, slot_values = self._slots(x.shape[0])
-        turned, k = rotate(q, *rope), rotate(k, *rope)
-        if frames > self.window:
-            # Two products in one: the left half of the features meets frames, the right half slots.
-            last = torch.arange(frames, device=x.device).clamp(max=self.window - 1)
-            turned = torch.cat([turned, rotate(q, rope[0][last], rope[1][last])], dim=-1)
-            k = F.pad(k, (0, self.head_features))
-            slot_keys = F.pad(slot_keys, (self.head_features, 0))
+        # Two products in one: the left half of the features meets frames, the right half slots.
+        both = torch.cat([rotate(q, *rope), q], dim=-1)
+        keys = torch.cat(
+            [F.pad(slot_keys, (self.head_features, 0)), F.pad(rotate(k, *rope), (0, self.head_features))], 2
+        )
         y = F.scaled_dot_product_attention(
-            turned.to(v.dtype),
-            torch.cat([slot_keys, k], dim=2).to(v.dtype),
+            both.to(v.dtype),
+            keys.to(v.dtype),
             torch.cat([slot_values.to(v.dtype), v], dim=2),
             attn_mask=bias.to(v.dtype),
             scale=self.head_features**-0.5,
@@ -123,9 +121,7 @@ class WindowedAttention(nn.Module):
         """One frame [B, D] at `position` [B] int64 (frames since the stream began, owned by the caller)."""
         q, k, v = (part.squeeze(2) for part in self._heads(x.unsqueeze(1)))
         cosines, sines = (part.unsqueeze(1) for part in rotary(position, self.head_features))
-        last = rotary(position.clamp(max=self.window - 1), self.head_features)
-        to_slots = rotate(q, *(part.unsqueeze(1) for part in last)).unsqueeze(2)
-        q, k = rotate(q, cosines, sines).unsqueeze(2), rotate(k, cosines, sines)
+        turned, k = rotate(q, cosines, sines), rotate(k, cosines, sines)
 
         rows = torch.arange(x.shape[0], device=x.device)
         slot = position % self.window
@@ -137,7 +133,10 @@ class WindowedAttention(nn.Module):
         written = torch.arange(self.window, device=x.device) <= position.unsqueeze(1)
         seen = torch.where(written, 0.0, -torch.inf)
         bias = torch.cat([self._slot_bias(position), seen], dim=1)
-        logits = torch.cat([to_slots @ slot_keys.mT, q @ keys.mT], dim=-1) * self.head_features**-0.5
+        logits = (
+            torch.cat([q.unsqueeze(2) @ slot_keys.mT, turned.unsqueeze(2) @ keys.mT], dim=-1)
+            * self.head_features**-0.5
+        )
         weights = (logits + bias[:, None, None]).softmax(-1)
         slots = self.sinks + 1
         y = weights[..., :slots] @ slot_values + weights[..., slots:] @ values
