@@ -73,7 +73,15 @@ class LiveBandAccompanist(nn.Module):
         )
 
     def init_state(self, seeds: Sequence[int]) -> SessionState:
-        """A fresh state, one row a seed."""
+        """A fresh state, one row a seed.
+
+        Raises:
+            LiveBandModelError: the model is a bidirectional reference, which has no stream.
+        """
+        if not self.generator.config.causal:
+            raise LiveBandModelError(
+                f"{self.spec.name} is a bidirectional reference: it cannot stream, only play offline"
+            )
         batch = len(seeds)
         return SessionState(
             torch.tensor(list(seeds), dtype=torch.int64),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from lbmodels.codec.autoencoder import Codec, CodecConfig
 from lbmodels.codec.losses import multi_resolution_stft, si_sdr_db
 from lbmodels.evaluate.excerpts import choose_excerpts
