@@ -72,6 +72,11 @@ class LiveBandAccompanist(nn.Module):
             weights_id=weights_id,
         )
 
+    @property
+    def causal(self) -> bool:
+        """False for the bidirectional offline reference: only `forward` is of use then."""
+        return self.generator.config.causal
+
     def init_state(self, seeds: Sequence[int]) -> SessionState:
         """A fresh state, one row a seed.
 
