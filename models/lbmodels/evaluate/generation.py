@@ -64,7 +64,8 @@ def generate(
 ) -> Audio:
     """Play a batch of excerpts and return the stems [B, C, T], each sample at the position it is written for.
 
-    Step n hears mix frame n and writes frame m = n + 1 + A; frames 0..A are silence.
+    Step n hears mix frame n and writes frame m = n + 1 + A; frames 0..A are silence. A bidirectional reference
+    (`causal` false) hears the whole mix at once instead.
 
     Args:
         accompanist: one that writes one frame per step.
@@ -100,6 +101,15 @@ def generate(
         "anticipation": torch.full((rows,), float(anticipation)),
         "variation": torch.ones(rows),
     }
+    if not getattr(accompanist, "causal", True):
+        steps = [_at_frame(conditions, n + 1 + anticipation, KNOWN[known]) for n in range(frames)]
+        told = {name: torch.stack([step[name] for step in steps], dim=1) for name in KNOWN["all"]}
+        told |= {name: value.unsqueeze(1).expand(-1, frames) for name, value in fixed.items()}
+        heard = mix.unflatten(-1, (frames, H)).transpose(1, 2)
+        whole: Any = accompanist
+        stems = whole(heard, told, list(seeds))[:, : frames - 1 - anticipation]
+        result[..., (1 + anticipation) * H :] = stems.transpose(1, 2).flatten(2).numpy()
+        return result[..., :samples]
     active = torch.ones(rows, dtype=torch.bool)
     with torch.inference_mode():
         state = accompanist.init_state(list(seeds))

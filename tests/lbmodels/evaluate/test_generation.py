@@ -8,7 +8,7 @@ import torch
 from lbmodels.data.conditions import frame_conditions
 from lbmodels.data.slakh import find_tracks, read_track
 from lbmodels.errors import LiveBandModelError
-from lbmodels.evaluate.generation import anticipation_frames, generate
+from lbmodels.evaluate.generation import KNOWN, anticipation_frames, generate
 
 RATE, HOP = 48000, 1920
 
@@ -66,3 +66,30 @@ def test_refusals(accompanist, dataset):
     assert anticipation_frames(accompanist.spec, 40) == 1
     with pytest.raises(LiveBandModelError, match="0 to 1000 ms"):
         anticipation_frames(accompanist.spec, 1500)
+
+
+def test_a_bidirectional_reference_is_played_from_the_whole_mix_and_placed_alike() -> None:
+    """The offline ceiling must sit on the same positions as the stream, and must not be streamed by mistake."""
+    from lbmodels.codec.autoencoder import Codec, CodecConfig
+    from lbmodels.liveband.accompanist import LiveBandAccompanist
+    from lbmodels.liveband.generator import Generator, GeneratorConfig
+
+    torch.manual_seed(0)
+    codec = Codec(CodecConfig(features=16, depth=1, latent=8))
+    sizes = {"latent": 8, "features": 16, "heads": 2, "depth": 1, "window": 8}
+    mixes = np.random.default_rng(0).standard_normal((1, 2, 12 * 1920)).astype(np.float32) * 0.1
+    nothing = [{name: np.full((12, 12) if name == "chord" else 12, np.nan) for name in KNOWN["all"]}]
+
+    def play(causal: bool, audio: np.ndarray) -> np.ndarray:
+        torch.manual_seed(1)
+        model = LiveBandAccompanist("toy", codec, Generator(GeneratorConfig(**sizes, causal=causal))).eval()
+        return generate(model, audio, nothing, stem="bass", anticipation=1, known="none", seeds=[3])
+
+    later = mixes.copy()
+    later[..., 9 * 1920 :] *= -0.5
+    assert np.abs(play(False, mixes)[..., : 2 * 1920]).max() == 0
+    assert np.abs(play(False, mixes) - play(False, later))[..., 2 * 1920 : 8 * 1920].max() > 0
+    assert np.abs(play(True, mixes) - play(True, later))[..., : 9 * 1920].max() == 0
+    reference = LiveBandAccompanist("toy", codec, Generator(GeneratorConfig(**sizes, causal=False)))
+    with pytest.raises(LiveBandModelError, match="cannot stream"):
+        reference.init_state([0])
