@@ -220,7 +220,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (LiveBandModelError, ValueError) as error:
         parser.error(str(error))
     show(result, Console(width=128))
-    record.write("cost", args.results, asdict(config), result)
+    # By name, for a folder's path means nothing on another machine.
+    record.write("cost", args.results, {**asdict(config), "model": result["model"]["name"]}, result)
     return 0
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 from lbmodels.errors import LiveBandModelError
 
 T = TypeVar("T")
 
+_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", tuple: "a list"}
+
 
 def build(config: type[T], values: Mapping[str, Any], where: str = "recipe") -> T:
-    """A frozen dataclass from nested tables; unknown keys are refused.
+    """A frozen dataclass from nested tables; unknown keys and values of another kind are refused.
 
     Raises:
-        LiveBandModelError: names the key and lists what is accepted.
+        LiveBandModelError: names the key and says what is accepted.
     """
     known = {f.name for f in fields(config)}  # type: ignore[arg-type]
     for key in values:
@@ -29,5 +31,10 @@ def build(config: type[T], values: Mapping[str, Any], where: str = "recipe") -> 
         if is_dataclass(kind) and isinstance(value, Mapping):
             parsed[key] = build(kind, value, f"{where}.{key}")  # type: ignore[arg-type]
         else:
-            parsed[key] = tuple(value) if isinstance(value, list) else value
+            value = tuple(value) if isinstance(value, list) else value
+            accepted = get_origin(kind) or kind
+            fits = isinstance(value, (int, float) if accepted is float else accepted)
+            if not fits or (isinstance(value, bool) and accepted is not bool):
+                raise LiveBandModelError(f"{where}: {key} must be {_NAMES.get(accepted, 'a table')}, not {value!r}")
+            parsed[key] = value
     return config(**parsed)

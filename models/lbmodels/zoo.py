@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -94,7 +95,12 @@ def read_weights(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, torch
         raise LiveBandModelError(
             f"weights {path.name} are foreign: kind {found!r}, wanted {kind!r} in {FORMAT}"
         )
-    config: dict[str, Any] = json.loads(header["config"])
+    try:
+        config = json.loads(header.get("config", ""))
+    except json.JSONDecodeError:
+        config = None
+    if not isinstance(config, dict):
+        raise LiveBandModelError(f"weights {path.name} carry no configuration: written by another program")
     return config, tensors
 
 
@@ -117,7 +123,11 @@ def load_codec(path: Path) -> Codec:
     from lbmodels.codec.autoencoder import Codec, CodecConfig
 
     config, tensors = read_weights(path, "codec")
-    codec = Codec(build(CodecConfig, config, path.name))
+    sizes = build(CodecConfig, config, path.name)
+    try:
+        codec = Codec(sizes)
+    except (ValueError, RuntimeError) as error:
+        raise LiveBandModelError(f"weights {path.name} have impossible sizes: {error}") from None
     fill(codec, tensors, path.name)
     return codec
 
@@ -130,13 +140,15 @@ def load(name: str | None = None) -> LiveBandAccompanist:
         LiveBandModelError: unknown name, or weights that are missing, damaged or foreign.
     """
     cards = available()
-    if name is not None and Path(name).is_dir():
+    if name is not None and os.path.isdir(name):  # noqa: PTH112 (False for any name, even one too long)
         folder = Path(name)
         return assemble(folder.name, folder / "codec.safetensors", folder / "generator.safetensors")
     chosen = [card for card in cards if card.name == name or (name is None and card.default)]
     if not chosen:
         known = ", ".join(card.name for card in cards) or "none"
-        raise LiveBandModelError(f"unknown model {name!r}; there are: {known}, or give a folder with weights")
+        if name is None:
+            raise LiveBandModelError("no model ships with this copy; train one, or give a folder with weights")
+        raise LiveBandModelError(f"unknown model {name[:80]!r}; there are: {known}, or give a folder with weights")
     card, folder = chosen[0], weights_folder()
     for file, digest in card.sha256.items():
         if (folder / file).is_file() and sha256(folder / file) != digest:
@@ -157,7 +169,11 @@ def assemble(name: str, codec_file: Path, generator_file: Path) -> LiveBandAccom
 
     codec = load_codec(codec_file)
     config, tensors = read_weights(generator_file, "liveband-generator")
-    generator = Generator(build(GeneratorConfig, config, generator_file.name))
+    sizes = build(GeneratorConfig, config, generator_file.name)
+    try:
+        generator = Generator(sizes)
+    except (ValueError, RuntimeError, ZeroDivisionError) as error:
+        raise LiveBandModelError(f"weights {generator_file.name} have impossible sizes: {error}") from None
     fill(generator, tensors, generator_file.name)
     identity = sha256(generator_file)[:12]
     return LiveBandAccompanist(name, codec, generator, weights_id=identity, recipe="liveband").eval()

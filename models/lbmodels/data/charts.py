@@ -125,7 +125,8 @@ def _cell_chords(cell: str, beats: int, compound: int, last: Chord) -> tuple[int
         tokens = tokens[1:]
     rows: list[tuple[float, Chord]] = []
     for i, token in enumerate(tokens):
-        value = last if token == "." else NO_CHORD if token in ("*", "&pause") else parse_label(token)
+        # Where the transcriber knew no chord the band rests, and the truth says so.
+        value = last if token == "." else NO_CHORD if token in ("*", "&pause", "X") else parse_label(token)
         if not rows or value != rows[-1][1]:
             rows.append((i * beats / len(tokens), value))
         last = value

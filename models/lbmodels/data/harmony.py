@@ -64,9 +64,9 @@ class Chord:
 
     @property
     def label(self) -> str:
-        """Harte label, for example `C:min7/b3`; `N` for no chord."""
+        """Harte label, for example `C:min7/b3`; `N` for no chord, `X` for an unknown one."""
         if self.root < 0:
-            return "N"
+            return self.quality or "N"
         name = f"{NOTE_NAMES[self.root]}:{self.quality}"
         if self.bass == self.root:
             return name
@@ -74,6 +74,8 @@ class Chord:
 
 
 NO_CHORD = Chord(root=-1, quality="", tones=(), bass=-1)
+UNKNOWN_CHORD = Chord(root=-1, quality="X", tones=(), bass=-1)
+"""Something sounds, the annotation does not say what (Harte 2005): not the same as silence."""
 
 _DEGREE_NAMES = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
 
@@ -111,8 +113,10 @@ def parse_label(label: str) -> Chord:
         DataError: the label does not follow the syntax.
     """
     text = label.strip()
-    if text in {"N", "X", "&pause"}:
+    if text in {"N", "&pause"}:
         return NO_CHORD
+    if text == "X":
+        return UNKNOWN_CHORD
     match = _LABEL.match(text)
     if match is None:
         raise DataError(f"chord label {label!r} is not Harte syntax, such as C:min7/b3 or N")
@@ -141,8 +145,8 @@ def parse_label(label: str) -> Chord:
 
 
 def pitch_class_vector(value: Chord) -> npt.NDArray[np.float32]:
-    """0/1 vector [12] of sounding pitch classes, the bass included; zeros for no chord."""
-    vector = np.zeros(12, np.float32)
+    """0/1 vector [12] of sounding pitch classes, the bass included; zeros for no chord, NaN for an unknown one."""
+    vector = np.full(12, np.nan if value == UNKNOWN_CHORD else 0.0, np.float32)
     if value.root >= 0:
         vector[list(value.tones)] = 1.0
         vector[value.bass] = 1.0

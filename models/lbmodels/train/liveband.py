@@ -58,9 +58,9 @@ class LossWeights:
     """One weight per loss of the same name; `regression_after` replaces `regression` once the game is on."""
 
     regression: float = 1.0
-    regression_after: float = 0.25
-    adversarial: float = 0.1
-    matching: float = 0.5
+    regression_after: float = 0.1
+    adversarial: float = 1.0
+    matching: float = 0.1
     beat: float = 0.2
     tempo: float = 0.1
     chord: float = 0.2

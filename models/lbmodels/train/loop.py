@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import time
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from lbmodels.errors import LiveBandModelError
 from lbmodels.train.curves import draw_curves
 from lbmodels.train.recipe import LoopConfig
 
@@ -110,14 +112,20 @@ def _save(path: Path, objective: Objective, step: int) -> None:
 
 
 def _restore(path: Path, objective: Objective) -> int:
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    for name, (model, optimizer) in state["sides"].items():
-        objective.sides[name].model.load_state_dict(model)
-        objective.sides[name].optimizer.load_state_dict(optimizer)
-    for name, averaged in state["averaged"].items():
-        objective.averaged[name].load_state_dict(averaged)
-    torch.set_rng_state(state["random"])
-    return int(state["step"])
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        for name, (model, optimizer) in state["sides"].items():
+            objective.sides[name].model.load_state_dict(model)
+            objective.sides[name].optimizer.load_state_dict(optimizer)
+        for name, averaged in state["averaged"].items():
+            objective.averaged[name].load_state_dict(averaged)
+        torch.set_rng_state(state["random"])
+        return int(state["step"])
+    except (RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        line = " ".join(str(error).split())[:160]
+        raise LiveBandModelError(
+            f"checkpoint {path} is damaged or of another recipe; give another folder ({line})"
+        ) from None
 
 
 @torch.no_grad()

@@ -41,11 +41,11 @@ def recipes_folder() -> Path:
     raise LiveBandModelError("no recipes folder found beside lbmodels; reinstall liveband")
 
 
-def read_recipe(objective: str, name: str) -> dict[str, Any]:
+def read_recipe(objective: str, name: str, _above: tuple[str, ...] = ()) -> dict[str, Any]:
     """The tables of `recipes/<objective>/<name>.toml` (or of a path ending in .toml), bases merged in.
 
     Raises:
-        LiveBandModelError: no such recipe, or it is not TOML.
+        LiveBandModelError: no such recipe, it is not TOML, or it is its own base.
     """
     folder = recipes_folder() / objective
     path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
@@ -61,7 +61,9 @@ def read_recipe(objective: str, name: str) -> dict[str, Any]:
     base = tables.pop("base", None)
     if base is None:
         return tables
-    merged = read_recipe(objective, str(base))
+    if base in _above:
+        raise LiveBandModelError(f"recipe {path}: base {base!r} leads back to itself")
+    merged = read_recipe(objective, str(base), (*_above, name, str(base)))
     for table, values in tables.items():
         merged[table] = {**merged.get(table, {}), **values} if isinstance(values, dict) else values
     return merged

@@ -11,6 +11,7 @@ from lbmodels.data.harmony import (
     NO_CHORD,
     NOTE_NAMES,
     QUALITIES,
+    UNKNOWN_CHORD,
     chord,
     parse_label,
     pitch_class_vector,
@@ -52,9 +53,16 @@ def test_transposition_rotates_the_pitch_classes(value, semitones: int) -> None:
 
 
 def test_no_chord_has_no_tones() -> None:
-    assert parse_label("N") == parse_label("X") == NO_CHORD
+    assert parse_label("N") == NO_CHORD
     assert not pitch_class_vector(NO_CHORD).any()
     assert NO_CHORD.label == "N"
+
+
+def test_an_unknown_chord_is_not_silence() -> None:
+    """Harte's X: taught as "no chord" it would tell the model to stop playing."""
+    assert parse_label("X") == transpose(UNKNOWN_CHORD, 5) == UNKNOWN_CHORD != NO_CHORD
+    assert np.isnan(pitch_class_vector(UNKNOWN_CHORD)).all()
+    assert parse_label(UNKNOWN_CHORD.label) == UNKNOWN_CHORD
 
 
 @given(st.text(max_size=12))
