@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Weights on disk: what is whole loads and streams, what is not says so in one line."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from lbmodels import zoo
+from lbmodels.codec.autoencoder import Codec, CodecConfig
+from lbmodels.errors import LiveBandModelError
+from lbmodels.liveband.accompanist import LiveBandAccompanist
+
+
+def refused(folder: Path | str | None) -> str:
+    with pytest.raises(LiveBandModelError) as error:
+        zoo.load(None if folder is None else str(folder))
+    line = str(error.value)
+    assert "\n" not in line
+    assert len(line) < 400
+    return line
+
+
+def write(path: Path, tensors: dict[str, torch.Tensor], **header: str) -> None:
+    safetensors.torch.save_file(tensors, path, metadata=header or None)
+
+
+def test_a_folder_of_weights_is_the_model_that_was_saved(
+    toy_weights: Path, toy_accompanist: LiveBandAccompanist, told
+) -> None:
+    again = zoo.load(str(toy_weights))
+    mix, conditions = 0.1 * torch.randn(1, 12, 2, 480), told(1, 12)
+    assert torch.equal(again(mix, conditions, [3]), toy_accompanist(mix, conditions, [3]))
+    assert again.spec.name == "toy"
+    assert not any(p.requires_grad for p in again.parameters())
+    assert len(again.spec.weights_id) == 12
+
+
+def test_half_precision_on_disk_is_single_in_memory(tmp_path: Path, toy_codec: Codec) -> None:
+    config = toy_codec.config
+    whole = zoo.save_weights(tmp_path / "w.safetensors", toy_codec, kind="codec", config=config)
+    half = zoo.save_weights(tmp_path / "h.safetensors", toy_codec, kind="codec", config=config, half=True)
+    assert half.stat().st_size < 0.75 * whole.stat().st_size
+    loaded = zoo.load_codec(half)
+    assert {p.dtype for p in loaded.parameters()} == {torch.float32}
+    for a, b in zip(loaded.parameters(), toy_codec.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
+
+
+def test_no_part_file_is_left(toy_weights: Path) -> None:
+    assert sorted(p.name for p in toy_weights.iterdir()) == ["codec.safetensors", "generator.safetensors"]
+
+
+@pytest.mark.parametrize("name", ["codec.safetensors", "generator.safetensors"])
+@pytest.mark.parametrize("keep", [0, 5, 100, 0.5, -1])
+def test_truncated_weights(toy_weights: Path, name: str, keep: float) -> None:
+    data = (toy_weights / name).read_bytes()
+    (toy_weights / name).write_bytes(data[: int(keep * len(data)) if isinstance(keep, float) else keep])
+    line = refused(toy_weights)
+    assert name in line
+    assert "truncated" in line
+
+
+def test_a_text_file_named_safetensors(toy_weights: Path) -> None:
+    (toy_weights / "codec.safetensors").write_text("these are not weights\n" * 50)
+    assert "not safetensors" in refused(toy_weights)
+
+
+def test_missing_weights(toy_weights: Path) -> None:
+    (toy_weights / "generator.safetensors").unlink()
+    assert "weights not found" in refused(toy_weights)
+
+
+def test_foreign_and_swapped_weights(toy_weights: Path) -> None:
+    codec, generator = toy_weights / "codec.safetensors", toy_weights / "generator.safetensors"
+    shutil.copy(generator, codec)
+    assert "kind 'liveband-generator', wanted 'codec'" in refused(toy_weights)
+    write(codec, {"a": torch.zeros(3)})
+    assert "foreign" in refused(toy_weights)
+    write(codec, {"a": torch.zeros(3)}, format="another-1", kind="codec", config="{}")
+    assert "foreign" in refused(toy_weights)
+
+
+@pytest.mark.parametrize(
+    "config", [None, "not JSON", "[1, 2]", '{"hopp": 3}', '{"hop": "long"}', '{"hop": 100, "step": 7}']
+)
+def test_headers_that_were_tampered_with(toy_weights: Path, config: str | None) -> None:
+    header = {"format": zoo.FORMAT, "kind": "codec"} | ({} if config is None else {"config": config})
+    write(toy_weights / "codec.safetensors", {"a": torch.zeros(3)}, **header)
+    assert "codec.safetensors" in refused(toy_weights)
+
+
+def test_tensors_that_do_not_fit_their_configuration(toy_weights: Path) -> None:
+    path = toy_weights / "codec.safetensors"
+    config, tensors = zoo.read_weights(path, "codec")
+    header = {"format": zoo.FORMAT, "kind": "codec"}
+    write(path, tensors, config=json.dumps(config | {"features": 32}), **header)
+    assert "do not fit" in refused(toy_weights)
+    write(path, {k: t for k, t in tensors.items() if "head" not in k}, config=json.dumps(config), **header)
+    assert "decoder.head" in refused(toy_weights)
+
+
+def test_weights_that_are_no_pair(toy_weights: Path) -> None:
+    config = CodecConfig(
+        hop=480, window=480, step=120, low_bins=48, high_bands=16, latent=9, features=16, depth=1
+    )
+    zoo.save_weights(toy_weights / "codec.safetensors", Codec(config), kind="codec", config=config)
+    assert "not a pair" in refused(toy_weights)
+
+
+def test_an_unknown_name_lists_what_there_is(shipping: Path) -> None:
+    assert "unknown model 'nobody'; there are: toy" in refused("nobody")
+    assert "unknown model" in refused("x" * 5000)
+
+
+def test_a_copy_without_weights_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoo, "weights_folder", lambda: tmp_path)
+    assert zoo.available() == []
+    assert "no model ships" in refused(None)
+    assert "there are: none" in refused("liveband")
+
+
+@pytest.fixture
+def shipping(toy_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The toy weights as if they shipped, with a manifest; another model is listed first."""
+    files = ("codec.safetensors", "generator.safetensors")
+    sums = "\n".join(f'"{name}" = "{zoo.sha256(toy_weights / name)}"' for name in files)
+    fields = 'codec = "codec.safetensors"\ngenerator = "generator.safetensors"\nrecipe = "tiny"\n'
+    (toy_weights / "manifest.toml").write_text(
+        f'[another]\n{fields}description = "x"\n[another.sha256]\n{sums}\n'
+        f'[toy]\n{fields}description = "a toy"\ndefault = true\n[toy.sha256]\n{sums}\n'
+    )
+    monkeypatch.setattr(zoo, "weights_folder", lambda: toy_weights)
+    return toy_weights
+
+
+def test_the_default_comes_first_and_loads_without_a_name(shipping: Path) -> None:
+    assert [card.name for card in zoo.available()] == ["toy", "another"]
+    assert zoo.load().spec.name == "toy"
+    assert zoo.load("another").spec.name == "another"
+
+
+def test_one_changed_byte_is_noticed(shipping: Path) -> None:
+    """A flipped weight bit loads well and sounds wrong: only the checksum can tell."""
+    path = shipping / "generator.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 1
+    path.write_bytes(data)
+    assert "generator.safetensors differ from the manifest" in refused(None)
+
+
+@pytest.mark.weights
+def test_the_shipped_weights_match_their_manifest() -> None:
+    if not (zoo.weights_folder() / "manifest.toml").is_file():
+        pytest.skip("no weights ship with this copy: there is no models/weights/manifest.toml")
+    cards = zoo.available()
+    assert [card.default for card in cards].count(True) == 1
+    for card in cards:
+        assert {card.codec, card.generator} <= set(card.sha256)
+        for name, digest in card.sha256.items():
+            assert zoo.sha256(zoo.weights_folder() / name) == digest
+        assert (zoo.load(card.name)).spec.name == card.name

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The training loop: schedule, averages, resumption, several ranks."""
+
+import copy
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from lbmodels.errors import LiveBandModelError
+from lbmodels.train.loop import Side, average_gradients, rate_at, run, side
+from lbmodels.train.recipe import LoopConfig
+
+LOOP = LoopConfig(
+    steps=12, batch=4, learning_rate=1e-2, warmup_steps=3, sample_every=4, threads=1, bf16=False, ema=0.9
+)
+
+
+class Line:
+    """Fits a line; `stop_at` raises the signal a scheduler would send."""
+
+    def __init__(self, loop: LoopConfig, stop_at: int = -1, width: int = 1) -> None:
+        torch.manual_seed(loop.seed)
+        self.model = nn.Linear(2, width)
+        self.sides: dict[str, Side] = {"line": side(self.model, loop, loop.learning_rate)}
+        self.averaged: dict[str, nn.Module] = {"line": copy.deepcopy(self.model)}
+        self.stop_at, self.seen, self.rates = stop_at, [], []
+
+    def batches(self, seed: int) -> Iterator[torch.Tensor]:
+        rng = np.random.default_rng(seed)
+        for _ in range(100):
+            yield torch.from_numpy(rng.standard_normal((4, 2)).astype(np.float32))
+
+    def step(self, batch: torch.Tensor, step: int) -> dict[str, float]:
+        self.seen.append(step)
+        self.rates.append(self.sides["line"].optimizer.param_groups[0]["lr"])
+        loss = (self.model(batch)[:, :1] - batch.sum(1, keepdim=True)).square().mean()
+        self.sides["line"].descend(loss)
+        if step == self.stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return {"loss": float(loss.detach())}
+
+    def sample(self, folder: Path) -> dict[str, float]:
+        (folder / "sample.txt").write_text("sampled")
+        return {"weight": float(self.averaged["line"].weight[0, 0])}
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_rate_rises_rests_and_falls_to_a_twentieth() -> None:
+    loop = LoopConfig(steps=1000, warmup_steps=100, decay_from=0.5)
+    rates = [rate_at(step, loop) for step in range(1001)]
+    assert rates[0] == pytest.approx(0.01)
+    assert rates[99] == 1.0
+    assert set(rates[100:501]) == {1.0}
+    assert np.all(np.diff(rates[:100]) > 0)
+    assert np.all(np.diff(rates[501:]) < 0)
+    assert rates[750] == pytest.approx(0.525, abs=1e-3)
+    assert rates[1000] == pytest.approx(0.05)
+    assert rate_at(5, LoopConfig(warmup_steps=0)) == 1.0
+
+
+def test_a_run_logs_draws_samples_and_checkpoints(tmp_path: Path) -> None:
+    line = Line(LOOP)
+    run(line, LOOP, tmp_path, quiet=True)
+    assert line.seen == list(range(12))
+    np.testing.assert_allclose(line.rates, [1e-2 * rate_at(n, LOOP) for n in range(12)])
+    assert [row["step"] for row in rows(tmp_path)] == [4, 8, 12]
+    assert {"loss", "weight", "seconds_per_step"} <= rows(tmp_path)[0].keys()
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "sample.txt").is_file()
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_terminated_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """The second process starts with other weights: all it knows must come from the checkpoint."""
+    before = signal.getsignal(signal.SIGTERM)
+    first = Line(LOOP, stop_at=5)
+    run(first, LOOP, tmp_path, quiet=True)
+    assert first.seen == list(range(6))
+    assert signal.getsignal(signal.SIGTERM) == before
+    second = Line(LoopConfig(seed=99, **{k: getattr(LOOP, k) for k in ("steps", "batch", "learning_rate")}))
+    weight = first.model.weight.clone()
+    second.step = lambda batch, step: (  # type: ignore[method-assign]
+        second.seen.append(step) or {"same": float(torch.equal(second.model.weight, weight))}
+    )
+    run(second, LOOP, tmp_path, quiet=True)
+    assert second.seen == list(range(6, 12))
+    assert rows(tmp_path)[-1]["same"] == 1.0
+    moments = (one.sides["line"].optimizer.state_dict()["state"][0]["exp_avg"] for one in (first, second))
+    assert torch.equal(*moments)
+    third = Line(LOOP)
+    run(third, LOOP, tmp_path, quiet=True)
+    assert third.seen == []
+
+
+def test_a_checkpoint_of_another_model_is_refused_in_one_line(tmp_path: Path) -> None:
+    run(Line(LOOP), LOOP, tmp_path, quiet=True)
+    with pytest.raises(LiveBandModelError, match="checkpoint") as refused:
+        run(Line(LOOP, width=3), LOOP, tmp_path, quiet=True)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(LiveBandModelError, match="checkpoint"):
+        run(Line(LOOP), LOOP, tmp_path, quiet=True)
+
+
+def test_averages_follow_slowly_and_buffers_are_copied(tmp_path: Path) -> None:
+    line = Line(LOOP)
+    start = line.model.weight.detach().clone()
+    run(line, LOOP, tmp_path, quiet=True)
+    moved = (line.model.weight - start).abs()
+    behind = (line.averaged["line"].weight - start).abs()
+    assert (behind > 0).all()
+    assert (behind < moved).all()
+
+
+def test_a_step_with_a_non_finite_gradient_is_skipped() -> None:
+    line = Line(LOOP)
+    before = copy.deepcopy(line.model.state_dict())
+    line.sides["line"].descend(line.model(torch.full((1, 2), torch.inf)).sum())
+    assert all(torch.equal(before[k], v) for k, v in line.model.state_dict().items())
+
+
+def test_vectors_are_not_decayed() -> None:
+    groups = side(nn.Linear(3, 3), LOOP, 1e-3).optimizer.param_groups
+    assert [(len(g["params"]), g["weight_decay"]) for g in groups] == [(1, LOOP.weight_decay), (1, 0.0)]
+
+
+def _rank(rank: int, address: str, data: torch.Tensor, target: Path) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
+    model = _start()
+    _loss(model, data[rank]).backward()
+    average_gradients(model)
+    torch.save([p.grad for p in model.parameters()], target / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def _start() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 1))
+
+
+def _loss(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    return (model(x) - x.sum(-1, keepdim=True)).square().mean()
+
+
+def test_two_ranks_step_as_one_with_both_batches(tmp_path: Path) -> None:
+    """Real processes over gloo: a sum instead of a mean, or a forgotten parameter, shows."""
+    data = torch.randn(2, 5, 4)
+    address = f"file://{tmp_path / 'meeting'}"
+    # Forked: the children need no import of this file, which importlib mode keeps out of sys.path.
+    context = torch.multiprocessing.get_context("fork")
+    ranks = [context.Process(target=_rank, args=(r, address, data, tmp_path)) for r in range(2)]
+    for process in ranks:
+        process.start()
+    for process in ranks:
+        process.join(60)
+    assert [process.exitcode for process in ranks] == [0, 0]
+    together = _start()
+    _loss(together, data.flatten(0, 1)).backward()
+    for rank in range(2):
+        found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)  # noqa: TID251
+        for gradient, parameter in zip(found, together.parameters(), strict=True):
+            torch.testing.assert_close(gradient, parameter.grad)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Recipes: every one that ships can be built, and none copies what its base says."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lbmodels.codec.autoencoder import Codec
+from lbmodels.codec.discriminator import StftDiscriminator
+from lbmodels.config import build
+from lbmodels.errors import LiveBandModelError
+from lbmodels.liveband.critic import Critic
+from lbmodels.liveband.generator import Generator
+from lbmodels.train.codec import CodecTraining
+from lbmodels.train.liveband import LiveBandTraining
+from lbmodels.train.recipe import read_recipe, recipes_folder
+
+KINDS = {"codec": CodecTraining, "liveband": LiveBandTraining}
+RECIPES = sorted((path.parent.name, path.stem) for path in recipes_folder().glob("*/*.toml"))
+
+
+def tables_of(objective: str, name: str) -> dict[str, Any]:
+    """A recipe's own tables, without its base's."""
+    return tomllib.loads((recipes_folder() / objective / f"{name}.toml").read_text())
+
+
+def test_no_table_is_written_twice() -> None:
+    """The same table of three or more values in two recipes should be one recipe's base."""
+    tables = [
+        (objective, key, tuple(sorted(map(str, value.items()))))
+        for objective, name in RECIPES
+        for key, value in tables_of(objective, name).items()
+        if isinstance(value, dict) and len(value) >= 3
+    ]
+    assert len(tables) == len(set(tables))
+
+
+def test_the_sizes_that_are_promised_exist() -> None:
+    assert {(kind, size) for kind in KINDS for size in ("tiny", "small", "paper")} <= set(RECIPES)
+    assert ("liveband", "bidirectional") in RECIPES
+
+
+@pytest.mark.parametrize(("objective", "name"), RECIPES)
+def test_a_recipe_builds_its_models(objective: str, name: str) -> None:
+    """On the meta device: the paper sizes cost no memory."""
+    config = build(KINDS[objective], read_recipe(objective, name))
+    with torch.device("meta"):
+        if isinstance(config, CodecTraining):
+            StftDiscriminator(config.adversarial_channels)
+        else:
+            generator = Generator(config.model)
+            Critic(config.critic, config.model)
+            assert config.model.features % config.model.heads == 0
+            assert generator.trunk.window == config.model.window
+    if isinstance(config, CodecTraining) and config.model.features <= 256:
+        Codec(config.model)
+    assert config.loop.warmup_steps < config.loop.steps
+    assert config.data.crop_frames >= 8
+
+
+@pytest.mark.parametrize(("objective", "name"), [r for r in RECIPES if "base" in tables_of(*r)])
+def test_a_recipe_says_only_what_differs_from_its_base(objective: str, name: str) -> None:
+    """A value that the base gives already is a copy that will go stale."""
+    tables = tables_of(objective, name)
+    under = build(KINDS[objective], read_recipe(objective, tables.pop("base")))
+    for key, value in tables.items():
+        before = getattr(under, key)
+        pairs = (
+            [(key, before, value)]
+            if not isinstance(value, dict)
+            else [(f"{key}.{k}", getattr(before, k), v) for k, v in value.items()]
+        )
+        for path, old, new in pairs:
+            assert (tuple(new) if isinstance(new, list) else new) != old, f"{path} = {new} says nothing new"
+
+
+def test_the_ceiling_differs_in_sight_alone() -> None:
+    ours = build(LiveBandTraining, read_recipe("liveband", "tiny"))
+    ceiling = build(LiveBandTraining, read_recipe("liveband", "bidirectional"))
+    assert ours.model.causal
+    assert not ceiling.model.causal
+    assert ours.loop == ceiling.loop
+    assert ours.data == ceiling.data
+
+
+def test_tables_merge_over_a_base_in_a_file_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('base = "tiny"\n[loop]\nsteps = 7\n')
+    mine, tiny = read_recipe("codec", str(path)), read_recipe("codec", "tiny")
+    assert mine["loop"] == tiny["loop"] | {"steps": 7}
+    assert mine["data"] == tiny["data"]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[loop\n", "recipe"),
+        ('base = "none-such"', "no recipe 'none-such' for codec; there are: .*tiny"),
+        ("[loop]\nstepz = 3", "recipe.loop: unknown key 'stepz'"),
+        ("[lop]\nsteps = 3", "recipe: unknown key 'lop'"),
+        ('[loop]\nsteps = "3"', "recipe.loop: steps must be a whole number"),
+    ],
+)
+def test_mistakes_are_refused_in_one_line(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(LiveBandModelError, match=complaint) as refused:
+        build(CodecTraining, read_recipe("codec", str(path)))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_recipe_that_is_its_own_base_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'base = "{path}"\n')
+    with pytest.raises(LiveBandModelError, match="base"):
+        read_recipe("codec", str(path))
