@@ -71,7 +71,7 @@ def override(tables: dict[str, object], setting: str) -> None:
 
     key, equals, text = setting.partition("=")
     *path, name = key.strip().split(".")
-    if not equals or not name:
+    if not equals or not all((*path, name)):
         raise LiveBandModelError(f"--set {setting!r}: accepted is KEY=VALUE, as loop.steps=100")
     try:
         value = tomllib.loads(f"value = {text}")["value"]

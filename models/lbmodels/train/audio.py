@@ -127,7 +127,8 @@ def crop_batches(
                 if failure:
                     raise failure[0]
                 chosen = [pool[i] for i in picks.integers(len(pool), size=batch)]
-            wanted.release(config.renewals)
+            if config.renewals:
+                wanted.release(config.renewals)
             yield chosen
     finally:
         stopped.set()

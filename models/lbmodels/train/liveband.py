@@ -58,12 +58,12 @@ class LossWeights:
     """One weight per loss of the same name; `regression_after` replaces `regression` once the game is on."""
 
     regression: float = 1.0
-    regression_after: float = 0.1
-    adversarial: float = 1.0
+    regression_after: float = 0.15
+    adversarial: float = 0.4
     matching: float = 0.1
-    beat: float = 0.2
+    beat: float = 0.4
     tempo: float = 0.1
-    chord: float = 0.2
+    chord: float = 0.5
     penalty: float = 1.0
 
 
@@ -186,6 +186,11 @@ class LiveBandObjective:
             "generator": copy.deepcopy(self.generator).eval().requires_grad_(False)
         }
         self.codec = load_codec(Path(config.data.codec))
+        if self.codec.config.latent != config.model.latent:
+            raise LiveBandModelError(
+                f"codec has {self.codec.config.latent} latent channels, "
+                f"the recipe's model.latent is {config.model.latent}: not a pair"
+            )
         self.cache = Path(config.data.cache or Path(config.data.root) / "latents")
         if config.data.prepare:
             self._prepare()

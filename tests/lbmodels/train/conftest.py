@@ -40,10 +40,12 @@ def codec_tables(songs: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def band_tables(songs: Path, tmp_path: Path, toy_codec: Any) -> dict[str, Any]:
+def band_tables(songs: Path, tmp_path: Path) -> dict[str, Any]:
+    from lbmodels.codec.autoencoder import Codec, CodecConfig
     from lbmodels.zoo import save_weights
 
-    weights = save_weights(tmp_path / "codec.safetensors", toy_codec, kind="codec", config=toy_codec.config)
+    sizes = CodecConfig(low_bins=48, high_bands=16, latent=8, features=16, depth=1)
+    weights = save_weights(tmp_path / "codec.safetensors", Codec(sizes), kind="codec", config=sizes)
     return {
         "adversarial_from": 2,
         "model": {

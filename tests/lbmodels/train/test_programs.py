@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Both training programs, whole: real songs in, weights that stream out."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import soundfile
+import torch
+
+from lbmodels import zoo
+from lbmodels.errors import LiveBandModelError
+from lbmodels.train import codec as codec_program
+from lbmodels.train import liveband as band_program
+
+Tables = dict[str, Any]
+
+
+def log(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_codec_trains_resumes_and_loads(codec_tables: Tables, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    first = zoo.load_codec(codec_program.main(codec_tables, out, quiet=True))
+    (row,) = log(out)
+    assert {"level", "advance", "attack", "pan", "convergence", "log_stft"} <= row.keys()
+    assert {"adversarial", "matching", "critic", "sample_si_sdr_db"} <= row.keys()
+    assert all(value == value for value in row.values())
+    audio, rate = soundfile.read(out / "sample.flac")
+    assert rate == 48000
+    assert audio.shape[1] == 2
+    assert abs(audio).max() > 0.01
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    codec_tables["loop"]["steps"] = 6
+    second = zoo.load_codec(codec_program.main(codec_tables, out, quiet=True))
+    assert [row["step"] for row in log(out)] == [4, 6]
+    assert not torch.equal(first.encoder.embed.weight, second.encoder.embed.weight)
+
+
+def test_a_second_stage_keeps_the_encoder_to_the_bit(codec_tables: Tables, tmp_path: Path) -> None:
+    """Latents are already cached by then: a moved encoder, or its running statistics, would make them lies."""
+    weights = codec_program.main(codec_tables, tmp_path / "one", quiet=True)
+    stage = codec_tables | {"start_from": str(weights), "train_encoder": False}
+    before, after = (
+        zoo.load_codec(path) for path in (weights, codec_program.main(stage, tmp_path / "two", quiet=True))
+    )
+    old, new = before.encoder.state_dict(), after.encoder.state_dict()
+    assert all(torch.equal(old[name], new[name]) for name in old)
+    assert not torch.equal(before.decoder.head.weight, after.decoder.head.weight)
+
+
+def test_band_trains_resumes_and_streams(band_tables: Tables, tmp_path: Path, told: Any) -> None:
+    out = tmp_path / "run"
+    weights = band_program.main(band_tables, out, quiet=True)
+    (row,) = log(out)
+    assert {"regression", "beat", "tempo", "chord", "adversarial", "matching"} <= row.keys()
+    assert {"critic", "penalty", "validation_regression", "validation_spread"} <= row.keys()
+    assert all(value == value for value in row.values())
+    takes = sorted(path.name for path in out.glob("sample_*.flac"))
+    assert takes
+    assert soundfile.info(out / takes[0]).samplerate == 48000
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+    band_tables["loop"]["steps"] = 6
+    before = zoo.read_weights(weights, "liveband-generator")[1]
+    after = zoo.read_weights(band_program.main(band_tables, out, quiet=True), "liveband-generator")[1]
+    assert [row["step"] for row in log(out)] == [4, 6]
+    assert not torch.equal(before["play.weight"], after["play.weight"])
+
+    shutil.copy(band_tables["data"]["codec"], out / "codec.safetensors")
+    band = zoo.load(str(out))
+    state, active = band.init_state([1, 2]), torch.ones(2, dtype=torch.bool)
+    conditions = {name: value[:, 0] for name, value in told(2, 1).items()}
+    for _ in range(20):
+        audio, state = band.step(0.1 * torch.randn(2, 2, band.spec.hop), conditions, state, active)
+        assert audio.isfinite().all()
+
+
+def test_latents_are_cached_once_and_line_up(band_tables: Tables, tmp_path: Path) -> None:
+    """Each stem's latent m must decode to the stem's frame m: a stem encoded late would teach dragging."""
+    band_tables["loop"]["steps"] = 1
+    band_program.main(band_tables, tmp_path / "a", quiet=True)
+    files = sorted((tmp_path / "latents").glob("*/*.safetensors"))
+    assert [path.parent.name for path in files] == ["train", "validation"]
+    times = [path.stat().st_mtime_ns for path in files]
+    band_program.main(band_tables, tmp_path / "b", quiet=True)
+    assert [path.stat().st_mtime_ns for path in files] == times
+    tensors = safetensors.torch.load_file(files[0])
+    frames = tensors["0.played"].shape[0]
+    assert tensors["0.heard"].shape == (frames, 8)
+    assert tensors["0.semitones"].shape == (frames, 12)
+    assert tensors["0.sounding"].shape == tensors["conditions.tempo"].shape == (frames,)
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on(codec_tables: Tables, tmp_path: Path) -> None:
+    """SIGTERM to the real command, as a scheduler sends it; the same command again finishes the work."""
+    recipe, out = tmp_path / "toy.toml", tmp_path / "run"
+    lines = [f"{k} = {v}" for k, v in codec_tables.items() if not isinstance(v, dict)]
+    for name in ("model", "data", "loop"):
+        lines += [f"[{name}]", *(f"{k} = {json.dumps(v)}" for k, v in codec_tables[name].items())]
+    recipe.write_text("\n".join(lines))
+    command = [sys.executable, "-m", "lbserver.cli", "train", "codec", "--recipe", str(recipe), "--quiet"]
+    command += ["--out", str(out), "--set", "loop.steps=100000", "--set", "loop.sample_every=2"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not ((out / "log.jsonl").is_file() and log(out)):
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0, process.stderr.read()
+    stopped = torch.load(out / "checkpoint.pt", weights_only=True)["step"]  # noqa: TID251
+    assert 2 <= stopped < 100000
+    codec_tables["loop"]["steps"] = stopped + 1
+    codec_program.main(codec_tables, out, quiet=True)
+    assert log(out)[-1]["step"] == stopped + 1
+
+
+def test_a_codec_that_does_not_fit_is_refused_before_training(band_tables: Tables, tmp_path: Path) -> None:
+    band_tables["model"]["latent"] = 16
+    with pytest.raises(LiveBandModelError, match="latent"):
+        band_program.main(band_tables, tmp_path / "run", quiet=True)
+
+
+def test_songs_shorter_than_a_crop_are_refused(band_tables: Tables, tmp_path: Path) -> None:
+    band_tables["data"]["crop_frames"] = 5000
+    with pytest.raises(LiveBandModelError, match="no latents of at least 5026 frames"):
+        band_program.main(band_tables, tmp_path / "run", quiet=True)
+
+
+def test_a_data_set_that_is_not_there_is_refused(codec_tables: Tables, tmp_path: Path) -> None:
+    codec_tables["data"]["root"] = str(tmp_path / "nowhere")
+    with pytest.raises(LiveBandModelError, match="nowhere"):
+        codec_program.main(codec_tables, tmp_path / "run", quiet=True)
