@@ -35,6 +35,8 @@ def build(config: type[T], values: Mapping[str, Any], where: str = "recipe") -> 
             accepted = get_origin(kind) or kind
             fits = isinstance(value, (int, float) if accepted is float else accepted)
             if not fits or (isinstance(value, bool) and accepted is not bool):
-                raise LiveBandModelError(f"{where}: {key} must be {_NAMES.get(accepted, 'a table')}, not {value!r}")
+                raise LiveBandModelError(
+                    f"{where}: {key} must be {_NAMES.get(accepted, 'a table')}, not {value!r}"
+                )
             parsed[key] = value
     return config(**parsed)

@@ -147,8 +147,12 @@ def load(name: str | None = None) -> LiveBandAccompanist:
     if not chosen:
         known = ", ".join(card.name for card in cards) or "none"
         if name is None:
-            raise LiveBandModelError("no model ships with this copy; train one, or give a folder with weights")
-        raise LiveBandModelError(f"unknown model {name[:80]!r}; there are: {known}, or give a folder with weights")
+            raise LiveBandModelError(
+                "no model ships with this copy; train one, or give a folder with weights"
+            )
+        raise LiveBandModelError(
+            f"unknown model {name[:80]!r}; there are: {known}, or give a folder with weights"
+        )
     card, folder = chosen[0], weights_folder()
     for file, digest in card.sha256.items():
         if (folder / file).is_file() and sha256(folder / file) != digest:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from lbmodels.codec.autoencoder import Codec
 from lbmodels.codec.discriminator import StftDiscriminator
@@ -45,18 +44,17 @@ def test_the_sizes_that_are_promised_exist() -> None:
 
 @pytest.mark.parametrize(("objective", "name"), RECIPES)
 def test_a_recipe_builds_its_models(objective: str, name: str) -> None:
-    """On the meta device: the paper sizes cost no memory."""
+    """The sizes that fit a test's time and memory are built; of the larger ones the arithmetic is checked."""
     config = build(KINDS[objective], read_recipe(objective, name))
-    with torch.device("meta"):
-        if isinstance(config, CodecTraining):
-            StftDiscriminator(config.adversarial_channels)
-        else:
-            generator = Generator(config.model)
+    buildable = config.model.features <= 256
+    if isinstance(config, LiveBandTraining):
+        assert config.model.features % config.model.heads == 0
+        if buildable:
+            assert Generator(config.model).trunk.window == config.model.window
             Critic(config.critic, config.model)
-            assert config.model.features % config.model.heads == 0
-            assert generator.trunk.window == config.model.window
-    if isinstance(config, CodecTraining) and config.model.features <= 256:
+    elif buildable:
         Codec(config.model)
+        StftDiscriminator(config.adversarial_channels)
     assert config.loop.warmup_steps < config.loop.steps
     assert config.data.crop_frames >= 8
 
