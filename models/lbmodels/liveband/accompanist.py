@@ -12,11 +12,10 @@ from torch import Tensor, nn
 from lbmodels.codec.autoencoder import Codec, DecoderState, EncoderState
 from lbmodels.errors import LiveBandModelError
 from lbmodels.liveband.conditions import HOST_CONDITIONS, condition_features
-from lbmodels.liveband.generator import Generator, Heard
+from lbmodels.liveband.generator import Generator, GeneratorState, Heard
 from lbmodels.streaming.spec import AccompanistSpec, Control
 from lbmodels.streaming.spectral import FrontState, SemitoneFrontEnd
 from lbmodels.streaming.state import select
-from lbmodels.streaming.transformer import TransformerState
 
 _CONTROLS = (
     Control(
@@ -36,7 +35,7 @@ class SessionState(NamedTuple):
     seed: Tensor
     encoder: EncoderState
     ear: FrontState
-    trunk: TransformerState
+    generator: GeneratorState
     decoder: DecoderState
     guess: Tensor
 
@@ -114,19 +113,19 @@ class LiveBandAccompanist(nn.Module):
         """
         latents, encoder = self.codec.encoder.step(mix, state.encoder, active)
         semitones, ear = self.ear.step(mix, state.ear, active)
-        played, trunk = self.generator.step(
+        played, generator = self.generator.step(
             Heard(latents, semitones),
             condition_features(conditions),
             conditions["stem"].long(),
             conditions["anticipation"].long(),
             state.seed,
             conditions["variation"].float(),
-            state.trunk,
+            state.generator,
             active,
         )
         audio, decoder = self.codec.decoder.step(played.latents, state.decoder, active)
         guess = torch.cat([played.beat, played.tempo.unsqueeze(-1), played.chord], dim=-1)
-        state = SessionState(state.seed, encoder, ear, trunk, decoder, select(active, guess, state.guess))
+        state = SessionState(state.seed, encoder, ear, generator, decoder, select(active, guess, state.guess))
         return audio, state
 
     @torch.no_grad()

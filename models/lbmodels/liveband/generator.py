@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from lbmodels.liveband import conditions as host
 from lbmodels.liveband.noise import gaussian
+from lbmodels.streaming.pulse import PulseBank, PulseState
 from lbmodels.streaming.transformer import CausalTransformer, TransformerState
 
 _STYLE_POSITION = -1
@@ -35,6 +36,7 @@ class GeneratorConfig:
     noise: int = 32
     style: int = 32
     anticipation_max: int = 25
+    frame_rate: float = 25.0
     causal: bool = True
 
 
@@ -57,6 +59,13 @@ class Played(NamedTuple):
     chord: Tensor
 
 
+class GeneratorState(NamedTuple):
+    """The trunk's past, and the pulse that was heard."""
+
+    trunk: TransformerState
+    pulse: PulseState
+
+
 class Generator(nn.Module):
     """Frame n of the input gives frame n + 1 + anticipation of the stem."""
 
@@ -66,6 +75,10 @@ class Generator(nn.Module):
         d = config.features
         self.listen = nn.Linear(config.latent + config.semitones, d)
         self.know = nn.Sequential(nn.Linear(host.WIDTH, d), nn.SiLU(), nn.Linear(d, d))
+        self.pulse = PulseBank(config.latent + config.semitones, frame_rate=config.frame_rate)
+        tempogram = 3 * self.pulse.channels * self.pulse.tempi
+        self.feel = nn.Sequential(nn.Linear(tempogram, d), nn.SiLU(), nn.Linear(d, d))
+        nn.init.zeros_(self.feel[-1].weight)
         self.chance = nn.Linear(config.noise + config.style, d)
         self.stem = nn.Embedding(len(config.stems), d)
         self.ahead = nn.Sequential(nn.Linear(8, d), nn.SiLU(), nn.Linear(d, d))
@@ -74,13 +87,16 @@ class Generator(nn.Module):
         self.tell = nn.Linear(d, 2 + 1 + 12)
 
     def _input(
-        self, heard: Heard, known: Tensor, stem: Tensor, anticipation: Tensor, chance: Tensor
+        self, heard: Tensor, pulse: Tensor, known: Tensor, stem: Tensor, anticipation: Tensor, chance: Tensor
     ) -> Tensor:
         """Sum of all inputs; `stem` and `anticipation` [...] broadcast over frames."""
+        at_output = self.pulse.ahead(pulse, 1 + anticipation.expand(heard.shape[:-1]))
+        size = at_output.square().sum(-1, keepdim=True).add(1e-6).sqrt()
+        tempogram = torch.cat([at_output, size], dim=-1).flatten(-3)
         ahead = anticipation.float().unsqueeze(-1) / self.config.anticipation_max
         orders = torch.arange(8, device=ahead.device) / 2
         waves = torch.cos(torch.pi * ahead.sqrt() * orders)
-        x: Tensor = self.listen(torch.cat(heard, dim=-1)) + self.know(known) + self.chance(chance)
+        x: Tensor = self.listen(heard) + self.feel(tempogram) + self.know(known) + self.chance(chance)
         return x + self.stem(stem) + self.ahead(waves)
 
     def _output(self, h: Tensor) -> Played:
@@ -108,11 +124,12 @@ class Generator(nn.Module):
         chance = self.chance_at(
             seed.unsqueeze(1).expand_as(position), position, variation.unsqueeze(1).expand(position.shape)
         )
-        x = self._input(heard, known, stem.unsqueeze(1), anticipation.unsqueeze(1), chance)
+        both = torch.cat(heard, dim=-1)
+        x = self._input(both, self.pulse(both), known, stem.unsqueeze(1), anticipation.unsqueeze(1), chance)
         return self._output(self.trunk(x))
 
-    def init_state(self, batch: int) -> TransformerState:
-        return self.trunk.init_state(batch)
+    def init_state(self, batch: int) -> GeneratorState:
+        return GeneratorState(self.trunk.init_state(batch), self.pulse.init_state(batch))
 
     def step(
         self,
@@ -122,11 +139,13 @@ class Generator(nn.Module):
         anticipation: Tensor,
         seed: Tensor,
         variation: Tensor,
-        state: TransformerState,
+        state: GeneratorState,
         active: Tensor,
-    ) -> tuple[Played, TransformerState]:
+    ) -> tuple[Played, GeneratorState]:
         """One frame: as `forward` without the frame axis."""
-        chance = self.chance_at(seed, state.position, variation)
-        x = self._input(heard, known, stem, anticipation, chance)
-        h, state = self.trunk.step(x, state, active)
-        return self._output(h), state
+        chance = self.chance_at(seed, state.trunk.position, variation)
+        both = torch.cat(heard, dim=-1)
+        pulse, felt = self.pulse.step(both, state.pulse, active)
+        x = self._input(both, pulse, known, stem, anticipation, chance)
+        h, trunk = self.trunk.step(x, state.trunk, active)
+        return self._output(h), GeneratorState(trunk, felt)

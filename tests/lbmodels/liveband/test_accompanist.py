@@ -152,7 +152,7 @@ def test_inactive_rows_stand_still_and_disturb_nobody(band: LiveBandAccompanist,
     assert torch.equal(frame[0], whole[0, 6])
     for (name, old), (_, new) in zip(named_tensors(before), named_tensors(after), strict=True):
         assert torch.equal(old[1], new[1]), name
-    assert not torch.equal(before.trunk.position, after.trunk.position)
+    assert not torch.equal(before.generator.trunk.position, after.generator.trunk.position)
 
 
 def test_seeds_and_variation(band: LiveBandAccompanist, told: Told) -> None:
