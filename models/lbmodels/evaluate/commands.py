@@ -334,7 +334,8 @@ def _show(found: Any, table: Any, arguments: argparse.Namespace, written: Sequen
         return
     from rich.console import Console
 
-    console = Console()
+    # A pipe or a log has no width of its own: figures must not be cut there.
+    console = Console(width=None if sys.stdout.isatty() else 150)
     console.print(table)
     for path in written:
         print(f"wrote {path}")

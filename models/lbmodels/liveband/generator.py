@@ -77,8 +77,9 @@ class Generator(nn.Module):
         self.know = nn.Sequential(nn.Linear(host.WIDTH, d), nn.SiLU(), nn.Linear(d, d))
         self.pulse = PulseBank(config.latent + config.semitones, frame_rate=config.frame_rate)
         tempogram = 3 * self.pulse.channels * self.pulse.tempi
-        self.feel = nn.Sequential(nn.Linear(tempogram, d), nn.SiLU(), nn.Linear(d, d))
-        nn.init.zeros_(self.feel[-1].weight)
+        felt = nn.Linear(d, d)
+        nn.init.zeros_(felt.weight)
+        self.feel = nn.Sequential(nn.Linear(tempogram, d), nn.SiLU(), felt)
         self.chance = nn.Linear(config.noise + config.style, d)
         self.stem = nn.Embedding(len(config.stems), d)
         self.ahead = nn.Sequential(nn.Linear(8, d), nn.SiLU(), nn.Linear(d, d))

@@ -99,6 +99,15 @@ def _rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
+def _any_rank(flag: bool) -> bool:
+    """Whether any rank says so: a signal that reaches ranks at different steps must stop all at one."""
+    if not dist.is_initialized():
+        return flag
+    said = torch.tensor(float(flag), device="cuda" if torch.cuda.is_available() else "cpu")
+    dist.all_reduce(said, op=dist.ReduceOp.MAX)
+    return bool(said > 0)
+
+
 def _save(path: Path, objective: Objective, step: int) -> None:
     state = {
         "step": step,
@@ -173,7 +182,7 @@ def run(objective: Objective, loop: LoopConfig, folder: Path, *, quiet: bool = F
     counts: dict[str, int] = {}
     try:
         for batch in _forever(objective, loop.seed + step * 31 + rank):
-            if step >= loop.steps or stopping:
+            if step >= loop.steps or _any_rank(bool(stopping)):
                 break
             factor = rate_at(step, loop)
             for one in objective.sides.values():
