@@ -13,7 +13,7 @@ from lbmodels.data.commands import add_parser as add_data
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.commands import add_parser as add_evaluate
 
-OBJECTIVES = ("codec", "liveband")
+OBJECTIVES = ("codec", "pulse", "liveband")
 Subparsers = argparse._SubParsersAction
 
 
@@ -34,7 +34,8 @@ def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         epilog="""examples:
   liveband train codec --recipe tiny --data dataset --out runs/codec
   liveband train codec --recipe tiny-decoder --data dataset --out runs/decoder --set start_from=runs/codec/codec.safetensors
-  liveband train liveband --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/band
+  liveband train pulse --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/pulse
+  liveband train liveband --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/band --set start_from=runs/pulse/generator.safetensors
   liveband bounce song.wav -o bass.wav --stem bass --model runs/band
 """,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -45,7 +46,9 @@ def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "--data", metavar="ROOT", help="data set folder, made by 'liveband data render' or Slakh2100"
     )
     parser.add_argument(
-        "--codec", metavar="FILE", help="autoencoder weights, for liveband (default: the shipped ones)"
+        "--codec",
+        metavar="FILE",
+        help="autoencoder weights, for pulse and liveband (default: the shipped ones)",
     )
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="checkpoints, curves, samples, weights"
@@ -92,10 +95,10 @@ def _train(arguments: argparse.Namespace) -> int:
     tables = read_recipe(arguments.objective, arguments.recipe)
     if arguments.data:
         override(tables, f"data.root={json.dumps(arguments.data)}")
-    if arguments.objective == "liveband":
+    if arguments.objective in ("pulse", "liveband"):
         override(tables, f"data.codec={json.dumps(arguments.codec or _shipped_codec())}")
     elif arguments.codec:
-        raise LiveBandModelError("--codec is for 'train liveband'; 'train codec' makes one")
+        raise LiveBandModelError("--codec is for training a generator; 'train codec' makes one")
     for setting in arguments.set:
         override(tables, setting)
     program = importlib.import_module(f"lbmodels.train.{arguments.objective}")

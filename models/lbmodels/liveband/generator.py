@@ -87,17 +87,22 @@ class Generator(nn.Module):
         self.play = nn.Linear(d, config.latent)
         self.tell = nn.Linear(d, 2 + 1 + 12)
 
+    def feel_pulse(self, pulse: Tensor, anticipation: Tensor) -> Tensor:
+        """The tempogram [..., channels, tempi, 2], turned on to the output time, as features [..., features]."""
+        at_output = self.pulse.ahead(pulse, 1 + anticipation.expand(pulse.shape[:-3]))
+        size = at_output.square().sum(-1, keepdim=True).add(1e-6).sqrt()
+        felt: Tensor = self.feel(torch.cat([at_output, size], dim=-1).flatten(-3))
+        return felt
+
     def _input(
         self, heard: Tensor, pulse: Tensor, known: Tensor, stem: Tensor, anticipation: Tensor, chance: Tensor
     ) -> Tensor:
         """Sum of all inputs; `stem` and `anticipation` [...] broadcast over frames."""
-        at_output = self.pulse.ahead(pulse, 1 + anticipation.expand(heard.shape[:-1]))
-        size = at_output.square().sum(-1, keepdim=True).add(1e-6).sqrt()
-        tempogram = torch.cat([at_output, size], dim=-1).flatten(-3)
+        felt = self.feel_pulse(pulse, anticipation)
         ahead = anticipation.float().unsqueeze(-1) / self.config.anticipation_max
         orders = torch.arange(8, device=ahead.device) / 2
         waves = torch.cos(torch.pi * ahead.sqrt() * orders)
-        x: Tensor = self.listen(heard) + self.feel(tempogram) + self.know(known) + self.chance(chance)
+        x: Tensor = self.listen(heard) + felt + self.know(known) + self.chance(chance)
         return x + self.stem(stem) + self.ahead(waves)
 
     def _output(self, h: Tensor) -> Played:

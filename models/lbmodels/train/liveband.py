@@ -11,10 +11,10 @@ R1 and R2 without second derivatives (Huang 2024 for the game, Lin 2025, eq. 6 f
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -24,33 +24,13 @@ from torch import Tensor, nn
 
 from lbmodels.codec.autoencoder import from_frames
 from lbmodels.config import build
-from lbmodels.errors import LiveBandModelError
-from lbmodels.liveband.conditions import BEAT_CONDITIONS, HARMONY_CONDITIONS, condition_features
+from lbmodels.liveband.conditions import condition_features
 from lbmodels.liveband.critic import Critic, CriticConfig
-from lbmodels.liveband.generator import Generator, GeneratorConfig, Heard, Played
-from lbmodels.streaming.spectral import SemitoneFrontEnd
-from lbmodels.train.audio import load_tracks
-from lbmodels.train.latents import Example, read_examples, write_cache
+from lbmodels.liveband.generator import Generator, GeneratorConfig, Played
+from lbmodels.train.batches import Batch, LatentDataConfig, LatentSource, to_device
 from lbmodels.train.loop import Side, run, side
 from lbmodels.train.recipe import LoopConfig
-from lbmodels.zoo import load_codec, save_weights
-
-
-@dataclass(frozen=True, kw_only=True)
-class LatentDataConfig:
-    """`root`: data set. `codec`: its weights. `cache`: latents, made if missing. Crops in frames.
-
-    Shares: of examples that know nothing of the host, and of the others, that lack beats or harmony.
-    """
-
-    root: str = ""
-    codec: str = ""
-    cache: str = ""
-    crop_frames: int = 256
-    prepare: bool = True
-    blind_share: float = 1 / 3
-    no_beat_share: float = 0.2
-    no_harmony_share: float = 0.5
+from lbmodels.zoo import save_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,65 +59,6 @@ class LiveBandTraining:
     adversarial_from: int = 1500
     penalty_noise: float = 0.1
     start_from: str = ""
-
-
-class Batch(NamedTuple):
-    """`heard` is what the generator gets, `around` the mix at the time of the stem; `truth` the full conditions."""
-
-    heard: Heard
-    around: Heard
-    known: Tensor
-    truth: dict[str, Tensor]
-    stem: Tensor
-    anticipation: Tensor
-    played: Tensor
-
-
-def draw_example(example: Example, config: LiveBandTraining, rng: np.random.Generator) -> dict[str, Any]:
-    """A random crop with a random anticipation and randomly hidden conditions."""
-    data, longest = config.data, config.model.anticipation_max
-    a = int(rng.integers(0, 3) if rng.random() < 0.5 else rng.integers(0, longest + 1))
-    frames = data.crop_frames
-    span = max(1, example.frames - frames - longest - 1)
-    for _ in range(4):
-        start = int(rng.integers(span))
-        out = slice(start + 1 + a, start + 1 + a + frames)
-        if example.sounding[out].float().mean() > 0.5:
-            break
-    truth = {name: value[out].float() for name, value in example.conditions.items()}
-    blind = rng.random() < data.blind_share
-    hidden: set[str] = set()
-    if blind or rng.random() < data.no_beat_share:
-        hidden |= set(BEAT_CONDITIONS)
-    if blind or rng.random() < data.no_harmony_share:
-        hidden |= set(HARMONY_CONDITIONS)
-    if rng.random() < 0.3:
-        hidden |= {"key"}
-    if rng.random() < 0.2:
-        hidden |= {"bar_phase"}
-    told = {name: torch.full_like(v, torch.nan) if name in hidden else v for name, v in truth.items()}
-    return {
-        "heard": Heard(*(part[start : start + frames].float() for part in example.heard)),
-        "around": Heard(*(part[out].float() for part in example.heard)),
-        "known": condition_features(told),
-        "truth": truth,
-        "stem": torch.tensor(example.stem),
-        "anticipation": torch.tensor(a),
-        "played": example.played[out].float(),
-    }
-
-
-def collate(rows: list[dict[str, Any]]) -> Batch:
-    """Stack drawn examples."""
-
-    def stack(values: list[Any]) -> Any:
-        if isinstance(values[0], Heard):
-            return Heard(*(torch.stack(parts) for parts in zip(*values, strict=True)))
-        if isinstance(values[0], dict):
-            return {name: torch.stack([v[name] for v in values]) for name in values[0]}
-        return torch.stack(values)
-
-    return Batch(**{name: stack([row[name] for row in rows]) for name in Batch._fields})
 
 
 def listening_losses(played: Played, truth: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -185,47 +106,12 @@ class LiveBandObjective:
         self.averaged: dict[str, nn.Module] = {
             "generator": copy.deepcopy(self.generator).eval().requires_grad_(False)
         }
-        self.codec = load_codec(Path(config.data.codec))
-        if self.codec.config.latent != config.model.latent:
-            raise LiveBandModelError(
-                f"codec has {self.codec.config.latent} latent channels, "
-                f"the recipe's model.latent is {config.model.latent}: not a pair"
-            )
-        self.cache = Path(config.data.cache or Path(config.data.root) / "latents")
-        if config.data.prepare:
-            self._prepare()
-
-    def _prepare(self) -> None:
-        from rich.progress import track as progress
-
-        ear = SemitoneFrontEnd(
-            sample_rate=self.codec.config.sample_rate,
-            hop=self.codec.config.hop,
-            semitones=self.config.model.semitones,
-        )
-        for split in ("train", "validation"):
-            tracks = load_tracks(self.config.data.root, split)
-            work = write_cache(tracks, self.codec, ear, self.config.model.stems, self.cache / split)
-            for _ in progress(work, total=len(tracks), description=f"encoding {split}"):
-                pass
-
-    def _examples(self, split: str) -> list[Example]:
-        files = sorted((self.cache / split).glob("*.safetensors"))
-        shortest = self.config.data.crop_frames + self.config.model.anticipation_max + 1
-        examples = [e for path in files for e in read_examples(path) if e.frames >= shortest]
-        if not examples:
-            raise LiveBandModelError(f"no latents of at least {shortest} frames in {self.cache / split}")
-        return examples
+        self.source = LatentSource(config.data, config.model, config.loop.batch)
+        self.codec = self.source.codec
 
     def batches(self, seed: int) -> Iterable[Batch]:
         """About a thousand batches; the cache is read anew after them, so that it may still be growing."""
-        examples = self._examples("train")
-        return self._draw(examples, np.random.default_rng(seed), 1000)
-
-    def _draw(self, examples: list[Example], rng: np.random.Generator, count: int) -> Iterator[Batch]:
-        for _ in range(count):
-            chosen = [examples[int(rng.integers(len(examples)))] for _ in range(self.config.loop.batch)]
-            yield collate([draw_example(example, self.config, rng) for example in chosen])
+        return self.source.batches("train", seed, 1000)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.loop.bf16)
@@ -239,7 +125,7 @@ class LiveBandObjective:
 
     def step(self, batch: Batch, step: int) -> dict[str, float]:
         config, weights = self.config, self.config.weights
-        batch = _to(batch, self.device)
+        batch = to_device(batch, self.device)
         played = self._generate(batch, self.generator)
         game = step >= config.adversarial_from
         losses = {"regression": F.mse_loss(played.latents, batch.played)} | listening_losses(
@@ -296,11 +182,9 @@ class LiveBandObjective:
     def sample(self, folder: Path) -> dict[str, float]:
         """Losses on validation data with the averaged weights; writes one take of each stem as audio."""
         generator = self.averaged["generator"]
-        rng = np.random.default_rng(99)
-        examples = self._examples("validation")
         figures: dict[str, list[float]] = {}
-        for batch in self._draw(examples, rng, 4):
-            batch = _to(batch, self.device)
+        for batch in self.source.batches("validation", 99, 4):
+            batch = to_device(batch, self.device)
             played = self._generate(batch, generator)
             losses = {"regression": F.mse_loss(played.latents, batch.played)} | listening_losses(
                 played, batch.truth
@@ -317,17 +201,6 @@ class LiveBandObjective:
                     rate = self.codec.config.sample_rate
                     soundfile.write(folder / f"sample_{name}.flac", audio.t().clamp(-1, 1).numpy(), rate)
         return {name: float(np.mean(values)) for name, values in figures.items()}
-
-
-def _to(batch: Batch, device: torch.device) -> Batch:
-    def move(value: Any) -> Any:
-        if isinstance(value, Heard):
-            return Heard(*(part.to(device) for part in value))
-        if isinstance(value, dict):
-            return {name: part.to(device) for name, part in value.items()}
-        return value.to(device)
-
-    return Batch(*(move(value) for value in batch))
 
 
 def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Path:

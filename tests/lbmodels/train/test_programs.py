@@ -20,6 +20,7 @@ from lbmodels import zoo
 from lbmodels.errors import LiveBandModelError
 from lbmodels.train import codec as codec_program
 from lbmodels.train import liveband as band_program
+from lbmodels.train import pulse as pulse_program
 
 Tables = dict[str, Any]
 
@@ -141,3 +142,20 @@ def test_a_data_set_that_is_not_there_is_refused(codec_tables: Tables, tmp_path:
     codec_tables["data"]["root"] = str(tmp_path / "nowhere")
     with pytest.raises(LiveBandModelError, match="nowhere"):
         codec_program.main(codec_tables, tmp_path / "run", quiet=True)
+
+
+def test_the_band_starts_from_a_trained_pulse(band_tables: Tables, tmp_path: Path) -> None:
+    """The pulse program moves the tempogram alone, and its weights are a start that the band accepts."""
+    from lbmodels.config import build
+    from lbmodels.liveband.generator import Generator
+
+    weights = pulse_program.main(band_tables, tmp_path / "pulse", quiet=True)
+    (row,) = log(tmp_path / "pulse")
+    assert {"beat", "tempo", "validation_beat"} <= row.keys()
+    config = build(band_program.LiveBandTraining, band_tables)
+    torch.manual_seed(config.loop.seed)
+    fresh = Generator(config.model).state_dict()
+    trained = zoo.read_weights(weights, "liveband-generator")[1]
+    moved = {name.split(".")[0] for name in fresh if not torch.equal(fresh[name], trained[name])}
+    assert moved == {"pulse", "feel"}
+    band_program.main(band_tables | {"start_from": str(weights)}, tmp_path / "band", quiet=True)

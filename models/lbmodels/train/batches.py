@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Batches of latents for whoever learns to play or to listen: random crops, anticipations and hidden conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lbmodels.errors import LiveBandModelError
+from lbmodels.liveband.conditions import BEAT_CONDITIONS, HARMONY_CONDITIONS, condition_features
+from lbmodels.liveband.generator import GeneratorConfig, Heard
+from lbmodels.streaming.spectral import SemitoneFrontEnd
+from lbmodels.train.audio import load_tracks
+from lbmodels.train.latents import Example, read_examples, write_cache
+from lbmodels.zoo import load_codec
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentDataConfig:
+    """`root`: data set. `codec`: its weights. `cache`: latents, made if missing. Crops in frames.
+
+    Shares: of examples that know nothing of the host, and of the others, that lack beats or harmony.
+    """
+
+    root: str = ""
+    codec: str = ""
+    cache: str = ""
+    crop_frames: int = 256
+    prepare: bool = True
+    blind_share: float = 1 / 3
+    no_beat_share: float = 0.2
+    no_harmony_share: float = 0.5
+
+
+class Batch(NamedTuple):
+    """`heard` is what the generator gets, `around` the mix at the time of the stem; `truth` the full conditions."""
+
+    heard: Heard
+    around: Heard
+    known: Tensor
+    truth: dict[str, Tensor]
+    stem: Tensor
+    anticipation: Tensor
+    played: Tensor
+
+
+def draw_example(
+    example: Example, data: LatentDataConfig, longest: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """A random crop with a random anticipation of up to `longest` frames and randomly hidden conditions."""
+    a = int(rng.integers(0, 3) if rng.random() < 0.5 else rng.integers(0, longest + 1))
+    frames = data.crop_frames
+    span = max(1, example.frames - frames - longest - 1)
+    for _ in range(4):
+        start = int(rng.integers(span))
+        out = slice(start + 1 + a, start + 1 + a + frames)
+        if example.sounding[out].float().mean() > 0.5:
+            break
+    truth = {name: value[out].float() for name, value in example.conditions.items()}
+    blind = rng.random() < data.blind_share
+    hidden: set[str] = set()
+    if blind or rng.random() < data.no_beat_share:
+        hidden |= set(BEAT_CONDITIONS)
+    if blind or rng.random() < data.no_harmony_share:
+        hidden |= set(HARMONY_CONDITIONS)
+    if rng.random() < 0.3:
+        hidden |= {"key"}
+    if rng.random() < 0.2:
+        hidden |= {"bar_phase"}
+    told = {name: torch.full_like(v, torch.nan) if name in hidden else v for name, v in truth.items()}
+    return {
+        "heard": Heard(*(part[start : start + frames].float() for part in example.heard)),
+        "around": Heard(*(part[out].float() for part in example.heard)),
+        "known": condition_features(told),
+        "truth": truth,
+        "stem": torch.tensor(example.stem),
+        "anticipation": torch.tensor(a),
+        "played": example.played[out].float(),
+    }
+
+
+def collate(rows: list[dict[str, Any]]) -> Batch:
+    """Stack drawn examples."""
+
+    def stack(values: list[Any]) -> Any:
+        if isinstance(values[0], Heard):
+            return Heard(*(torch.stack(parts) for parts in zip(*values, strict=True)))
+        if isinstance(values[0], dict):
+            return {name: torch.stack([v[name] for v in values]) for name in values[0]}
+        return torch.stack(values)
+
+    return Batch(**{name: stack([row[name] for row in rows]) for name in Batch._fields})
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """A batch on another device."""
+
+    def move(value: Any) -> Any:
+        if isinstance(value, Heard):
+            return Heard(*(part.to(device) for part in value))
+        if isinstance(value, dict):
+            return {name: part.to(device) for name, part in value.items()}
+        return value.to(device)
+
+    return Batch(*(move(value) for value in batch))
+
+
+class LatentSource:
+    """The latents of a data set, made if they are missing, and batches drawn from them."""
+
+    def __init__(self, data: LatentDataConfig, model: GeneratorConfig, batch: int) -> None:
+        """Raises:
+        LiveBandModelError: no tracks, no codec, or a codec of other latents than the recipe's.
+        """
+        self.data, self.model, self.batch = data, model, batch
+        self.codec = load_codec(Path(data.codec))
+        if self.codec.config.latent != model.latent:
+            raise LiveBandModelError(
+                f"codec has {self.codec.config.latent} latent channels, "
+                f"the recipe's model.latent is {model.latent}: not a pair"
+            )
+        self.cache = Path(data.cache or Path(data.root) / "latents")
+        if data.prepare:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        from rich.progress import track as progress
+
+        config = self.codec.config
+        ear = SemitoneFrontEnd(sample_rate=config.sample_rate, hop=config.hop, semitones=self.model.semitones)
+        for split in ("train", "validation"):
+            tracks = load_tracks(self.data.root, split)
+            work = write_cache(tracks, self.codec, ear, self.model.stems, self.cache / split)
+            for _ in progress(work, total=len(tracks), description=f"encoding {split}"):
+                pass
+
+    def _examples(self, split: str) -> list[Example]:
+        files = sorted((self.cache / split).glob("*.safetensors"))
+        shortest = self.data.crop_frames + self.model.anticipation_max + 1
+        examples = [e for path in files for e in read_examples(path) if e.frames >= shortest]
+        if not examples:
+            raise LiveBandModelError(f"no latents of at least {shortest} frames in {self.cache / split}")
+        return examples
+
+    def batches(self, split: str, seed: int, count: int) -> Iterator[Batch]:
+        """`count` batches; the same for the same seed and cache."""
+        examples = self._examples(split)
+        rng = np.random.default_rng(seed)
+        longest = self.model.anticipation_max
+        for _ in range(count):
+            chosen = [examples[int(rng.integers(len(examples)))] for _ in range(self.batch)]
+            yield collate([draw_example(example, self.data, longest, rng) for example in chosen])
