@@ -55,7 +55,7 @@ hooks: dev  ## run the checks at every commit
 	$(BIN)/pre-commit install
 
 clean:  ## remove .venv, caches and what the demo wrote
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache liveband-demo dist build
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache liveband_demo dist build
 
 # Stamps: a second run installs nothing unless a file named here has changed.
 $(BIN)/python:
