@@ -204,12 +204,13 @@ class LiveBandObjective:
 
 
 def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Path:
-    """Train by a recipe's tables into `folder`; returns the averaged weights' path."""
+    """Train by a recipe's tables into `folder`, which becomes a model; returns the averaged weights' path."""
     config = build(LiveBandTraining, tables)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     objective = LiveBandObjective(config, device)
     run(objective, config.loop, folder, quiet=quiet)
     generator = objective.averaged["generator"]
+    save_weights(folder / "codec.safetensors", objective.codec, kind="codec", config=objective.codec.config)
     return save_weights(
         folder / "generator.safetensors", generator, kind="liveband-generator", config=config.model
     )

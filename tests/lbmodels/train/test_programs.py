@@ -3,7 +3,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -77,7 +76,6 @@ def test_band_trains_resumes_and_streams(band_tables: Tables, tmp_path: Path, to
     assert [row["step"] for row in log(out)] == [4, 6]
     assert not torch.equal(before["play.weight"], after["play.weight"])
 
-    shutil.copy(band_tables["data"]["codec"], out / "codec.safetensors")
     band = zoo.load(str(out))
     state, active = band.init_state([1, 2]), torch.ones(2, dtype=torch.bool)
     conditions = {name: value[:, 0] for name, value in told(2, 1).items()}
