@@ -7,16 +7,18 @@ import hashlib
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import safetensors
 import safetensors.torch
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
+from lbmodels import weights_file
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
 
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
     from lbmodels.codec.autoencoder import Codec
     from lbmodels.liveband.accompanist import LiveBandAccompanist
 
+M = TypeVar("M", bound=nn.Module)
 FORMAT = "liveband-weights-1"
+# What a size in a weights header may be, 16384 if it is not named here: a header is a stranger's word.
+_MOST_SIZES = {"sample_rate": 192_000, "depth": 64, "high_bands": 1024, "low_bins": 8192, "semitones": 256}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,37 +75,46 @@ def save_weights(path: Path, model: nn.Module, *, kind: str, config: Any, half: 
         for name, t in model.state_dict().items()
     }
     header = {"format": FORMAT, "kind": kind, "config": json.dumps(asdict(config))}
+    digest = weights_file.digest_of(safetensors.torch.save(tensors, header))
     part = path.with_suffix(".part")
-    safetensors.torch.save_file(tensors, part, metadata=header)
+    safetensors.torch.save_file(tensors, part, metadata=header | {weights_file.DIGEST: digest})
     part.replace(path)
     return path
 
 
-def read_weights(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Configuration and tensors of a weights file.
+def read_weights(
+    path: Path, kind: str, digest: str | None = None
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Configuration and tensors of a weights file; `digest` pins the SHA-256 of the whole file.
 
     Raises:
-        LiveBandModelError: not there, truncated, or not of this `kind`.
+        LiveBandModelError: not there, truncated, damaged, not of this `kind` or not the pinned file.
     """
-    if not path.is_file():
-        raise LiveBandModelError(f"weights not found: {path}")
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise LiveBandModelError(f"weights {path.name} are truncated or not safetensors ({error})") from None
+    data = weights_file.read_bytes(path)
+    if digest is not None and hashlib.sha256(data).hexdigest() != digest:
+        raise LiveBandModelError(
+            f"weights {path.name} differ from the manifest: truncated or foreign; reinstall them"
+        )
+    header = weights_file.check(data, f"weights {path.name}").metadata
     if header.get("format") != FORMAT or header.get("kind") != kind:
         found = header.get("kind", "none of ours")
         raise LiveBandModelError(
-            f"weights {path.name} are foreign: kind {found!r}, wanted {kind!r} in {FORMAT}"
+            f"weights {path.name} are foreign: kind {found[:80]!r}, wanted {kind!r} in {FORMAT}"
+        )
+    if not header.keys() <= {"format", "kind", "config", weights_file.DIGEST}:
+        raise LiveBandModelError(
+            f"weights {path.name} are damaged or foreign: metadata {sorted(header)}"[:300]
         )
     try:
         config = json.loads(header.get("config", ""))
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         config = None
     if not isinstance(config, dict):
         raise LiveBandModelError(f"weights {path.name} carry no configuration: written by another program")
+    try:
+        tensors = safetensors.torch.load(data)
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise LiveBandModelError(f"weights {path.name} are truncated or not safetensors ({error})") from None
     return config, tensors
 
 
@@ -118,16 +132,53 @@ def fill(model: nn.Module, tensors: Mapping[str, torch.Tensor], name: str) -> No
     model.eval().requires_grad_(False)
 
 
-def load_codec(path: Path) -> Codec:
-    """The autoencoder of a weights file, ready to run."""
+class _Budget(TorchFunctionMode):
+    """Stops a module under construction that asks for more numbers than its weights can fill."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.left = most
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor) and not any(isinstance(value, torch.Tensor) for value in args):
+            self.left -= result.numel()
+            if self.left < 0:
+                raise ValueError("larger than the file that should fill them")
+        return result
+
+
+def construct(
+    make: Callable[[], M], config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], name: str
+) -> M:
+    """A module whose sizes come from a file: it may ask for no more memory than the file's tensors account for.
+
+    Raises:
+        LiveBandModelError: sizes out of range, or that do not go together.
+    """
+    for key, value in config.items():
+        most = _MOST_SIZES.get(key, 2**14)
+        if isinstance(value, int) and not 0 <= value <= most:
+            raise LiveBandModelError(
+                f"weights {name} have impossible sizes: {key} is 0 to {most}, got {value}"
+            )
+    # Besides its weights a module holds tables that are not saved; those stay below 4 million numbers.
+    budget = 4 * sum(tensor.numel() for tensor in tensors.values()) + 2**22
+    try:
+        with _Budget(budget):
+            return make()
+    except (ValueError, RuntimeError, ZeroDivisionError, IndexError) as error:
+        line = " ".join(str(error).split())[:200]
+        raise LiveBandModelError(f"weights {name} have impossible sizes: {line}") from None
+
+
+def load_codec(path: Path, digest: str | None = None) -> Codec:
+    """The autoencoder of a weights file, ready to run; `digest` pins the SHA-256 of the file."""
     from lbmodels.codec.autoencoder import Codec, CodecConfig
 
-    config, tensors = read_weights(path, "codec")
+    config, tensors = read_weights(path, "codec", digest)
     sizes = build(CodecConfig, config, path.name)
-    try:
-        codec = Codec(sizes)
-    except (ValueError, RuntimeError) as error:
-        raise LiveBandModelError(f"weights {path.name} have impossible sizes: {error}") from None
+    codec = construct(lambda: Codec(sizes), config, tensors, path.name)
     fill(codec, tensors, path.name)
     return codec
 
@@ -154,16 +205,13 @@ def load(name: str | None = None) -> LiveBandAccompanist:
             f"unknown model {name[:80]!r}; there are: {known}, or give a folder with weights"
         )
     card, folder = chosen[0], weights_folder()
-    for file, digest in card.sha256.items():
-        if (folder / file).is_file() and sha256(folder / file) != digest:
-            raise LiveBandModelError(
-                f"weights {file} differ from the manifest: truncated or foreign; reinstall them"
-            )
-    return assemble(card.name, folder / card.codec, folder / card.generator)
+    return assemble(card.name, folder / card.codec, folder / card.generator, card.sha256)
 
 
-def assemble(name: str, codec_file: Path, generator_file: Path) -> LiveBandAccompanist:
-    """Put an accompanist together from its two weights files.
+def assemble(
+    name: str, codec_file: Path, generator_file: Path, pinned: Mapping[str, str] | None = None
+) -> LiveBandAccompanist:
+    """Put an accompanist together from its two weights files; `pinned`: the SHA-256 that each must have, by name.
 
     Raises:
         LiveBandModelError: a file is missing, damaged, foreign, or the two are not a pair.
@@ -171,13 +219,12 @@ def assemble(name: str, codec_file: Path, generator_file: Path) -> LiveBandAccom
     from lbmodels.liveband.accompanist import LiveBandAccompanist
     from lbmodels.liveband.generator import Generator, GeneratorConfig
 
-    codec = load_codec(codec_file)
-    config, tensors = read_weights(generator_file, "liveband-generator")
+    # A file that the manifest leaves out is no file of it: "" is no digest.
+    digests = [None if pinned is None else pinned.get(file.name, "") for file in (codec_file, generator_file)]
+    codec = load_codec(codec_file, digests[0])
+    config, tensors = read_weights(generator_file, "liveband-generator", digests[1])
     sizes = build(GeneratorConfig, config, generator_file.name)
-    try:
-        generator = Generator(sizes)
-    except (ValueError, RuntimeError, ZeroDivisionError) as error:
-        raise LiveBandModelError(f"weights {generator_file.name} have impossible sizes: {error}") from None
+    generator = construct(lambda: Generator(sizes), config, tensors, generator_file.name)
     fill(generator, tensors, generator_file.name)
     identity = sha256(generator_file)[:12]
     return LiveBandAccompanist(name, codec, generator, weights_id=identity, recipe="liveband").eval()

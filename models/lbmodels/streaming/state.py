@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from lbmodels import weights_file
 from lbmodels.errors import LiveBandModelError
 
 S = TypeVar("S")
@@ -52,11 +53,12 @@ def to_bytes(state: Any) -> bytes:
 
 
 def from_bytes(data: bytes, like: S) -> S:
-    """Restore a snapshot into the nest of `like` (any state of the same model and batch).
+    """Restore a snapshot into the nest of `like` (any state of the same model and batch), all of it or nothing.
 
     Raises:
         LiveBandModelError: the snapshot belongs to another model, batch or version.
     """
+    weights_file.check(data, "snapshot is not readable")
     try:
         saved = safetensors.torch.load(data)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
