@@ -15,7 +15,8 @@ from lbserver import timeline
 from lbserver.accompanist import Accompanist, Audio, Spec
 from lbserver.audio_files import BLOCK_SAMPLES, AudioReader, AudioWriter, to_channels
 from lbserver.conditions import HostKnowledge, condition_source
-from lbserver.engine import Queue, SessionConfig, StreamDriver, grid_of
+from lbserver.engine.lane import Queue, grid_of
+from lbserver.engine.stream import SessionConfig, StreamDriver
 from lbserver.errors import LiveBandError
 from lbserver.loudness import LoudnessMeter, peak_dbfs
 

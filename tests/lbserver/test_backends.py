@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lbserver import backends, testing
-from lbserver.engine import SessionConfig, StreamDriver
+from lbserver.engine.stream import SessionConfig, StreamDriver
 from lbserver.errors import LiveBandError
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from lbserver import testing, timeline
 from lbserver.accompanist import CONDITION_WIDTHS, Accompanist
 from lbserver.conditions import HostKnowledge, SteadyBeat, condition_source
-from lbserver.engine import SessionConfig, StreamDriver, grid_of, stem_seed
+from lbserver.engine.lane import grid_of
+from lbserver.engine.stream import SessionConfig, StreamDriver, stem_seed
 from lbserver.errors import LiveBandError
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from lbserver import testing
 from lbserver.accompanist import Accompanist
-from lbserver.engine import batch_conditions
+from lbserver.engine.stream import batch_conditions
 from lbserver.errors import LiveBandError
 
 

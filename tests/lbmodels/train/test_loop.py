@@ -4,7 +4,11 @@
 import copy
 import json
 import os
+import pickle
+import os
 import signal
+import tracemalloc
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -115,6 +119,39 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(LiveBandModelError, match="checkpoint"):
         run(Line(LOOP), LOOP, tmp_path, quiet=True)
+
+
+class _Payload:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("echo owned > owned.txt",)
+
+
+def test_a_checkpoint_that_runs_code_is_refused_before_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"step": _Payload()}, tmp_path / "checkpoint.pt")
+    with pytest.raises(LiveBandModelError, match="checkpoint"):
+        run(Line(LOOP), LOOP, tmp_path, quiet=True)
+    (tmp_path / "checkpoint.pt").write_bytes(pickle.dumps(_Payload()))
+    with pytest.raises(LiveBandModelError, match="checkpoint"):
+        run(Line(LOOP), LOOP, tmp_path, quiet=True)
+    assert not (tmp_path / "owned.txt").exists()
+
+
+def test_a_checkpoint_is_not_unpacked_to_more_than_its_size(tmp_path: Path) -> None:
+    """Measured without the check: 1.04 MB deflated became a tensor of 1 GiB. Here 64 kB would become 64 MiB."""
+    stored, deflated = tmp_path / "stored.pt", tmp_path / "checkpoint.pt"
+    torch.save({"step": torch.zeros(2**24)}, stored)
+    with zipfile.ZipFile(stored) as old, zipfile.ZipFile(deflated, "w", zipfile.ZIP_DEFLATED) as new:
+        for entry in old.namelist():
+            new.writestr(entry, old.read(entry))
+    assert deflated.stat().st_size < 100_000
+    tracemalloc.start()
+    with pytest.raises(LiveBandModelError, match="compressed; only stored"):
+        run(Line(LOOP), LOOP, tmp_path, quiet=True)
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    tracemalloc.stop()
 
 
 def test_averages_follow_slowly_and_buffers_are_copied(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbserver import timeline
-from lbserver.accompanist import CONDITION_WIDTHS, Accompanist, Audio, Spec
+from lbserver.accompanist import CONDITION_WIDTHS, Accompanist, Audio
 from lbserver.conditions import ConditionSource, FrameConditions, nothing_known
+from lbserver.engine.lane import Lane, grid_of
 from lbserver.errors import LiveBandError
-from lbserver.resample import PositionedResampler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,24 +46,13 @@ def stem_seed(seed: int, stem: str) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def grid_of(spec: Spec, host_rate_hz: int) -> timeline.Grid:
-    """The clocks of a session between a host and an accompanist."""
-    return timeline.Grid(
-        host_rate_hz=host_rate_hz,
-        model_rate_hz=spec.sample_rate,
-        hop_samples=spec.hop,
-        chunk_frames=spec.chunk_frames,
-    )
-
-
 class StreamDriver:
     """One session, offline: `push` the mix in blocks of any size, read the accompaniment, `flush` at the end.
 
     All told it gives exactly as many samples as it was pushed, and the same bits for any block sizes: the model
     hears whole frames and the resamplers whole host frames, whatever the blocks were.
 
-    State: `model_state` (the accompanist's), `steps` (model steps done), `pushed` and `read` (host samples in
-    and out), the two resamplers, and the audio that waits between them.
+    State: `model_state` (the accompanist's), `read` (host samples given out), and the lane.
     """
 
     def __init__(
@@ -98,55 +87,39 @@ class StreamDriver:
         self.model_state: Any = accompanist.init_state(
             [stem_seed(config.seed, stem) for stem in config.stems]
         )
-        self.steps = 0
-        self.pushed = 0
+        self.lane = Lane(spec, self.grid, config.anticipation_frames, rows=rows)
         self.read = 0
-        self._to_model = PositionedResampler(
-            in_rate_hz=config.host_rate_hz, out_rate_hz=spec.sample_rate, channels=spec.channels
-        )
-        # The stems share one resampler as so many channels: one filter, one position.
-        self._to_host = PositionedResampler(
-            in_rate_hz=spec.sample_rate, out_rate_hz=config.host_rate_hz, channels=rows * spec.channels
-        )
-        self._host_frame = 0
-        self._boundary = timeline.frame_start(self.grid, 1)  # where the host frame under way ends
-        self._heard = Queue(spec.channels)
-        self._mix = Queue(spec.channels)
-        self._played = Queue(rows * spec.channels)
-        silent = timeline.silent_frames(self.grid, config.anticipation_frames) * spec.hop
-        self._played.put(self._to_host.push(np.zeros((rows * spec.channels, silent), np.float32)))
+
+    @property
+    def pushed(self) -> int:
+        """Host samples pushed so far."""
+        return self.lane.heard
 
     def push(self, block: Audio) -> Placed:
         """Give the next host samples [C, T], any T >= 0; returns what can be heard by now, perhaps [B, C, 0].
 
         Never returns audio of a position that was not pushed yet, so a caller who stops pushing has no excess.
         """
-        self._heard.put(block)
-        self.pushed += block.shape[-1]
-        while self._heard.end >= self._boundary:
-            self._mix.put(self._to_model.push(self._heard.take(self._boundary - self._heard.start)))
-            self._host_frame += 1
-            self._boundary = timeline.frame_start(self.grid, self._host_frame + 1)
-            self._run_steps()
-        return self._take_until(min(self.pushed, self._played.end))
+        self.lane.hear(block)
+        self._run_steps()
+        return self._take_until(min(self.lane.heard, self.lane.stem.end))
 
     def flush(self) -> Placed:
         """End of the mix: the rest, so that the output is as long as the input. The driver is spent after it."""
-        self._mix.put(self._to_model.push(self._heard.take(self._heard.length)))
-        self._mix.put(self._to_model.flush(timeline.model_samples_before(self.grid, self.pushed)))
+        self.lane.finish()
         self._run_steps()
-        self._played.put(self._to_host.flush(self.pushed))
-        return self._take_until(self.pushed)
+        self.lane.close_stem()
+        return self._take_until(self.lane.heard)
 
     def _run_steps(self) -> None:
         """Play every step whose mix is complete. A frame the output still needs never lacks its mix at the end,
         because it sounds after the mix it was decided from.
         """
         spec = self.accompanist.spec
-        rows, length = len(self.config.stems), spec.hop * spec.chunk_frames
-        while self._mix.length >= length:
-            mix = np.repeat(self._mix.take(length)[None], rows, axis=0)
-            first = timeline.output_frames_of_step(self.grid, self.steps, self.config.anticipation_frames)[0]
+        rows = len(self.config.stems)
+        while self.lane.waiting > 0:
+            mix = np.repeat(self.lane.take_mix()[None], rows, axis=0)
+            first = self.lane.output_frame
             stem, self.model_state = self.accompanist.step(
                 mix,
                 batch_conditions(self._always, self._conditions(first), rows),
@@ -158,13 +131,11 @@ class StreamDriver:
                     f"{spec.name} produced samples that are not numbers at "
                     f"{float(timeline.frame_time_s(self.grid, first)):.3f} s: its weights are damaged or unfit"
                 )
-            assert first * spec.hop == self._to_host.pushed  # placed by position, not by arrival
-            self._played.put(self._to_host.push(stem.reshape(rows * spec.channels, length)))
-            self.steps += 1
+            self.lane.play(stem.reshape(rows * spec.channels, -1))
 
     def _take_until(self, position: int) -> Placed:
         rows, start = len(self.config.stems), self.read
-        audio = self._played.take(max(0, position - start))
+        audio = self.lane.stem.take(max(0, position - start))
         self.read = start + audio.shape[-1]
         return Placed(start, audio.reshape(rows, self.accompanist.spec.channels, audio.shape[-1]))
 
@@ -179,33 +150,3 @@ def batch_conditions(
         shape = (rows,) if width == 1 else (rows, width)
         batch[name] = np.array(np.broadcast_to(value, shape), np.float32)
     return batch
-
-
-class Queue:
-    """Samples [C, T] in order: `start` is the position of the first that waits, `end` that after the last."""
-
-    def __init__(self, channels: int) -> None:
-        self.start = 0
-        self.end = 0
-        self._blocks: list[Audio] = []
-        self._channels = channels
-
-    @property
-    def length(self) -> int:
-        return self.end - self.start
-
-    def put(self, block: Audio) -> None:
-        assert block.shape[0] == self._channels
-        if block.shape[-1]:
-            self._blocks.append(block)
-            self.end += block.shape[-1]
-
-    def take(self, samples: int) -> Audio:
-        """The first `samples`, which must be waiting; not to be written to."""
-        assert 0 <= samples <= self.length
-        if not samples:
-            return np.zeros((self._channels, 0), np.float32)
-        joined = self._blocks[0] if len(self._blocks) == 1 else np.concatenate(self._blocks, axis=1)
-        self._blocks = [joined[:, samples:]] if joined.shape[-1] > samples else []
-        self.start += samples
-        return joined[:, :samples]

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controls of a session: one table for the plug-in, OSC, ZeroMQ, the command line and the monitor."""
+
+from dataclasses import dataclass
+
+STEMS = ("drums", "bass", "piano", "guitar")
+"""Order of the `stem` control's choices; an accompanist may play some of them."""
+MODES = ("live", "aligned", "bounce", "manual")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlInfo:
+    """One control.
+
+    kind: float, int, bool, choice (an index into `choices`, or its word) or trigger (any value acts once).
+    acts: where it takes effect: model (a condition of the next frame), session (the engine), port (where the
+    stem is read: smoothed over `smoothing_ms`, because a click would be heard), epoch (starts a new epoch).
+    """
+
+    name: str
+    kind: str
+    unit: str
+    minimum: float
+    maximum: float
+    default: float
+    acts: str
+    meaning: str
+    choices: tuple[str, ...] = ()
+    smoothing_ms: float = 0.0
+
+
+def _control(name: str, kind: str, unit: str, span: tuple[float, float, float], acts: str, meaning: str,
+             choices: tuple[str, ...] = (), smoothing_ms: float = 0.0) -> ControlInfo:  # fmt: skip
+    minimum, maximum, default = span
+    return ControlInfo(
+        name=name,
+        kind=kind,
+        unit=unit,
+        minimum=minimum,
+        maximum=maximum,
+        default=default,
+        acts=acts,
+        meaning=meaning,
+        choices=choices,
+        smoothing_ms=smoothing_ms,
+    )
+
+
+CONTROLS = (
+    _control("stem", "choice", "", (0, len(STEMS) - 1, 1), "model", "what is played", STEMS),
+    _control("mix", "float", "", (0, 1, 1), "port", "0 only what you play, 1 only the band", (), 20.0),
+    _control("gain", "float", "dB", (-60, 24, 0), "port", "level of the stem", (), 20.0),
+    _control("variation", "float", "", (0, 2, 1), "model", "temperature: 0 the expected part, above 1 risks"),
+    _control(
+        "adherence", "float", "", (0, 10, 1), "model", "guidance: how strictly it follows what it hears"
+    ),
+    _control("density", "float", "", (0, 1, 0.5), "model", "few notes to many"),
+    _control("brightness", "float", "", (0, 1, 0.5), "model", "dark to bright"),
+    _control("seed", "int", "", (0, 2**31 - 1, 0), "session", "another number, another take; begins anew"),
+    _control("reset", "trigger", "", (0, 1, 0), "session", "forget what was heard and played"),
+    _control("freeze", "bool", "", (0, 1, 0), "session", "play on from what was heard, listen no more"),
+    _control("listen", "bool", "", (0, 1, 1), "session", "off: it hears silence"),
+    _control("mode", "choice", "", (0, len(MODES) - 1, 0), "epoch", "how latency is chosen", MODES),
+    _control(
+        "anticipation",
+        "float",
+        "ms",
+        (0, 1000, 40),
+        "epoch",
+        "how far ahead it writes, for modes manual and bounce",
+    ),
+)
+"""The index in this table is the control's number in events; new ones are added at the end."""
+
+BY_NAME = {control.name: control for control in CONTROLS}
+INDEX = {control.name: index for index, control in enumerate(CONTROLS)}
