@@ -38,6 +38,7 @@ def test_overlapping_entries_are_refused(tmp_path: Path) -> None:
         for number in range(50):
             twin = zipfile.ZipInfo(f"x{number}")
             twin.file_size = twin.compress_size = 10_000
+            twin.header_offset = 0
             twin.CRC = archive.getinfo("x").CRC
             archive.filelist.append(twin)
             archive.NameToInfo[twin.filename] = twin
@@ -48,7 +49,7 @@ def test_overlapping_entries_are_refused(tmp_path: Path) -> None:
         check_stored(path)
 
 
-@pytest.mark.parametrize("data", [b"", b"PK", b"not an archive", b"PK\x05\x06" + bytes(18) + b"x"])
+@pytest.mark.parametrize("data", [b"", b"PK", b"not an archive"])
 def test_what_is_no_archive_is_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x.pt"
     path.write_bytes(data)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lbmodels.archives import check_stored
 from lbmodels.evaluate import metrics
 from lbmodels.evaluate.metrics import Audio, Floats
 from lbmodels.evaluate.tracker import check, track_beats
@@ -48,12 +49,13 @@ def analyse(
     path = cache / key[:2] / f"{key}.npz" if cache is not None else None
     if path is not None and path.exists():
         try:
+            check_stored(path)
             with np.load(path, allow_pickle=False) as saved:
                 return Features(
                     loudness_lufs=float(saved["loudness_lufs"]),
                     **{name: saved[name] for name in ("beats_s", "onsets_s", "chroma", "level_db")},
                 )
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, MemoryError):  # a lying shape asks for terabytes
             path.unlink(missing_ok=True)
     import soxr
 

@@ -21,6 +21,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from lbmodels.archives import check_stored
 from lbmodels.errors import LiveBandModelError
 from lbmodels.train.curves import draw_curves
 from lbmodels.train.recipe import LoopConfig
@@ -122,6 +123,7 @@ def _save(path: Path, objective: Objective, step: int) -> None:
 
 def _restore(path: Path, objective: Objective) -> int:
     try:
+        check_stored(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
         for name, (model, optimizer) in state["sides"].items():
             objective.sides[name].model.load_state_dict(model)

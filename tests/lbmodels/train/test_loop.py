@@ -5,7 +5,6 @@ import copy
 import json
 import os
 import pickle
-import os
 import signal
 import tracemalloc
 import zipfile
