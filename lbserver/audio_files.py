@@ -94,13 +94,6 @@ class AudioReader:
             raise LiveBandError(f"{self.path} has 0 samples: there is nothing to play along to")
 
 
-def to_channels(audio: Audio, channels: int) -> Audio:
-    """[C, T] -> [channels, T]: the same if equal, else the average of all on every channel."""
-    if audio.shape[0] == channels:
-        return audio
-    return np.repeat(audio.mean(axis=0, keepdims=True, dtype=np.float32), channels, axis=0)
-
-
 def check_output(path: Path) -> None:
     """Raises LiveBandError if the name's ending is no format we write, or its folder cannot be written to."""
     if path.suffix.lower() not in _FORMATS:

@@ -13,7 +13,8 @@ import numpy as np
 
 from lbserver import timeline
 from lbserver.accompanist import Accompanist, Audio, Spec
-from lbserver.audio_files import BLOCK_SAMPLES, AudioReader, AudioWriter, to_channels
+from lbserver.audio_files import BLOCK_SAMPLES, AudioReader, AudioWriter
+from lbserver.channels import to_channels
 from lbserver.conditions import HostKnowledge, condition_source
 from lbserver.engine.lane import Queue, grid_of
 from lbserver.engine.stream import SessionConfig, StreamDriver

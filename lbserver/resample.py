@@ -26,17 +26,21 @@ class PositionedResampler:
     through untouched. Holds the input that later output needs; `pushed` and `emitted` count samples since the start.
     """
 
-    def __init__(self, *, in_rate_hz: int, out_rate_hz: int, channels: int) -> None:
+    def __init__(self, *, in_rate_hz: int, out_rate_hz: int, channels: int, first_output: int = 0) -> None:
+        """`first_output` begins in mid-stream: input is then expected from `pushed` on, which may be negative."""
         common = gcd(in_rate_hz, out_rate_hz)
         self._in, self._out = in_rate_hz // common, out_rate_hz // common
         self._through = self._in == self._out
         self._bank = _bank(self._in, self._out) if not self._through else np.zeros((1, 2), np.float32)
         self.delay_samples = 0 if self._through else self._bank.shape[1] // 2
-        self.pushed = 0
-        self.emitted = 0
-        # Silence before the beginning; `_first` is the input position of `_held`'s first sample.
-        self._first = 1 - self.delay_samples
-        self._held: Audio = np.zeros((channels, 0 if self._through else self.delay_samples - 1), np.float32)
+        # `_first` is the input position of `_held`'s first sample.
+        self._first = (
+            first_output * self._in // self._out + 1 - self.delay_samples if not self._through else 0
+        )
+        self.emitted = first_output
+        self.pushed = first_output if self._through else max(0, self._first)
+        # Silence before the beginning.
+        self._held: Audio = np.zeros((channels, max(0, -self._first)), np.float32)
 
     def input_needed(self, outputs: int) -> int:
         """Input samples that must have been pushed before `outputs` output samples have come out."""

@@ -118,6 +118,16 @@ def latency_samples(
     return ceil(owed / block_samples) * block_samples
 
 
+def delivery_samples(block_samples: int) -> int:
+    """How long the last sample of a frame may wait for its block to be handed over; a part of the budget S.
+
+    A host that hands over blocks of n gives the sample at the start of a block only with its end, n - 1 samples
+    later. For blocks of any sizes up to n this keeps every frame on time: of two block ends, the first at or after
+    (m-A)H and the first beyond mH + L, the second is more than A*H + L - n later.
+    """
+    return max(0, block_samples - 1)
+
+
 def smallest_anticipation_frames(grid: Grid, budget_samples: Fraction) -> int:
     """The least A with A*H >= S + J."""
     return max(0, ceil(budget_samples / host_position(grid, grid.hop_samples)))
@@ -155,28 +165,38 @@ def timing(
     Live chooses A itself, aligned has A = 0, bounce and manual take `anticipation_frames`.
     Raises LiveBandError when A is missing where it must be given, or outside `anticipation_range`.
     """
+    least, most = anticipation_range
     if mode is Mode.LIVE:
-        chosen = smallest_anticipation_frames(grid, budget_samples)
+        # Beyond what the model was made for, the rest is owed as latency: late, but never untrue.
+        chosen = min(max(smallest_anticipation_frames(grid, budget_samples), least), most)
     elif mode is Mode.ALIGNED:
         chosen = 0
     elif anticipation_frames is None:
         raise LiveBandError(f"mode {mode.value} needs an anticipation in frames")
     else:
         chosen = anticipation_frames
-    least, most = anticipation_range
     if not least <= chosen <= most:
         raise LiveBandError(f"anticipation of {chosen} frames is out of range: {least} to {most} frames")
     budget = Fraction(0) if mode is Mode.BOUNCE else budget_samples
     latency = latency_samples(
         grid, budget_samples=budget, anticipation_frames=chosen, block_samples=block_samples
     )
-    ahead = anticipation_samples(grid, chosen)
+    return _timing_of(grid, chosen, latency)
+
+
+def with_latency(grid: Grid, timing: Timing, latency_samples: int) -> Timing:
+    """The same anticipation with another latency."""
+    return _timing_of(grid, timing.anticipation_frames, latency_samples)
+
+
+def _timing_of(grid: Grid, anticipation_frames: int, latency: int) -> Timing:
+    ahead = anticipation_samples(grid, anticipation_frames)
     gap = ahead + latency
     return Timing(
-        anticipation_frames=chosen,
+        anticipation_frames=anticipation_frames,
         anticipation_samples=ahead,
         latency_samples=latency,
         recency_gap_samples=gap,
         recency_gap_ms=float(gap * 1000 / grid.host_rate_hz),
-        future_visibility_s=future_visibility_s(grid, chosen),
+        future_visibility_s=future_visibility_s(grid, anticipation_frames),
     )

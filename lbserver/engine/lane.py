@@ -19,6 +19,10 @@ def grid_of(spec: Spec, host_rate_hz: int) -> timeline.Grid:
     )
 
 
+_MOST_IN = 8.0  # +18 dBFS
+_MOST_OUT = 2.0  # +6 dBFS
+
+
 class Lane:
     """Host blocks in, whole mix frames out; stem frames in, host samples out. One epoch long.
 
@@ -27,25 +31,43 @@ class Lane:
     use the same lane: that is why they give the same bits.
     """
 
-    def __init__(self, spec: Spec, grid: timeline.Grid, anticipation_frames: int, *, rows: int = 1) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        grid: timeline.Grid,
+        anticipation_frames: int,
+        *,
+        rows: int = 1,
+        first_step: int = 0,
+    ) -> None:
+        """`first_step` > 0 takes a stream up in its middle: `hear` then expects host samples from `heard` on."""
         self.spec, self.grid, self.anticipation_frames = spec, grid, anticipation_frames
-        self.steps = 0
+        self.steps = first_step
         self._chunk_samples = spec.hop * spec.chunk_frames
         self._to_model = PositionedResampler(
-            in_rate_hz=grid.host_rate_hz, out_rate_hz=grid.model_rate_hz, channels=spec.channels
+            in_rate_hz=grid.host_rate_hz,
+            out_rate_hz=grid.model_rate_hz,
+            channels=spec.channels,
+            first_output=first_step * self._chunk_samples,
         )
+        first_frame = self.output_frame if first_step else 0
         self._to_host = PositionedResampler(
-            in_rate_hz=grid.model_rate_hz, out_rate_hz=grid.host_rate_hz, channels=rows * spec.channels
+            in_rate_hz=grid.model_rate_hz,
+            out_rate_hz=grid.host_rate_hz,
+            channels=rows * spec.channels,
+            first_output=timeline.frame_start(grid, first_frame),
         )
-        self._heard = Queue(spec.channels)
-        self._mix = Queue(spec.channels)
-        self.stem = Queue(rows * spec.channels)
+        self._heard = Queue(spec.channels, start=self._to_model.pushed)
+        self._mix = Queue(spec.channels, start=first_step * self._chunk_samples)
+        self.stem = Queue(rows * spec.channels, start=self._to_host.emitted)
         self._concealer = Concealer(rate_hz=grid.model_rate_hz, channels=rows * spec.channels)
-        self._steps_heard = 0
-        self.needed = self._to_model.input_needed(self._chunk_samples)
+        self._steps_heard = first_step
+        self.needed = self._to_model.input_needed((first_step + 1) * self._chunk_samples)
         """Host samples that must be heard before the next mix frame is whole."""
-        silent = timeline.silent_frames(grid, anticipation_frames) * spec.hop
+        silent = self.output_frame * spec.hop - self._to_host.pushed
         self.stem.put(self._to_host.push(np.zeros((rows * spec.channels, silent), np.float32)))
+        if first_step:
+            self._concealer.reset(fade_in=True)
 
     @property
     def heard(self) -> int:
@@ -63,8 +85,8 @@ class Lane:
         return timeline.output_frames_of_step(self.grid, self.steps, self.anticipation_frames)[0]
 
     def hear(self, block: Audio) -> None:
-        """The next host samples [C, T], any T >= 0."""
-        self._heard.put(block)
+        """The next host samples [C, T], any T >= 0. What no ear could bear is made silent or limited."""
+        self._heard.put(_bearable(block, _MOST_IN))
         while self._heard.end >= self.needed:
             self._mix.put(self._to_model.push(self._heard.take(self.needed - self._heard.start)))
             self._steps_heard += 1
@@ -83,7 +105,7 @@ class Lane:
 
     def play(self, stem: Audio) -> None:
         """The step's stem [rows*C, k*H]; it lands at the position its step number says."""
-        self._land(self._concealer.present(stem))
+        self._land(self._concealer.present(_bearable(stem, _MOST_OUT)))
 
     def skip(self) -> None:
         """Go on without the step whose mix was taken: its frames fade to silence."""
@@ -97,6 +119,13 @@ class Lane:
         assert self.output_frame * self.spec.hop == self._to_host.pushed  # by position, not by arrival
         self.stem.put(self._to_host.push(audio))
         self.steps += 1
+
+
+def _bearable(audio: Audio, most: float) -> Audio:
+    """Audio as it is; where it is not finite silent, where it is beyond `most` limited."""
+    if audio.size and not (np.abs(audio).max() <= most):  # false for NaN too
+        return np.clip(np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0), -most, most).astype(np.float32)
+    return audio
 
 
 def resampling_samples(spec: Spec, host_rate_hz: int) -> int:
@@ -114,9 +143,9 @@ def resampling_samples(spec: Spec, host_rate_hz: int) -> int:
 class Queue:
     """Samples [C, T] in order: `start` is the position of the first that waits, `end` that after the last."""
 
-    def __init__(self, channels: int) -> None:
-        self.start = 0
-        self.end = 0
+    def __init__(self, channels: int, *, start: int = 0) -> None:
+        self.start = start
+        self.end = start
         self._blocks: list[Audio] = []
         self._channels = channels
 

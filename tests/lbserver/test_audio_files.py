@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from lbserver.audio_files import AudioReader, AudioWriter, to_channels
+from lbserver.audio_files import AudioReader, AudioWriter
+from lbserver.channels import to_channels
 from lbserver.errors import LiveBandError
 
 

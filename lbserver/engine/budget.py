@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a front end's wishes and the machine's measured budget to an epoch's fixed A and L."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+from lbserver import timeline
+from lbserver.accompanist import Spec
+from lbserver.engine.lane import grid_of, resampling_samples
+from lbserver.errors import LiveBandError
+from lbserver.timeline import Mode, Timing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """S (p99.9 from the last sample of a frame to its output in the ring, resampling apart) and J, in seconds."""
+
+    compute_s: float
+    margin_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a front end asks for. `latency_samples` is for mode bounce: L as in the mode that was saved."""
+
+    rate_hz: int
+    block_samples: int
+    mode: Mode
+    anticipation_ms: float | None = None
+    latency_samples: int | None = None
+
+
+def epoch_timing(spec: Spec, wish: Wish, budget: Budget) -> Timing:
+    """A and L of an epoch (design: L = max(0, S + J - A*H), rounded up to whole blocks).
+
+    S here is all that passes between a sample's position and its effect in the ring: the wait for its block, both
+    resamplers, and the compute that was measured. A bounce waits for the compute, so that part is not in its S.
+    Raises LiveBandError for an anticipation that the accompanist was not made for.
+    """
+    grid = grid_of(spec, wish.rate_hz)
+    waits = timeline.delivery_samples(wish.block_samples) + resampling_samples(spec, wish.rate_hz)
+    compute = 0 if wish.mode is Mode.BOUNCE else ceil((budget.compute_s + budget.margin_s) * wish.rate_hz)
+    frames = None
+    mode = wish.mode
+    if mode in (Mode.MANUAL, Mode.BOUNCE):
+        frames = min(max(1, spec.anticipation_frames[0]), spec.anticipation_frames[1])
+        if wish.anticipation_ms is not None:
+            frames = timeline.anticipation_frames_nearest(grid, wish.anticipation_ms)
+        mode = Mode.MANUAL
+    timing = timeline.timing(
+        grid,
+        mode,
+        budget_samples=Fraction(waits + compute),
+        block_samples=wish.block_samples,
+        anticipation_frames=frames,
+        anticipation_range=spec.anticipation_frames,
+    )
+    if wish.mode is Mode.BOUNCE and wish.latency_samples is not None:
+        if wish.latency_samples < timing.latency_samples:
+            raise LiveBandError(
+                f"a latency of {wish.latency_samples} samples is too short for blocks of {wish.block_samples}: "
+                f"{timing.latency_samples} or more"
+            )
+        timing = timeline.with_latency(grid, timing, wish.latency_samples)
+    return timing
