@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Small accompanists without torch, for tests and for trying the plumbing: `--model test:copy` and friends."""
 
-import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lbserver import chunk
 from lbserver.accompanist import CONDITION_WIDTHS, Audio, Conditions, Spec
 from lbserver.errors import LiveBandError
 
@@ -49,16 +49,23 @@ class SmallAccompanist:
         return stem, State(state.steps + active, state.seeds, tail)
 
     def snapshot(self, state: State) -> bytes:
-        file = io.BytesIO()
-        np.savez(file, **state._asdict())
-        return file.getvalue()
+        return chunk.pack({name: array.tobytes() for name, array in state._asdict().items()})
 
     def restore(self, snapshot: bytes) -> State:
         try:
-            with np.load(io.BytesIO(snapshot), allow_pickle=False) as saved:
-                return State(**{name: saved[name] for name in State._fields})
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise LiveBandError(f"these bytes are not a state of {self.spec.name}") from error
+            saved = chunk.unpack(snapshot)
+        except LiveBandError as error:
+            raise LiveBandError(f"these bytes are not a state of {self.spec.name}: {error}") from None
+        length = self.spec.hop * self.spec.chunk_frames
+        rows = len(saved.get("steps", b"")) // 8
+        sizes = {"steps": 8 * rows, "seeds": 8 * rows, "tail": 4 * rows * length}
+        if {name: len(data) for name, data in saved.items()} != sizes:
+            raise LiveBandError(f"these bytes are not a state of {self.spec.name}")
+        return State(
+            np.frombuffer(saved["steps"], np.int64).copy(),
+            np.frombuffer(saved["seeds"], np.int64).copy(),
+            np.frombuffer(saved["tail"], np.float32).reshape(rows, length).copy(),
+        )
 
 
 def _copy(_spec: Spec, mix: Audio, _conditions: Conditions, state: State) -> tuple[Audio, Audio]:

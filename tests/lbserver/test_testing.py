@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from lbserver import testing
+from lbserver import chunk, testing
 from lbserver.accompanist import Accompanist
 from lbserver.engine.stream import batch_conditions
 from lbserver.errors import LiveBandError
@@ -49,3 +49,11 @@ def test_cost_is_spent_on_the_clock_it_is_given() -> None:
             np.zeros((1, 2, 1920), np.float32), batch_conditions({}, {}, 1), state, np.ones(1, np.bool_)
         )
     assert clock[0] == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize(
+    "sections", [{}, {"steps": bytes(8)}, {"steps": bytes(8), "seeds": bytes(8), "tail": bytes(4)}]
+)
+def test_a_state_of_other_sizes_is_refused(sections: dict[str, bytes]) -> None:
+    with pytest.raises(LiveBandError, match="not a state of test:copy"):
+        testing.copy().restore(chunk.pack(sections))
