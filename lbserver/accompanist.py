@@ -94,6 +94,14 @@ class Accompanist(Protocol):
         """Hear mix [B, C, k*H], give stem [B, C, k*H]; rows with active [B] False keep their state, give silence."""
         ...
 
+    def join(self, states: Sequence[Any]) -> Any:
+        """One state with the rows of all, in order; the states given may not be used again."""
+        ...
+
+    def row(self, state: Any, index: int) -> Any:
+        """A copy of one row, as a state of one; it shares no memory with `state`."""
+        ...
+
     def snapshot(self, state: Any) -> bytes:
         """The whole state, random generators included; `restore` continues bit-exactly on the CPU."""
         ...

@@ -215,10 +215,15 @@ class WorkerPort:
         self._events = 0
         self._beats = 0
 
-    def resume(self) -> None:
-        """Take up an epoch that a worker before this one left: what was written before now is stale."""
+    def resume(self, *, mix_position: int) -> None:
+        """Take up the front end's epoch in its middle: the mix is heard from a position on that is still in the ring."""
         self.epoch, _ = split(self.segment.load("mix_cursor"))
+        self.position = mix_position
         self._events = min(self.segment.load("event_read"), self.segment.load("event_count"))
+
+    def write_from(self, position: int) -> None:
+        """The next stem samples put lie at `position`."""
+        self._written = position
 
     def listen(self) -> Heard | None:
         """Mix audio that came since, None if there is nothing.

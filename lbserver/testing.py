@@ -48,6 +48,12 @@ class SmallAccompanist:
         tail = np.where(active[:, None], tail, state.tail).astype(np.float32)
         return stem, State(state.steps + active, state.seeds, tail)
 
+    def join(self, states: Sequence[State]) -> State:
+        return State(*(np.concatenate(parts) for parts in zip(*states, strict=True)))
+
+    def row(self, state: State, index: int) -> State:
+        return State(*(part[index : index + 1].copy() for part in state))
+
     def snapshot(self, state: State) -> bytes:
         return chunk.pack({name: array.tobytes() for name, array in state._asdict().items()})
 

@@ -84,6 +84,11 @@ class Lane:
         """First output frame of the next step."""
         return timeline.output_frames_of_step(self.grid, self.steps, self.anticipation_frames)[0]
 
+    @property
+    def needed_for_next(self) -> int:
+        """Host samples that decide the next step."""
+        return self._to_model.input_needed((self.steps + 1) * self._chunk_samples)
+
     def hear(self, block: Audio) -> None:
         """The next host samples [C, T], any T >= 0. What no ear could bear is made silent or limited."""
         self._heard.put(_bearable(block, _MOST_IN))

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One live session inside a worker: its ring, its lane, what it was told, and how it keeps up.
+
+Nothing here reads a clock: `now_s` is an argument, so that a virtual clock makes every decision repeatable.
+"""
+
+from collections import deque
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from lbserver import timeline
+from lbserver.accompanist import Audio, Spec
+from lbserver.channels import to_channels
+from lbserver.conceal import Concealer
+from lbserver.conditions import FrameConditions
+from lbserver.engine.lane import Lane, grid_of
+from lbserver.ports import Event as RingEvent
+from lbserver.ports import WorkerPort
+from lbserver.protocol.controls import CONTROLS, STEMS
+from lbserver.protocol.segment import EVENT_CAPACITY, EVENT_KINDS, LADDER, split
+from lbserver.segment import fetch
+from lbserver.session import states
+from lbserver.session.music import Told, after_event, after_know, beat_now, conditions_of
+from lbserver.session.states import Event, State
+from lbserver.timeline import Timing
+
+_HISTORY = 50  # frames over which overload is judged: two seconds at 40 ms
+_STEADY = 10  # frames on time after which nothing is said of overload any more
+_FADE_BELOW = 0.2  # share of frames on time under which a stem is worse than silence
+_PROBE_EVERY = 8  # frames, while faded: recovery is noticed within ten
+_GIVE_UP_AFTER = 250  # frames faded
+_LOOP_SECONDS = 8.0  # what a frozen session hears again and again
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What a worker must know to play a session."""
+
+    session: str
+    timing: Timing
+    block_samples: int
+    seed: int = 0
+    controls: tuple[float, ...] = tuple(control.default for control in CONTROLS)
+
+
+class LiveSession:
+    """A session as its worker sees it. `told` and `controls` are values; the rest is one epoch's business."""
+
+    def __init__(self, setup: Setup, spec: Spec, port: WorkerPort) -> None:
+        self.setup, self.spec, self.port = setup, spec, port
+        self.state = State.LISTENING
+        self.told = Told()
+        self.controls = dict(zip((control.name for control in CONTROLS), setup.controls, strict=True))
+        self.grid = grid_of(spec, port.segment.shape.rate_hz)
+        self.frame_s = spec.hop * spec.chunk_frames / spec.sample_rate
+        self._rate_hz = port.segment.shape.rate_hz
+        self._stem_channels = port.segment.shape.stem_channels
+        self._frame_samples = float(timeline.host_position(self.grid, spec.hop * spec.chunk_frames))
+        self.lane = self._lane()
+        self._seen_s = 0.0  # when the last block was seen
+        self._events: deque[RingEvent] = deque(maxlen=EVENT_CAPACITY)
+        self._loop: deque[Audio] = deque(maxlen=max(1, round(_LOOP_SECONDS / self.frame_s)))
+        self._loop_at = 0
+        self._outcomes: deque[bool] = deque(maxlen=_HISTORY)
+        self._faded_frames = 0
+        self._ladder = 0
+        self.wants_fresh_state = False
+        self.frames = self.late_frames = self.skipped_frames = self.faults = 0
+        self._report_timing()
+
+    # What comes in
+
+    def listen(self, now_s: float) -> None:
+        """Take what the front end wrote since. Raises CorruptSegmentError."""
+        heard = self.port.listen()
+        self._events.extend(self.port.events())
+        if heard is None:
+            return
+        if heard.fresh:
+            self._begin_epoch()
+        self._seen_s = now_s
+        self.lane.hear(to_channels(heard.audio, self.spec.channels))
+
+    def resume(self) -> None:
+        """Take over in mid-epoch from a worker that died: go on at the first frame that can still be on time."""
+        segment = self.port.segment
+        epoch, written = split(segment.load("mix_cursor"))
+        if epoch == 0:
+            return
+        chunk = self.spec.hop * self.spec.chunk_frames
+        # The oldest mix that is surely still in the ring, half a ring being left to the front end meanwhile.
+        oldest = max(0, written - segment.shape.capacity // 2)
+        step = -(-timeline.model_samples_before(self.grid, oldest) // chunk) + 1 if oldest else 0
+        newest = max(0, timeline.model_samples_before(self.grid, written) // chunk - 1)
+        self.lane = self._lane(max(step, newest))
+        self.port.resume(mix_position=self.lane.heard)
+        stem_epoch, stem_end = split(segment.load("stem_cursor"))
+        start = self.lane.stem.start
+        if stem_epoch != epoch or stem_end >= start:
+            stem_end = start if stem_epoch == epoch else 0
+        # What the dead worker left fades, and nothing of an older lap of the ring is taken for the stem.
+        rate_hz = self._rate_hz
+        concealer = Concealer(rate_hz=rate_hz, channels=self._stem_channels)
+        last = min(stem_end, rate_hz // 50)
+        concealer.present(fetch(segment.stem, stem_end - last, last))
+        self.port.write_from(stem_end)
+        self.port.put(concealer.absent(start - stem_end))
+        self._publish()
+
+    def set_control(self, name: str, value: float) -> None:
+        """A control, already checked; what acts at a port is written where the port reads it."""
+        self.controls[name] = value
+        if name == "gain":
+            self.port.segment.store_float("gain", 10.0 ** (value / 20.0) if value > -60 else 0.0)
+        elif name == "mix":
+            self.port.segment.store_float("mix", value)
+        elif name in ("seed", "reset"):
+            self.wants_fresh_state = True
+            if name == "seed":
+                self.setup = replace(self.setup, seed=int(value))
+        elif name == "freeze":
+            self._loop_at = 0
+
+    def know(self, message: dict[str, Any]) -> None:
+        """A `know` message. Raises LiveBandError for what cannot be read."""
+        self.told = after_know(self.told, message)
+
+    # When it is due
+
+    @property
+    def due(self) -> bool:
+        """Whether a mix frame is whole."""
+        return self.lane.waiting > 0
+
+    @property
+    def offline(self) -> bool:
+        return self.port.offline
+
+    def slack_s(self, now_s: float) -> float:
+        """Time until the front end asks for a stem sample that is not there, if it goes on as before."""
+        block = self.setup.block_samples
+        blocks = (self.port.written - self.port.read_position) // block + 1
+        return blocks * block / self._rate_hz - (now_s - self._seen_s)
+
+    def due_in_s(self, now_s: float) -> float:
+        """Time until the next mix frame can be whole, if the front end goes on as before; infinite if it stalls."""
+        missing = self.lane.needed - self.lane.heard
+        if missing <= 0:
+            return 0.0
+        since = now_s - self._seen_s
+        if since > 2 * self.setup.block_samples / self._rate_hz + self.frame_s:
+            return float("inf")
+        return max(0.0, missing / self._rate_hz - since)
+
+    def catch_up(self, now_s: float, cost_s: float) -> None:
+        """Leave out frames that would land too late, so that the next one to be played lands on time.
+
+        If none can, the newest is kept as long as a quarter of it would be heard. Offline nothing is left out.
+        """
+        if self.offline:
+            return
+        while self.lane.waiting > 0:
+            late = self._read_at(now_s + cost_s) - self.port.written
+            probing = self.silent and (self.lane.steps % _PROBE_EVERY == 0)
+            if self.silent and not probing:
+                self._skip()
+            elif late <= 0.25 * self._frame_samples:
+                return
+            elif self.lane.waiting > 1 or late > 0.75 * self._frame_samples:
+                self._skip()
+            else:
+                return
+
+    @property
+    def silent(self) -> bool:
+        """Whether overload has silenced it but for probes."""
+        return self.state in (State.FADED, State.BYPASSED)
+
+    # A step
+
+    def take_mix(self) -> Audio:
+        """What the next step hears, [C, k*H]."""
+        mix = self.lane.take_mix()
+        if self.controls["freeze"] and self._loop:
+            mix = self._loop[self._loop_at % len(self._loop)]
+            self._loop_at += 1
+        elif not self.controls["listen"]:
+            mix = np.zeros_like(mix)
+        if not self.controls["freeze"]:
+            self._loop.append(mix)
+        return mix
+
+    def conditions(self) -> FrameConditions:
+        """What is known about the frame of the next step; events count up to the audio that decides it."""
+        decided_by = self.lane.needed_for_next
+        while (
+            self._events
+            and self._events[0].epoch == self.port.epoch
+            and self._events[0].position < decided_by
+        ):
+            self._apply(self._events.popleft())
+        start = timeline.host_position(self.grid, self.lane.output_frame * self.spec.hop)
+        known = dict(conditions_of(self.told, float(start), self._rate_hz))
+        return known | {
+            "stem": float(self.spec.stem_index(STEMS[int(self.controls["stem"])])),
+            "anticipation": float(self.setup.timing.anticipation_frames),
+            "variation": self.controls["variation"],
+        }
+
+    def land(self, stem: Audio, now_s: float, step_s: float) -> None:
+        """Put a step's stem [C, k*H] where it belongs, and judge whether it was on time."""
+        headroom_s = self.slack_s(now_s)
+        on_time = self.offline or self.port.read_position <= self.port.written
+        if self.silent:
+            self.lane.skip()
+            if on_time:
+                self._outcomes.clear()
+                self._faded_frames = 0
+                self._become(Event.KEEPS_UP)
+        else:
+            self.lane.play(stem)
+            self.frames += 1
+            self.late_frames += not on_time
+            self._judge(on_time, "hold")
+        self._publish()
+        segment = self.port.segment
+        segment.store_float("headroom_ms", 1000.0 * headroom_s)
+        segment.store_float("step_ms", 1000.0 * step_s)
+        self.report(now_s)
+
+    def report(self, now_s: float) -> None:
+        """Figures for whoever watches."""
+        segment = self.port.segment
+        segment.store("frames", self.frames)
+        segment.store("late_frames", self.late_frames)
+        segment.store("skipped_frames", self.skipped_frames)
+        segment.store_float("queue_age_ms", 1000.0 * self.queue_age_s(now_s))
+        segment.store("ladder", self._ladder)
+        segment.store("state", states.NUMBER[self.state])
+        self.port.beat()
+
+    def queue_age_s(self, now_s: float) -> float:
+        """Age of the oldest whole mix frame that waits; 0 if none does."""
+        if not self.due:
+            return 0.0
+        behind = self.lane.heard - self.lane.needed_for_next
+        return max(0.0, behind / self._rate_hz + now_s - self._seen_s)
+
+    def beat_now(self) -> tuple[float, float]:
+        """(tempo, beat of the bar) at the front end's position."""
+        return beat_now(self.told, self.port.position, self._rate_hz)
+
+    # Inside
+
+    def _lane(self, first_step: int = 0) -> Lane:
+        return Lane(self.spec, self.grid, self.setup.timing.anticipation_frames, first_step=first_step)
+
+    def _begin_epoch(self) -> None:
+        self.lane = self._lane()
+        while self._events and self._events[0].epoch != self.port.epoch:
+            self._events.popleft()
+        self._outcomes.clear()
+        self._faded_frames = self._ladder = 0
+        if self.told.transport is not None:  # its position was of the old epoch
+            self.told = replace(self.told, transport=None)
+        self._become(Event.EPOCH)
+        self._publish()
+        self.report(self._seen_s)
+
+    def _apply(self, event: RingEvent) -> None:
+        if event.kind == EVENT_KINDS["control"]:
+            index, value = event.values[0], event.values[1]
+            if index in range(len(CONTROLS)) and isfinite(value):
+                control = CONTROLS[int(index)]
+                if control.acts != "epoch":
+                    self.set_control(control.name, min(max(value, control.minimum), control.maximum))
+        else:
+            self.told = after_event(self.told, event)
+
+    def _read_at(self, time_s: float) -> int:
+        """Stem position that will have been asked for at a time, if the front end goes on as before: whole blocks."""
+        blocks = int(max(0.0, time_s - self._seen_s) * self._rate_hz / self.setup.block_samples)
+        return self.port.read_position + blocks * self.setup.block_samples
+
+    def _skip(self) -> None:
+        self.lane.take_mix()
+        self.lane.skip()
+        self.skipped_frames += 1
+        self._judge(False, "skip")
+        self._publish()
+
+    def _judge(self, on_time: bool, rung: str) -> None:
+        self._outcomes.append(on_time)
+        if self.silent:
+            self._faded_frames += 1
+            if self._faded_frames > _GIVE_UP_AFTER:
+                self._become(Event.GIVE_UP)
+                self._ladder = LADDER.index("bypass")
+            return
+        if on_time:
+            recent = list(self._outcomes)[-_STEADY:]
+            if all(recent):
+                self._ladder = 0
+                self._become(Event.ON_TIME)
+            return
+        self._ladder = max(self._ladder, LADDER.index(rung))
+        self._become(Event.LATE)
+        if len(self._outcomes) == _HISTORY and sum(self._outcomes) < _FADE_BELOW * _HISTORY:
+            self._ladder = LADDER.index("fade")
+            self._faded_frames = 0
+            self._become(Event.OVERLOAD)
+
+    def _become(self, event: Event) -> None:
+        self.state = states.after(self.state, event)
+
+    def _publish(self) -> None:
+        stem = self.lane.stem.take(self.lane.stem.length)
+        self.port.put(to_channels(stem, self._stem_channels))
+
+    def _report_timing(self) -> None:
+        segment, timing = self.port.segment, self.setup.timing
+        segment.store("latency_samples", timing.latency_samples)
+        segment.store_float("anticipation_samples", float(timing.anticipation_samples))
+        segment.store_float("recency_gap_ms", timing.recency_gap_ms)
+        segment.store("state", states.NUMBER[self.state])
