@@ -60,6 +60,10 @@ def _str(name: str, meaning: str = "", *, longest: int = _NAME, required: bool =
     return Part(name=name, kind="str", maximum=longest, required=required, meaning=meaning)
 
 
+def _position(name: str, *, least: int = 0) -> Part:
+    return _int(name, least, _I63, "of the first sample")
+
+
 _SESSION = _str("session", "name of the session")
 _FORMAT = (
     _int("rate_hz", MIN_RATE_HZ, MAX_RATE_HZ, "host sample rate"),
@@ -77,10 +81,10 @@ _TIMING = (
     _int("anticipation_frames", 0, 1 << 20, "A"),
     _str("mode", "as asked"),
 )
+_MOST_BEHIND = 1 << 20
 _AUDIO = (
     _SESSION,
     _int("epoch", 0, 0xFFFF),
-    _int("position", 0, _I63, "of the first sample"),
     _int("channels", 1, MAX_CHANNELS),
     _str("format", "f32 or i16, planar, little-endian"),
     Part(name="data", kind="bytes", maximum=MAX_MESSAGE_BYTES, meaning="[channel][sample]"),
@@ -91,7 +95,16 @@ MESSAGES = (
         name="hello",
         direction="in",
         meaning="the first message; answered with welcome or, for another major version, error",
-        parts=(_int("major", 0, 0xFFFF), _int("minor", 0, 0xFFFF), _str("client", "name of the program")),
+        parts=(
+            _int("major", 0, 0xFFFF),
+            _int("minor", 0, 0xFFFF),
+            _str("client", "name of the program"),
+            _str(
+                "token",
+                "ZeroMQ only: random text; who comes back with it gets its sessions back",
+                required=False,
+            ),
+        ),
     ),
     Message(
         name="open",
@@ -147,7 +160,53 @@ MESSAGES = (
     Message(name="close", direction="in", meaning="answered with closed", parts=(_SESSION,)),
     Message(name="ping", direction="in", meaning="answered with pong"),
     Message(name="sessions", direction="in", meaning="answered with session_list"),
-    Message(name="audio", direction="in", meaning="ZeroMQ only: mix audio", parts=_AUDIO),
+    Message(
+        name="describe",
+        direction="in",
+        meaning="answered with description: all that is needed to choose A and L for a session",
+        parts=(_str("model", "default model if absent", required=False),),
+    ),
+    Message(
+        name="audio",
+        direction="in",
+        meaning="ZeroMQ only: mix audio; another epoch than before begins anew at position 0",
+        parts=(
+            *_AUDIO,
+            _position("position"),
+            Part(
+                name="reply",
+                kind="bool",
+                required=False,
+                meaning="answer with the stem to hear with this block",
+            ),
+            Part(
+                name="offline",
+                kind="bool",
+                required=False,
+                meaning="the sender waits; nothing may be dropped",
+            ),
+            Part(
+                name="needed",
+                kind="int",
+                minimum=-_MOST_BEHIND,
+                required=False,
+                meaning="stem position that must be there now; position less L if absent",
+            ),
+        ),
+    ),
+    Message(
+        name="event",
+        direction="in",
+        meaning="ZeroMQ only: what the host tells, as in the event ring; not answered",
+        parts=(
+            _SESSION,
+            _int("epoch", 0, 0xFFFF),
+            _int("kind", 1, 0xFFFF, "as in the event ring"),
+            _int("flags", 0, 0xFFFF),
+            _position("position"),
+            Part(name="values", kind="bytes", maximum=48, meaning="six float64, little-endian"),
+        ),
+    ),
     Message(
         name="welcome",
         direction="out",
@@ -186,7 +245,23 @@ MESSAGES = (
         meaning="status of every session",
         parts=(Part(name="sessions", kind="map", maximum=4096),),
     ),
-    Message(name="stem", direction="out", meaning="ZeroMQ only: stem audio", parts=_AUDIO),
+    Message(
+        name="description",
+        direction="out",
+        meaning="a model, and the budget S + J that was measured for it",
+        parts=(
+            _str("model"),
+            Part(name="spec", kind="map", maximum=64, meaning="fields of the accompanist's spec"),
+            _float("compute_ms", 0, 1e6, "S"),
+            _float("margin_ms", 0, 1e6, "J"),
+        ),
+    ),
+    Message(
+        name="stem",
+        direction="out",
+        meaning="ZeroMQ only: stem audio; before L has passed its position is negative",
+        parts=(*_AUDIO, _position("position", least=-_MOST_BEHIND)),
+    ),
     Message(
         name="error",
         direction="out",
