@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HTTP on loopback, read only: `/metrics` for Prometheus, `/healthz`, and everything else the OSCQuery description.
+
+Requests are parsed by h11, which is strict. A page of the web cannot read any of it through the browser of
+somebody here: the Host header must name this machine (DNS rebinding), and nothing is offered across origins.
+"""
+
+import asyncio
+import contextlib
+import errno
+import json
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import unquote, urlsplit
+
+import h11
+
+from lbserver import __version__
+from lbserver.errors import LiveBandError
+from lbserver.listeners import who_listens
+from lbserver.logs import fields
+from lbserver.protocol.osc import HTTP_PORT
+from lbserver.transports import metrics
+from lbserver.transports.metrics import ServerFigures, Sessions
+
+_LARGEST_REQUEST_BYTES = 8192
+_MOST_CONNECTIONS = 32
+_PATIENCE_S = 5.0
+_UNWELL = frozenset({"recovering", "quarantined", "faded", "bypassed", "late"})
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?", re.ASCII)
+
+log = logging.getLogger(__name__)
+
+
+class Described(NamedTuple):
+    """What OSCQuery answers: an HTTP status, and a JSON value (None: no content)."""
+
+    status: int
+    content: Any
+
+
+Describe = Callable[[str, str, Sessions], Described]
+"""(path, query string, sessions) -> the OSCQuery answer."""
+
+
+class Watched(Protocol):
+    """The part of the hub that is looked at."""
+
+    def sessions(self) -> Mapping[str, Mapping[str, float | int | str]]:
+        """Figures of every session by name."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpConfig:
+    """Where to listen; port 0 is any free one. `names` are further names that the Host header may have.
+
+    `server` gives the server's figures, `fault` the reason why the server cannot play at all (empty if it can).
+    """
+
+    host: str = "127.0.0.1"
+    port: int = HTTP_PORT
+    names: tuple[str, ...] = ()
+    describe: Describe | None = None
+    server: Callable[[], ServerFigures] | None = None
+    fault: Callable[[], str] = lambda: ""
+    patience_s: float = _PATIENCE_S
+
+
+class Reply(NamedTuple):
+    """One answer."""
+
+    status: int
+    kind: str
+    body: bytes
+
+
+class HttpServer:
+    """A listening server; `address` is (host, port) as bound."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.address = address
+
+
+@asynccontextmanager
+async def http_server(hub: Watched, config: HttpConfig) -> AsyncIterator[HttpServer]:
+    """Serve until the block ends. Raises LiveBandError naming who has the port."""
+    begun = time.monotonic()
+    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+    def figures() -> ServerFigures:
+        if config.server is not None:
+            return config.server()
+        return ServerFigures(version=__version__, uptime_s=time.monotonic() - begun)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if len(connections) >= _MOST_CONNECTIONS:
+            writer.close()
+            return
+        connections[task] = writer
+        try:
+            await _converse(reader, writer, lambda request: _answer(request, hub, config, figures), config)
+        except (OSError, TimeoutError):
+            pass
+        finally:
+            del connections[task]
+            writer.close()
+
+    try:
+        server = await asyncio.start_server(serve, config.host, config.port, limit=_LARGEST_REQUEST_BYTES)
+    except OSError as error:
+        raise LiveBandError(_cannot_listen(config, error)) from None
+    host, port = server.sockets[0].getsockname()[:2]
+    log.info("HTTP listens", extra=fields(url=f"http://{host}:{port}/"))
+    try:
+        yield HttpServer((host, port))
+    finally:
+        server.close()
+        for writer in connections.values():
+            writer.transport.abort()
+        await asyncio.gather(*connections, return_exceptions=True)
+
+
+def health(sessions: Sessions, fault: str) -> tuple[int, dict[str, Any]]:
+    """Status code and answer of /healthz: 503 when the server cannot play; sessions that struggle are named."""
+    troubled = {
+        name: str(status.get("reason") or status["state"])
+        for name, status in sessions.items()
+        if status.get("state") in _UNWELL
+    }
+    state = "failed" if fault else "degraded" if troubled else "ok"
+    answer: dict[str, Any] = {"status": state, "sessions": len(sessions), "troubled": troubled}
+    if fault:
+        answer["reason"] = fault
+    return (503 if fault else 200), answer
+
+
+def is_our_host(header: str, config: HttpConfig) -> bool:
+    """Whether a Host header names this machine as its user would: not a stranger's name that points here."""
+    named = _HOST.fullmatch(header)
+    ours = {"localhost", "127.0.0.1", "::1", config.host.lower(), *map(str.lower, config.names)}
+    return named is not None and named[1].strip("[]").lower() in ours
+
+
+async def _converse(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    answer: Callable[[h11.Request], Reply],
+    config: HttpConfig,
+) -> None:
+    """Requests of one connection, one after the other. Raises TimeoutError when the client is slow."""
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_REQUEST_BYTES)
+    while True:
+        async with asyncio.timeout(config.patience_s):
+            reply, head_only = None, False
+            try:
+                request = await _next_request(connection, reader)
+                if request is None:
+                    return
+                head_only = request.method == b"HEAD"
+                reply = answer(request)
+            except h11.RemoteProtocolError as error:
+                if connection.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+                    return
+                reply = _text(error.error_status_hint, "this is no HTTP request that is understood here")
+            except Exception:
+                log.exception("a fault while answering an HTTP request")
+                reply = _text(500, "a fault of the server; its log has more")
+            headers = [
+                ("Content-Type", reply.kind),
+                ("Content-Length", str(len(reply.body))),
+                ("Cache-Control", "no-store"),
+                ("X-Content-Type-Options", "nosniff"),
+            ]
+            if reply.status == 405:
+                headers.append(("Allow", "GET, HEAD"))
+            event = h11.Response(status_code=reply.status, headers=headers)
+            parts = [connection.send(event)]
+            if not head_only:
+                parts.append(connection.send(h11.Data(data=reply.body)))
+            parts.append(connection.send(h11.EndOfMessage()))
+            writer.write(b"".join(part for part in parts if part))
+            await writer.drain()
+            if connection.our_state is h11.MUST_CLOSE or connection.their_state is not h11.DONE:
+                return
+            connection.start_next_cycle()
+
+
+async def _next_request(connection: h11.Connection, reader: asyncio.StreamReader) -> h11.Request | None:
+    """The next request, read to its end; None when the client has gone. A body is an error: nothing here takes one."""
+    request = None
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(_LARGEST_REQUEST_BYTES))
+        elif isinstance(event, h11.Request):
+            request = event
+        elif isinstance(event, h11.EndOfMessage):
+            return request
+        elif isinstance(event, h11.Data):
+            raise h11.RemoteProtocolError("a body", error_status_hint=413)
+        else:
+            return None
+
+
+def _answer(
+    request: h11.Request, hub: Watched, config: HttpConfig, figures: Callable[[], ServerFigures]
+) -> Reply:
+    hosts = [value for name, value in request.headers if name == b"host"]
+    if len(hosts) != 1 or not is_our_host(hosts[0].decode("ascii", "replace"), config):
+        return _text(421, f"ask for this machine by name: http://localhost:{config.port or ''}".rstrip(":"))
+    if request.method not in (b"GET", b"HEAD"):
+        return _text(405, "this server is only looked at: GET or HEAD")
+    try:
+        target = urlsplit(request.target.decode("ascii"))
+        path = unquote(target.path, errors="strict")
+    except ValueError:
+        return _text(400, "this address cannot be read")
+    if path == "/metrics":
+        page = metrics.exposition(hub.sessions(), figures())
+        return Reply(200, metrics.CONTENT_TYPE, page)
+    if path == "/healthz":
+        status, answer = health(hub.sessions(), config.fault())
+        return _json(status, answer)
+    if config.describe is not None:
+        described = config.describe(path, target.query, hub.sessions())
+        return _json(described.status, described.content)
+    return _text(404, "there are /metrics and /healthz")
+
+
+def _text(status: int, text: str) -> Reply:
+    return Reply(status, "text/plain; charset=utf-8", f"{text}\n".encode())
+
+
+def _json(status: int, content: Any) -> Reply:
+    body = b"" if content is None else json.dumps(content, allow_nan=False).encode()
+    return Reply(status, "application/json", body)
+
+
+def _cannot_listen(config: HttpConfig, error: OSError) -> str:
+    where = f"HTTP port {config.port} of {config.host}"
+    with contextlib.suppress(OSError):
+        owner = who_listens(config.port, "tcp")
+        if error.errno == errno.EADDRINUSE:
+            return f"{where} is taken by {owner}; choose another with --http-port, 0 for any"
+    return f"cannot listen on {where}: {error.strerror or error}"
