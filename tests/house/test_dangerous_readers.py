@@ -22,6 +22,7 @@ UNPICKLERS = {
     "marshal",
     "jsonpickle",
 }
+MIDI_READERS = {"mido", "pretty_midi", "miditoolkit"}
 RUNNERS = {"eval", "exec", "compile", "__import__"}
 SAFE_LOADERS = {"SafeLoader", "CSafeLoader", "loader"}
 READS_WHOLE = {"soundfile.read", "sf.read", "mido.MidiFile", "pickle.load", "pickle.loads"}
@@ -53,6 +54,9 @@ def offences(source: str, path: str) -> Iterator[str]:
             for name in names:
                 # The checkpoint reader names pickle's error, and calls nothing of it.
                 if name.split(".")[0] in UNPICKLERS and path != CHECKPOINT_READER:
+                    yield f"{path}:{node.lineno}: imports {name}"
+                # The server takes no MIDI files; data sets' are checked by lbmodels.data.midi_check.
+                if name.split(".")[0] in MIDI_READERS and path.startswith("lbserver/"):
                     yield f"{path}:{node.lineno}: imports {name}"
             if names[0] in {"torch", "yaml", "numpy"} and any(alias.name == "load" for alias in node.names):
                 yield f"{path}:{node.lineno}: imports load from {names[0]}"
@@ -105,6 +109,7 @@ def test_no_reader_of_strangers_bytes_is_left_unguarded() -> None:
         "yaml.unsafe_load(text)",
         "soundfile.read(path)",
         "mido.MidiFile(path)",
+        "import mido",
     ],
 )
 def test_the_check_sees(line: str) -> None:

@@ -8,6 +8,7 @@ A chart keeps its chords, bars and melody; key, tempo and style are ours, so one
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import re
 import zipfile
@@ -21,6 +22,7 @@ import numpy as np
 
 from lbmodels.data.errors import DataError
 from lbmodels.data.harmony import NO_CHORD, Chord, chord, key_name, parse_label, transpose
+from lbmodels.data.midi_check import read_checked
 from lbmodels.data.song import (
     INTENSITY,
     Bar,
@@ -34,6 +36,7 @@ from lbmodels.data.song import (
 from lbmodels.data.styles import STYLES, WEIGHTS, Style
 
 _MAX_XML_BYTES = 20_000_000
+_MOST_REPEATS = 64  # of one line of a Billboard chart
 # Metre -> (beats per bar, steps that a beat divides into: 4 straight, 3 compound).
 _METRES = {"4/4": (4, 4), "2/2": (4, 4), "2/4": (4, 4), "3/4": (3, 4), "6/8": (2, 3), "12/8": (4, 3)}
 ChordRow = tuple[tuple[float, Chord], ...]
@@ -152,7 +155,7 @@ def _read_billboard(path: Path) -> Chart:
         beats, compound = _metre(header.get("metre", "4/4"), path)
         repeat = re.search(r"\|\s*x(\d+)", text)
         cells = text[text.index("|") + 1 : text.rindex("|")].split("|")
-        for _ in range(int(repeat.group(1)) if repeat else 1):
+        for _ in range(min(int(repeat.group(1)), _MOST_REPEATS) if repeat else 1):
             for cell in cells:
                 length, row, last = _cell_chords(cell, beats, compound, last)
                 bars.append((length, row))
@@ -344,7 +347,7 @@ def _read_pop909(path: Path) -> Chart:
         bars.append((int(end - begin), tuple(row)))
     key_rows = (folder / "key_audio.txt").read_text(encoding="utf-8").split()
     tonic, _, mode = key_rows[2].partition(":")
-    melody = _pop909_melody(mido.MidiFile(str(path)), times, int(downbeats[0]))
+    melody = _pop909_melody(mido.MidiFile(file=io.BytesIO(read_checked(path))), times, int(downbeats[0]))
     return Chart(
         title=f"POP909 {folder.name}", source="pop909", key=parse_label(tonic).root + (12 if mode == "min" else 0),
         beats_per_bar=beats_per_bar, steps_per_beat=4, bars=_checked(bars, path),
