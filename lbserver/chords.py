@@ -55,6 +55,8 @@ QUALITIES: Mapping[str, tuple[int, ...]] = {
     spelling: tones for spellings, tones in _SPELLINGS.items() for spelling in spellings
 }
 
+# What no song needs and a file of % and | could ask for: its bars multiply.
+_MOST_BARS, _MOST_CHORDS_A_BAR = 4096, 64
 _LABEL = re.compile(r"^([A-G])([#b]*)(:?)(6/9|[^/():]*)(?:\(([^)]*)\))?(?:/([A-G]?[#b]*\d*))?$")
 _DEGREE = re.compile(r"^(\*?)([#b]*)([1-9]\d?)$")
 _KEY = re.compile(r"^([A-Ga-g])([#b]?)\s*:?\s*(maj|major|min|minor|m|dur|moll|)$")
@@ -179,6 +181,10 @@ def parse_chart(text: str) -> tuple[ChartSlot, ...]:
             if not tokens:
                 raise LiveBandError(
                     f"line {number}: an empty bar; write . to hold the chord or N for no chord"
+                )
+            if len(bars) >= _MOST_BARS or len(tokens) > _MOST_CHORDS_A_BAR:
+                raise LiveBandError(
+                    f"line {number}: too much: a chart has up to {_MOST_BARS} bars of {_MOST_CHORDS_A_BAR} chords"
                 )
             if tokens == ["%"]:
                 if not bars:

@@ -16,6 +16,8 @@ from lbserver.chords import ChartSlot, Chord, ChordSpan
 from lbserver.errors import LiveBandError
 from lbserver.timeline import Grid, frame_time_s
 
+_MOST_CHORD_CHARACTERS = 2**20
+
 FrameConditions: TypeAlias = Mapping[str, float | NDArray[np.float32]]
 ConditionSource: TypeAlias = Callable[[int], FrameConditions]
 """What the host knows about an output frame; names left out are unknown."""
@@ -211,8 +213,14 @@ def _beats_in_bar(beat: BeatMap, index: int) -> int:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_MOST_CHORD_CHARACTERS + 1)
     except FileNotFoundError:
         raise LiveBandError(f"no such chord file: {path}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise LiveBandError(f"cannot read the chord file {path}: {error}") from None
+    if len(text) > _MOST_CHORD_CHARACTERS:
+        raise LiveBandError(
+            f"{path} is too large for chords: up to {_MOST_CHORD_CHARACTERS} characters are read"
+        )
+    return text

@@ -131,3 +131,18 @@ def test_bars_share_hold_and_repeat() -> None:
 def test_charts_name_the_line_that_is_wrong(text: str, says: str) -> None:
     with pytest.raises(LiveBandError, match=says.replace("|", r"\|")):
         chords.parse_chart(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "| " + "C " * 60 + "| %" * 100_000,
+        "| " + "C G " * 200_000 + "|",
+        "| C " * 5000 + "|",
+        "\n".join(["| C | % | % | % |"] * 2000),
+    ],
+)
+def test_a_chart_that_multiplies_is_refused(text: str) -> None:
+    """1 MB of `%` after one bar of 100,000 chords would be 10^10 chords."""
+    with pytest.raises(LiveBandError, match=r"up to 4096 bars of 64 chords"):
+        chords.parse_chart(text)

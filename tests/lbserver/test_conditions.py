@@ -101,3 +101,10 @@ def test_what_is_refused(tmp_path: Path) -> None:
             SteadyBeat(bpm=bpm)
     with pytest.raises(LiveBandError, match="follow each other"):
         BeatMap(beats_s=(1.0, 1.0), beat_in_bar=(1, 2))
+
+
+def test_a_chord_file_without_an_end_is_not_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("# a remark\n" * 100_000)
+    for path in (Path("/dev/zero"), tmp_path / "long.txt"):
+        with pytest.raises(LiveBandError, match=r"too large for chords: up to 1048576 characters"):
+            conditions.read_knowledge(chords_path=path)
