@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lbmodels import zoo
+from lbmodels import catalog, zoo
 from lbmodels.codec.autoencoder import Codec, CodecConfig, Decoder, Encoder
 from lbmodels.config import build
 from lbmodels.liveband.accompanist import LiveBandAccompanist
@@ -70,7 +70,7 @@ def shipped_or_random(model: str | None, sizes: Sizes | None) -> LiveBandAccompa
     Raises:
         LiveBandModelError: unknown model or recipe, or damaged weights.
     """
-    if sizes is None and (model is not None or zoo.available()):
+    if sizes is None and (model is not None or catalog.available()):
         return zoo.load(model)
     return random_accompanist(sizes or Sizes())
 

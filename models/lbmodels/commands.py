@@ -109,7 +109,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _shipped_codec() -> str:
-    from lbmodels.zoo import available, weights_folder
+    from lbmodels.catalog import available, weights_folder
 
     cards = available()
     if not cards:
@@ -166,7 +166,7 @@ def _publish(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from lbmodels.zoo import available
+    from lbmodels.catalog import available
 
     cards = available()
     if arguments.json:
@@ -188,7 +188,7 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from lbmodels.zoo import available, sha256, weights_folder
+    from lbmodels.catalog import available, sha256, weights_folder
 
     right = {}
     for card in available():

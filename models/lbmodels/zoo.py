@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +17,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from lbmodels import weights_file
+from lbmodels.catalog import ModelCard, available, locate, sha256
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
 
@@ -30,42 +29,6 @@ M = TypeVar("M", bound=nn.Module)
 FORMAT = "liveband-weights-1"
 # What a size in a weights header may be, 16384 if it is not named here: a header is a stranger's word.
 _MOST_SIZES = {"sample_rate": 192_000, "depth": 64, "high_bands": 1024, "low_bins": 8192, "semitones": 256}
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelCard:
-    """One entry of the manifest: an accompanist that ships."""
-
-    name: str
-    codec: str
-    generator: str
-    recipe: str
-    description: str
-    sha256: Mapping[str, str]
-    default: bool = False
-
-
-def weights_folder() -> Path:
-    """The shipped weights: beside the package in a wheel, one folder up in a checkout."""
-    here = Path(__file__).resolve().parent
-    for folder in (here / "weights", here.parent / "weights"):
-        if folder.is_dir():
-            return folder
-    raise LiveBandModelError("no weights folder found beside lbmodels; reinstall liveband")
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def available(folder: Path | None = None) -> list[ModelCard]:
-    """The accompanists of a folder's manifest (the shipped ones for None), the default first."""
-    manifest = (folder or weights_folder()) / "manifest.toml"
-    tables = tomllib.loads(manifest.read_text()) if manifest.is_file() else {}
-    cards = [ModelCard(name=name, **table) for name, table in tables.items()]
-    return sorted(cards, key=lambda card: not card.default)
 
 
 def save_weights(path: Path, model: nn.Module, *, kind: str, config: Any, half: bool = False) -> Path:
@@ -190,22 +153,8 @@ def load(name: str | None = None) -> LiveBandAccompanist:
     Raises:
         LiveBandModelError: unknown name, or weights that are missing, damaged or foreign.
     """
-    cards = available()
-    if name is not None and os.path.isdir(name):  # noqa: PTH112 (False for any name, even one too long)
-        folder = Path(name)
-        return assemble(folder.name, folder / "codec.safetensors", folder / "generator.safetensors")
-    chosen = [card for card in cards if card.name == name or (name is None and card.default)]
-    if not chosen:
-        known = ", ".join(card.name for card in cards) or "none"
-        if name is None:
-            raise LiveBandModelError(
-                "no model ships with this copy; train one, or give a folder with weights"
-            )
-        raise LiveBandModelError(
-            f"unknown model {name[:80]!r}; there are: {known}, or give a folder with weights"
-        )
-    card, folder = chosen[0], weights_folder()
-    return assemble(card.name, folder / card.codec, folder / card.generator, card.sha256)
+    found = locate(name)
+    return assemble(found.name, found.codec, found.generator, found.pinned)
 
 
 def assemble(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lbmodels import zoo
+from lbmodels import catalog, zoo
 from lbmodels.commands import override
 from lbmodels.errors import LiveBandModelError
 from lbserver import cli
@@ -31,7 +31,7 @@ def shipping(toy_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f'[toy]\ncodec = "{FILES[0]}"\ngenerator = "{FILES[1]}"\nrecipe = "tiny"\n'
         f'description = "a toy"\ndefault = true\n[toy.sha256]\n{sums}\n'
     )
-    monkeypatch.setattr(zoo, "weights_folder", lambda: toy_weights)
+    monkeypatch.setattr(catalog, "weights_folder", lambda: toy_weights)
     return toy_weights
 
 

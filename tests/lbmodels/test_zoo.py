@@ -9,7 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from lbmodels import zoo
+from lbmodels import catalog, zoo
 from lbmodels.codec.autoencoder import Codec, CodecConfig
 from lbmodels.errors import LiveBandModelError
 from lbmodels.liveband.accompanist import LiveBandAccompanist
@@ -117,8 +117,8 @@ def test_an_unknown_name_lists_what_there_is(shipping: Path) -> None:
 
 
 def test_a_copy_without_weights_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zoo, "weights_folder", lambda: tmp_path)
-    assert zoo.available() == []
+    monkeypatch.setattr(catalog, "weights_folder", lambda: tmp_path)
+    assert catalog.available() == []
     assert "no model ships" in refused(None)
     assert "there are: none" in refused("liveband")
 
@@ -127,18 +127,18 @@ def test_a_copy_without_weights_says_so(tmp_path: Path, monkeypatch: pytest.Monk
 def shipping(toy_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The toy weights as if they shipped, with a manifest; another model is listed first."""
     files = ("codec.safetensors", "generator.safetensors")
-    sums = "\n".join(f'"{name}" = "{zoo.sha256(toy_weights / name)}"' for name in files)
+    sums = "\n".join(f'"{name}" = "{catalog.sha256(toy_weights / name)}"' for name in files)
     fields = 'codec = "codec.safetensors"\ngenerator = "generator.safetensors"\nrecipe = "tiny"\n'
     (toy_weights / "manifest.toml").write_text(
         f'[another]\n{fields}description = "x"\n[another.sha256]\n{sums}\n'
         f'[toy]\n{fields}description = "a toy"\ndefault = true\n[toy.sha256]\n{sums}\n'
     )
-    monkeypatch.setattr(zoo, "weights_folder", lambda: toy_weights)
+    monkeypatch.setattr(catalog, "weights_folder", lambda: toy_weights)
     return toy_weights
 
 
 def test_the_default_comes_first_and_loads_without_a_name(shipping: Path) -> None:
-    assert [card.name for card in zoo.available()] == ["toy", "another"]
+    assert [card.name for card in catalog.available()] == ["toy", "another"]
     assert zoo.load().spec.name == "toy"
     assert zoo.load("another").spec.name == "another"
 
@@ -154,10 +154,10 @@ def test_one_changed_byte_is_noticed(shipping: Path) -> None:
 
 @pytest.mark.weights
 def test_the_shipped_weights_match_their_manifest() -> None:
-    cards = zoo.available()
+    cards = catalog.available()
     assert [card.default for card in cards].count(True) == 1
     for card in cards:
         assert {card.codec, card.generator} <= set(card.sha256)
         for name, digest in card.sha256.items():
-            assert zoo.sha256(zoo.weights_folder() / name) == digest
+            assert catalog.sha256(catalog.weights_folder() / name) == digest
         assert (zoo.load(card.name)).spec.name == card.name

@@ -123,21 +123,29 @@ class WindowedAttention(nn.Module):
         cosines, sines = (part.unsqueeze(1) for part in rotary(position, self.head_features))
         turned, k = rotate(q, cosines, sines), rotate(k, cosines, sines)
 
-        rows = torch.arange(x.shape[0], device=x.device)
-        slot = position % self.window
+        # The frame that leaves the window is still in the ring: it is masked, and the new one joins from outside,
+        # so that the ring is read once as it was and an exported graph need not copy it.
         keys, values = state
+        slot = position % self.window
+        index = torch.arange(self.window, device=x.device)
+        past = (index < position.unsqueeze(1)) & (index != slot.unsqueeze(1))
+        seen = torch.where(past, 0.0, -torch.inf)
+        slots = self.sinks + 1
+        slot_keys, slot_values = self._slots(x.shape[0])
+        logits = torch.cat(
+            [
+                q.unsqueeze(2) @ slot_keys.mT,
+                (turned * k).sum(-1, keepdim=True).unsqueeze(2),
+                turned.unsqueeze(2) @ keys.mT,
+            ],
+            dim=-1,
+        )
+        bias = torch.cat([self._slot_bias(position), torch.zeros_like(seen[:, :1]), seen], dim=1)
+        weights = (logits * self.head_features**-0.5 + bias[:, None, None]).softmax(-1)
+        y = weights[..., :slots] @ slot_values + weights[..., slots : slots + 1] * v.unsqueeze(2)
+        y = y + weights[..., slots + 1 :] @ values
+
+        rows = torch.arange(x.shape[0], device=x.device)
         keys[rows, :, slot] = select(active, k, keys[rows, :, slot])
         values[rows, :, slot] = select(active, v, values[rows, :, slot])
-
-        slot_keys, slot_values = self._slots(x.shape[0])
-        written = torch.arange(self.window, device=x.device) <= position.unsqueeze(1)
-        seen = torch.where(written, 0.0, -torch.inf)
-        bias = torch.cat([self._slot_bias(position), seen], dim=1)
-        logits = (
-            torch.cat([q.unsqueeze(2) @ slot_keys.mT, turned.unsqueeze(2) @ keys.mT], dim=-1)
-            * self.head_features**-0.5
-        )
-        weights = (logits + bias[:, None, None]).softmax(-1)
-        slots = self.sinks + 1
-        y = weights[..., :slots] @ slot_values + weights[..., slots:] @ values
         return self.out(y.flatten(1)), AttentionState(keys, values)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which models there are and where their weights lie. Knows no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lbmodels.errors import LiveBandModelError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """One entry of the manifest: an accompanist that ships."""
+
+    name: str
+    codec: str
+    generator: str
+    recipe: str
+    description: str
+    sha256: Mapping[str, str]
+    default: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Located:
+    """A model's files; `pinned` are the SHA-256 that its manifest tells by file name, None without a manifest."""
+
+    name: str
+    codec: Path
+    generator: Path
+    pinned: Mapping[str, str] | None
+
+
+def weights_folder() -> Path:
+    """The shipped weights: beside the package in a wheel, one folder up in a checkout."""
+    here = Path(__file__).resolve().parent
+    for folder in (here / "weights", here.parent / "weights"):
+        if folder.is_dir():
+            return folder
+    raise LiveBandModelError("no weights folder found beside lbmodels; reinstall liveband")
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def available(folder: Path | None = None) -> list[ModelCard]:
+    """The accompanists of a folder's manifest (the shipped ones for None), the default first."""
+    manifest = (folder or weights_folder()) / "manifest.toml"
+    tables = tomllib.loads(manifest.read_text()) if manifest.is_file() else {}
+    cards = [ModelCard(name=name, **table) for name, table in tables.items()]
+    return sorted(cards, key=lambda card: not card.default)
+
+
+def locate(name: str | None = None) -> Located:
+    """The files of a model by name (the manifest's default for None), or in a folder that holds
+    codec.safetensors and generator.safetensors. Whether they are there is not looked at.
+
+    Raises:
+        LiveBandModelError: unknown name.
+    """
+    cards = available()
+    if name is not None and os.path.isdir(name):  # noqa: PTH112 (False for any name, even one too long)
+        folder = Path(name)
+        return Located(
+            name=folder.name,
+            codec=folder / "codec.safetensors",
+            generator=folder / "generator.safetensors",
+            pinned=None,
+        )
+    chosen = [card for card in cards if card.name == name or (name is None and card.default)]
+    if not chosen:
+        known = ", ".join(card.name for card in cards) or "none"
+        if name is None:
+            raise LiveBandModelError(
+                "no model ships with this copy; train one, or give a folder with weights"
+            )
+        raise LiveBandModelError(
+            f"unknown model {name[:80]!r}; there are: {known}, or give a folder with weights"
+        )
+    card, folder = chosen[0], weights_folder()
+    return Located(
+        name=card.name, codec=folder / card.codec, generator=folder / card.generator, pinned=card.sha256
+    )
