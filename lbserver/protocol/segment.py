@@ -111,6 +111,19 @@ HOST_FLAGS = {"offline": 1, "bypassed": 2}
 LADDER = ("on_time", "hold", "skip", "fade", "bypass")
 """What overload has come to, from nothing to not playing at all."""
 
+STATES = (
+    "opening",
+    "listening",
+    "playing",
+    "late",
+    "faded",
+    "bypassed",
+    "recovering",
+    "quarantined",
+    "closed",
+)
+"""What a session is doing: the header's `state` is an index into it."""
+
 EVENT_FIELDS = (
     Field(name="epoch", offset=0, code="I", writer="host", meaning="epoch it belongs to"),
     Field(name="kind", offset=4, code="H", writer="host", meaning="see EVENT_KINDS"),

@@ -3,6 +3,8 @@
 
 from enum import Enum
 
+from lbserver.protocol import segment as layout
+
 
 class State(Enum):
     """What a session is doing; the order is that of the number in the segment's header."""
@@ -62,6 +64,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
 """(state, event) -> next state; a pair that is not here changes nothing."""
 
 STATES = tuple(State)
+assert tuple(state.value for state in STATES) == layout.STATES
 NUMBER = {state: number for number, state in enumerate(STATES)}
 
 
