@@ -60,7 +60,7 @@ class LiveSession:
         self._stem_channels = port.segment.shape.stem_channels
         self._frame_samples = float(timeline.host_position(self.grid, spec.hop * spec.chunk_frames))
         self.lane = self._lane()
-        self._seen_s = 0.0  # when the last block was seen
+        self.seen_s = 0.0  # when the last block was seen
         self._events: deque[RingEvent] = deque(maxlen=EVENT_CAPACITY)
         self._loop: deque[Audio] = deque(maxlen=max(1, round(_LOOP_SECONDS / self.frame_s)))
         self._loop_at = 0
@@ -81,7 +81,7 @@ class LiveSession:
             return
         if heard.fresh:
             self._begin_epoch()
-        self._seen_s = now_s
+        self.seen_s = now_s
         self.lane.hear(to_channels(heard.audio, self.spec.channels))
 
     def resume(self) -> None:
@@ -143,14 +143,14 @@ class LiveSession:
         """Time until the front end asks for a stem sample that is not there, if it goes on as before."""
         block = self.setup.block_samples
         blocks = (self.port.written - self.port.read_position) // block + 1
-        return blocks * block / self._rate_hz - (now_s - self._seen_s)
+        return blocks * block / self._rate_hz - (now_s - self.seen_s)
 
     def due_in_s(self, now_s: float) -> float:
         """Time until the next mix frame can be whole, if the front end goes on as before; infinite if it stalls."""
         missing = self.lane.needed - self.lane.heard
         if missing <= 0:
             return 0.0
-        since = now_s - self._seen_s
+        since = now_s - self.seen_s
         if since > 2 * self.setup.block_samples / self._rate_hz + self.frame_s:
             return float("inf")
         return max(0.0, missing / self._rate_hz - since)
@@ -247,7 +247,7 @@ class LiveSession:
         if not self.due:
             return 0.0
         behind = self.lane.heard - self.lane.needed_for_next
-        return max(0.0, behind / self._rate_hz + now_s - self._seen_s)
+        return max(0.0, behind / self._rate_hz + now_s - self.seen_s)
 
     def beat_now(self) -> tuple[float, float]:
         """(tempo, beat of the bar) at the front end's position."""
@@ -268,7 +268,7 @@ class LiveSession:
             self.told = replace(self.told, transport=None)
         self._become(Event.EPOCH)
         self._publish()
-        self.report(self._seen_s)
+        self.report(self.seen_s)
 
     def _apply(self, event: RingEvent) -> None:
         if event.kind == EVENT_KINDS["control"]:
@@ -282,7 +282,7 @@ class LiveSession:
 
     def _read_at(self, time_s: float) -> int:
         """Stem position that will have been asked for at a time, if the front end goes on as before: whole blocks."""
-        blocks = int(max(0.0, time_s - self._seen_s) * self._rate_hz / self.setup.block_samples)
+        blocks = int(max(0.0, time_s - self.seen_s) * self._rate_hz / self.setup.block_samples)
         return self.port.read_position + blocks * self.setup.block_samples
 
     def _skip(self) -> None:

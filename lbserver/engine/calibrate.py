@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How long this machine needs: S and J measured on the accompanist that will play, kept until something changes."""
+
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lbserver.accompanist import Accompanist
+from lbserver.engine.budget import Budget
+from lbserver.engine.stream import batch_conditions
+
+POLL_S = 0.001
+"""How often a worker looks at its rings."""
+ROWS = (1, 4)
+"""Batch sizes that are measured; the budget is that of the last, so that a few more sessions break no promise."""
+_FRAMES = 40
+_WAKES = 200
+_FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Measured on this machine, in seconds. Steps are paced at the frame rate, as live ones are: caches grow cold.
+
+    `step_p50_s`, `step_max_s`: by batch size, of `frames` steps; with so few the maximum stands for p99.9.
+    `wake_max_s`: how much later than asked the machine woke.
+    """
+
+    accompanist: str
+    frames: int
+    step_p50_s: dict[int, float]
+    step_max_s: dict[int, float]
+    wake_max_s: float
+
+    @property
+    def budget(self) -> Budget:
+        """S: a look at the ring, a step. J: twice the worst wake-up, at least 2 ms."""
+        return Budget(
+            compute_s=POLL_S + self.step_max_s[max(self.step_max_s)],
+            margin_s=max(0.002, 2.0 * self.wake_max_s),
+        )
+
+
+def measure(accompanist: Accompanist, progress: Callable[[float], None] = lambda _share: None) -> Calibration:
+    """Play silence for a few seconds, as a live session would. `progress` is called with the share done."""
+    spec = accompanist.spec
+    chunk_s = spec.hop * spec.chunk_frames / spec.sample_rate
+    frames = max(8, round(_FRAMES * min(1.0, 0.04 / chunk_s)))
+    p50, longest = {}, {}
+    for turn, rows in enumerate(ROWS):
+        state = accompanist.init_state(range(rows))
+        mix = np.zeros((rows, spec.channels, spec.hop * spec.chunk_frames), np.float32)
+        conditions = batch_conditions(
+            {"stem": 0.0, "anticipation": float(spec.anticipation_frames[0]), "variation": 1.0}, {}, rows
+        )
+        active = np.ones(rows, np.bool_)
+        times = []
+        due = time.perf_counter()
+        for frame in range(frames + 3):
+            begun = time.perf_counter()
+            _, state = accompanist.step(mix, conditions, state, active)
+            times.append(time.perf_counter() - begun)
+            due += chunk_s
+            time.sleep(max(0.0, due - time.perf_counter()))
+            progress((turn + frame / (frames + 3)) / len(ROWS))
+        p50[rows], longest[rows] = float(np.median(times[3:])), float(max(times[3:]))
+    late = []
+    for _ in range(_WAKES):
+        begun = time.perf_counter()
+        time.sleep(POLL_S)
+        late.append(time.perf_counter() - begun - POLL_S)
+    return Calibration(
+        accompanist=_identity(accompanist),
+        frames=frames,
+        step_p50_s=p50,
+        step_max_s=longest,
+        wake_max_s=max(0.0, *late),
+    )
+
+
+def load_or_measure(
+    accompanist: Accompanist,
+    *,
+    folder: Path | None = None,
+    again: bool = False,
+    progress: Callable[[float], None] = lambda _share: None,
+) -> Calibration:
+    """The kept calibration of this accompanist on this machine, or a new one, which is kept.
+
+    A folder that cannot be written to costs only the keeping.
+    """
+    folder = cache_folder() if folder is None else folder
+    name = hashlib.sha256(_identity(accompanist).encode()).hexdigest()[:16]
+    path = folder / f"calibration-{name}.json"
+    if not again and (kept := _read(path, _identity(accompanist))) is not None:
+        return kept
+    made = measure(accompanist, progress)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        part.write_text(json.dumps({"format": _FORMAT, **asdict(made)}) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError:
+        pass
+    return made
+
+
+def cache_folder() -> Path:
+    """`LIVEBAND_CACHE`, else `$XDG_CACHE_HOME/liveband`, else `~/.cache/liveband`."""
+    if os.environ.get("LIVEBAND_CACHE"):
+        return Path(os.environ["LIVEBAND_CACHE"])
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "liveband"
+
+
+def _identity(accompanist: Accompanist) -> str:
+    """What the figures hold for: this accompanist, played this way, on this machine."""
+    spec = accompanist.spec
+    runtime = getattr(accompanist, "runtime", type(accompanist).__name__)
+    return f"{spec.name}|{spec.weights_id}|{runtime}|{platform.node()}|{platform.machine()}|{os.cpu_count()}"
+
+
+def _read(path: Path, identity: str) -> Calibration | None:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values.pop("format") != _FORMAT:
+            return None
+        for name in ("step_p50_s", "step_max_s"):
+            values[name] = {int(rows): float(value) for rows, value in values[name].items()}
+        made = Calibration(**values)
+        # Nonsense that parses must not become a promise.
+        sound = made.accompanist == identity and all(
+            0 <= value < 60 for value in (*made.step_max_s.values(), made.wake_max_s)
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return made if sound and made.step_max_s else None

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The worker process: one model, one thread, the sessions it was given, and a deadline for every frame.
+
+`python -m lbserver.engine.worker` is started by the supervisor with a socket and a black box as descriptors. The
+loop allocates little, never logs, and collects garbage only when nobody plays. It keeps no secret from the black
+box: whatever kills it can be told from there.
+"""
+
+import argparse
+import contextlib
+import gc
+import mmap
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from lbserver import backends, wire
+from lbserver.engine import calibrate, moment
+from lbserver.engine.live import Setup
+from lbserver.engine.player import Player
+from lbserver.errors import LiveBandError
+from lbserver.ports import WorkerPort
+from lbserver.protocol.controls import BY_NAME, CONTROLS
+from lbserver.segment import Segment
+from lbserver.timeline import Timing
+
+BOX_BYTES = 4096
+_BOX = struct.Struct(
+    "<QQI"
+)  # heartbeat, nanosecond clock when the step began (0: not in a step), bytes of names
+_IDLE_POLL_MS = 20
+_ACTIVE_S = 2.0  # a front end that wrote so recently is looked at every millisecond
+_COLLECT_S = 10.0
+
+
+def write_box(box: mmap.mmap, beats: int, since_ns: int, sessions: bytes = b"") -> None:
+    """Note what is being done, before it is done."""
+    box[_BOX.size : _BOX.size + len(sessions)] = sessions
+    _BOX.pack_into(box, 0, beats, since_ns, len(sessions))
+
+
+def read_box(box: mmap.mmap) -> tuple[int, int, tuple[str, ...]]:
+    """(heartbeat, when the step began in ns or 0, sessions in it)."""
+    beats, since_ns, length = _BOX.unpack_from(box, 0)
+    names = bytes(box[_BOX.size : _BOX.size + min(length, BOX_BYTES - _BOX.size)])
+    return beats, since_ns, tuple(names.decode("ascii", "replace").split()) if since_ns else ()
+
+
+def timing_to_wire(timing: Timing) -> dict[str, Any]:
+    """A timing as plain values; exact."""
+    return {
+        name: [value.numerator, value.denominator] if isinstance(value, Fraction) else value
+        for name, value in vars(timing).items()
+    }
+
+
+def timing_from_wire(values: dict[str, Any]) -> Timing:
+    """What `timing_to_wire` made."""
+    exact: dict[str, Any] = {n: Fraction(*v) if isinstance(v, list) else v for n, v in values.items()}
+    return Timing(**exact)
+
+
+class _Worker:
+    def __init__(self, control: socket.socket, box: mmap.mmap, player: Player, *, moments: Path) -> None:
+        self.control, self.box, self.player, self.moments = control, box, player, moments
+        self.framer = wire.Framer()
+        self.descriptors: list[int] = []
+        self.segments: dict[str, Segment] = {}
+        self.known: dict[str, dict[str, Any]] = {}
+        self.saved_s: dict[str, float] = {}
+        self.beats = 0
+        self.running = True
+
+    def run(self) -> None:
+        poll = select.poll()
+        poll.register(self.control, select.POLLIN)
+        collected_s = time.monotonic()
+        while self.running:
+            now_s = time.monotonic()
+            self.beats += 1
+            write_box(self.box, self.beats, 0)
+            for name, reason in self.player.listen(now_s):
+                self.close(name)
+                self.send({"type": "ended", "session": name, "code": "bad_message", "reason": reason})
+            batch = self.player.begin(now_s)
+            if batch is not None:
+                names = [s.setup.session for s, on in zip(batch.sessions, batch.active, strict=True) if on]
+                packed = " ".join(names).encode()[: BOX_BYTES - _BOX.size]
+                write_box(self.box, self.beats, time.monotonic_ns(), packed)
+                stems = self.player.compute(batch)
+                self.player.listen(time.monotonic())
+                self.player.finish(batch, stems, time.monotonic())
+                if poll.poll(0):
+                    self.receive()
+                continue
+            active = self.report(now_s)
+            if active:
+                self.autosave(now_s)
+            elif now_s - collected_s > _COLLECT_S:
+                collected_s = now_s
+                gc.collect()
+            if poll.poll(1000 * calibrate.POLL_S if active else _IDLE_POLL_MS):
+                self.receive()
+
+    def report(self, now_s: float) -> bool:
+        """Show that each session is looked after; returns whether anyone plays."""
+        active = False
+        for session in self.player.sessions.values():
+            session.port.beat()
+            active |= now_s - session.seen_s < _ACTIVE_S
+        return active
+
+    def autosave(self, now_s: float) -> None:
+        """Keep the memory of one session that was not kept for a second, if nothing is due soon."""
+        for name, session in self.player.sessions.items():
+            if now_s - self.saved_s[name] < 1.0 or not session.frames:
+                continue
+            if all(other.due_in_s(now_s) > 0.008 for other in self.player.sessions.values()):
+                self.saved_s[name] = now_s
+                with contextlib.suppress(OSError):
+                    write_moment(self.moments / f"{name}.auto", self.moment_of(name))
+            return
+
+    def moment_of(self, name: str) -> bytes:
+        session = self.player.sessions[name]
+        return moment.pack(
+            moment.Moment(
+                model=self.player.accompanist.spec.weights_id,
+                memory=self.player.snapshot(name),
+                controls=dict(session.controls),
+                known=self.known[name],
+            )
+        )
+
+    def receive(self) -> None:
+        data, descriptors, _flags, _address = socket.recv_fds(self.control, 1 << 16, 16)
+        self.descriptors += descriptors
+        if not data:
+            self.running = False  # the server is gone: nobody reads what would be played
+            return
+        for message in self.framer.feed(data):
+            try:
+                answer = self.handle(message)
+            except LiveBandError as error:
+                answer = {"type": "failed", "text": str(error)}
+            except Exception as error:
+                if not backends.is_user_error(error):
+                    raise
+                answer = {"type": "failed", "text": str(error)}
+            self.send({**answer, "id": message["id"]})
+
+    def handle(self, message: dict[str, Any]) -> dict[str, Any]:
+        name = message.get("session", "")
+        match message["type"]:
+            case "open":
+                self.open(name, message)
+            case "replace":
+                segment = self.take_segment()
+                setup = self.setup_of(name, message)
+                self.player.replace(setup, WorkerPort(segment))
+                self.segments.pop(name).close()
+                self.segments[name] = segment
+            case "close":
+                if name in self.player.sessions:
+                    self.close(name)
+            case "set":
+                self.player.sessions[name].set_control(message["control"], message["value"])
+            case "know":
+                self.player.sessions[name].know(message["known"])
+                self.known[name] = merged(self.known[name], message["known"])
+            case "keep":
+                write_moment(Path(message["path"]), self.moment_of(name))
+            case "recall":
+                self.recall(name, Path(message["path"]))
+            case "stop":
+                self.running = False
+        return {"type": "done"}
+
+    def recall(self, name: str, path: Path) -> None:
+        kept = moment.unpack(path.read_bytes(), self.player.accompanist.spec.weights_id)
+        self.player.restore(name, kept.memory)
+        session = self.player.sessions[name]
+        for control, value in kept.controls.items():
+            info = BY_NAME.get(control)
+            if info is not None and info.acts == "model":
+                session.set_control(control, min(max(value, info.minimum), info.maximum))
+
+    def open(self, name: str, message: dict[str, Any]) -> None:
+        segment = self.take_segment()
+        memory = None
+        try:
+            if message.get("moment"):
+                kept = moment.unpack(
+                    Path(message["moment"]).read_bytes(), self.player.accompanist.spec.weights_id
+                )
+                memory = kept.memory
+        except (OSError, LiveBandError):
+            memory = None  # a lost memory is no reason not to play
+        setup = self.setup_of(name, message)
+        try:
+            session = self.player.open(
+                setup, WorkerPort(segment), snapshot=memory, suspect=bool(message.get("suspect"))
+            )
+        except LiveBandError:
+            segment.close()
+            raise
+        for control, value in zip(CONTROLS, setup.controls, strict=True):
+            if control.name in ("gain", "mix"):
+                session.set_control(control.name, value)
+        self.segments[name] = segment
+        self.known[name] = {}
+        self.saved_s[name] = time.monotonic()
+        if message.get("known"):
+            session.know(message["known"])
+            self.known[name] = message["known"]
+        if message.get("resume"):
+            session.resume()
+
+    def setup_of(self, name: str, message: dict[str, Any]) -> Setup:
+        return Setup(
+            session=name,
+            timing=timing_from_wire(message["timing"]),
+            block_samples=message["block_samples"],
+            seed=message["seed"],
+            controls=tuple(message["controls"]),
+        )
+
+    def take_segment(self) -> Segment:
+        descriptor = self.descriptors.pop(0)
+        try:
+            return Segment(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def close(self, name: str) -> None:
+        self.player.close(name)
+        self.segments.pop(name).close()
+        del self.known[name], self.saved_s[name]
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.control.sendall(wire.frame(message))
+
+
+def merged(known: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """What is known after another `know`: later words replace earlier ones."""
+    return {**known, **{name: value for name, value in more.items() if name not in ("type", "id", "session")}}
+
+
+def write_moment(path: Path, data: bytes) -> None:
+    """Write it whole or not at all, for this user only; not synced: it is to outlive a crash, not a power cut."""
+    part = path.with_suffix(path.suffix + ".part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+    part.replace(path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The process's entry; its arguments are the supervisor's business."""
+    parser = argparse.ArgumentParser(prog="lbserver.engine.worker")
+    parser.add_argument("--control", type=int, required=True)
+    parser.add_argument("--box", type=int, required=True)
+    parser.add_argument("--moments", type=Path, required=True)
+    parser.add_argument("--model", default=None)
+    parser.add_argument("--alone", action="store_true")
+    parsed = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
+    control = socket.socket(fileno=parsed.control)
+    box = mmap.mmap(parsed.box, BOX_BYTES)
+    try:
+        accompanist = backends.load(parsed.model)
+        calibration = calibrate.load_or_measure(accompanist)
+    except ValueError as error:
+        if not backends.is_user_error(error):
+            raise
+        control.sendall(wire.frame({"type": "failed", "id": 0, "text": str(error)}))
+        return 1
+    worker = _Worker(control, box, Player(accompanist, alone=parsed.alone), moments=parsed.moments)
+    spec = accompanist.spec
+    budget = calibration.budget
+    worker.send(
+        {
+            "type": "ready",
+            "id": 0,
+            "spec": {**vars(spec), "controls": [vars(one) for one in spec.controls]},
+            "compute_s": budget.compute_s,
+            "margin_s": budget.margin_s,
+            "step_s": {str(rows): value for rows, value in calibration.step_p50_s.items()},
+            "runtime": str(getattr(accompanist, "runtime", "")),
+        }
+    )
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    worker.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
