@@ -239,6 +239,9 @@ class LiveSession:
         segment.store("skipped_frames", self.skipped_frames)
         segment.store_float("queue_age_ms", 1000.0 * self.queue_age_s(now_s))
         segment.store("ladder", self._ladder)
+        tempo, beat = beat_now(self.told, self.port.position, self._rate_hz)
+        segment.store_float("tempo", tempo)
+        segment.store_float("beat", beat)
         segment.store("state", states.NUMBER[self.state])
         self.port.beat()
 
@@ -248,10 +251,6 @@ class LiveSession:
             return 0.0
         behind = self.lane.heard - self.lane.needed_for_next
         return max(0.0, behind / self._rate_hz + now_s - self.seen_s)
-
-    def beat_now(self) -> tuple[float, float]:
-        """(tempo, beat of the bar) at the front end's position."""
-        return beat_now(self.told, self.port.position, self._rate_hz)
 
     # Inside
 

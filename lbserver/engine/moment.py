@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lbserver import chunk, wire
+from lbserver.chunk import MOST_BYTES as MOST_BYTES
 from lbserver.errors import LiveBandError
 
 

@@ -116,6 +116,12 @@ MESSAGES = (
             _str("stem", "what is to be played"),
             _int("seed", 0, 2**31 - 1, required=False),
             _str("model", "default model if absent", required=False),
+            Part(
+                name="resume",
+                kind="bool",
+                required=False,
+                meaning="go on from the memory it had, if it is kept",
+            ),
         ),
     ),
     Message(

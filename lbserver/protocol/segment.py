@@ -99,6 +99,8 @@ SERVER = (
         ("skipped_frames", "Q", "frames not played, to catch up"),
         ("gain", "d", "linear gain of the stem"),
         ("mix", "d", "0 dry to 1 wet"),
+        ("tempo", "d", "tempo the host tells in bpm, NaN if none"),
+        ("beat", "d", "beat of the bar the host tells, from 1, NaN if none"),
     ),
 )
 
