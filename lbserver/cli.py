@@ -20,6 +20,7 @@ from lbserver.bounce import BounceReport, BounceRequest, bounce, plan_anticipati
 from lbserver.conditions import describe, read_knowledge
 from lbserver.demo import DEFAULT_FOLDER, run_demo
 from lbserver.errors import LiveBandError
+from lbserver.transports import serve
 
 USER_ERROR = 2
 
@@ -43,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_demo(commands)
     _add_bounce(commands)
+    serve.add_parser(commands)
     backends.add_model_commands(commands)
     return parser
 
