@@ -2,7 +2,10 @@
 """Audio files as streams of blocks: read with bounded memory, written to a `.part` file, verified, then renamed."""
 
 import contextlib
+import fcntl
 import os
+import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -112,11 +115,12 @@ class AudioWriter:
 
     WAV is written as 32-bit float (RF64 above 4 GB), FLAC with 24 bits, OGG as Vorbis; the latter two hold
     no more than full scale, so louder samples are clipped and counted in `clipped_samples`.
-    Leaving the `with` block unpublished removes the `.part` file.
+    Leaving the `with` block unpublished removes the `.part` file. One that a killed process left is written over;
+    one that another process is writing, or that is a link, is an error.
     """
 
     def __init__(self, path: Path, *, rate_hz: int, channels: int, expected_samples: int = 0) -> None:
-        """Raises LiveBandError. `expected_samples` is a guess that only chooses between WAV and RF64."""
+        """Raises LiveBandError. `expected_samples` is a guess: it chooses RF64 for a long WAV, and asks for room."""
         check_output(path)
         self.path = path
         self.part = path.with_name(path.name + ".part")
@@ -125,18 +129,31 @@ class AudioWriter:
         self.samples = 0
         self.clipped_samples = 0
         form, subtype = _FORMATS[path.suffix.lower()]
-        if form == "WAV" and expected_samples * channels * 4 > _WAV_LIMIT_BYTES:
+        expected_bytes = expected_samples * channels * 4
+        if form == "WAV" and expected_bytes > _WAV_LIMIT_BYTES:
             form = "RF64"
         self._clips = form not in {"WAV", "RF64"}
+        self._checksum = 0
+        if not self._clips:
+            _check_room(path, expected_bytes)
+        self._descriptor = _open_part(self.part, path)
         try:
             self._file = soundfile.SoundFile(
-                self.part, "w", samplerate=rate_hz, channels=channels, subtype=subtype, format=form
+                self._descriptor,
+                "w",
+                samplerate=rate_hz,
+                channels=channels,
+                subtype=subtype,
+                format=form,
+                closefd=False,
             )
             # Float WAV files carry the time of writing beside their peak; without it one take is one file, bit
             # for bit. soundfile has no name for the command (sndfile.h: SFC_SET_ADD_PEAK_CHUNK).
             soundfile._snd.sf_command(self._file._file, 0x1050, soundfile._ffi.NULL, 0)
-        except (soundfile.SoundFileError, OSError, ValueError) as error:
-            self.part.unlink(missing_ok=True)
+        except BaseException as error:  # Ctrl-C too: nobody else knows of the part file yet
+            self._remove_part()
+            if not isinstance(error, soundfile.SoundFileError | OSError | ValueError):
+                raise
             raise LiveBandError(f"cannot write {path} at {rate_hz} Hz: {_reason(error)}") from error
 
     def __enter__(self) -> Self:
@@ -148,7 +165,13 @@ class AudioWriter:
         # A full disk refuses the last bytes too; the file is about to be removed.
         with contextlib.suppress(soundfile.SoundFileError, OSError):
             self._file.close()
-        self.part.unlink(missing_ok=True)
+        self._remove_part()
+
+    def _remove_part(self) -> None:
+        """Once published, a part file of this name is another process's."""
+        if _is_at(self._descriptor, self.part):
+            self.part.unlink(missing_ok=True)
+        os.close(self._descriptor)
 
     def write(self, audio: Audio) -> None:
         """Append [C, T]. Raises LiveBandError when the disk takes no more."""
@@ -157,24 +180,24 @@ class AudioWriter:
             audio = np.clip(audio, -1.0, 1.0)
         try:
             for start in range(0, audio.shape[-1], _WRITE_SAMPLES):
-                block = np.ascontiguousarray(audio[:, start : start + _WRITE_SAMPLES].T)
+                block = np.ascontiguousarray(audio[:, start : start + _WRITE_SAMPLES].T, dtype=np.float32)
                 self._file.write(block)
+                self._checksum = zlib.crc32(block.data, self._checksum)
                 self.samples += len(block)
         # soundfile asserts that all was written: a short write is a full disk.
         except (soundfile.SoundFileError, OSError, AssertionError) as error:
             raise LiveBandError(f"cannot write {self.path}: {_reason(error)}") from error
 
     def finish(self) -> None:
-        """Close, bring to the disk, read back: length, rate, channels and finite samples must be as written."""
+        """Close, bring to the disk, read back: length, rate, channels and, where nothing is lost, each sample."""
+        samples, checksum = 0, 0
         try:
             self._file.close()
-            descriptor = os.open(self.part, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)  # a disk may refuse late
-            finally:
-                os.close(descriptor)
+            os.fsync(self._descriptor)  # a disk may refuse late
             with AudioReader(self.part) as reader:
-                samples = sum(block.shape[-1] for block in reader.blocks())
+                for block in reader.blocks():
+                    samples += block.shape[-1]
+                    checksum = zlib.crc32(np.ascontiguousarray(block.T).data, checksum)
                 found = (reader.rate_hz, reader.channels, samples)
         except (soundfile.SoundFileError, OSError, LiveBandError) as error:
             raise LiveBandError(
@@ -185,6 +208,8 @@ class AudioWriter:
                 f"cannot write {self.path}: wrote {self.samples} samples, {found[2]} can be read back; "
                 "is the disk full?"
             )
+        if not self._clips and checksum != self._checksum:
+            raise LiveBandError(f"cannot write {self.path}: other samples are read back than were written")
 
     def publish(self) -> None:
         """Give the finished file its name, replacing what was there, at once."""
@@ -192,6 +217,50 @@ class AudioWriter:
             self.part.replace(self.path)
         except OSError as error:
             raise LiveBandError(f"cannot write {self.path}: {_reason(error)}") from error
+        # The name must outlive a power cut as well; some file systems cannot be asked to.
+        with contextlib.suppress(OSError):
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+
+def _check_room(path: Path, expected_bytes: int) -> None:
+    free_bytes = shutil.disk_usage(path.parent).free
+    # A header may not know its length, and then says 2^63.
+    if free_bytes < expected_bytes < 2**60:
+        raise LiveBandError(
+            f"cannot write {path}: it needs {expected_bytes / 1e6:.0f} MB, {free_bytes / 1e6:.0f} MB are free"
+        )
+
+
+def _open_part(part: Path, path: Path) -> int:
+    """The part file, empty and locked. The lock tells what a killed process left from what another is writing."""
+    try:
+        while True:
+            descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_at(descriptor, part):  # else it was published or removed before the lock was ours
+                    os.ftruncate(descriptor, 0)
+                    return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+    except BlockingIOError:
+        raise LiveBandError(f"cannot write {path}: another liveband is writing it") from None
+    except OSError as error:
+        raise LiveBandError(f"cannot write {path}: {part.name}: {_reason(error)}") from error
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether the open file is still what the path names."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def _reason(error: BaseException) -> str:

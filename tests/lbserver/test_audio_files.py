@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import os
+import shutil
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from lbserver.audio_files import AudioReader, AudioWriter
+from lbserver.audio_files import BLOCK_SAMPLES, AudioReader, AudioWriter
 from lbserver.channels import to_channels
 from lbserver.errors import LiveBandError
 
@@ -135,3 +138,93 @@ def test_no_time_of_writing_is_in_the_file(tmp_path: Path) -> None:
         writer.finish()
         writer.publish()
     assert b"PEAK" not in (tmp_path / "x.wav").read_bytes()
+
+
+def test_two_writers_of_one_name_do_not_mix(tmp_path: Path) -> None:
+    """Both wrote one part file before: the second says so and touches nothing."""
+    path = tmp_path / "x.wav"
+    first = AudioWriter(path, rate_hz=48000, channels=2)
+    first.write(noise(2, 1000))
+    with pytest.raises(LiveBandError, match=r"x.wav: another liveband is writing it"):
+        AudioWriter(path, rate_hz=48000, channels=2)
+    first.finish()
+    first.publish()
+    # The name is free again: a part file that appears now is another's, and the first leaves it alone.
+    with AudioWriter(path, rate_hz=48000, channels=2) as second:
+        first.__exit__(None, None, None)
+        assert second.part.exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["x.wav"]
+    assert read(path).shape == (2, 1000)
+
+
+def test_what_a_killed_process_left_is_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "x.wav"
+    program = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from lbserver.audio_files import AudioWriter
+with AudioWriter(Path(sys.argv[1]), rate_hz=48000, channels=2) as writer:
+    writer.write(np.zeros((2, 500_000), np.float32))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+    assert (tmp_path / "x.wav.part").stat().st_size > 1_000_000
+    with AudioWriter(path, rate_hz=48000, channels=2) as writer:
+        writer.write(noise(2, 100))
+        writer.finish()
+        writer.publish()
+    assert [p.name for p in tmp_path.iterdir()] == ["x.wav"]
+    assert path.stat().st_size < 2000
+    np.testing.assert_array_equal(read(path), noise(2, 100))
+
+
+def test_a_part_file_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    """In a folder that others may write to, a link in its place would lead to any file of the user's."""
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"years of work")
+    (tmp_path / "x.wav.part").symlink_to(precious)
+    with pytest.raises(LiveBandError, match=r"cannot write .*x.wav: x.wav.part"):
+        AudioWriter(tmp_path / "x.wav", rate_hz=48000, channels=2)
+    assert precious.read_bytes() == b"years of work"
+
+
+def test_a_disk_without_room_is_refused_before_the_first_sample(tmp_path: Path) -> None:
+    free_bytes = shutil.disk_usage(tmp_path).free
+    with pytest.raises(LiveBandError, match=r"needs \d+ MB, \d+ MB are free"):
+        AudioWriter(tmp_path / "x.wav", rate_hz=48000, channels=2, expected_samples=free_bytes)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac"])
+def test_a_disk_that_changes_a_sample_is_noticed(tmp_path: Path, ending: str) -> None:
+    """The length is right and all samples are numbers: only the checksum of a WAV file, or FLAC's own, can tell."""
+    path = tmp_path / f"x.{ending}"
+    with AudioWriter(path, rate_hz=48000, channels=2) as writer:
+        writer.write(noise(2, 50_000))
+        writer._file.close()
+        data = bytearray(writer.part.read_bytes())
+        data[len(data) // 2] ^= 0x10
+        writer.part.write_bytes(data)
+        with pytest.raises(LiveBandError, match=r"cannot write .*: (other samples|it did not read back)"):
+            writer.finish()
+    assert not list(tmp_path.iterdir())
+
+
+def test_hours_that_a_header_claims_are_read_in_blocks(tmp_path: Path) -> None:
+    """A FLAC file of 3 MB may be 4 hours, 11 GB as floats: reading starts at once and keeps one block."""
+    path = tmp_path / "hours.flac"
+    soundfile.write(path, noise(2, 200_000).T, 44100, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    field = int.from_bytes(data[18:26], "big")  # STREAMINFO: the last 36 bits are the number of samples
+    data[18:26] = (field >> 36 << 36 | 4 * 3600 * 44100).to_bytes(8, "big")
+    path.write_bytes(data)
+    tracemalloc.start()
+    with AudioReader(path) as reader:
+        assert reader.frames == 4 * 3600 * 44100
+        assert next(reader.blocks()).shape == (2, BLOCK_SAMPLES)
+        with pytest.raises(LiveBandError, match=r"damaged after"):
+            for _ in reader.blocks():
+                pass
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
