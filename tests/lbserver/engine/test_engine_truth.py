@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Law 1: what is reported is what is measured, to the sample, for every rate, block size and mode."""
+
+import numpy as np
+import pytest
+
+from benchmarks.measure import stage
+from lbserver import testing
+from lbserver.engine.budget import Budget
+from lbserver.engine.virtual import VirtualWorker, run
+from lbserver.timeline import Mode
+
+BUDGET = Budget(compute_s=0.006, margin_s=0.002)
+COST_S = 0.005
+
+
+def measured_and_reported(
+    rate_hz: int, blocks: tuple[int, ...], mode: Mode, frames: int | None, *, hop: int = 1920
+) -> tuple[list[int], float]:
+    """Offsets of all echoes, and what they must be: the header's A*H + L, and one hop for the copying itself."""
+    copy = testing.copy(hop=hop)
+    seat = stage.Seat(rate_hz=rate_hz, blocks=blocks, mode=mode, anticipation_frames=frames)
+    first, every = rate_hz // 7 + 1, rate_hz * 7 // 10 + 123
+    host = stage.front_end("a", seat, copy.spec, BUDGET, stage.impulses(every, first))
+    worker = VirtualWorker(copy, lambda _rows, _now_s: COST_S)
+    session = worker.serve(host)
+    reported = sum(stage.reported_samples(host)) + stage.hop_samples(copy, rate_hz)
+    seconds = 1.6
+    if mode is Mode.BOUNCE:
+        stage.play_offline(host, worker, blocks=int(seconds * rate_hz * len(blocks) / sum(blocks)))
+    else:
+        run([host], [worker], until_s=seconds)
+    heard = host.audio
+    written = range(first, heard.shape[-1] - int(reported) - 256, every)
+    offsets = stage.measured_offsets(heard, written, every)
+    assert len(offsets) >= 2
+    assert (session.late_frames, session.skipped_frames, host.port.missing_samples) == (0, 0, 0)
+    assert host.port.gaps == 0
+    host.close()
+    return offsets, reported
+
+
+def name_of(case: tuple[Mode, int | None]) -> str:
+    mode, frames = case
+    return mode.value if frames is None else f"{mode.value}-A{frames}"
+
+
+@pytest.mark.parametrize("case", stage.MODES, ids=name_of)
+@pytest.mark.parametrize("blocks", [name for name in stage.BLOCKS if name != "1"])
+@pytest.mark.parametrize("rate_hz", stage.RATES_HZ)
+def test_law_1_measured_offset_is_the_reported_one(
+    rate_hz: int, blocks: str, case: tuple[Mode, int | None]
+) -> None:
+    """A wrong PDC figure, or a resampler's delay that shifts the music, shows here."""
+    offsets, reported = measured_and_reported(rate_hz, stage.BLOCKS[blocks], *case)
+    assert offsets == [reported] * len(offsets)
+
+
+@pytest.mark.parametrize("case", [(Mode.LIVE, None), (Mode.ALIGNED, None), (Mode.BOUNCE, 0)], ids=name_of)
+def test_law_1_with_blocks_of_one_sample(case: tuple[Mode, int | None]) -> None:
+    offsets, reported = measured_and_reported(48000, (1,), *case)
+    assert offsets == [reported] * len(offsets)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", stage.MODES, ids=name_of)
+@pytest.mark.parametrize("rate_hz", stage.RATES_HZ)
+def test_law_1_with_blocks_of_one_sample_at_every_rate(rate_hz: int, case: tuple[Mode, int | None]) -> None:
+    offsets, reported = measured_and_reported(rate_hz, (1,), *case)
+    assert offsets == [reported] * len(offsets)
+
+
+@pytest.mark.parametrize("hop", [960, 1440, 480])
+def test_law_1_at_other_hops(hop: int) -> None:
+    """The timeline must not know the default model's 40 ms."""
+    for rate_hz in (44100, 48000):
+        offsets, reported = measured_and_reported(rate_hz, (256,), Mode.LIVE, None, hop=hop)
+        assert offsets == [reported] * len(offsets)
+
+
+@pytest.mark.parametrize("mode", [Mode.LIVE, Mode.ALIGNED, Mode.MANUAL])
+def test_every_sample_comes_back_at_its_place(mode: Mode) -> None:
+    """Not the impulse alone: at the model's rate the whole recording is there bit for bit, shifted as reported."""
+    copy = testing.copy()
+    seat = stage.Seat(blocks=stage.RANDOM_BLOCKS, mode=mode, anticipation_frames=3)
+    source = stage.noise(3)
+    host = stage.front_end("a", seat, copy.spec, BUDGET, source)
+    worker = VirtualWorker(copy, lambda _rows, _now_s: COST_S)
+    worker.serve(host)
+    run([host], [worker], until_s=2.0)
+    shift = int(sum(stage.reported_samples(host)) + stage.hop_samples(copy, 48000))
+    heard = host.audio
+    assert not heard[:, :shift].any()
+    np.testing.assert_array_equal(heard[:, shift:], source(0, heard.shape[-1] - shift))
+    host.close()
