@@ -268,5 +268,6 @@ def _reason(error: BaseException) -> str:
         return "the disk is full"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    text = " ".join(str(error).split())
-    return text.split(": ", 1)[-1].rstrip(".").lower() if text else "the disk is full"
+    text = " ".join(str(error).split()).split(": ", 1)[-1].rstrip(".").lower()
+    # libsndfile keeps the system's reason to itself.
+    return "the disk refuses it; is it full?" if text in {"", "system error"} else text

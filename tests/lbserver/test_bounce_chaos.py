@@ -6,6 +6,8 @@ LIVEBAND_CHAOS_ROUNDS=50 stops it that often; LIVEBAND_CHAOS_SEED chooses the mo
 
 import os
 import random
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -136,3 +138,22 @@ def test_what_a_killed_bounce_left_is_gone_after_the_next(whole: Undisturbed, tm
     assert parts(tmp_path) == ["o_bass.wav.part", "o_mix.wav.draft.wav.part", "o_mix.wav.part"]
     assert start(whole.song, tmp_path).wait(120) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac"])
+def test_a_disk_of_one_megabyte_that_fills_up(whole: Undisturbed, tmp_path: Path, ending: str) -> None:
+    """A real full disk, ENOSPC and all: a file system of its own in a name space of its own."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o size=1m none "$0" && exec "$@"', str(disk)]
+    if shutil.which("unshare") is None:
+        pytest.skip("unshare is not installed")
+    if subprocess.run([*mounted, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no name spaces for this user")
+    bounce = [sys.executable, "-m", "lbserver", "bounce", str(whole.song), "-o", str(disk / f"o.{ending}")]
+    command = f"{shlex.join(bounce)} --stem bass --model test:copy --quiet; echo $?; ls -A {disk}"
+    done = subprocess.run([*mounted, "sh", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout == "2\n", "an exit code of 2, and nothing left"
+    assert done.stderr.startswith(f"liveband: error: cannot write {disk}/o.{ending}: ")
+    assert done.stderr.count("\n") == 1
+    assert "full?" in done.stderr or "are free" in done.stderr
