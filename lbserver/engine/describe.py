@@ -31,9 +31,7 @@ def spec_from_map(values: Mapping[str, Any]) -> Spec:
 
     Raises LiveBandError naming the field that is missing or out of range.
     """
-    made: dict[str, Any] = {
-        name: _whole(values, name, low, high) for name, (low, high) in _RANGES.items()
-    }
+    made: dict[str, Any] = {name: _whole(values, name, low, high) for name, (low, high) in _RANGES.items()}
     for name in ("name", "recipe", "weights_id"):
         made[name] = _text(values.get(name), name)
     for name in ("stems", "conditions"):

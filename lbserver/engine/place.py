@@ -12,9 +12,20 @@ class Place(Protocol):
     when it ended one itself.
     """
 
-    up: bool
-    reason: str
-    restarts: int
+    @property
+    def up(self) -> bool:
+        """Whether sessions can be played there now."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why not."""
+        ...
+
+    @property
+    def restarts(self) -> int:
+        """Times it was lost and came back."""
+        ...
 
     @property
     def ready(self) -> Ready | None:

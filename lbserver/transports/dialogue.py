@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 from lbserver import __version__
+from lbserver.engine.describe import description
 from lbserver.engine.hub import Hub, HubError, Opened, Peer
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol.messages import MessageError, check
@@ -95,6 +96,11 @@ async def _answer(hub: Hub, peer: Peer, message: dict[str, Any]) -> tuple[dict[s
             return {"type": "closed", "session": session, "reason": "asked to"}, None
         case "ping":
             return {"type": "pong"}, None
+        case "describe":
+            ready = hub.ready
+            if message.get("model", ready.spec.name) != ready.spec.name:
+                raise HubError("unknown_model", f"this server plays {ready.spec.name}")
+            return description(ready.spec.name, ready.spec, ready.budget), None
     raise HubError("unknown_message", f"{message['type']} is not for this connection")
 
 

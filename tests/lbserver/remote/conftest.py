@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A hub whose band plays in the same loop, so that servers and their clients can be looked at side by side."""
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lbserver import testing
+from lbserver.engine import moment
+from lbserver.engine.budget import Budget
+from lbserver.engine.hub import Hub, HubConfig
+from lbserver.engine.live import Setup
+from lbserver.engine.player import Player
+from lbserver.engine.supervisor import Ready, WorkerError
+from lbserver.engine.worker import merged, timing_from_wire, write_moment
+from lbserver.errors import LiveBandError
+from lbserver.ports import WorkerPort
+from lbserver.segment import Segment
+
+_BUDGET = Budget(compute_s=0.02, margin_s=0.01)
+
+
+class HerePlace:
+    """A place to play in this process: the real player on the real clock, without a process around it."""
+
+    number = 0
+    restarts = 0
+    reason = ""
+    up = False
+    pid = None
+
+    def __init__(self, accompanist, *, budget=_BUDGET, on_ended=None):
+        self.accompanist, self.budget = accompanist, budget
+        self.player = Player(accompanist, alone=True)
+        self.segments = {}
+        self.known = {}
+        self.messages = []
+        self.on_ended = on_ended
+        self._task = None
+
+    @property
+    def ready(self):
+        return Ready(spec=self.accompanist.spec, budget=self.budget, step_s={1: 0.001}, runtime="here")
+
+    async def start(self):
+        self.up = True
+        self._task = asyncio.create_task(self._play())
+        return self.ready
+
+    async def stop(self):
+        self.up = False
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        for name in list(self.segments):
+            self._close(name)
+
+    async def request(self, message, descriptor=None):
+        self.messages.append(message)
+        name = message["session"]
+        try:
+            match message["type"]:
+                case "open" | "replace":
+                    segment = Segment(descriptor)
+                    setup = Setup(
+                        session=name,
+                        timing=timing_from_wire(message["timing"]),
+                        block_samples=message["block_samples"],
+                        seed=message["seed"],
+                        controls=tuple(message["controls"]),
+                    )
+                    if message["type"] == "replace":
+                        self.player.replace(setup, WorkerPort(segment))
+                        self.segments.pop(name).close()
+                    else:
+                        session = self.player.open(setup, WorkerPort(segment))
+                        if message.get("known"):
+                            session.know(message["known"])
+                        if message.get("resume"):
+                            session.resume()
+                    self.segments[name] = segment
+                    self.known[name] = message.get("known") or {}
+                case "close":
+                    self._close(name)
+                case "set":
+                    self.player.sessions[name].set_control(message["control"], message["value"])
+                case "know":
+                    self.player.sessions[name].know(message["known"])
+                    self.known[name] = merged(self.known[name], message["known"])
+                case "keep":
+                    spec = self.accompanist.spec
+                    kept = moment.Moment(
+                        model=spec.weights_id, memory=self.player.snapshot(name), controls={}, known={}
+                    )
+                    write_moment(Path(message["path"]), moment.pack(kept))
+                case "recall":
+                    spec = self.accompanist.spec
+                    kept = moment.unpack(Path(message["path"]).read_bytes(), spec.weights_id)
+                    self.player.restore(name, kept.memory)
+        except LiveBandError as error:
+            raise WorkerError(str(error)) from None
+        return {"type": "done"}
+
+    def _close(self, name):
+        if name in self.segments:
+            self.player.close(name)
+            self.segments.pop(name).close()
+
+    async def _play(self):
+        while True:
+            for name, reason in self.player.listen(time.monotonic()):
+                self._close(name)
+                self.on_ended(name, "bad_message", reason)
+            batch = self.player.begin(time.monotonic())
+            if batch is None:
+                await asyncio.sleep(0.001)
+                continue
+            self.player.finish(batch, self.player.compute(batch), time.monotonic())
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def make_hub(tmp_path):
+    """`async with make_hub(place) as hub`, with folders of its own."""
+    count = iter(range(100))
+
+    @contextlib.asynccontextmanager
+    async def make(*places, **config):
+        folder = tmp_path / f"hub-{next(count)}"
+        (folder / "moments").mkdir(parents=True)
+        hub = Hub(HubConfig(moments=folder / "moments", kept=folder / "kept", **config))
+        for place in places:
+            if isinstance(place, HerePlace):
+                place.on_ended = hub.on_ended
+        await hub.start(list(places))
+        try:
+            yield hub
+        finally:
+            await hub.stop()
+
+    return make
+
+
+@pytest.fixture
+def here():
+    """`here(hop=..., ...)`: a place that copies what it hears."""
+    return lambda budget=_BUDGET, **spec: HerePlace(testing.copy(**spec), budget=budget)
+
+
+@pytest.fixture
+def noise():
+    """`noise(channels, samples)`: seeded, far from repeating itself, so that an offset can be found in it."""
+
+    def make(channels, samples, seed=5):
+        rng = np.random.default_rng(seed)
+        return (0.25 * rng.standard_normal((channels, samples))).astype(np.float32)
+
+    return make
+
+
+@pytest.fixture
+def offset_of():
+    """`offset_of(mix, out)`: by how many samples `out` [T] is `mix` [T] later, and the largest difference there."""
+
+    def find(mix, out):
+        size = 1 << (len(mix) + len(out)).bit_length()
+        spectrum = np.fft.rfft(out, size) * np.conj(np.fft.rfft(mix, size))
+        offset = int(np.argmax(np.fft.irfft(spectrum, size)))
+        offset = offset if offset < size // 2 else offset - size
+        return offset
+
+    return find
