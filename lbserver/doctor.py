@@ -20,12 +20,13 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from lbserver import __version__, backends, rundir, top
+from lbserver import __version__, backends, rundir
 from lbserver.accompanist import Accompanist
 from lbserver.checks import machine, playing, surroundings
 from lbserver.checks.finding import LEVELS, Finding
 from lbserver.checks.playing import RuntimeFigure
 from lbserver.checks.surroundings import Device, Devices
+from lbserver.connection import Connection
 from lbserver.engine.calibrate import load_or_measure
 from lbserver.engine.stream import batch_conditions
 from lbserver.errors import LiveBandError
@@ -264,8 +265,8 @@ def _server() -> Iterable[Finding]:
     fault = ""
     if server is not None:
         try:
-            with closing(top.Connection(server)) as line:
-                sessions = line.snapshot().sessions
+            with closing(Connection(server, "doctor")) as line:
+                sessions = line.ask("session_list", "sessions")["sessions"]
         except LiveBandError as error:
             fault = str(error)
     yield from surroundings.check_server(server, sessions=sessions, error=fault)

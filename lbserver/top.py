@@ -3,10 +3,8 @@
 
 import argparse
 import json
-import socket
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Any
@@ -18,16 +16,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lbserver import __version__
+from lbserver.connection import Connection, ServerGoneError, connected
 from lbserver.errors import LiveBandError
 from lbserver.logs import shown
-from lbserver.protocol import MAJOR, MINOR
-from lbserver.protocol.messages import MessageError, check
-from lbserver.rundir import ServerInfo, find_server
-from lbserver.wire import Framer, frame
+from lbserver.rundir import ServerInfo
 
-NO_SERVER = "no server runs here: start one with `liveband serve`"
-_PATIENCE_S = 2.0
 _BAR_CELLS = 10
 _FRESH_S = 5.0  # how long a count that rose stands out
 
@@ -57,77 +50,19 @@ class Snapshot:
     taken: float = field(default_factory=time.time)
 
 
-class ServerGoneError(LiveBandError):
-    """The server closed the connection or does not answer."""
-
-
-class Connection:
-    """A monitor's line to a server: one question at a time, answered within two seconds.
-
-    Raises ServerGoneError from every method when the server is gone, LiveBandError when it refuses.
-    """
-
-    def __init__(self, server: ServerInfo) -> None:
-        self.server = server
-        self._framer = Framer()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(_PATIENCE_S)
-        self._messages: Iterator[Any] = iter(())
-        try:
-            self._socket.connect(server.socket)
-            hello = {"type": "hello", "major": MAJOR, "minor": MINOR, "client": f"top {__version__}"}
-            self.welcome = self._ask(hello, "welcome")
-        except BaseException as error:
-            self._socket.close()
-            if isinstance(error, OSError):
-                raise ServerGoneError(f"the server (pid {server.pid}) does not answer: {error}") from None
-            raise
-
-    def snapshot(self) -> Snapshot:
-        """What is so now."""
-        answer = self._ask({"type": "sessions"}, "session_list")
-        return Snapshot(
-            server=self.server,
-            name=shown(self.welcome["server"]),
-            model=shown(self.welcome["model"]),
-            sessions={
-                shown(name, 64): status
-                for name, status in answer["sessions"].items()
-                if isinstance(status, Mapping)
-            },
-        )
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def _ask(self, question: Mapping[str, Any], wanted: str) -> dict[str, Any]:
-        try:
-            self._socket.sendall(frame(question))
-            deadline = time.monotonic() + _PATIENCE_S
-            while time.monotonic() < deadline:
-                for message in self._messages:
-                    answer, _unknown = check(message, "out")
-                    if answer["type"] == "error":
-                        raise LiveBandError(f"the server refuses: {shown(answer['text'], 200)}")
-                    if answer["type"] == wanted:
-                        return answer
-                data = self._socket.recv(1 << 16)
-                if not data:
-                    raise ServerGoneError(f"the server (pid {self.server.pid}) has gone")
-                self._messages = self._framer.feed(data)
-        except MessageError as error:
-            raise LiveBandError(f"the server's answer is not understood: {error}") from None
-        except OSError as error:
-            raise ServerGoneError(f"the server (pid {self.server.pid}) does not answer: {error}") from None
-        raise ServerGoneError(f"the server (pid {self.server.pid}) does not answer")
-
-
-def connect() -> Connection:
-    """A line to the server that runs here. Raises LiveBandError when none does."""
-    server = find_server()
-    if server is None:
-        raise ServerGoneError(NO_SERVER)
-    return Connection(server)
+def look(line: Connection) -> Snapshot:
+    """What is so now. Raises as the connection does."""
+    answer = line.ask("session_list", "sessions")
+    return Snapshot(
+        server=line.server,
+        name=shown(line.welcome["server"]),
+        model=shown(line.welcome["model"]),
+        sessions={
+            shown(name, 64): status
+            for name, status in answer["sessions"].items()
+            if isinstance(status, Mapping)
+        },
+    )
 
 
 class Rises:
@@ -190,22 +125,22 @@ def run(parsed: argparse.Namespace) -> int:
         raise LiveBandError(f"--interval {parsed.interval:g} is out of range: 0.05 to 60 seconds")
     console = Console()
     if parsed.json or parsed.once:
-        with closing(connect()) as line:
-            snapshot = line.snapshot()
+        with connected("top") as line:
+            snapshot = look(line)
         if parsed.json:
             print(json.dumps(as_json(snapshot)))
         else:
             console.print(render(snapshot))
         return 0
-    with closing(connect()):
+    with connected("top"):
         pass  # say that nothing runs before the screen is taken
     rises, waiting = Rises(), "waiting for the server"
     with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
         while True:
             try:
-                with closing(connect()) as line:
+                with connected("top") as line:
                     while True:
-                        live.update(render(line.snapshot(), rises, hint="Ctrl-C to leave"), refresh=True)
+                        live.update(render(look(line), rises, hint="Ctrl-C to leave"), refresh=True)
                         time.sleep(parsed.interval)
             except ServerGoneError as error:
                 live.update(Text(f" {error}\n {waiting}; Ctrl-C to leave", style="yellow"), refresh=True)

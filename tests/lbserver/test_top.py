@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from lbserver.connection import Connection, RefusedError, ServerGoneError, connect
 from lbserver.errors import LiveBandError
 from lbserver.protocol.status import STATUS
 from lbserver.rundir import ServerInfo, open_run_directory
-from lbserver.top import Connection, Rises, ServerGoneError, Snapshot, add_parser, connect, render
+from lbserver.top import Rises, Snapshot, add_parser, look, render
 from lbserver.wire import Framer, frame
 
 NAN = float("nan")
@@ -61,7 +62,8 @@ def server(monkeypatch: pytest.MonkeyPatch, path: Path, answer: Answer) -> Itera
                 for message in framer.feed(data):
                     replies = answer(message)
                     for reply in replies:
-                        line.sendall(reply if isinstance(reply, bytes) else frame(reply))
+                        answers = {"id": message["id"]} if reply is replies[-1] else {}
+                        line.sendall(reply if isinstance(reply, bytes) else frame(reply | answers))
                     if not replies:
                         return
 
@@ -93,7 +95,7 @@ def sessions(**named: dict[str, Any]) -> Answer:
     def answer(message: dict[str, Any]) -> list[Any]:
         if message["type"] == "hello":
             return [WELCOME]
-        return [{"type": "session_list", "sessions": named}]
+        return [{"type": "closed", "session": "x", "reason": ""}, {"type": "session_list", "sessions": named}]
 
     return answer
 
@@ -156,15 +158,15 @@ def test_server_that_leaves_or_refuses(monkeypatch: pytest.MonkeyPatch, tmp_path
 
     with (
         server(monkeypatch, tmp_path, leaves),
-        closing(connect()) as line,
+        closing(connect("test")) as line,
         pytest.raises(ServerGoneError, match="has gone"),
     ):
-        line.snapshot()
+        look(line)
     with (
         server(monkeypatch, tmp_path, refuses),
-        pytest.raises(LiveBandError, match="refuses: another major version"),
+        pytest.raises(RefusedError, match="another major version"),
     ):
-        connect()
+        connect("test")
 
 
 @pytest.mark.parametrize(
@@ -182,14 +184,18 @@ def test_answer_that_makes_no_sense_is_an_error_not_a_crash(
     def answer(message: dict[str, Any]) -> list[Any]:
         return [WELCOME] if message["type"] == "hello" else [reply]
 
-    with server(monkeypatch, tmp_path, answer), closing(connect()) as line, pytest.raises(LiveBandError):
-        line.snapshot()
+    with (
+        server(monkeypatch, tmp_path, answer),
+        closing(connect("test")) as line,
+        pytest.raises(LiveBandError),
+    ):
+        look(line)
 
 
 def test_dead_socket_is_a_server_that_is_gone(tmp_path: Path) -> None:
     info = ServerInfo(pid=42, major=1, minor=0, socket=str(tmp_path / "none"))
     with pytest.raises(ServerGoneError, match="pid 42"):
-        Connection(info)
+        Connection(info, "test")
 
 
 def test_screen_tells_latency_trouble_and_why() -> None:
