@@ -79,10 +79,16 @@ def test_what_is_kept_is_read_and_listed(tmp_path: Path) -> None:
             assert file.read() == data
     write_atomically(root, "a-b_c.d", ".moment", b"x")
     write_atomically(root, "other", ".preset", b"x")
+    (root / "a:b.moment").touch()  # no name of ours: it could not be opened
     assert names(root, ".moment") == ("Take 2", "a-b_c.d")
     assert root.stat().st_mode & 0o777 == 0o700
     assert (root / "Take 2.moment").stat().st_mode & 0o777 == 0o600
-    assert sorted(p.name for p in root.iterdir()) == ["Take 2.moment", "a-b_c.d.moment", "other.preset"]
+    assert sorted(p.name for p in root.iterdir()) == [
+        "Take 2.moment",
+        "a-b_c.d.moment",
+        "a:b.moment",
+        "other.preset",
+    ]
 
 
 names_to_try = st.one_of(
