@@ -18,17 +18,18 @@ from lbserver import testing
 from lbserver.accompanist import Accompanist, Audio, Conditions, Control, Spec
 from lbserver.errors import LiveBandError
 
-_MOST_ROWS = 1024  # a snapshot that claims more is damaged
-
 
 class TorchAccompanist:
     """An lbmodels accompanist seen through the engine's contract: numpy in, numpy out, one thread."""
+
+    runtime = "torch"
 
     def __init__(self, model: Any) -> None:
         # One worker, one thread: a second made every small step slower.
         self._torch = importlib.import_module("torch")
         self._torch.set_num_threads(1)
         self._states = importlib.import_module("lbmodels.streaming.state")
+        self._snapshots = importlib.import_module("lbmodels.runtime.snapshot")
         self._model = model
         self.spec = adapt_spec(model.spec)
 
@@ -47,19 +48,62 @@ class TorchAccompanist:
                 state,
                 torch.from_numpy(active),
             )
-            return np.asarray(stem.cpu().numpy(), np.float32), state
+            audio = np.asarray(stem.cpu().numpy(), np.float32)
+            return np.where(active[:, None, None], audio, np.float32(0.0)), state
+
+    def join(self, states: Sequence[Any]) -> Any:
+        if len(states) == 1:
+            return states[0]
+        with self._torch.inference_mode():
+            return self._states.map_tensors(lambda *rows: self._torch.cat(rows), *states)
+
+    def row(self, state: Any, index: int) -> Any:
+        with self._torch.inference_mode():
+            return self._states.map_tensors(lambda tensor: tensor[index : index + 1].clone(), state)
 
     def snapshot(self, state: Any) -> bytes:
-        # lbmodels restores into a state of the same batch, so the number of rows goes first.
+        # lbmodels restores into a state of the same batch, so the number of rows goes with it.
         rows = next(tensor for _name, tensor in self._states.named_tensors(state)).shape[0]
-        return int(rows).to_bytes(4, "little") + bytes(self._states.to_bytes(state))
+        return self._snapshots.sealed(
+            self._states.to_bytes(state),
+            weights_id=self.spec.weights_id,
+            runtime=self.runtime,
+            rows=int(rows),
+        )
 
     def restore(self, snapshot: bytes) -> Any:
-        rows = int.from_bytes(snapshot[:4], "little")
-        if len(snapshot) < 4 or not 1 <= rows <= _MOST_ROWS:
-            raise LiveBandError(f"these bytes are not a state of {self.spec.name}")
+        saved = self._snapshots.opened(snapshot, weights_id=self.spec.weights_id)
         with self._torch.inference_mode():
-            return self._states.from_bytes(snapshot[4:], self._model.init_state([0] * rows))
+            return self._states.from_bytes(saved.body, self._model.init_state([0] * saved.rows))
+
+
+class GraphAccompanist:
+    """An exported graph (lbmodels.runtime) seen through the engine's contract; it is numpy already."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.runtime = str(model.runtime)
+        self.spec = adapt_spec(model.spec)
+
+    def init_state(self, seeds: Sequence[int]) -> Any:
+        return self._model.init_state(seeds)
+
+    def step(
+        self, mix: Audio, conditions: Conditions, state: Any, active: NDArray[np.bool_]
+    ) -> tuple[Audio, Any]:
+        return self._model.step(mix, conditions, state, active)
+
+    def join(self, states: Sequence[Any]) -> Any:
+        return self._model.join(states)
+
+    def row(self, state: Any, index: int) -> Any:
+        return self._model.row(state, index)
+
+    def snapshot(self, state: Any) -> bytes:
+        return bytes(self._model.snapshot(state))
+
+    def restore(self, snapshot: bytes) -> Any:
+        return self._model.restore(snapshot)
 
 
 def adapt_spec(spec: Any) -> Spec:
@@ -72,8 +116,12 @@ def adapt_spec(spec: Any) -> Spec:
     return Spec(**values)
 
 
-def load(name: str | None = None) -> Accompanist:
+def load(name: str | None = None, runtime: str = "auto") -> Accompanist:
     """An accompanist by name or path; None is the default model, `test:copy` and the like need no torch.
+
+    `runtime` is `torch`, a graph engine of `lbmodels.runtime.library`, or `auto`: what $LIVEBAND_RUNTIME says,
+    else the quickest that is installed and can run the model. The first time a model runs on a graph engine it
+    is exported, once.
 
     Raises LiveBandError, or lbmodels' own LiveBandModelError: see `is_user_error`.
     """
@@ -82,15 +130,31 @@ def load(name: str | None = None) -> Accompanist:
             raise LiveBandError(f"unknown model {name!r}: test accompanists are {', '.join(testing.BY_NAME)}")
         return testing.BY_NAME[name]()
     try:
-        zoo = importlib.import_module("lbmodels.zoo")
+        graph = importlib.import_module("lbmodels.runtime.library").open_model(name, runtime)
+        if graph is not None:
+            return GraphAccompanist(graph)
+        return TorchAccompanist(importlib.import_module("lbmodels.zoo").load(name))
     except ImportError as error:
         raise LiveBandError(f"the models cannot be loaded: {' '.join(str(error).split())}") from error
-    return TorchAccompanist(zoo.load(name))
 
 
 def models() -> list[Any]:
-    """Cards of the models that are installed (lbmodels.zoo.ModelCard)."""
-    return list(importlib.import_module("lbmodels.zoo").available())
+    """Cards of the models that are installed (lbmodels.catalog.ModelCard)."""
+    return list(importlib.import_module("lbmodels.catalog").available())
+
+
+def verify_weights() -> dict[str, bool]:
+    """Which of the shipped weights are there and as their manifest says, by file name.
+
+    Raises lbmodels' LiveBandModelError when there is no folder of weights at all.
+    """
+    catalog = importlib.import_module("lbmodels.catalog")
+    folder, right = catalog.weights_folder(), {}
+    for card in catalog.available():
+        for file, digest in card.sha256.items():
+            path = folder / file
+            right[file] = path.is_file() and catalog.sha256(path) == digest
+    return right
 
 
 def is_user_error(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 
 import importlib.util
 import os
+import tempfile
 from pathlib import Path
 
 # Before anything imports numpy or torch: bit-exact comparisons and a shared machine both want one thread.
@@ -36,6 +37,14 @@ def _can_render() -> bool:
     except (ImportError, OSError):
         return False
     return True
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Exported graphs are kept between runs, away from the user's own: making one takes some 15 s."""
+    kept = getattr(config, "cache", None)
+    folder = kept.mkdir("liveband") if kept is not None else Path(tempfile.mkdtemp(prefix="liveband-test-"))
+    os.environ["LIVEBAND_CACHE"] = str(folder)
+    os.environ.pop("LIVEBAND_RUNTIME", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,3 +4,7 @@
 
 class LiveBandModelError(ValueError):
     """One line that says what was wrong and what is accepted."""
+
+
+class NotExportableError(LiveBandModelError):
+    """The model does something that a graph engine cannot do: it runs on torch alone."""

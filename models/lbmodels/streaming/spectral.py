@@ -104,9 +104,9 @@ class StftBackEnd(nn.Module):
 
     def step(self, x: Tensor, state: BackState, active: Tensor) -> tuple[Tensor, BackState]:
         audio = self._overlap_add(x)
-        ready = audio[..., : self.hop].clone()
         overlap = min(self.hop, self.delay_samples)
-        ready[..., :overlap] += state.tail[..., :overlap]
+        begun = audio[..., :overlap] + state.tail[..., :overlap]
+        ready = torch.cat([begun, audio[..., overlap : self.hop]], dim=-1)
         tail = F.pad(state.tail[..., self.hop :], (0, overlap)) + audio[..., self.hop :]
         return ready, BackState(select(active, tail, state.tail))
 

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes an ONNX graph one operation at a time; what was said before, or says nothing, is not said again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import helper, numpy_helper
+from torch import Tensor
+
+OPSET = 20
+BATCH = None
+"""How the batch is written in shapes."""
+
+Shape = tuple[int | None, ...]
+
+ONNX_TYPES = {
+    torch.float32: onnx.TensorProto.FLOAT,
+    torch.float64: onnx.TensorProto.DOUBLE,
+    torch.int64: onnx.TensorProto.INT64,
+    torch.int32: onnx.TensorProto.INT32,
+    torch.bool: onnx.TensorProto.BOOL,
+    torch.uint8: onnx.TensorProto.UINT8,
+}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor of the graph. Its `shape` may hold 1 where a broadcast stands for more."""
+
+    name: str
+    shape: Shape
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True)
+class _Node:
+    op: str
+    inputs: tuple[str, ...]
+    attributes: dict[str, Any]
+
+
+Operand = Value | Tensor
+
+
+def broadcast(*shapes: Shape) -> Shape:
+    """The shape of an elementwise operation on tensors of these shapes."""
+    rank = max(map(len, shapes))
+    result: list[int | None] = []
+    for sizes in zip(*((1,) * (rank - len(s)) + s for s in shapes), strict=True):
+        wide = {size for size in sizes if size != 1}
+        if len(wide) > 1:
+            raise ValueError(f"shapes {shapes} do not go together")
+        result.append(wide.pop() if wide else 1)
+    return tuple(result)
+
+
+class Builder:
+    """Collects nodes and constants. Equal operations on equal inputs are made once."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self.inputs: list[onnx.ValueInfoProto] = []
+        self.outputs: list[onnx.ValueInfoProto] = []
+        self._made: dict[Any, tuple[str, ...]] = {}
+        self._by_output: dict[str, _Node] = {}
+        self._count = 0
+
+    def input(self, name: str, shape: Shape, dtype: torch.dtype) -> Value:
+        self.inputs.append(_declared(name, shape, dtype))
+        return Value(name, shape, dtype)
+
+    def output(self, name: str, value: Value) -> None:
+        """Give a value to the caller under a name."""
+        self.nodes.append(helper.make_node("Identity", [value.name], [name]))
+        self.outputs.append(_declared(name, value.shape, value.dtype))
+
+    def constant(self, tensor: Tensor | np.ndarray[Any, Any]) -> Value:
+        array = tensor.detach().cpu().numpy() if isinstance(tensor, Tensor) else tensor
+        array = np.ascontiguousarray(array)
+        key = ("constant", array.dtype.str, array.shape, array.tobytes())
+        if key not in self._made:
+            self._made[key] = (self._new_name("c"),)
+            self.constants.append(numpy_helper.from_array(array, self._made[key][0]))
+        return Value(self._made[key][0], tuple(array.shape), torch.from_numpy(array[..., :0].copy()).dtype)
+
+    def raw(
+        self, op: str, inputs: Sequence[str], *, outputs: int = 1, domain: str = "", **attributes: Any
+    ) -> tuple[str, ...]:
+        """Append a node; "" is an input left out."""
+        key = (op, tuple(inputs), repr(sorted(attributes.items())), outputs)
+        if key not in self._made:
+            names = tuple(self._new_name(op.lower()) for _ in range(outputs))
+            self.nodes.append(
+                helper.make_node(op, list(inputs), list(names), domain=domain or None, **attributes)
+            )
+            self._made[key] = names
+            for name in names:
+                self._by_output[name] = _Node(op, tuple(inputs), attributes)
+        return self._made[key]
+
+    def made_by(self, value: Value) -> _Node | None:
+        """The node that made a value; None for inputs and constants."""
+        return self._by_output.get(value.name)
+
+    def value(self, operand: Operand) -> Value:
+        return operand if isinstance(operand, Value) else self.constant(operand)
+
+    def elementwise(self, op: str, dtype: torch.dtype, *operands: Operand, **attributes: Any) -> Value:
+        """An operation that broadcasts."""
+        values = [self.value(operand) for operand in operands]
+        (name,) = self.raw(op, [value.name for value in values], **attributes)
+        return Value(name, broadcast(*(value.shape for value in values)), dtype)
+
+    def cast(self, operand: Operand, dtype: torch.dtype) -> Operand:
+        if operand.dtype == dtype:
+            return operand
+        if isinstance(operand, Tensor):
+            return operand.to(dtype)
+        (name,) = self.raw("Cast", [operand.name], to=ONNX_TYPES[dtype])
+        return Value(name, operand.shape, dtype)
+
+    def reshape(self, x: Value, shape: Shape) -> Value:
+        """At most one size may be the batch, or a multiple of it."""
+        if x.shape == shape:
+            return x
+        if sum(size is BATCH for size in shape) > 1:
+            raise ValueError(f"cannot tell the batch's axis in {shape}")
+        source = x.name
+        before = self.made_by(x)
+        if before is not None and before.op == "Reshape":
+            source = before.inputs[0]
+        sizes = self.integers([-1 if size is BATCH else size for size in shape])
+        return Value(self.raw("Reshape", [source, sizes.name])[0], shape, x.dtype)
+
+    def integers(self, values: Sequence[int]) -> Value:
+        return self.constant(np.asarray(values, np.int64))
+
+    def transpose(self, x: Value, order: Sequence[int]) -> Value:
+        """Axes in another order; no data moves if only axes of size 1 do."""
+        order = list(order)
+        shape = tuple(x.shape[axis] for axis in order)
+        kept = [axis for axis in order if x.shape[axis] != 1]
+        if kept == sorted(kept):
+            return self.reshape(x, shape)
+        before = self.made_by(x)
+        source = x.name
+        if before is not None and before.op == "Transpose":
+            source = before.inputs[0]
+            order = [before.attributes["perm"][axis] for axis in order]
+            if order == sorted(order):
+                return Value(source, shape, x.dtype)
+        return Value(self.raw("Transpose", [source], perm=order)[0], shape, x.dtype)
+
+    def slice(self, x: Value, axis: int, start: int, end: int) -> Value:
+        size = x.shape[axis]
+        if size is BATCH:
+            raise ValueError("the batch is never cut")
+        if start == 0 and end >= size:
+            return x
+        bounds = [self.integers([number]).name for number in (start, end, axis)]
+        shape = (*x.shape[:axis], min(end, size) - start, *x.shape[axis + 1 :])
+        return Value(self.raw("Slice", [x.name, *bounds])[0], shape, x.dtype)
+
+    def take(self, x: Value, axis: int, index: int) -> Value:
+        """One entry of an axis, which goes."""
+        shape = (*x.shape[:axis], *x.shape[axis + 1 :])
+        before = self.made_by(x)
+        if before is not None and before.op == "Transpose":
+            # Taken before it is turned there is less to turn, often nothing.
+            order = list(before.attributes["perm"])
+            source_shape: list[int | None] = [0] * len(order)
+            for new, old in enumerate(order):
+                source_shape[old] = x.shape[new]
+            taken = self.take(Value(before.inputs[0], tuple(source_shape), x.dtype), order[axis], index)
+            rest = [old for new, old in enumerate(order) if new != axis]
+            return self.transpose(taken, [old - (old > order[axis]) for old in rest])
+        if x.shape[axis] == 1:
+            return self.reshape(x, shape)
+        sliced = self.slice(x, axis, index, index + 1)
+        return self.reshape(sliced, shape)
+
+    def concat(self, values: Sequence[Value], axis: int) -> Value:
+        if len(values) == 1:
+            return values[0]
+        sizes = [value.shape[axis] for value in values]
+        if any(size is BATCH for size in sizes):
+            raise ValueError("batches are never joined inside the graph")
+        (name,) = self.raw("Concat", [value.name for value in values], axis=axis)
+        shape = values[0].shape
+        total = sum(size for size in sizes if size is not None)
+        return Value(name, (*shape[:axis], total, *shape[axis + 1 :]), values[0].dtype)
+
+    def matmul(self, a: Operand, b: Operand) -> Value:
+        x, y = self.value(a), self.value(b)
+        (name,) = self.raw("MatMul", [x.name, y.name])
+        return Value(name, (*broadcast(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1]), x.dtype)
+
+    def reduce(self, op: str, x: Value, axes: Sequence[int], *, keep: bool) -> Value:
+        axes = sorted(axis % len(x.shape) for axis in axes)
+        (name,) = self.raw(op, [x.name, self.integers(axes).name], keepdims=int(keep))
+        sizes = [1 if n in axes else size for n, size in enumerate(x.shape) if keep or n not in axes]
+        return Value(name, tuple(sizes), x.dtype)
+
+    def model(self, name: str) -> onnx.ModelProto:
+        """The finished graph, without what no output needs."""
+        needed = {info.name for info in self.outputs}
+        kept = []
+        for node in reversed(self.nodes):
+            if needed & set(node.output):
+                kept.append(node)
+                needed.update(node.input)
+        graph = helper.make_graph(
+            kept[::-1],
+            name,
+            [info for info in self.inputs if info.name in needed],
+            self.outputs,
+            [constant for constant in self.constants if constant.name in needed],
+        )
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=9, producer_name="liveband")
+
+    def _new_name(self, stem: str) -> str:
+        self._count += 1
+        return f"{stem}_{self._count}"
+
+
+def _declared(name: str, shape: Shape, dtype: torch.dtype) -> onnx.ValueInfoProto:
+    sizes = ["batch" if size is BATCH else size for size in shape]
+    return helper.make_tensor_value_info(name, ONNX_TYPES[dtype], sizes)

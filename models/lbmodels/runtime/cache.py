@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Exported graphs kept between runs: one file each, named by what it was made from, checked whenever it is read.
+
+A file is the SHA-256 of the rest, the length of the manifest, the manifest as JSON, and the model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+_HEAD_BYTES = 40
+_KEPT_FILES = 12
+
+
+def folder() -> Path:
+    """$LIVEBAND_CACHE, or `liveband` in $XDG_CACHE_HOME, by default in ~/.cache."""
+    chosen = os.environ.get("LIVEBAND_CACHE")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "liveband"
+
+
+def path_of(key: str) -> Path:
+    """Where the graph of a key is or would be."""
+    return folder() / "graphs" / f"{key}.graph"
+
+
+def read(key: str) -> tuple[str, bytes] | None:
+    """Manifest and model; None if there is none, or it is damaged."""
+    try:
+        data = path_of(key).read_bytes()
+    except OSError:
+        return None
+    if len(data) < _HEAD_BYTES or hashlib.sha256(memoryview(data)[32:]).digest() != data[:32]:
+        return None
+    middle = _HEAD_BYTES + int.from_bytes(data[32:_HEAD_BYTES], "little")
+    return data[_HEAD_BYTES:middle].decode(), data[middle:]
+
+
+def write(key: str, manifest: str, model: bytes) -> bool:
+    """Keep a graph; False where the folder cannot be written, which costs the next start an export."""
+    text = manifest.encode()
+    rest = len(text).to_bytes(8, "little") + text + model
+    path = path_of(key)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(prefix=f"{key}.", suffix=".part", dir=path.parent)
+        part = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.sha256(rest).digest())
+                file.write(rest)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        _forget_oldest(path.parent)
+    except OSError:
+        return False
+    return True
+
+
+def _forget_oldest(graphs: Path) -> None:
+    """Graphs of weights long replaced would pile up."""
+    files = sorted(graphs.glob("*.graph"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in files[_KEPT_FILES:]:
+        file.unlink(missing_ok=True)

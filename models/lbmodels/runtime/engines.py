@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Graph engines behind one call: named arrays in, named arrays out, one thread. Knows no torch."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from lbmodels.errors import LiveBandModelError
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Engine(Protocol):
+    """A loaded graph. The arrays it returns are the caller's."""
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]: ...
+
+
+class OnnxEngine:
+    """ONNX Runtime on the CPU, one thread: a second one made steps of a few milliseconds slower."""
+
+    def __init__(self, model: bytes) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.log_severity_level = 3
+        # Denormals of a fading tail would cost a hundred times as much as sound.
+        options.add_session_config_entry("session.set_denormal_as_zero", "1")
+        try:
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # noqa: BLE001 (the library raises its own types, without a common base)
+            line = " ".join(str(error).split())[:200]
+            raise LiveBandModelError(
+                f"ONNX Runtime {onnxruntime.__version__} refuses the graph: {line}"
+            ) from None
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._inputs = [given.name for given in self._session.get_inputs()]
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        feeds = {name: inputs[name] for name in self._inputs}
+        return dict(zip(self._outputs, self._session.run(self._outputs, feeds), strict=True))
+
+
+def installed(engine: str) -> bool:
+    """Whether the library of an engine is there."""
+    library = {"onnx": "onnxruntime", "openvino": "openvino"}[engine]
+    return importlib.util.find_spec(library) is not None
+
+
+def open_engine(engine: str, model: bytes) -> Engine:
+    """Load a graph.
+
+    Raises:
+        LiveBandModelError: no such engine, not installed, or it does not take the graph.
+    """
+    if engine != "onnx":
+        raise LiveBandModelError(f"unknown graph engine {engine!r}; there is onnx")
+    if not installed(engine):
+        raise LiveBandModelError("ONNX Runtime is not installed: pip install onnxruntime")
+    return OnnxEngine(model)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An accompanist that runs from an exported graph: numpy in, numpy out. Knows no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from lbmodels.errors import LiveBandModelError
+from lbmodels.runtime import snapshot as snapshots
+from lbmodels.runtime.engines import Engine
+from lbmodels.runtime.manifest import Field, Manifest
+
+Audio = NDArray[np.float32]
+
+
+class GraphState(NamedTuple):
+    """Named arrays, batch first; the rings are written in place."""
+
+    tensors: dict[str, NDArray[Any]]
+
+
+class GraphAccompanist:
+    """The contract of `lbserver.accompanist` on a graph engine.
+
+    Every row is computed from its own inputs alone. The state is consumed by `step`: rings of keys and values
+    are megabytes, so that each frame's entry is written into them and nothing else of them moves.
+    """
+
+    def __init__(self, runtime: str, manifest: Manifest, engine: Engine) -> None:
+        self.runtime, self.spec = runtime, manifest.spec
+        self._manifest, self._engine = manifest, engine
+        self._rings = [field for field in manifest.fields if field.kind == "ring"]
+        self._next = [field for field in manifest.fields if field.kind == "next"]
+
+    def init_state(self, seeds: Sequence[int]) -> GraphState:
+        rows = len(seeds)
+        tensors = {field.name: _fresh(field, rows) for field in self._manifest.fields}
+        tensors[self._manifest.seed] = np.asarray(seeds, np.int64)
+        return GraphState(tensors)
+
+    def step(
+        self, mix: Audio, conditions: Mapping[str, Audio], state: GraphState, active: NDArray[np.bool_]
+    ) -> tuple[Audio, GraphState]:
+        """One frame: mix [B, C, hop] and what is known of the frame to be played -> stem [B, C, hop].
+
+        Rows with active [B] False keep their state to the bit and give silence.
+        """
+        tensors = state.tensors
+        inputs: dict[str, NDArray[Any]] = {"mix": np.ascontiguousarray(mix, np.float32), "active": active}
+        for name, _width in self._manifest.conditions:
+            inputs[f"condition.{name}"] = np.ascontiguousarray(conditions[name], np.float32)
+        for name, tensor in tensors.items():
+            inputs[f"state.{name}"] = tensor
+        outputs = self._engine.run(inputs)
+        rows = range(len(mix)) if active.all() else np.flatnonzero(active).tolist()
+        for ring in self._rings:
+            keep, entry = tensors[ring.name], outputs[f"entry.{ring.name}"]
+            slots = (tensors[ring.position] % keep.shape[ring.axis]).tolist()
+            for row in rows:
+                keep[row].swapaxes(0, ring.axis - 1)[slots[row]] = entry[row]
+        after = {**tensors, **{field.name: outputs[f"next.{field.name}"] for field in self._next}}
+        stem = outputs["stem"]
+        if len(rows) < len(mix):
+            stem[~active] = 0.0
+        return stem, GraphState(after)
+
+    def join(self, states: Sequence[GraphState]) -> GraphState:
+        """One state with the rows of all, in order."""
+        if len(states) == 1:
+            return states[0]
+        names = [field.name for field in self._manifest.fields]
+        return GraphState({name: np.concatenate([s.tensors[name] for s in states]) for name in names})
+
+    def row(self, state: GraphState, index: int) -> GraphState:
+        """A copy of one row."""
+        return GraphState({name: t[index : index + 1].copy() for name, t in state.tensors.items()})
+
+    def snapshot(self, state: GraphState) -> bytes:
+        body = safetensors.numpy.save({name: np.ascontiguousarray(t) for name, t in state.tensors.items()})
+        rows = len(state.tensors[self._manifest.seed])
+        return snapshots.sealed(body, weights_id=self.spec.weights_id, runtime=self.runtime, rows=rows)
+
+    def restore(self, snapshot: bytes) -> GraphState:
+        """Raises:
+        LiveBandModelError: damaged, or of another model.
+        """
+        found = snapshots.opened(snapshot, weights_id=self.spec.weights_id)
+        try:
+            saved = safetensors.numpy.load(found.body)
+        except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise LiveBandModelError(f"snapshot is not readable: {error}") from None
+        wanted = {field.name: field for field in self._manifest.fields}
+        if wanted.keys() != saved.keys():
+            odd = sorted(wanted.keys() ^ saved.keys())[:3]
+            raise LiveBandModelError(f"snapshot is of another model: fields {odd} do not match")
+        for name, field in wanted.items():
+            shape = (found.rows, *field.shape)
+            if saved[name].shape != shape or saved[name].dtype != field.dtype:
+                raise LiveBandModelError(
+                    f"snapshot field {name} is {saved[name].shape} {saved[name].dtype}, "
+                    f"this model needs {shape} {field.dtype}"
+                )
+        return GraphState({name: np.array(saved[name]) for name in wanted})
+
+
+def _fresh(field: Field, rows: int) -> NDArray[Any]:
+    values = np.array(field.initial, field.dtype)
+    row = values.reshape(field.shape) if len(values) > 1 else np.full(field.shape, values[0], field.dtype)
+    return np.repeat(row[None], rows, axis=0)

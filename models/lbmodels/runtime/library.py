@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Opens a model by name on a graph engine: from the cache, or exported once. Knows torch only for the export."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lbmodels import catalog
+from lbmodels.errors import LiveBandModelError, NotExportableError
+from lbmodels.runtime import cache
+from lbmodels.runtime.engines import installed, open_engine
+from lbmodels.runtime.graph import GraphAccompanist
+from lbmodels.runtime.manifest import Manifest, from_json
+
+if TYPE_CHECKING:
+    from lbmodels.runtime.matrices import Matrices
+
+_MADE_BY = ("runtime", "streaming", "codec", "liveband")
+"""The packages whose code decides what graph some weights give."""
+
+GRAPHS = ("onnx", "onnx-float32")
+"""Runtimes that run graphs, the live path first."""
+
+
+def open_model(name: str | None = None, runtime: str = "auto") -> GraphAccompanist | None:
+    """An accompanist by name or folder (the default model for None); None where torch is to run it.
+
+    `auto` is what $LIVEBAND_RUNTIME says, else the quickest that is installed; torch for a model that cannot be
+    exported. The first time a model is opened its graph is exported, which takes some 15 s; after that this
+    takes a fraction of a second and does not import torch.
+
+    Raises:
+        LiveBandModelError: no such model or runtime, weights that are missing, damaged or foreign, or an export
+            that was asked for by name and cannot be made.
+    """
+    wish = runtime if runtime != "auto" else os.environ.get("LIVEBAND_RUNTIME") or "auto"
+    if wish not in ("auto", "torch", *GRAPHS):
+        raise LiveBandModelError(
+            f"unknown runtime {wish[:40]!r}; there are: auto, {', '.join(GRAPHS)}, torch"
+        )
+    if wish == "torch" or (wish == "auto" and not installed("onnx")):
+        return None
+    chosen = "onnx" if wish == "auto" else wish
+    try:
+        manifest, model = graph(name, chosen)
+    except NotExportableError:
+        if wish == "auto":
+            return None
+        raise
+    return GraphAccompanist(chosen, manifest, open_engine(engine(chosen), model))
+
+
+def graph(name: str | None, runtime: str) -> tuple[Manifest, bytes]:
+    """The graph of a model for a runtime, from the cache or exported into it. Raises as `open_model`."""
+    found = catalog.locate(name)
+    kept_as = key(found, runtime)
+    kept = cache.read(kept_as) if kept_as is not None else None
+    if kept is None:
+        kept = _exported(name, runtime)
+        if kept_as is not None:
+            cache.write(kept_as, *kept)
+    text, model = kept
+    return from_json(text), model
+
+
+@functools.cache
+def exporter() -> str:
+    """What makes graphs: a digest of its own code, so that no cache outlives a change of it."""
+    package = Path(__file__).resolve().parents[1]
+    sources = sorted(file for part in _MADE_BY for file in (package / part).glob("*.py"))
+    found = hashlib.sha256(version("liveband").encode())
+    for source in sources:
+        found.update(source.name.encode() + source.read_bytes())
+    return found.hexdigest()
+
+
+def key(found: catalog.Located, runtime: str) -> str | None:
+    """What a graph is made from; None if that cannot be told: then loading the weights says why."""
+    digests = []
+    for file in (found.codec, found.generator):
+        if not file.is_file():
+            return None
+        digests.append(catalog.sha256(file))
+        if found.pinned is not None and found.pinned.get(file.name) != digests[-1]:
+            return None
+    text = "\n".join([exporter(), runtime, found.name, *digests])
+    return f"{runtime}-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def engine(runtime: str) -> str:
+    """The library that runs a runtime's graphs."""
+    return runtime.partition("-")[0]
+
+
+def matrices(runtime: str) -> Matrices:
+    """How a runtime's graphs hold their weights."""
+    from lbmodels.runtime.matrices import Matrices
+
+    return Matrices(bits=32 if runtime.endswith("float32") else 8)
+
+
+def _exported(name: str | None, runtime: str) -> tuple[str, bytes]:
+    from lbmodels import zoo
+    from lbmodels.runtime.export import export
+
+    model, manifest = export(zoo.load(name), matrices(runtime))
+    return manifest.to_json(), model
