@@ -15,6 +15,7 @@ from lbmodels.evaluate.features import analyse
 from lbmodels.evaluate.metrics import Audio, Floats
 
 SHIFTS = 24
+_MOST_SECONDS, _MOST_CHANNELS = 1800.0, 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +110,15 @@ def _read(path: Path) -> tuple[Audio, int]:
     if not path.is_file():
         raise LiveBandModelError(f"file not found: {path}")
     try:
-        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            # The whole file is scored at once, and 3 MB of FLAC may claim 4 hours: its header is asked first.
+            rate, told_s = file.samplerate, file.frames / file.samplerate
+            if told_s > _MOST_SECONDS or file.channels > _MOST_CHANNELS:
+                raise LiveBandModelError(
+                    f"{path} has {told_s / 60:.4g} minutes and {file.channels} channels; accepted are up to "
+                    f"{_MOST_SECONDS / 60:g} minutes and {_MOST_CHANNELS} channels"
+                )
+            audio = file.read(dtype="float32", always_2d=True)
     except (OSError, RuntimeError) as error:
         raise LiveBandModelError(f"{path} is not audio that can be read: {error}") from None
     if not np.isfinite(audio).all():
