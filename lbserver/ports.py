@@ -22,6 +22,7 @@ from lbserver.protocol.segment import cursor, epoch_after, split
 from lbserver.segment import Segment, fetch, place
 
 _EVENT = struct.Struct(layout.EVENT_STRUCT)
+_MOST = np.float32(2.0)  # +6 dBFS
 
 
 class Event(NamedTuple):
@@ -51,7 +52,8 @@ class HostPort:
         self._missing_samples = 0
         self._gaps = 0
         self._concealer = Concealer(rate_hz=segment.shape.rate_hz, channels=segment.shape.stem_channels)
-        self._gain = 1.0
+        self._gain = self._wanted_gain = 1.0
+        self._gain_left = 0  # samples until the gain is the wanted one
         self._lapsed = False
         self._smoothing = max(1, round(segment.shape.rate_hz * BY_NAME["gain"].smoothing_ms / 1000))
         self.begin_epoch()
@@ -60,6 +62,7 @@ class HostPort:
         """Position 0 again; nothing of before will be heard."""
         self.epoch = epoch_after(self.epoch)
         self.position = 0
+        self._lapsed = False
         self._read = -self.latency_samples
         self._concealer.reset(fade_in=True)
         self.segment.store("stem_read", cursor(self.epoch, 0))
@@ -103,7 +106,6 @@ class HostPort:
             self._lapsed = True
             return
         if self._lapsed:
-            self._lapsed = False
             self.begin_epoch()
         place(self.segment.mix, self.position, block)
         self.position += length
@@ -161,7 +163,7 @@ class HostPort:
         there = np.zeros((self.segment.shape.stem_channels, ready), np.float32)
         if ready > silent:
             there[:, silent:] = fetch(self.segment.stem, start + silent, ready - silent)
-        np.nan_to_num(there, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        _bound(there)
         begun = split(self.segment.load("stem_cursor"))[0] == self.epoch
         pieces = [self._concealer.present(there)]
         if ready < samples:
@@ -177,17 +179,29 @@ class HostPort:
         return self._level(np.concatenate(pieces, axis=-1))
 
     def _level(self, stem: Audio) -> Audio:
-        """Gain, approached in steps too small to click; unity leaves every bit."""
+        """Gain, approached in steps too small to click, however short the blocks; unity leaves every bit."""
         wanted = self.segment.load_float("gain")
         wanted = min(max(wanted, 0.0), 16.0) if np.isfinite(wanted) else 1.0
+        if wanted != self._wanted_gain:
+            self._wanted_gain, self._gain_left = wanted, self._smoothing
+        if not self._gain_left:
+            return stem if self._gain == 1.0 else _bound(stem * np.float32(self._gain))
         length = stem.shape[-1]
-        if wanted != self._gain and length:
-            reach = min(length, self._smoothing)
-            ramp = np.full(length, wanted, np.float32)
-            ramp[:reach] = np.linspace(self._gain, wanted, reach + 1, dtype=np.float32)[1:]
-            self._gain = wanted
-            return stem * ramp
-        return stem if self._gain == 1.0 else stem * np.float32(self._gain)
+        reach = min(length, self._gain_left)
+        step = (wanted - self._gain) / self._gain_left
+        ramp = np.full(length, wanted, np.float32)
+        ramp[:reach] = self._gain + step * np.arange(1, reach + 1)
+        self._gain_left -= reach
+        self._gain = self._gain + step * reach if self._gain_left else wanted
+        return _bound(stem * ramp)
+
+
+def _bound(audio: Audio) -> Audio:
+    """Changes audio in place where no ear could bear it: not a number to silence, beyond +6 dBFS to that."""
+    if audio.size and not (np.abs(audio).max() <= _MOST):  # false for NaN too
+        np.nan_to_num(audio, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        np.clip(audio, -_MOST, _MOST, out=audio)
+    return audio
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,6 +98,8 @@ inline constexpr std::size_t late_frames = 1104;  // uint64: frames that landed 
 inline constexpr std::size_t skipped_frames = 1112;  // uint64: frames not played, to catch up
 inline constexpr std::size_t gain = 1120;  // float64: linear gain of the stem
 inline constexpr std::size_t mix = 1128;  // float64: 0 dry to 1 wet
+inline constexpr std::size_t tempo = 1136;  // float64: tempo the host tells in bpm, NaN if none
+inline constexpr std::size_t beat = 1144;  // float64: beat of the bar the host tells, from 1, NaN if none
 }  // namespace offset
 
 /// A cursor is one word, so that an epoch and its position are never seen apart.
@@ -311,7 +313,7 @@ struct Message {
     std::string_view name, direction;
     std::size_t first_part, parts;
 };
-inline constexpr std::array<Part, 94> kParts{{
+inline constexpr std::array<Part, 95> kParts{{
     {"major", "int", 0.0, 65535.0, true},
     {"minor", "int", 0.0, 65535.0, true},
     {"client", "str", 0.0, 64.0, true},
@@ -327,6 +329,7 @@ inline constexpr std::array<Part, 94> kParts{{
     {"stem", "str", 0.0, 64.0, true},
     {"seed", "int", 0.0, 2147483647.0, false},
     {"model", "str", 0.0, 64.0, false},
+    {"resume", "bool", 0.0, 9.223372036854776e+18, false},
     {"session", "str", 0.0, 64.0, true},
     {"rate_hz", "int", 8000.0, 192000.0, true},
     {"channels", "int", 1.0, 64.0, true},
@@ -409,32 +412,32 @@ inline constexpr std::array<Part, 94> kParts{{
 }};
 inline constexpr std::array<Message, 27> kMessages{{
     {"hello", "in", 0, 4},
-    {"open", "in", 4, 11},
-    {"configure", "in", 15, 8},
-    {"set", "in", 23, 3},
-    {"know", "in", 26, 7},
-    {"keep", "in", 33, 2},
-    {"recall", "in", 35, 2},
-    {"status", "in", 37, 1},
-    {"close", "in", 38, 1},
-    {"ping", "in", 39, 0},
-    {"sessions", "in", 39, 0},
-    {"describe", "in", 39, 1},
-    {"audio", "in", 40, 9},
-    {"event", "in", 49, 6},
-    {"welcome", "out", 55, 5},
-    {"opened", "out", 60, 6},
-    {"configured", "out", 66, 6},
-    {"done", "out", 72, 1},
-    {"kept", "out", 73, 2},
-    {"recalled", "out", 75, 2},
-    {"status", "out", 77, 2},
-    {"closed", "out", 79, 2},
-    {"pong", "out", 81, 0},
-    {"session_list", "out", 81, 1},
-    {"description", "out", 82, 4},
-    {"stem", "out", 86, 6},
-    {"error", "out", 92, 2},
+    {"open", "in", 4, 12},
+    {"configure", "in", 16, 8},
+    {"set", "in", 24, 3},
+    {"know", "in", 27, 7},
+    {"keep", "in", 34, 2},
+    {"recall", "in", 36, 2},
+    {"status", "in", 38, 1},
+    {"close", "in", 39, 1},
+    {"ping", "in", 40, 0},
+    {"sessions", "in", 40, 0},
+    {"describe", "in", 40, 1},
+    {"audio", "in", 41, 9},
+    {"event", "in", 50, 6},
+    {"welcome", "out", 56, 5},
+    {"opened", "out", 61, 6},
+    {"configured", "out", 67, 6},
+    {"done", "out", 73, 1},
+    {"kept", "out", 74, 2},
+    {"recalled", "out", 76, 2},
+    {"status", "out", 78, 2},
+    {"closed", "out", 80, 2},
+    {"pong", "out", 82, 0},
+    {"session_list", "out", 82, 1},
+    {"description", "out", 83, 4},
+    {"stem", "out", 87, 6},
+    {"error", "out", 93, 2},
 }};
 
 struct ErrorInfo {
