@@ -69,16 +69,10 @@ class LinkConfig:
     program: str = "liveband"
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.address)
-        try:
-            complete = parts.scheme == "tcp" and parts.hostname and parts.port
-        except ValueError:
-            complete = False
-        if not complete or parts.path:
-            raise LiveBandError(f"{self.address[:80]!r} is no address of a server: tcp://host:port")
+        host = _host_of(self.address)
         if (self.server_key is None) != (self.own_key is None):
             raise LiveBandError("keys come together: the server's public key and a secret key of ours")
-        if self.server_key is None and not is_loopback(str(parts.hostname)):
+        if self.server_key is None and not is_loopback(host):
             raise LiveBandError(
                 f"{self.address} is not on this machine, so keys are needed: make a pair with `liveband keys`, give "
                 "its public half to the server, and name the server's public key here"
@@ -264,6 +258,7 @@ class Link:
             return await task
         finally:
             task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     def _dial(self) -> tuple[zmq.asyncio.Socket, zmq.asyncio.Socket]:
         """A new socket that is being connected, and the one that tells how that goes."""
@@ -336,6 +331,16 @@ class Link:
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(LinkError("internal", reason))
+
+
+def _host_of(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        if parts.scheme == "tcp" and parts.hostname and parts.port and not parts.path:
+            return parts.hostname
+    except ValueError:
+        pass  # what urlsplit makes of it would not help
+    raise LiveBandError(f"{shown(address)!r} is no address of a server: tcp://host:port")
 
 
 def _events(table: Mapping[int, str]) -> int:

@@ -65,6 +65,10 @@ class Relay:
         self._events: list[Event] = []
         self._told: dict[tuple[int, float], Event] = {}
         self._concealer = Concealer(rate_hz=self._rate_hz, channels=port.segment.shape.stem_channels)
+        self._first = 0
+        grid = grid_of(setup.spec, self._rate_hz)
+        silent = timeline.silent_frames(grid, setup.timing.anticipation_frames) * setup.spec.hop
+        self._silent = timeline.host_samples_before(grid, silent)
         self._period = _whole_chunks_samples(setup.spec, self._rate_hz)
         self._report_timing()
 
@@ -122,7 +126,7 @@ class Relay:
         end = position + stem.shape[-1]
         if end > max(port.read_position, port.position) + shape.capacity:
             raise MessageError(f"stem: at {position}, that is farther ahead than the ring reaches")
-        stem = stem[:, max(0, port.written - position) :]
+        stem = stem[:, max(0, port.written - position, self._first - position) :]
         if not stem.shape[-1]:
             return
         self.late_stems += port.read_position > end - stem.shape[-1]
@@ -158,6 +162,8 @@ class Relay:
     def _start(self, base: int) -> None:
         self.wants_know = self.wants_know or base != self.base
         self.base = base
+        # In mid-song the frames before the first that it can play are no silence to be placed but what is missing.
+        self._first = base + self._silent if base else 0
         self._wire_epoch = self._wire_epoch % EPOCH_MASK + 1
         self._waiting = Queue(self._channels)
         # What was told before holds on, so it is told again at the beginning.

@@ -174,6 +174,9 @@ class UpstreamPlace:
             "resume": bool(message.get("resume") or message.get("moment")),
             **({"model": self._model} if self._model else {}),
         }
+        if ask["type"] == "open":
+            # A session of this name that is still there is closed first, and that is no news of the new one.
+            self._by_remote.pop(remote, None)
         try:
             opened = await self._link.request(ask)
             if opened["anticipation_frames"] != timing.anticipation_frames:
