@@ -121,6 +121,16 @@ def _click(spec: Spec, mix: Audio, conditions: Conditions, state: State) -> tupl
     return np.repeat(out[:, None, :length], mix.shape[1], axis=1), tail
 
 
+def _fragile(_spec: Spec, mix: Audio, _conditions: Conditions, state: State) -> tuple[Audio, Audio]:
+    """Copies; a peak above 7 kills the process, one above 5 hangs it: what a supervisor is for."""
+    peak = float(np.abs(mix).max(initial=0.0))
+    if peak > 7.0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if peak > 5.0:
+        time.sleep(60.0)
+    return mix, state.tail
+
+
 def _spec(name: str, **changes: Any) -> Spec:
     values: dict[str, Any] = {
         "name": name,
@@ -165,6 +175,11 @@ def noise(**spec: Any) -> SmallAccompanist:
     return SmallAccompanist(spec=_spec("test:noise", **spec), play=_noise)
 
 
+def fragile(**spec: Any) -> SmallAccompanist:
+    """Copies what it hears until it hears too much."""
+    return SmallAccompanist(spec=_spec("test:fragile", **spec), play=_fragile)
+
+
 def cost(cost_s: float, spend: Callable[[float], None] = time.sleep, **spec: Any) -> SmallAccompanist:
     """Copies, and spends `cost_s` per step by calling `spend`: pass a virtual clock's advance to test overload."""
 
@@ -181,5 +196,6 @@ BY_NAME: Mapping[str, Callable[[], SmallAccompanist]] = {
     "test:counter": counter,
     "test:click": click,
     "test:noise": noise,
+    "test:fragile": fragile,
 }
 """The accompanists that `--model` knows by name."""

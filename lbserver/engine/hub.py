@@ -540,7 +540,7 @@ class Hub:
         step_ms = segment.load_float("step_ms")
         epoch, position = split(segment.load("mix_cursor"))
         state = self._state(entry)
-        reason = entry.reason
+        reason = entry.reason if entry.place.up else entry.place.reason or entry.reason
         if not reason and state in (State.FADED, State.BYPASSED):
             reason = ERRORS["overloaded"]
         ladder = segment.load("ladder")

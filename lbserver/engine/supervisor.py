@@ -215,21 +215,28 @@ class WorkerPlace:
         await self._reap(process)
         self._process = None
         self._on_lost(self, suspects)
+        while not await self._restart(cause):
+            if "stays down" in self.reason:
+                log.critical("worker stays down: %s", self.reason, extra=fields(worker=self.number))
+                return
+        self._on_back(self)
+
+    async def _restart(self, cause: str) -> bool:
+        """Count a death and try the next life; whether it plays."""
         self._deaths.append(time.monotonic())
         if len(self._deaths) == _RESTARTS and self._deaths[-1] - self._deaths[0] < _RESTART_WINDOW_S:
             self.reason = (
                 f"its worker died {_RESTARTS} times within {_RESTART_WINDOW_S:g} s ({cause}) and stays down: "
                 "see the log, then restart the server"
             )
-            log.critical("worker stays down: %s", self.reason, extra=fields(worker=self.number))
-            return
+            return False
         self.restarts += 1
         try:
             await self.start()
         except WorkerError as error:
             self.reason = f"its worker could not be restarted: {error}"
-            return
-        self._on_back(self)
+            return False
+        return True
 
     async def _reap(self, process: _Process) -> None:
         """Wait for the process to end, by force if need be, and let go of what it held."""

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Things that die while others play: workers, sessions that kill them, the whole server."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+def tone(seconds: float, level: float = 0.2) -> np.ndarray:
+    time_s = np.arange(int(48000 * seconds)) / 48000
+    return np.tile((level * np.sin(2 * np.pi * 220 * time_s)).astype(np.float32), (2, 1))
+
+
+def play_all(front_end: Any, parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Several sessions at once, in real time."""
+    heard: dict[str, np.ndarray] = {}
+
+    def one(name: str) -> None:
+        heard[name] = front_end.play(name, parts[name])
+
+    threads = [threading.Thread(target=one, args=(name,)) for name in parts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return heard
+
+
+def workers_of(server: Any) -> list[int]:
+    return server.children()
+
+
+def test_a_killed_worker_takes_its_own_sessions_only_and_they_go_on_in_place(
+    serve: Callable[..., Any],
+) -> None:
+    """Law 5, F25. Catches a crash that spreads, audio that shifts or repeats after it, a session that stays down."""
+    server = serve("--model", "test:copy", "--workers", "2")
+    front_end = server.connect()
+    for name in "abcd":  # a and c on the first worker, b and d on the second
+        front_end.open(name)
+    parts = {name: tone(6.0, 0.1 + 0.05 * index) for index, name in enumerate("abcd")}
+    victim = workers_of(server)[0]
+    threading.Timer(1.5, os.kill, (victim, signal.SIGKILL)).start()
+    heard = play_all(front_end, parts)
+    shift = 2 * 1920  # the copy accompanist's frame and A = 1, live: L = 0
+    lost = set()
+    for name, mix in parts.items():
+        truth = np.zeros_like(mix)
+        truth[:, shift:] = mix[:, :-shift]
+        if np.array_equal(heard[name], truth):
+            continue
+        lost.add(name)
+        differs = np.flatnonzero((heard[name] != truth).any(axis=0))
+        assert differs[0] > 1.0 * 48000
+        assert differs[-1] < 5.5 * 48000, "it never came back"
+        # Between, what is not the truth in its place is a fade or silence: no old audio, nothing moved.
+        wrong = heard[name][:, differs[0] : differs[-1] + 1]
+        assert (np.abs(wrong[:, 960:-960]) == 0).mean() > 0.5
+        assert np.abs(np.diff(heard[name])).max() <= 2 * np.abs(np.diff(truth)).max()
+        status = front_end.status(name)
+        assert status["state"] == "playing"
+        assert status["reason"] == ""
+    assert len(lost) == 2
+    assert {name for name in "abcd" if name not in lost} in ({"a", "c"}, {"b", "d"})
+
+
+def test_a_session_that_kills_its_worker_twice_is_put_away_and_the_others_play_on(
+    serve: Callable[..., Any],
+) -> None:
+    """F26. Catches a crash loop that one poisoned session keeps up for everybody."""
+    server = serve("--model", "test:fragile")
+    good, bad = server.connect(), server.connect()
+    good.open("good")
+    bad.open("bad")
+    done = threading.Event()
+
+    def keep_playing() -> None:
+        while not done.is_set():
+            good.play("good", tone(0.2))
+
+    player = threading.Thread(target=keep_playing)
+    player.start()
+    deadly = tone(0.2)
+    deadly[:, 100] = 7.9
+    try:
+        deadline = time.monotonic() + 40
+        closed: list[dict[str, Any]] = []
+        while not closed and time.monotonic() < deadline:
+            bad.play("bad", deadly)
+            bad.ask("ping")
+            closed = [notice for notice in bad.notices if notice["type"] == "closed"]
+    finally:
+        done.set()
+        player.join()
+    assert closed, "it was never put away"
+    assert any(notice.get("code") == "quarantined" for notice in bad.notices)
+    assert "twice" in closed[0]["reason"]
+    good.play("good", tone(1.0))
+    assert good.until("good", lambda status: status["state"] == "playing")["frames"] > 0
+
+
+def test_a_step_that_hangs_is_ended_and_the_session_comes_back(serve: Callable[..., Any]) -> None:
+    """F7. Catches a watchdog that never bites."""
+    server = serve("--model", "test:fragile")
+    front_end = server.connect()
+    front_end.open("a")
+    hang = tone(0.2)
+    hang[:, 100] = 6.0
+    front_end.play("a", hang)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        front_end.play("a", tone(0.5))
+        status = front_end.status("a")
+        if status["state"] == "playing" and status["position"] > 3 * 48000:
+            break
+    assert status["state"] == "playing"
+
+
+def test_a_worker_that_dies_again_and_again_stays_down_and_says_so(serve: Callable[..., Any]) -> None:
+    """F26. Catches an endless restart loop, and silence without a reason."""
+    server = serve("--model", "test:copy")
+    front_end = server.connect()
+    front_end.open("a")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for pid in workers_of(server):
+            os.kill(pid, signal.SIGKILL)
+        front_end.play("a", tone(0.1))
+        status = front_end.status("a")
+        if "stays down" in status["reason"]:
+            break
+    assert status["state"] == "recovering"
+    assert "5 times" in status["reason"]
+    answer = front_end.open("b")
+    assert (answer["type"], answer["code"]) == ("error", "crashed")
+    assert "stays down" in answer["text"]
+
+
+@pytest.mark.parametrize("stop_s", [0.5, 4.0])
+def test_a_stopped_worker_comes_back_in_place_without_a_burst(
+    serve: Callable[..., Any], stop_s: float
+) -> None:
+    """F4. Catches stale audio after a pause: the law that rivals break."""
+    server = serve("--model", "test:copy")
+    front_end = server.connect()
+    front_end.open("a")
+    (worker,) = workers_of(server)
+    threading.Timer(1.0, os.kill, (worker, signal.SIGSTOP)).start()
+    threading.Timer(1.0 + stop_s, os.kill, (worker, signal.SIGCONT)).start()
+    mix = tone(stop_s + 3.0)
+    mix *= np.linspace(0.2, 1.0, mix.shape[-1], dtype=np.float32)  # no two seconds are alike
+    heard = front_end.play("a", mix)
+    port = front_end.ports["a"]
+    assert front_end.until("a", lambda status: status["state"] == "playing")["queue_age_ms"] < 80
+    # Where the epoch is still the first, every sample is the mix of 2 frames before or a fade; else only the new
+    # epoch's part is compared.
+    began = mix.shape[-1] - port.position
+    truth = np.zeros_like(mix[:, began:])
+    truth[:, 3840:] = mix[:, began:-3840]
+    tail = heard[:, -24000:]
+    np.testing.assert_array_equal(tail, truth[:, -24000:])
+    assert np.abs(np.diff(heard)).max() <= 2 * np.abs(np.diff(mix)).max()
+
+
+def test_a_killed_server_is_found_again_and_the_memory_goes_on(serve: Callable[..., Any]) -> None:
+    """F2, F25. Catches a lost memory, and a lock or socket that a killed server leaves in the way."""
+    server = serve("--model", "test:counter")
+    front_end = server.connect()
+    front_end.open("a", seed=5)
+    before = front_end.play("a", np.zeros((2, 3 * 48000), np.float32))
+    front_end.ask("set", session="a", control="variation", value=0.5)
+    server.kill()
+    port = front_end.ports["a"]
+    silent = np.concatenate([port.exchange(np.zeros((2, 480), np.float32)) for _ in range(100)], axis=-1)
+    assert not silent[:, 24000:].any(), "a dead server is still heard"
+    assert np.abs(np.diff(silent)).max() < 0.01
+    for pid in workers_of_orphans(server):
+        deadline = time.monotonic() + 5
+        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not Path(f"/proc/{pid}").exists(), "a worker outlived its server"
+    server.start()
+    again = server.connect()
+    again.open("a", resume=True)
+    after = again.play("a", np.zeros((2, 48000), np.float32))
+    # The counter writes its step number: it goes on at most a second and a bit from where it was.
+    steps_before, steps_after = before.max() * 4096, after[:, 3840:].min() * 4096
+    assert steps_before - 30 <= steps_after <= steps_before + 5  # frames that were ahead of what was heard
+
+
+def workers_of_orphans(server: Any) -> list[int]:
+    """Processes of the killed server: workers whose run directory is its own."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                line = (folder / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if b"lbserver.engine.worker" in line and os.fsencode(server.run) in line:
+                found.append(int(folder.name))
+    return found
