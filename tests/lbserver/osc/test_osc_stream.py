@@ -10,7 +10,7 @@ import pytest
 
 from lbserver.transports.osc.audio import AudioPacket, Packetizer, decode
 from lbserver.transports.osc.packet import Message, parse
-from lbserver.transports.osc.relay import Network, Relay
+from lbserver.transports.osc.network import Network, Relay
 from lbserver.transports.osc.stream import Counts, JitterBuffer, JitterConfig, Piece
 
 RATE_HZ = 48000
