@@ -17,6 +17,8 @@ from lbmodels.data.errors import DataError
 from lbmodels.data.harmony import parse_label, pitch_class_vector
 
 SPLITS = ("train", "validation", "test")
+_MOST_METADATA_CHARACTERS = 2**20  # Slakh's own have 10,000
+_MOST_METADATA_DEPTH = 16
 _CLASSES = {"Drums": "drums", "Bass": "bass", "Piano": "piano", "Guitar": "guitar"}
 
 
@@ -86,8 +88,24 @@ def _load_yaml(path: Path) -> dict[str, Any]:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - a safe loader
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_MOST_METADATA_CHARACTERS + 1)
+        if len(text) > _MOST_METADATA_CHARACTERS:
+            raise DataError(
+                f"{path}: larger than {_MOST_METADATA_CHARACTERS} characters, no metadata of a track"
+            )
+        # The quick loader recurses in C: 100,000 brackets end the process. Its events do not recurse.
+        depth = 0
+        for event in yaml.parse(text, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MOST_METADATA_DEPTH:
+                raise DataError(
+                    f"{path}: nested more than {_MOST_METADATA_DEPTH} deep, no metadata of a track"
+                )
+        data = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
+    except DataError:
+        raise
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as exc:
         raise DataError(f"{path}: cannot be read as YAML ({exc.__class__.__name__})") from exc
     if not isinstance(data, dict) or not isinstance(data.get("stems"), dict):
         raise DataError(f"{path}: not a Slakh metadata file (it has no `stems` table)")

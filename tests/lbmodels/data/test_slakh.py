@@ -58,6 +58,13 @@ def test_reads_a_slakh_folder_that_lacks_our_extras(tmp_path: Path) -> None:
     ("break_it", "message"),
     [
         (lambda t: (t / "metadata.yaml").write_text("{["), "cannot be read as YAML"),
+        (lambda t: (t / "metadata.yaml").write_text("[" * 100_000), "nested more than 16 deep"),
+        (lambda t: (t / "metadata.yaml").write_text("a: 2026-99-99"), "cannot be read as YAML"),
+        (
+            lambda t: (t / "metadata.yaml").write_text("!!python/object/apply:os.system [exit]"),
+            "cannot be read",
+        ),
+        (lambda t: (t / "metadata.yaml").write_text("# " + "x" * 2**20), "larger than 1048576 characters"),
         (lambda t: (t / "metadata.yaml").write_text("hello"), "not a Slakh metadata file"),
         (lambda t: (t / "mix.flac").write_text("hello"), "not an audio file"),
         (lambda t: (t / "mix.flac").unlink(), "no mix.flac"),
