@@ -9,6 +9,7 @@ from lbserver import timeline
 from lbserver.accompanist import Spec
 from lbserver.engine.lane import grid_of, resampling_samples
 from lbserver.errors import LiveBandError
+from lbserver.segment import capacity_for
 from lbserver.timeline import Mode, Timing
 
 
@@ -63,4 +64,17 @@ def epoch_timing(spec: Spec, wish: Wish, budget: Budget) -> Timing:
                 f"{timing.latency_samples} or more"
             )
         timing = timeline.with_latency(grid, timing, wish.latency_samples)
+    _check_room(spec, wish, timing)
     return timing
+
+
+def _check_room(spec: Spec, wish: Wish, timing: Timing) -> None:
+    """The stem ring must hold what was written ahead and is not asked for yet."""
+    step = Fraction(spec.hop * spec.chunk_frames * wish.rate_hz, spec.sample_rate)
+    ahead = timing.anticipation_samples + timing.latency_samples + 2 * step + wish.block_samples
+    capacity = capacity_for(wish.rate_hz, wish.block_samples)
+    if ahead > capacity:
+        raise LiveBandError(
+            f"a latency of {timing.latency_samples} samples with an anticipation of "
+            f"{float(timing.anticipation_samples):g} is too long: the ring holds {capacity} samples"
+        )

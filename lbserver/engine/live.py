@@ -5,6 +5,7 @@ Nothing here reads a clock: `now_s` is an argument, so that a virtual clock make
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
@@ -20,7 +21,7 @@ from lbserver.engine.lane import Lane, grid_of
 from lbserver.ports import Event as RingEvent
 from lbserver.ports import WorkerPort
 from lbserver.protocol.controls import CONTROLS, STEMS
-from lbserver.protocol.segment import EVENT_CAPACITY, EVENT_KINDS, LADDER, split
+from lbserver.protocol.segment import EVENT_CAPACITY, EVENT_KINDS, LADDER, epoch_after, split
 from lbserver.segment import fetch
 from lbserver.session import states
 from lbserver.session.music import Told, after_event, after_know, beat_now, conditions_of
@@ -30,7 +31,10 @@ from lbserver.timeline import Timing
 _HISTORY = 50  # frames over which overload is judged: two seconds at 40 ms
 _STEADY = 10  # frames on time after which nothing is said of overload any more
 _FADE_BELOW = 0.2  # share of frames on time under which a stem is worse than silence
-_PROBE_EVERY = 8  # frames, while faded: recovery is noticed within ten
+_TRY_EVERY = 8  # frames: recovery is noticed within ten
+_OFFSETS = 8  # looks at the ring from which the front end's pace is told
+_LANDING_S = 0.002  # from a step's end to its audio in the ring, at the worst
+_KEEPS_UP = 0.5 / _FADE_BELOW  # frame periods that a step may take for a faded stem to come back
 _GIVE_UP_AFTER = 250  # frames faded
 _LOOP_SECONDS = 8.0  # what a frozen session hears again and again
 
@@ -57,15 +61,18 @@ class LiveSession:
         self.grid = grid_of(spec, port.segment.shape.rate_hz)
         self.frame_s = spec.hop * spec.chunk_frames / spec.sample_rate
         self._rate_hz = port.segment.shape.rate_hz
+        self._pause_s = setup.block_samples / self._rate_hz + 0.005
         self._stem_channels = port.segment.shape.stem_channels
         self._frame_samples = float(timeline.host_position(self.grid, spec.hop * spec.chunk_frames))
         self.lane = self._lane()
-        self.seen_s = 0.0  # when the last block was seen
+        self.seen_s = 0.0  # when the last block was handed over, as far as can be told
+        self._offsets_s: deque[float] = deque(maxlen=_OFFSETS)
         self._events: deque[RingEvent] = deque(maxlen=EVENT_CAPACITY)
         self._loop: deque[Audio] = deque(maxlen=max(1, round(_LOOP_SECONDS / self.frame_s)))
         self._loop_at = 0
         self._outcomes: deque[bool] = deque(maxlen=_HISTORY)
         self._faded_frames = 0
+        self._unplayed = 0  # frames since a step was computed
         self._ladder = 0
         self.wants_fresh_state = False
         self.frames = self.late_frames = self.skipped_frames = self.faults = 0
@@ -81,7 +88,7 @@ class LiveSession:
             return
         if heard.fresh:
             self._begin_epoch()
-        self.seen_s = now_s
+        self.seen_s = self._handed_over_s(now_s)
         self.lane.hear(to_channels(heard.audio, self.spec.channels))
 
     def resume(self) -> None:
@@ -111,7 +118,12 @@ class LiveSession:
         self._publish()
 
     def set_control(self, name: str, value: float) -> None:
-        """A control, already checked; what acts at a port is written where the port reads it."""
+        """A control, already checked; what acts at a port is written where the port reads it.
+
+        A stem that the accompanist does not play changes nothing.
+        """
+        if name == "stem" and STEMS[int(value)] not in self.spec.stems:
+            return
         self.controls[name] = value
         if name == "gain":
             self.port.segment.store_float("gain", 10.0 ** (value / 20.0) if value > -60 else 0.0)
@@ -158,21 +170,22 @@ class LiveSession:
     def catch_up(self, now_s: float, cost_s: float) -> None:
         """Leave out frames that would land too late, so that the next one to be played lands on time.
 
-        If none can, the newest is kept as long as a quarter of it would be heard. Offline nothing is left out.
+        The newest is kept as long as a quarter of it would be heard. Now and then one is played whatever is
+        expected of it: else nobody would learn that the machine keeps up again. Offline nothing is left out.
         """
         if self.offline:
             return
-        while self.lane.waiting > 0:
-            late = self._read_at(now_s + cost_s) - self.port.written
-            probing = self.silent and (self.lane.steps % _PROBE_EVERY == 0)
-            if self.silent and not probing:
-                self._skip()
-            elif late <= 0.25 * self._frame_samples:
-                return
-            elif self.lane.waiting > 1 or late > 0.75 * self._frame_samples:
-                self._skip()
-            else:
-                return
+        before = self.skipped_frames
+        while (waiting := self.lane.waiting) > 0:
+            if waiting == 1 and self._unplayed >= _TRY_EVERY - 1:
+                break
+            if not self.silent:
+                late = self._read_at(now_s + cost_s + _LANDING_S) - self.port.written
+                if late <= 0 or (waiting == 1 and late <= 0.75 * self._frame_samples):
+                    break
+            self._skip()
+        if self.skipped_frames > before:
+            self.report(now_s)
 
     @property
     def silent(self) -> bool:
@@ -196,12 +209,9 @@ class LiveSession:
     def conditions(self) -> FrameConditions:
         """What is known about the frame of the next step; events count up to the audio that decides it."""
         decided_by = self.lane.needed_for_next
-        while (
-            self._events
-            and self._events[0].epoch == self.port.epoch
-            and self._events[0].position < decided_by
-        ):
-            self._apply(self._events.popleft())
+        due = self._taken(lambda one: one.epoch == self.port.epoch and one.position < decided_by)
+        for event in sorted(due, key=lambda one: one.position):
+            self._apply(event)
         start = timeline.host_position(self.grid, self.lane.output_frame * self.spec.hop)
         known = dict(conditions_of(self.told, float(start), self._rate_hz))
         return known | {
@@ -214,12 +224,13 @@ class LiveSession:
         """Put a step's stem [C, k*H] where it belongs, and judge whether it was on time."""
         headroom_s = self.slack_s(now_s)
         on_time = self.offline or self.port.read_position <= self.port.written
+        self._unplayed = 0
+        if self.silent and on_time and step_s <= _KEEPS_UP * self.frame_s:
+            self._outcomes.clear()
+            self._faded_frames = 0
+            self._become(Event.KEEPS_UP)
         if self.silent:
             self.lane.skip()
-            if on_time:
-                self._outcomes.clear()
-                self._faded_frames = 0
-                self._become(Event.KEEPS_UP)
         else:
             self.lane.play(stem)
             self.frames += 1
@@ -257,10 +268,22 @@ class LiveSession:
     def _lane(self, first_step: int = 0) -> Lane:
         return Lane(self.spec, self.grid, self.setup.timing.anticipation_frames, first_step=first_step)
 
+    def _handed_over_s(self, now_s: float) -> float:
+        """When the last block came: it is seen late while a step is computed, but blocks come at a steady pace."""
+        at_s = self.port.position / self._rate_hz
+        offset_s = now_s - at_s
+        if self._offsets_s and offset_s > min(self._offsets_s) + self._pause_s:
+            self._offsets_s.clear()  # the front end paused
+        self._offsets_s.append(offset_s)
+        return min(self._offsets_s) + at_s
+
     def _begin_epoch(self) -> None:
         self.lane = self._lane()
-        while self._events and self._events[0].epoch != self.port.epoch:
-            self._events.popleft()
+        self._offsets_s.clear()
+        current = (self.port.epoch, epoch_after(self.port.epoch))
+        for event in self._taken(lambda one: one.epoch not in current):
+            if event.kind != EVENT_KINDS["transport"]:  # its position was of the old epoch
+                self._apply(event)
         self._outcomes.clear()
         self._faded_frames = self._ladder = 0
         if self.told.transport is not None:  # its position was of the old epoch
@@ -268,6 +291,13 @@ class LiveSession:
         self._become(Event.EPOCH)
         self._publish()
         self.report(self.seen_s)
+
+    def _taken(self, wanted: Callable[[RingEvent], bool]) -> list[RingEvent]:
+        """Events that wait and are wanted; they wait no more."""
+        taken = [event for event in self._events if wanted(event)]
+        if taken:
+            self._events = deque((e for e in self._events if not wanted(e)), maxlen=EVENT_CAPACITY)
+        return taken
 
     def _apply(self, event: RingEvent) -> None:
         if event.kind == EVENT_KINDS["control"]:
@@ -288,6 +318,7 @@ class LiveSession:
         self.lane.take_mix()
         self.lane.skip()
         self.skipped_frames += 1
+        self._unplayed += 1
         self._judge(False, "skip")
         self._publish()
 

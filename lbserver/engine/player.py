@@ -6,6 +6,7 @@ simulation a virtual one. Sessions that share a bank share a batch; a bank of on
 depend on no other session at all.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from lbserver.errors import LiveBandError
 from lbserver.ports import CorruptSegmentError, WorkerPort
 from lbserver.protocol.controls import STEMS
 
-_COST_MEMORY = 0.1  # weight of the newest step in the mean cost
+_COSTS = 5  # steps whose median is what the next is expected to take
 _GATHER_MARGIN_S = 0.003  # kept free when waiting for other sessions to become due
 
 
@@ -31,7 +32,17 @@ class _Bank:
         self.accompanist = accompanist
         self.sessions: list[LiveSession] = []
         self.state: Any = None
-        self.cost_s = 0.0
+        self._costs_s: deque[float] = deque(maxlen=_COSTS)
+
+    @property
+    def cost_s(self) -> float:
+        """What the next step is expected to take: one slow step changes nothing, one quick step all."""
+        return (
+            min(self._costs_s[-1], sorted(self._costs_s)[len(self._costs_s) // 2]) if self._costs_s else 0.0
+        )
+
+    def note_cost(self, step_s: float) -> None:
+        self._costs_s.append(step_s)
 
     def add(self, session: LiveSession, row: Any) -> None:
         self.state = row if not self.sessions else self.accompanist.join([self.state, row])
@@ -158,7 +169,7 @@ class Player:
     def finish(self, batch: Batch, stems: Audio, now_s: float) -> None:
         """Put a batch's stems into the rings."""
         bank, step_s = batch.bank, now_s - batch.begun_s
-        bank.cost_s += (step_s - bank.cost_s) * (_COST_MEMORY if bank.cost_s else 1.0)
+        bank.note_cost(step_s)
         for row, session in enumerate(batch.sessions):
             if not batch.active[row]:
                 continue

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults on the virtual clock, each with the figures that tell how well it was borne.
+
+Every scene is a function of its arguments: two runs give the same figures and the same bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.measure import stage
+from lbserver import testing
+from lbserver.accompanist import Audio
+from lbserver.engine.budget import Budget
+from lbserver.engine.live import LiveSession
+from lbserver.engine.virtual import VirtualWorker, run
+from lbserver.protocol.segment import LADDER
+from lbserver.timeline import Mode
+
+RATE_HZ = 48000
+FRAME_S = 0.04
+_FADES = round(0.016 * RATE_HZ)  # 10 ms out, 5 ms in, 1 ms to spare
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """What came of `marks` through a copying accompanist, per sample [T] after the first frame that could sound.
+
+    `right` is what belongs there, `silent` is nothing, the rest is `fading`, or, when it goes on for longer than
+    two fades can, `stale`: audio of another place.
+    """
+
+    right: NDArray[np.bool_]
+    silent: NDArray[np.bool_]
+    stale_samples: int
+
+    def wet_share(self, block: int, first: int = 0, last: int | None = None) -> float:
+        """Share of blocks that are right for the better half."""
+        right = self.right[first:last]
+        blocks = right[: right.size // block * block].reshape(-1, block)
+        return float((blocks.mean(axis=1) >= 0.5).mean()) if blocks.size else 0.0
+
+
+def judged(heard: Audio, mix: Audio, shift: int) -> Heard:
+    """Compare what was heard [C, T] with the mix [C, T] that must sound `shift` samples later."""
+    expected = mix[:, : max(0, heard.shape[-1] - shift)]
+    late = heard[:, shift:]
+    right = (late == expected).all(axis=0)
+    silent = (late == 0).all(axis=0)
+    wrong = ~(right | silent)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], wrong, [False]]).astype(np.int8)))
+    lengths = edges[1::2] - edges[::2]
+    return Heard(right=right, silent=silent, stale_samples=int(np.maximum(0, lengths - _FADES).sum()))
+
+
+@dataclass
+class Watch:
+    """Looks at sessions while time goes on."""
+
+    sessions: list[LiveSession]
+    every_s: float = 0.01
+    queue_age_ms: float = 0.0
+    waiting: int = 0
+    rungs: set[str] = field(default_factory=set)
+    states: list[str] = field(default_factory=list)
+
+    def look(self, now_s: float) -> None:
+        for session in self.sessions:
+            self.queue_age_ms = max(self.queue_age_ms, 1000 * session.queue_age_s(now_s))
+            self.waiting = max(self.waiting, session.lane.waiting)
+            self.rungs.add(LADDER[session.port.segment.load("ladder")])
+            state = session.state.value
+            if not self.states or self.states[-1] != state:
+                self.states.append(state)
+
+    def times(self, until_s: float) -> list[tuple[float, Callable[[], None]]]:
+        count = int(until_s / self.every_s)
+        return [
+            (at * self.every_s, lambda now_s=at * self.every_s: self.look(now_s))  # type: ignore[misc]
+            for at in range(1, count)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overload:
+    """Figures of `overload`. `recovery_frames` counts from the end of the load to audio that stays."""
+
+    wet_share: float
+    played_share: float
+    late_frames: int
+    skipped_frames: int
+    queue_age_ms: float
+    waiting: int
+    stale_samples: int
+    recovery_frames: float
+    wet_after: float
+    rungs: tuple[str, ...]
+    states: tuple[str, ...]
+    digest: str
+
+
+def overload(
+    cost: float, anticipation_frames: int, *, seconds: float, calm_s: float = 2.0, block: int = 512
+) -> Overload:
+    """A model whose step takes `cost` frame periods for `seconds`, on a machine measured at 0.8; then 0.5 again."""
+    copy = testing.copy()
+    budget = Budget(compute_s=0.8 * FRAME_S + 0.001, margin_s=0.002)
+    source = stage.marks(RATE_HZ)
+    seat = stage.Seat(blocks=(block,), mode=Mode.MANUAL, anticipation_frames=anticipation_frames)
+    host = stage.front_end("a", seat, copy.spec, budget, source)
+    begin_s, end_s = calm_s, calm_s + seconds
+    worker = VirtualWorker(copy, lambda _rows, now_s: FRAME_S * (cost if begin_s <= now_s < end_s else 0.5))
+    session = worker.serve(host)
+    until_s = end_s + calm_s
+    watch = Watch([session])
+    run([host], [worker], until_s=until_s, at=watch.times(until_s))
+    shift = int(sum(stage.reported_samples(host)) + stage.hop_samples(copy, RATE_HZ))
+    heard = host.audio
+    figures = judged(heard, source(0, heard.shape[-1]), shift)
+    loaded = slice(max(0, round(begin_s * RATE_HZ) - shift), round(end_s * RATE_HZ) - shift)
+    after = figures.right[loaded.stop :]
+    broken = np.flatnonzero(~after)
+    recovery = (broken[-1] + 1) / RATE_HZ / FRAME_S if broken.size else 0.0
+    frames = session.frames + session.skipped_frames
+    result = Overload(
+        wet_share=figures.wet_share(block, loaded.start, loaded.stop),
+        played_share=session.frames / frames,
+        late_frames=session.late_frames,
+        skipped_frames=session.skipped_frames,
+        queue_age_ms=watch.queue_age_ms,
+        waiting=watch.waiting,
+        stale_samples=figures.stale_samples,
+        recovery_frames=float(recovery),
+        wet_after=float(after[-RATE_HZ // 2 :].mean()),
+        rungs=tuple(rung for rung in LADDER if rung in watch.rungs),
+        states=tuple(watch.states),
+        digest=hashlib.sha256(heard.tobytes()).hexdigest()[:16],
+    )
+    host.close()
+    return result
