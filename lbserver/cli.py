@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from lbserver import __version__, backends
+from lbserver import __version__, backends, doctor, top
 from lbserver.accompanist import Spec
 from lbserver.audio_files import AudioReader
 from lbserver.bounce import BounceReport, BounceRequest, bounce, plan_anticipation_frames, plan_outputs
@@ -45,6 +45,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_bounce(commands)
     serve.add_parser(commands)
+    top.add_parser(commands)
+    doctor.add_parser(commands)
     backends.add_model_commands(commands)
     return parser
 

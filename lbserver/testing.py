@@ -122,12 +122,14 @@ def _click(spec: Spec, mix: Audio, conditions: Conditions, state: State) -> tupl
 
 
 def _fragile(_spec: Spec, mix: Audio, _conditions: Conditions, state: State) -> tuple[Audio, Audio]:
-    """Copies; a peak above 7 kills the process, one above 5 hangs it: what a supervisor is for."""
+    """Copies; a peak above 7 kills the process, above 5 hangs it, above 3 asks for all memory there is."""
     peak = float(np.abs(mix).max(initial=0.0))
     if peak > 7.0:
         os.kill(os.getpid(), signal.SIGKILL)
     if peak > 5.0:
         time.sleep(60.0)
+    if peak > 3.0:
+        np.ones(1 << 40, np.uint8)
     return mix, state.tail
 
 

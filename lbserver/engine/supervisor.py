@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from lbserver import wire
-from lbserver.accompanist import Control, Spec
+from lbserver.accompanist import Spec
+from lbserver.engine import describe
 from lbserver.engine.budget import Budget
 from lbserver.engine.worker import BOX_BYTES, read_box
 from lbserver.errors import LiveBandError
@@ -270,13 +271,10 @@ async def _send(control: socket.socket, data: bytes, descriptor: int | None) -> 
 
 
 def _ready(message: dict[str, Any]) -> Ready:
-    values = dict(message["spec"])
-    values["controls"] = tuple(Control(**one) for one in values["controls"])
-    for name in ("anticipation_frames", "stems", "conditions"):
-        values[name] = tuple(values[name])
+    spec, budget = describe.understood(message)
     return Ready(
-        spec=Spec(**values),
-        budget=Budget(compute_s=message["compute_s"], margin_s=message["margin_s"]),
+        spec=spec,
+        budget=budget,
         step_s={int(rows): value for rows, value in message["step_s"].items()},
         runtime=message["runtime"],
     )

@@ -11,6 +11,7 @@ import contextlib
 import gc
 import mmap
 import os
+import resource
 import select
 import signal
 import socket
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from lbserver import backends, wire
-from lbserver.engine import calibrate, moment
+from lbserver.engine import calibrate, describe, moment
 from lbserver.engine.live import Setup
 from lbserver.engine.player import Player
 from lbserver.errors import LiveBandError
@@ -150,6 +151,8 @@ class _Worker:
                 answer = self.handle(message)
             except LiveBandError as error:
                 answer = {"type": "failed", "text": str(error)}
+            except MemoryError:
+                answer = {"type": "failed", "text": "no memory is left for this"}
             except Exception as error:
                 if not backends.is_user_error(error):
                     raise
@@ -248,6 +251,15 @@ class _Worker:
         self.control.sendall(wire.frame(message))
 
 
+def limit_memory(mib: int) -> None:
+    """Let the process take no more than this above what it has: one session must not take the machine with it."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    most = pages * resource.getpagesize() + mib * 2**20
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard == resource.RLIM_INFINITY or most <= hard:
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+
+
 def merged(known: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     """What is known after another `know`: later words replace earlier ones."""
     return {**known, **{name: value for name, value in more.items() if name not in ("type", "id", "session")}}
@@ -270,6 +282,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--moments", type=Path, required=True)
     parser.add_argument("--model", default=None)
     parser.add_argument("--alone", action="store_true")
+    parser.add_argument("--memory-mib", type=int, default=2048)
     parsed = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
     control = socket.socket(fileno=parsed.control)
@@ -284,18 +297,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     worker = _Worker(control, box, Player(accompanist, alone=parsed.alone), moments=parsed.moments)
     spec = accompanist.spec
-    budget = calibration.budget
     worker.send(
         {
+            **describe.description(spec.name, spec, calibration.budget),
             "type": "ready",
             "id": 0,
-            "spec": {**vars(spec), "controls": [vars(one) for one in spec.controls]},
-            "compute_s": budget.compute_s,
-            "margin_s": budget.margin_s,
             "step_s": {str(rows): value for rows, value in calibration.step_p50_s.items()},
             "runtime": str(getattr(accompanist, "runtime", "")),
         }
     )
+    limit_memory(parsed.memory_mib)
     gc.collect()
     gc.freeze()
     gc.disable()

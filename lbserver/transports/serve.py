@@ -5,33 +5,49 @@ import argparse
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
 import time
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from lbserver import __version__
 from lbserver.engine.hub import Hub, HubConfig
 from lbserver.engine.place import Place
 from lbserver.engine.supervisor import WorkerPlace
 from lbserver.errors import LiveBandError
 from lbserver.logs import LogConfig, logging_to
 from lbserver.protocol import MAJOR, MINOR
+from lbserver.protocol.osc import HTTP_PORT, ZMQ_PORT
 from lbserver.rundir import RunDirectory, ServerInfo, open_run_directory
 from lbserver.transports.http import HttpConfig, http_server
+from lbserver.transports.link import LinkConfig
 from lbserver.transports.local import LocalConfig, local_server
+from lbserver.transports.metrics import ServerFigures
+from lbserver.transports.upstream import UpstreamPlace
+from lbserver.transports.zeromq import ZeroMqConfig, zeromq_server
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServeConfig:
-    """What to serve. A port of None is off, 0 is any that is free. `idle_exit_s`: end when nobody has played so long."""
+    """What to serve. A transport of None is off. `upstream`: where the sessions are played, if not here.
+
+    `optional` transports may be left out when their port is taken. `idle_exit_s`: end when nobody has played so long.
+    """
 
     model: str | None = None
     workers: int = 1
     alone: bool = False
-    http_port: int | None = None
+    upstream: LinkConfig | None = None
+    http: HttpConfig | None = None
+    zeromq: ZeroMqConfig | None = None
+    optional: frozenset[str] = frozenset()
     idle_exit_s: float | None = None
     max_sessions: int = 64
 
@@ -44,10 +60,57 @@ def kept_folder() -> Path:
 
 async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True) -> None:
     """Serve until cancelled. Raises LiveBandError: no worker can play, or a port is taken."""
+    begun_s = time.monotonic()
     moments = run.path / "moments"
     moments.mkdir(mode=0o700, exist_ok=True)
     hub = Hub(HubConfig(moments=moments, kept=kept_folder(), max_sessions=config.max_sessions))
-    places: list[Place] = [
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(hub.stop)
+        await hub.start(_places(config, hub, moments))
+        ports: dict[str, int | None] = {}
+
+        async def listen(name: str, server: AbstractAsyncContextManager[Any] | None) -> None:
+            if server is None:
+                return
+            try:
+                ports[name] = (await stack.enter_async_context(server)).address[1]
+            except LiveBandError as error:
+                if name not in config.optional:
+                    raise
+                log.warning("%s is off: %s", name, error)
+
+        if config.http is not None:
+            figures = replace(config.http, server=lambda: _figures(hub, begun_s), fault=lambda: _fault(hub))
+            await listen("HTTP", http_server(hub, figures))
+        await listen("ZeroMQ", zeromq_server(hub, config.zeromq) if config.zeromq else None)
+        local = await stack.enter_async_context(local_server(hub, LocalConfig(path=run.socket_path)))
+        info = ServerInfo(
+            pid=os.getpid(),
+            major=MAJOR,
+            minor=MINOR,
+            socket=str(local.address),
+            http_port=ports.get("HTTP"),
+            zmq_port=ports.get("ZeroMQ"),
+            started=time.time(),
+        )
+        run.publish(info)
+        if announce:
+            _announce(hub, info, config)
+        await _until_idle(hub, config.idle_exit_s)
+
+
+def _places(config: ServeConfig, hub: Hub, moments: Path) -> list[Place]:
+    if config.upstream is not None:
+        return [
+            UpstreamPlace(
+                config.upstream,
+                model=config.model,
+                on_lost=hub.on_lost,
+                on_back=hub.on_back,
+                on_ended=hub.on_ended,
+            )
+        ]
+    return [
         WorkerPlace(
             number=number,
             model=config.model,
@@ -59,26 +122,20 @@ async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True
         )
         for number in range(config.workers)
     ]
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(hub.stop)
-        await hub.start(places)
-        http_port = None
-        if config.http_port is not None:
-            http = await stack.enter_async_context(http_server(hub, HttpConfig(port=config.http_port)))
-            http_port = http.address[1]
-        local = await stack.enter_async_context(local_server(hub, LocalConfig(path=run.socket_path)))
-        info = ServerInfo(
-            pid=os.getpid(),
-            major=MAJOR,
-            minor=MINOR,
-            socket=str(local.address),
-            http_port=http_port,
-            started=time.time(),
-        )
-        run.publish(info)
-        if announce:
-            _announce(hub, info)
-        await _until_idle(hub, config.idle_exit_s)
+
+
+def _figures(hub: Hub, begun_s: float) -> ServerFigures:
+    return ServerFigures(
+        version=__version__,
+        uptime_s=time.monotonic() - begun_s,
+        workers=sum(place.up for place in hub.places),
+        worker_restarts=sum(place.restarts for place in hub.places),
+    )
+
+
+def _fault(hub: Hub) -> str:
+    """Why the server cannot play at all; empty if it can."""
+    return "" if any(place.up for place in hub.places) else "; ".join(place.reason for place in hub.places)
 
 
 async def _until_idle(hub: Hub, idle_exit_s: float | None) -> None:
@@ -92,17 +149,28 @@ async def _until_idle(hub: Hub, idle_exit_s: float | None) -> None:
             return
 
 
-def _announce(hub: Hub, info: ServerInfo) -> None:
+def _announce(hub: Hub, info: ServerInfo, config: ServeConfig) -> None:
     ready = hub.ready
     budget_ms = 1000 * (ready.budget.compute_s + ready.budget.margin_s)
-    print(
-        f"The band is ready: {ready.spec.name}{f' on {ready.runtime}' if ready.runtime else ''}, "
-        f"{len(hub.places)} worker{'s' if len(hub.places) > 1 else ''}, S + J = {budget_ms:.1f} ms of a "
-        f"{ready.spec.frame_ms * ready.spec.chunk_frames:g} ms frame.\n  plug-ins and scripts: {info.socket}"
-        + (f"\n  http:                 http://127.0.0.1:{info.http_port}/metrics" if info.http_port else "")
-        + "\nStop with Ctrl-C; watch with `liveband top`.",
-        flush=True,
+    if config.upstream is not None:
+        where = f"played at {config.upstream.address}"
+    else:
+        where = f"{len(hub.places)} worker{'s' if len(hub.places) > 1 else ''}"
+    first = (
+        f"The band is ready: {ready.spec.name}{f' on {ready.runtime}' if ready.runtime else ''}, {where}, "
+        f"S + J = {budget_ms:.1f} ms for a frame of {ready.spec.frame_ms * ready.spec.chunk_frames:g} ms."
     )
+    lines = [
+        first,
+        f"  plug-ins, scripts  {info.socket}",
+    ]
+    if info.zmq_port:
+        lines.append(
+            f"  ZeroMQ             tcp://{config.zeromq.host if config.zeromq else ''}:{info.zmq_port}"
+        )
+    if info.http_port:
+        lines.append(f"  figures            http://127.0.0.1:{info.http_port}/metrics")
+    print("\n".join([*lines, "Stop with Ctrl-C; watch with `liveband top`."]), flush=True)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -127,7 +195,23 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         action="store_true",
         help="play every session by itself: a session's bits then never depend on who else plays; costs more",
     )
-    parser.add_argument("--http-port", type=int, default=None, metavar="PORT", help="/metrics and /healthz")
+    ports = parser.add_argument_group("where it listens (this machine only, unless said otherwise)")
+    ports.add_argument(
+        "--http-port",
+        type=_port,
+        default=HTTP_PORT,
+        metavar="PORT",
+        help="figures and health, default %(default)s; `off` for none, 0 for any free one",
+    )
+    ports.add_argument(
+        "--zmq-port", type=_port, metavar="PORT", help=f"ZeroMQ, usually {ZMQ_PORT}; off by default"
+    )
+    ports.add_argument("--zmq-host", default="127.0.0.1", metavar="HOST", help="0.0.0.0 for all; needs keys")
+    ports.add_argument("--key", type=Path, metavar="FILE", help="this machine's secret key (`liveband keys`)")
+    ports.add_argument("--clients", type=Path, metavar="DIR", help="public keys of those who may connect")
+    up = parser.add_argument_group("playing on another machine")
+    up.add_argument("--upstream", metavar="tcp://HOST:PORT", help="relay every session to the server there")
+    up.add_argument("--upstream-key", type=Path, metavar="FILE", help="that server's public key")
     parser.add_argument(
         "--idle-exit", type=float, default=None, metavar="S", help="end after so long without a session"
     )
@@ -137,14 +221,34 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.set_defaults(run=_run)
 
 
+def _port(text: str) -> int | None:
+    """A port number, or None for `off`."""
+    if text == "off":
+        return None
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535, or off")
+    return int(text)
+
+
 def _run(parsed: argparse.Namespace) -> int:
     if not 1 <= parsed.workers <= 64:
         raise LiveBandError(f"{parsed.workers} workers are not possible: 1 to 64")
+    upstream = None
+    if parsed.upstream is not None:
+        upstream = LinkConfig(address=parsed.upstream, server_key=parsed.upstream_key, own_key=parsed.key)
+    zeromq = None
+    if parsed.zmq_port is not None:
+        zeromq = ZeroMqConfig(
+            host=parsed.zmq_host, port=parsed.zmq_port, secret_key=parsed.key, allowed_keys=parsed.clients
+        )
     config = ServeConfig(
         model=parsed.model,
         workers=parsed.workers,
         alone=parsed.exact,
-        http_port=parsed.http_port,
+        upstream=upstream,
+        http=None if parsed.http_port is None else HttpConfig(port=parsed.http_port),
+        zeromq=zeromq,
+        optional=frozenset({"HTTP"} if parsed.http_port == HTTP_PORT else ()),
         idle_exit_s=parsed.idle_exit,
     )
     with (

@@ -71,10 +71,11 @@ def test_a_killed_worker_takes_its_own_sessions_only_and_they_go_on_in_place(
     assert {name for name in "abcd" if name not in lost} in ({"a", "c"}, {"b", "d"})
 
 
+@pytest.mark.parametrize("peak", [7.9, 4.0], ids=["crash", "out of memory"])
 def test_a_session_that_kills_its_worker_twice_is_put_away_and_the_others_play_on(
-    serve: Callable[..., Any],
+    serve: Callable[..., Any], peak: float
 ) -> None:
-    """F26. Catches a crash loop that one poisoned session keeps up for everybody."""
+    """F26, F29. Catches a crash loop that one poisoned session keeps up for everybody."""
     server = serve("--model", "test:fragile")
     good, bad = server.connect(), server.connect()
     good.open("good")
@@ -88,7 +89,7 @@ def test_a_session_that_kills_its_worker_twice_is_put_away_and_the_others_play_o
     player = threading.Thread(target=keep_playing)
     player.start()
     deadly = tone(0.2)
-    deadly[:, 100] = 7.9
+    deadly[:, 100] = peak
     try:
         deadline = time.monotonic() + 40
         closed: list[dict[str, Any]] = []
