@@ -98,7 +98,9 @@ class DuplexPeer:
         self._next: HostPort | None = None
         self._port: HostPort | None = None
         self._late_dry: Audio = np.zeros((out_channels, 0), np.float32)
-        self._concealer = Concealer(rate_hz=rate_hz, channels=out_channels)  # for when it is unseated
+        self._dry_gap = 0  # samples of the input that are left out because its delay changed
+        self._dry_concealer = Concealer(rate_hz=rate_hz, channels=out_channels)
+        self._band_concealer = Concealer(rate_hz=rate_hz, channels=out_channels)  # for when it is unseated
         self._wet = 0.0
         self._smoothing = max(1, round(rate_hz * BY_NAME["mix"].smoothing_ms / 1000))
         self._beat: Beat | None = None
@@ -177,10 +179,10 @@ class DuplexPeer:
         if port is self._port:
             return
         self._port = port
-        if port is not None:
-            kept = self._late_dry[:, : port.latency_samples]
-            silent = np.zeros((self._out_channels, port.latency_samples - kept.shape[-1]), np.float32)
-            self._late_dry = np.concatenate((silent, kept), axis=-1)
+        if port is not None and port.latency_samples != self._late_dry.shape[-1]:
+            self._late_dry = np.zeros((self._out_channels, port.latency_samples), np.float32)
+            if self._blocks:
+                self._dry_gap = max(port.latency_samples, self.rate_hz // 100)
 
     def _tell_beat(self, heard_s: float) -> None:
         """Where the beat is at the next sample of the ring. `heard_s`: when this block is heard, on our clock.
@@ -212,11 +214,15 @@ class DuplexPeer:
         port, length = self._port, heard.shape[-1]
         dry = np.concatenate((self._late_dry, to_channels(heard, self._out_channels)), axis=-1)
         dry, self._late_dry = dry[:, :length], dry[:, length:]
+        gap = min(self._dry_gap, length)
+        self._dry_gap -= gap
+        faded = self._dry_concealer.absent(gap) if gap else dry[:, :0]
+        dry = np.concatenate((faded, self._dry_concealer.present(dry[:, gap:])), axis=-1)
         if port is None:
-            wanted, band = 0.0, self._concealer.absent(length)
+            wanted, band = 0.0, self._band_concealer.absent(length)
         else:
             stem = port.exchange(to_channels(heard, port.segment.shape.mix_channels))
-            band = self._concealer.present(to_channels(stem, self._out_channels))
+            band = self._band_concealer.present(to_channels(stem, self._out_channels))
             wanted = port.segment.load_float("mix")
             wanted = min(max(wanted, 0.0), 1.0) if np.isfinite(wanted) else 1.0
         wet = self._ramp(wanted, length)
