@@ -2,6 +2,7 @@
 """A moment of a session as bytes: its musical memory, controls and what it was told; no audio, no path."""
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from lbserver import chunk, wire
@@ -36,5 +37,9 @@ def unpack(data: bytes, model: str) -> Moment:
     controls, known = about.get("controls"), about.get("known")
     if not isinstance(controls, dict) or not isinstance(known, dict):
         raise LiveBandError("the saved moment is incomplete")
-    numbers = {name: float(value) for name, value in controls.items() if isinstance(value, int | float)}
+    numbers = {
+        str(name): float(value)
+        for name, value in controls.items()
+        if isinstance(value, int | float) and isfinite(value)
+    }
     return Moment(model=model, memory=sections["memory"], controls=numbers, known=known)
