@@ -23,11 +23,19 @@ class Concealer:
         self._last = np.zeros((channels, self._out_samples), np.float32)
         self._echo = np.zeros((channels, 0), np.float32)  # what is left of a fade out
         self._risen = self._in_samples  # samples of the fade in that are done
+        self._held = False  # the fade in waits for the first sample that sounds
         self.missing = False
 
     def present(self, audio: Audio) -> Audio:
         """Audio [C, T] that is there. Returned as it is unless a fade is under way."""
         length = audio.shape[-1]
+        if length and self._held:
+            sounding = audio.any(axis=0)
+            if not sounding.any():
+                return audio
+            self._held = False
+            first = int(np.argmax(sounding))
+            return np.concatenate((audio[:, :first], self.present(audio[:, first:])), axis=-1)
         if length and (self._risen < self._in_samples or self._echo.shape[-1]):
             audio = audio.copy()
             rising = min(length, self._in_samples - self._risen)
@@ -51,11 +59,14 @@ class Concealer:
             self._remember(out)
         return out
 
-    def reset(self, *, fade_in: bool = False) -> None:
-        """Forget the past: a new epoch begins. With `fade_in` its audio rises from silence."""
+    def reset(self, *, fade_in: bool = False, hold: bool = False) -> None:
+        """Forget the past: a new epoch begins. With `fade_in` its audio rises from silence, with `hold` as well
+        not before the first sample that sounds: for audio that is taken up in its middle.
+        """
         self._last[:] = 0.0
         self._echo = self._echo[:, :0]
         self._risen = 0 if fade_in else self._in_samples
+        self._held = fade_in and hold
         self.missing = fade_in
 
     def _add_echo(self, audio: Audio) -> None:

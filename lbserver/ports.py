@@ -62,9 +62,10 @@ class HostPort:
         """Position 0 again; nothing of before will be heard."""
         self.epoch = epoch_after(self.epoch)
         self.position = 0
-        self._lapsed = False
         self._read = -self.latency_samples
-        self._concealer.reset(fade_in=True)
+        # After a lapse the music is taken up in its middle.
+        self._concealer.reset(fade_in=True, hold=self._lapsed)
+        self._lapsed = False
         self.segment.store("stem_read", cursor(self.epoch, 0))
         self.segment.store("mix_cursor", cursor(self.epoch, 0))
 

@@ -143,3 +143,78 @@ def overload(
     )
     host.close()
     return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """Figures of `stopped_worker`. `silent_after_ms`: from the last right sample to silence; `back_after_ms`: from
+    the worker's return to right audio.
+    """
+
+    silent_after_ms: float
+    back_after_ms: float
+    stale_samples: int
+    largest_step: float
+    clean_step: float
+    epochs: int
+    dropped_samples: int
+    queue_age_ms: float
+    waiting: int
+    wet_after: float
+    digest: str
+
+
+def stopped_worker(
+    stop_s: float, *, at_s: float = 1.503, block: int = 256, mode: Mode = Mode.LIVE, hz: float = 220.0
+) -> Stop:
+    """A worker that stands still for `stop_s` and goes on (SIGSTOP, a suspended machine); a tone tells of steps."""
+    copy = testing.copy()
+    budget = Budget(compute_s=0.01, margin_s=0.002)
+    source = stage.tone(hz, RATE_HZ)
+    seat = stage.Seat(blocks=(block,), mode=mode)
+    host = stage.front_end("a", seat, copy.spec, budget, source)
+    worker = VirtualWorker(copy, lambda _rows, _now_s: 0.008)
+    session = worker.serve(host)
+    until_s = at_s + stop_s + 1.0
+    epochs: list[tuple[int, int, int]] = []  # host samples so far, epoch, position of its port
+
+    def watched(position: int, samples: int) -> Audio:
+        epochs.append((position, host.port.epoch, host.port.position))
+        return source(position, samples)
+
+    host.source = watched
+    watch = Watch([session])
+
+    def stop() -> None:
+        worker.stopped_until_s = at_s + stop_s
+
+    looks = [(at, look) for at, look in watch.times(until_s) if at > at_s + stop_s + 0.25]
+    run([host], [worker], until_s=until_s, at=[(at_s, stop), *looks])
+    heard = host.audio
+    shift = int(sum(stage.reported_samples(host)) + stage.hop_samples(copy, RATE_HZ))
+    right = (heard[:, shift:] == source(0, heard.shape[-1] - shift)).all(axis=0) & (heard[0, shift:] != 0)
+    sounding = np.abs(heard).max(axis=0) > 0
+    stopped, back = round(at_s * RATE_HZ), round((at_s + stop_s) * RATE_HZ)
+    # Between a lapse and its end nothing is written; what is heard after is placed by the new epoch's positions.
+    after = np.flatnonzero(right[max(0, back - shift) :]) + max(back, shift)
+    last_right = np.flatnonzero(right[: max(1, back - shift)])
+    last = int(last_right[-1]) + shift if last_right.size else 0
+    quiet = np.flatnonzero(~sounding[last:back])
+    run_lengths = judged(heard, source(0, heard.shape[-1]), shift).stale_samples
+    steps = np.abs(np.diff(heard[0]))
+    result = Stop(
+        silent_after_ms=1000 * float(quiet[0]) / RATE_HZ if quiet.size else 0.0,
+        back_after_ms=1000 * float(after[0] - back) / RATE_HZ if after.size else float("inf"),
+        stale_samples=run_lengths,
+        largest_step=float(steps.max()),
+        clean_step=float(np.abs(np.diff(source(0, RATE_HZ)[0])).max()),
+        epochs=host.port.epoch,
+        dropped_samples=host.port.dropped_samples,
+        queue_age_ms=watch.queue_age_ms,
+        waiting=watch.waiting,
+        wet_after=float(right[-RATE_HZ // 4 :].mean()),
+        digest=hashlib.sha256(heard.tobytes()).hexdigest()[:16],
+    )
+    del stopped
+    host.close()
+    return result

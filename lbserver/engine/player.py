@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbserver.accompanist import Accompanist, Audio
+from lbserver.engine.lane import Lane
 from lbserver.engine.live import LiveSession, Setup
 from lbserver.engine.stream import batch_conditions, stem_seed
 from lbserver.errors import LiveBandError
@@ -68,6 +69,7 @@ class Batch:
 
     bank: "_Bank"
     sessions: tuple[LiveSession, ...]
+    lanes: tuple[Lane, ...]
     active: NDArray[np.bool_]
     mix: Audio
     conditions: Mapping[str, NDArray[np.float32]]
@@ -171,8 +173,8 @@ class Player:
         bank, step_s = batch.bank, now_s - batch.begun_s
         bank.note_cost(step_s)
         for row, session in enumerate(batch.sessions):
-            if not batch.active[row]:
-                continue
+            if not batch.active[row] or session.lane is not batch.lanes[row]:
+                continue  # an epoch that began meanwhile must not hear what was played for the old one
             if not np.isfinite(stems[row]).all():
                 # One poisoned memory would sound for ever: it starts anew, the frame is silent.
                 session.faults += 1
@@ -218,6 +220,7 @@ class Player:
         return Batch(
             bank=bank,
             sessions=tuple(bank.sessions),
+            lanes=tuple(session.lane for session in bank.sessions),
             active=active,
             mix=mix,
             conditions={name: np.concatenate([one[name] for one in conditions]) for name in conditions[0]},

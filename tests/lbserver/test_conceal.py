@@ -92,3 +92,18 @@ def test_a_new_epoch_hears_nothing_of_the_old_one() -> None:
     assert risen[0, 0] < 0.01
     assert (np.diff(risen[0]) >= 0).all()
     assert (risen[0, 240:] == 1.0).all()
+
+
+@pytest.mark.parametrize("piece", [1, 100, 10**6])
+def test_music_taken_up_in_its_middle_rises_where_it_begins(piece: int) -> None:
+    """A fade in over the silence before it would be no fade."""
+    concealer = Concealer(rate_hz=48000, channels=2)
+    concealer.reset(fade_in=True, hold=True)
+    audio = np.zeros((2, 3000), np.float32)
+    audio[:, 1000:] = 0.5
+    heard = np.concatenate(
+        [concealer.present(audio[:, at : at + piece]) for at in range(0, 3000, piece)], axis=1
+    )
+    assert not heard[:, :1000].any()
+    assert np.abs(np.diff(heard, axis=1)).max() < 0.003
+    np.testing.assert_array_equal(heard[:, 1240:], audio[:, 1240:])
