@@ -18,6 +18,8 @@ from lbmodels.runtime.manifest import Field, Manifest
 from lbmodels.runtime.matrices import Matrices
 from lbmodels.streaming.state import map_tensors, named_tensors
 
+aten = torch.ops.aten
+
 _ROWS = 3  # a batch of 1 would be taken for a fixed size
 _SEED = "seed"
 _POSITION = "generator.trunk.position"
@@ -145,6 +147,7 @@ def _outputs(program: torch.export.ExportedProgram, last: fx.Node) -> list[fx.No
 def _field(lowering: Lowering, name: str, initial: Tensor, node: fx.Node) -> Field:
     """Declare what becomes of one tensor of the state, and give it out."""
     after = lowering.get(node)
+    before = Value(f"state.{name}", (BATCH, *initial.shape[1:]), initial.dtype)
     row = initial[0]
     values = tuple(row.flatten().tolist())
     common: dict[str, Any] = {
@@ -156,7 +159,10 @@ def _field(lowering: Lowering, name: str, initial: Tensor, node: fx.Node) -> Fie
     if isinstance(after, RingWrite):
         lowering.builder.output(f"entry.{name}", after.entry)
         return Field(**common, kind="ring", axis=after.axis, position=_POSITION)
-    if isinstance(after, Value) and after.name == f"state.{name}":
+    if after == before:
         return Field(**common, kind="kept")
+    if node.target is aten.where.self and lowering.get(node.args[2]) == before:
+        # Idle rows keep what they have: the caller sees to it, and only when there are any.
+        node = node.args[1]  # type: ignore[assignment]
     lowering.builder.output(f"next.{name}", lowering.builder.value(lowering.solid(node)))
     return Field(**common, kind="next")

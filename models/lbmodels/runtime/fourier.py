@@ -31,11 +31,11 @@ def factors(length: int) -> tuple[int, int]:
     return length // small, small
 
 
-def real_to_complex(builder: Builder, x: Value) -> Pair:
-    """Real [..., N] -> bins [..., N / 2 + 1]."""
+def real_to_complex(builder: Builder, x: Value, bins: int | None = None) -> Pair:
+    """Real [..., N] -> the first `bins` of N / 2 + 1, by default all."""
     length = _length(x.shape[-1])
     p, q = factors(length)
-    bins = length // 2 + 1
+    bins = length // 2 + 1 if bins is None else bins
     lead = x.shape[:-1]
     # [q, p]: transform over q from the left, real and imaginary parts below each other.
     inner = _waves(np.outer(np.arange(q), np.arange(q)), q)

@@ -67,7 +67,10 @@ class GraphAccompanist:
         after = {**tensors, **{field.name: outputs[f"next.{field.name}"] for field in self._next}}
         stem = outputs["stem"]
         if len(rows) < len(mix):
-            stem[~active] = 0.0
+            idle = ~active
+            stem[idle] = 0.0
+            for field in self._next:
+                after[field.name][idle] = tensors[field.name][idle]
         return stem, GraphState(after)
 
     def join(self, states: Sequence[GraphState]) -> GraphState:

@@ -72,10 +72,10 @@ def graph(name: str | None, runtime: str) -> tuple[Manifest, bytes]:
 def exporter() -> str:
     """What makes graphs: a digest of its own code, so that no cache outlives a change of it."""
     package = Path(__file__).resolve().parents[1]
-    sources = sorted(file for part in _MADE_BY for file in (package / part).glob("*.py"))
+    sources = sorted(file for part in _MADE_BY for file in (package / part).rglob("*.py"))
     found = hashlib.sha256(version("liveband").encode())
     for source in sources:
-        found.update(source.name.encode() + source.read_bytes())
+        found.update(str(source.relative_to(package)).encode() + source.read_bytes())
     return found.hexdigest()
 
 

@@ -38,7 +38,10 @@ class Matrices:
             quantised, scales = quantise(weight, BLOCK)
             (name,) = builder.raw(
                 "MatMulNBits",
-                [x.name, builder.constant(quantised).name, builder.constant(scales).name],
+                [
+                    *(x.name, builder.constant(quantised).name, builder.constant(scales).name),
+                    *([] if bias is None else ["", "", builder.constant(bias).name]),
+                ],
                 domain="com.microsoft",
                 K=inputs,
                 N=outputs,
@@ -46,8 +49,8 @@ class Matrices:
                 block_size=BLOCK,
                 accuracy_level=4,  # activations in 8 bits, sums in int32
             )
-            product = Value(name, shape, x.dtype)
-        elif self.bits == 8 and weight.numel() >= _SMALLEST:
+            return Value(name, shape, x.dtype)
+        if self.bits == 8 and weight.numel() >= _SMALLEST:
             scale = weight.abs().amax(1).clamp(min=1e-12) / 127
             whole = (weight / scale.unsqueeze(1)).round().to(torch.int8)
             small = builder.constant(whole.t().contiguous())

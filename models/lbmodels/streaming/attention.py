@@ -119,9 +119,11 @@ class WindowedAttention(nn.Module):
         self, x: Tensor, state: AttentionState, active: Tensor, position: Tensor
     ) -> tuple[Tensor, AttentionState]:
         """One frame [B, D] at `position` [B] int64 (frames since the stream began, owned by the caller)."""
-        q, k, v = (part.squeeze(2) for part in self._heads(x.unsqueeze(1)))
+        both, v = self.project(x).unflatten(-1, (3 * self.heads, -1)).split([2 * self.heads, self.heads], 1)
+        both = F.rms_norm(both, (self.head_features,))
         cosines, sines = (part.unsqueeze(1) for part in rotary(position, self.head_features))
-        turned, k = rotate(q, cosines, sines), rotate(k, cosines, sines)
+        q = both[:, : self.heads]
+        turned, k = rotate(both, cosines, sines).chunk(2, dim=1)
 
         # The frame that leaves the window is still in the ring: it is masked, and the new one joins from outside,
         # so that the ring is read once as it was and an exported graph need not copy it.

@@ -129,11 +129,15 @@ class SemitoneFrontEnd(nn.Module):
         notes = lowest_midi + torch.arange(semitones).unsqueeze(1)
         width = (12 * torch.log2(1 + sample_rate / window / hz)).clamp(min=1.0)
         bank = (1 - (midi - notes).abs() / width).clamp(min=0)
-        self.register_buffer("bank", (bank / bank.sum(1, keepdim=True)).t().contiguous(), persistent=False)
+        heard = int(bank.any(0).nonzero().max()) + 1  # bins above the highest semitone have no weight
+        bank = (bank / bank.sum(1, keepdim=True))[:, :heard]
+        self.register_buffer("bank", bank.t().contiguous(), persistent=False)
 
     def _energies(self, columns: Tensor) -> Tensor:
-        power = torch.fft.rfft(columns * self.get_buffer("window")).abs().square() / self.window_samples
-        return (torch.log10(power @ self.get_buffer("bank") + 1e-6) + 6) / 6
+        bank = self.get_buffer("bank")
+        spectra = torch.fft.rfft(columns * self.get_buffer("window"))[..., : bank.shape[0]]
+        power = spectra.abs().square() / self.window_samples
+        return (torch.log10(power @ bank + 1e-6) + 6) / 6
 
     def forward(self, x: Tensor) -> Tensor:
         audio = x.mean(2).flatten(1)

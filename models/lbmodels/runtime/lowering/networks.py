@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Products with weights, norms, sums over axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import fx
+
+from lbmodels.errors import NotExportableError
+from lbmodels.runtime.builder import Operand, Value
+from lbmodels.runtime.lowering.core import Lowering, axis_of, lowers, only_scaled
+
+aten = torch.ops.aten
+
+
+@lowers(aten.linear.default)
+def _linear(low: Lowering, node: fx.Node) -> Any:
+    weight = low.get(node.args[1])
+    bias = low.get(node.args[2]) if len(node.args) > 2 else None
+    scaled = only_scaled(low, node)
+    if scaled is not None:
+        # The product takes the scale in its weights, and the multiplication that follows gives what it gets.
+        weight = weight * scaled.unsqueeze(1)
+        bias = None if bias is None else bias * scaled
+    return low.matrices.linear(low.builder, low.get(node.args[0]), weight, bias)
+
+
+@lowers(aten.matmul.default, aten.bmm.default, aten.mm.default)
+def _matmul(low: Lowering, node: fx.Node) -> Any:
+    return low.builder.matmul(low.get(node.args[0]), low.get(node.args[1]))
+
+
+@lowers(aten.layer_norm.default)
+def _layer_norm(low: Lowering, node: fx.Node) -> Any:
+    x, _size, weight, bias = (low.get(argument) for argument in node.args[:4])
+    return low.matrices.layer_norm(low.builder, x, weight, bias, float(node.args[4]))  # type: ignore[arg-type]
+
+
+@lowers(aten.rms_norm.default)
+def _rms_norm(low: Lowering, node: fx.Node) -> Any:
+    x = low.get(node.args[0])
+    given = [low.get(argument) for argument in node.args[2:]]
+    weight = given[0] if given else None
+    epsilon = given[1] if len(given) > 1 and given[1] is not None else torch.finfo(x.dtype).eps
+    return low.matrices.rms_norm(low.builder, x, weight, float(epsilon))
+
+
+@lowers(aten._native_batch_norm_legit_no_training.default, aten.batch_norm.default)
+def _batch_norm(low: Lowering, node: fx.Node) -> Any:
+    whole = node.target is aten.batch_norm.default
+    if whole and node.args[5]:
+        raise NotExportableError("this model cannot be exported: it is in training")
+    x, weight, bias, mean, variance = (low.get(argument) for argument in node.args[:5])
+    epsilon: Any = node.args[7 if whole else 6]
+    scale = (variance + epsilon).rsqrt() * (1 if weight is None else weight)
+    shift = (0 if bias is None else bias) - mean * scale
+    dtype = x.dtype
+    normal = low.op("Add", dtype, low.op("Mul", dtype, x, scale), shift)
+    return normal if whole else [normal]
+
+
+@lowers(aten.softmax.int, aten._softmax.default)
+def _softmax(low: Lowering, node: fx.Node) -> Any:
+    x = low.get(node.args[0])
+    axis = axis_of(node, node.args[0])
+    return Value(low.builder.raw("Softmax", [x.name], axis=axis)[0], x.shape, x.dtype)
+
+
+@lowers(aten.sum.dim_IntList, aten.mean.dim)
+def _reduce(low: Lowering, node: fx.Node) -> Any:
+    given: Any = node.args[1]
+    keep = bool(node.args[2]) if len(node.args) > 2 else False
+    rank = len(low.declared(node.args[0]))  # type: ignore[arg-type]
+    axes = [axis % rank for axis in given]
+    mean = node.target is aten.mean.dim
+
+    def reduce(x: Operand) -> Value:
+        value = low.builder.value(x)
+        if mean or axes != [rank - 2]:
+            return low.builder.reduce("ReduceMean" if mean else "ReduceSum", value, axes, keep=keep)
+        # As a product, which sums in one order; ONNX Runtime sums rows in another when the batch is 1.
+        ones = torch.ones(1, int(value.shape[-2] or 0), dtype=value.dtype)
+        total = low.builder.matmul(ones, value)
+        return total if keep else low.builder.reshape(total, (*value.shape[:-2], value.shape[-1]))
+
+    return low.map(reduce, low.solid(node.args[0]))
+
+
+@lowers(aten.cumsum.default)
+def _cumsum(low: Lowering, node: fx.Node) -> Any:
+    x = low.builder.value(low.solid(node.args[0]))
+    axis = low.builder.constant(torch.tensor(axis_of(node, node.args[0]), dtype=torch.int64))
+    return Value(low.builder.raw("CumSum", [x.name, axis.name])[0], x.shape, x.dtype)
