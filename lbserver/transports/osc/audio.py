@@ -40,7 +40,7 @@ def encode(address: str, packet: AudioPacket) -> bytes:
     else:
         blob = np.ascontiguousarray(packet.samples, "<f4").tobytes()
     flags = packet.sample_format | (SENT_AGAIN if packet.again else 0)
-    values = (packet.stream, _signed(packet.sequence), packet.position, flags, blob)
+    values = (packet.stream, signed32(packet.sequence), packet.position, flags, blob)
     return write(Message(address, TAGS, values))
 
 
@@ -108,7 +108,7 @@ class Packetizer:
         self.position = position
         self.sent_again = 0
         self.sample_format = FORMATS[sample_format]
-        self._address, self._stream, self._channels = address, stream, channels
+        self._address, self.stream, self._channels = address, stream, channels
         self._redundancy, self._kept_packets = redundancy, kept
         self._kept: OrderedDict[int, tuple[AudioPacket, int, float]] = OrderedDict()
 
@@ -127,7 +127,7 @@ class Packetizer:
         for part in range(parts):
             piece = audio[:, length * part // parts : length * (part + 1) // parts]
             packet = AudioPacket(
-                self._stream, self.sequence & 0xFFFFFFFF, self.position, piece, self.sample_format
+                self.stream, self.sequence & 0xFFFFFFFF, self.position, piece, self.sample_format
             )
             datagrams += [encode(self._address, packet)] * self._redundancy
             self._kept[packet.sequence] = (packet._replace(samples=piece.copy(), again=True), 0, -1.0)
@@ -152,5 +152,6 @@ class Packetizer:
         return datagrams
 
 
-def _signed(sequence: int) -> int:
+def signed32(sequence: int) -> int:
+    """A sequence as the int32 that OSC has for it."""
     return (sequence + 0x80000000 & 0xFFFFFFFF) - 0x80000000

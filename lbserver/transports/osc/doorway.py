@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is let in: cookies, signatures, and what may be sent to whom. Pure; the time is given with every call.
+
+A source is an address (host, port) on the wire, which anyone can forge. Whoever returns the cookie that was sent to it
+has shown that replies reach it. Off this machine every message bears a signature as well: its last argument is a blob of
+40 bytes, an 8-byte counter and the HMAC-SHA256, under the shared token, of the cookie, the counter and the message
+without the blob. A counter is good once; the cookie is in it, so nothing can be replayed from elsewhere, or later.
+"""
+
+import hashlib
+import hmac
+import secrets
+import struct
+from dataclasses import dataclass, field
+
+from lbserver.transports.osc.packet import Message, OscError, write
+
+Source = tuple[str, int]
+
+COOKIE_BYTES = 16
+SIGNATURE_BYTES = 40
+SHORTEST_TOKEN = 16
+_COUNTER = struct.Struct(">Q")
+_WINDOW = 1024
+
+
+def sign(one: Message, token: bytes, counter: int, cookie: bytes) -> Message:
+    """The message with its signature behind its last argument. Before there is a cookie it is empty."""
+    blob = _COUNTER.pack(counter)
+    blob += _digest(one, token, blob, cookie)
+    return Message(one.address, one.tags + "b", (*one.arguments, blob))
+
+
+def unsigned(one: Message, token: bytes, cookie: bytes) -> tuple[Message, int]:
+    """The message without its signature, and the counter. Raises OscError when it is not signed with this token."""
+    blob = one.arguments[-1] if one.tags.endswith("b") else b""
+    if not isinstance(blob, bytes) or len(blob) != SIGNATURE_BYTES:
+        raise OscError("a message from another machine must be signed")
+    inner = Message(one.address, one.tags[:-1], one.arguments[:-1])
+    if not hmac.compare_digest(blob[8:], _digest(inner, token, blob[:8], cookie)):
+        raise OscError("the signature is not of this token and cookie")
+    return inner, _COUNTER.unpack_from(blob)[0]
+
+
+def _digest(one: Message, token: bytes, counter: bytes, cookie: bytes) -> bytes:
+    return hmac.new(token, bytes([len(cookie)]) + cookie + counter + write(one), hashlib.sha256).digest()
+
+
+class Cookies:
+    """Cookies that need no memory: what was sent to a source within the last ten to twenty minutes is good."""
+
+    def __init__(self, secret: bytes | None = None, *, slot_s: float = 600.0) -> None:
+        self._secret = secrets.token_bytes(32) if secret is None else secret
+        self._slot_s = slot_s
+
+    def bake(self, source: Source, now_s: float, slots_ago: int = 0) -> bytes:
+        slot = int(now_s // self._slot_s) - slots_ago
+        text = f"{source[0]} {source[1]} {slot}".encode()
+        return hmac.new(self._secret, text, hashlib.sha256).digest()[:COOKIE_BYTES]
+
+    def good_until_s(self, cookie: bytes, source: Source, now_s: float) -> float | None:
+        """When a cookie of this source is good no longer; None if it is not good now."""
+        for ago in (0, 1):
+            if hmac.compare_digest(cookie, self.bake(source, now_s, ago)):
+                return (now_s // self._slot_s - ago + 2) * self._slot_s
+        return None
+
+
+class ReplayWindow:
+    """Counters that came: each is good once, and only within 1024 of the highest."""
+
+    def __init__(self) -> None:
+        self._highest = -1
+        self._seen = 0  # bit n: highest - n came
+
+    def fresh(self, counter: int) -> bool:
+        behind = self._highest - counter
+        if behind >= _WINDOW or (behind >= 0 and self._seen >> behind & 1):
+            return False
+        if behind < 0:
+            self._seen = (self._seen << min(-behind, _WINDOW) | 1) & (1 << _WINDOW) - 1
+            self._highest = counter
+        else:
+            self._seen |= 1 << behind
+        return True
+
+
+@dataclass(eq=False)
+class Guest:
+    """A source that has returned its cookie, which is good until `until_s`: then it must say hello again.
+
+    `heard_s` is when it last showed that it is still the same.
+    """
+
+    source: Source
+    cookie: bytes
+    until_s: float
+    heard_s: float
+    counters: ReplayWindow = field(default_factory=ReplayWindow)
+
+
+class Guests:
+    """Who is in: at most `most`. Room is made by whoever was silent longest, if longer than `attentive_s`."""
+
+    def __init__(self, *, most: int = 64, attentive_s: float = 30.0) -> None:
+        self._guests: dict[Source, Guest] = {}
+        self._most, self._attentive_s = most, attentive_s
+
+    def __len__(self) -> int:
+        return len(self._guests)
+
+    def admit(self, source: Source, cookie: bytes, until_s: float, now_s: float) -> Guest | None:
+        """Let a source in, or extend its stay. None when there is no room: nobody is silent enough to go."""
+        guest = self._guests.get(source)
+        if guest is None:
+            if len(self._guests) >= self._most:
+                silent = min(self._guests.values(), key=lambda one: one.heard_s)
+                if self.attentive(silent, now_s):
+                    return None
+                silent.until_s = now_s
+            guest = self._guests[source] = Guest(source, cookie, 0.0, 0.0)
+        guest.cookie, guest.until_s, guest.heard_s = cookie, until_s, now_s
+        return guest
+
+    def get(self, source: Source, now_s: float) -> Guest | None:
+        guest = self._guests.get(source)
+        return guest if guest is not None and guest.until_s > now_s else None
+
+    def attentive(self, guest: Guest, now_s: float) -> bool:
+        """Whether streams may flow to it: it was heard from within the last 30 s."""
+        return guest.until_s > now_s and now_s - guest.heard_s <= self._attentive_s
+
+    def forget(self, now_s: float) -> list[Guest]:
+        """Those whose time is over, taken out."""
+        gone = [guest for guest in self._guests.values() if guest.until_s <= now_s]
+        for guest in gone:
+            del self._guests[guest.source]
+        return gone
+
+
+class Bucket:
+    """So many at once, and so many per second after that."""
+
+    def __init__(self, *, burst: float, per_s: float) -> None:
+        self._burst, self._per_s = burst, per_s
+        self._left, self._at_s = burst, 0.0
+
+    def take(self, now_s: float) -> bool:
+        self._left = min(self._burst, self._left + max(0.0, now_s - self._at_s) * self._per_s)
+        self._at_s = now_s
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True

@@ -1,0 +1,456 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The OSC server: datagrams in, calls to the hub and audio to the rings, datagrams out.
+
+On this machine a plain message is enough to control a session that is open: no handshake, and nothing comes back but
+an error no longer than what was sent. Whoever wants to open a session, send audio or get status says hello and returns
+the cookie first. From other machines every message must be signed besides, and what is not gets no answer at all.
+Answers go to where a packet came from; no argument ever names another place.
+"""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import ip_address
+from math import isnan
+from typing import Any
+
+from lbserver import __version__
+from lbserver.engine.hub import Hub, HubError, Peer
+from lbserver.errors import LiveBandError
+from lbserver.listeners import who_listens
+from lbserver.logs import fields, shown
+from lbserver.protocol import MAJOR, MINOR
+from lbserver.protocol.osc import MAX_PACKET_BYTES, PORT
+from lbserver.protocol.status import STATUS
+from lbserver.transports.keys import is_loopback
+from lbserver.transports.osc.addresses import Call, compose, understand
+from lbserver.transports.osc.control import PANIC, SIMPLE, Control
+from lbserver.transports.osc.doorway import SHORTEST_TOKEN, Bucket, Cookies, Guest, Guests, Source, unsigned
+from lbserver.transports.osc.link import AudioLink
+from lbserver.transports.osc.packet import Argument, Message, OscError, bundles, parse, timed_messages, write
+from lbserver.transports.osc.schedule import Agenda, delay_s
+from lbserver.transports.osc.stage import AUDIO, RESEND, Stage, StageConfig
+from lbserver.transports.osc.stream import JitterConfig
+
+log = logging.getLogger(__name__)
+
+_STATUS_EVERY_S = 0.1
+_MOST_WAITING = 1024  # calls that wait for the hub
+_ERRORS_PER_S = 10.0
+_RECEIVE_BUFFER_BYTES = 1 << 20
+_HELLO, _COOKIE = "/lb/hello", "/lb/cookie"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OscConfig:
+    """Where to listen and whom to trust. Port 0 is any that is free.
+
+    A `token` of at least 16 bytes is needed to listen anywhere but on this machine; its owners sign what they send.
+    Without `trust_loopback` this machine's programs must sign too: for machines with users who do not trust each
+    other. `patience_ms` is how long mix that is missing, and stem that is late, are waited for at least; stem packets
+    are sent `redundancy` times.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = PORT
+    token: bytes = b""
+    trust_loopback: bool = True
+    patience_ms: float = 60.0
+    redundancy: int = 1
+    opens_per_s: float = 5.0
+    opens_burst: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.token and len(self.token) < SHORTEST_TOKEN:
+            raise LiveBandError(
+                f"an OSC token of {len(self.token)} bytes is too short: {SHORTEST_TOKEN} at least"
+            )
+        if not self.token and not (is_loopback(self.host) and self.trust_loopback):
+            raise LiveBandError(
+                f"listening for OSC on {self.host} needs a token, which whoever controls it knows: any text of "
+                f"{SHORTEST_TOKEN} characters or more"
+            )
+        if not 1 <= self.redundancy <= 4:
+            raise LiveBandError(f"redundancy must be 1 to 4, got {self.redundancy}")
+        if not 1 <= self.patience_ms <= 250:
+            raise LiveBandError(f"patience must be 1 to 250 ms, got {self.patience_ms:g}")
+
+
+@dataclass
+class _Sender:
+    """Where a message came from and what it may do. `room` is how many bytes may still go back to a stranger."""
+
+    address: tuple[Any, ...]
+    peer: Peer
+    guest: Guest | None
+    size: int
+    answered: bool = False
+
+    @property
+    def source(self) -> Source:
+        return self.address[0], self.address[1]
+
+
+class OscServer(asyncio.DatagramProtocol):
+    """A listening server; see `osc_server`. The counts rise while it lives."""
+
+    def __init__(self, hub: Hub, config: OscConfig) -> None:
+        self.address: tuple[str, int] = (config.host, config.port)
+        self.received = self.sent = self.refused = self._faults = 0
+        self._hub, self._config = hub, config
+        self._control = Control(hub)
+        self._cookies, self._guests, self._agenda = Cookies(), Guests(), Agenda()
+        self._addresses: dict[Source, tuple[Any, ...]] = {}
+        self._subscribed: dict[Source, set[str]] = {}
+        self._complaints: dict[str, Bucket] = {}
+        self._stage = Stage(
+            hub,
+            self._guests,
+            StageConfig(
+                jitter=JitterConfig(base_ms=config.patience_ms),
+                redundancy=config.redundancy,
+                opens_per_s=config.opens_per_s,
+                opens_burst=config.opens_burst,
+            ),
+            self._send_to,
+        )
+        self._transport: asyncio.DatagramTransport | None = None
+        self._loop = asyncio.get_running_loop()
+        # Opening takes its time; a control must not wait for it.
+        self._lanes: dict[bool, asyncio.Queue[Callable[[], Any]]] = {
+            opening: asyncio.Queue(_MOST_WAITING) for opening in (False, True)
+        }
+        self._tasks = [
+            *(asyncio.create_task(self._work(lane)) for lane in self._lanes.values()),
+            *(
+                asyncio.create_task(work())
+                for work in (self._stage.pump, self._push_status, self._keep_house)
+            ),
+        ]
+
+    async def close(self) -> None:
+        """Leave every session to its lease and stop listening."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._stage.close()
+        if self._transport is not None:
+            self._transport.close()
+
+    @property
+    def guests(self) -> int:
+        """Sources that have returned their cookie."""
+        return len(self._guests)
+
+    @property
+    def faults(self) -> int:
+        """Faults of the server's own that were caught."""
+        return self._faults + self._stage.faults
+
+    @property
+    def links(self) -> dict[str, AudioLink]:
+        """The sessions played over OSC."""
+        return self._stage.links
+
+    # The socket
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.DatagramTransport)
+        self._transport = transport
+
+    def error_received(self, exc: Exception) -> None:
+        """A datagram of ours found nobody: its receiver is gone, and the silence will show it."""
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        """One packet. Nothing in it can end the server."""
+        self.received += 1
+        now_s = self._loop.time()
+        sender = self._who(data, addr, now_s)
+        try:
+            packet = parse(data)
+            wall_s = time.time()
+            for tag, one in timed_messages(packet):
+                self._hear(one, tag, sender, now_s, wall_s)
+        except OscError as error:
+            self._complain(sender, "bad_message", str(error))
+        except Exception:
+            log.exception("a fault while reading an OSC packet")
+            self._fault(sender)
+
+    def _who(self, data: bytes, address: tuple[Any, ...], now_s: float) -> _Sender:
+        source: Source = address[0], address[1]
+        guest = self._guests.get(source, now_s)
+        trusted = self._config.trust_loopback and ip_address(source[0].partition("%")[0]).is_loopback
+        identity = f"{source[0]}:{source[1]}" if guest is not None else source[0]
+        return _Sender(address, Peer(kind="osc", identity=identity, trusted=trusted), guest, len(data))
+
+    def _hear(self, one: Message, tag: int, sender: _Sender, now_s: float, wall_s: float) -> None:
+        try:
+            one = self._checked(one, sender)
+            try:
+                call = understand(one)
+            except KeyError:
+                raise HubError("unknown_message", f"no address {shown(one.address)}") from None
+            if call.pattern in (AUDIO, RESEND):
+                self._stage.hear(
+                    call, one, self._let_in(sender), now_s
+                )  # placed by position, not by time tag
+                return
+            ahead_s = delay_s(tag, wall_s)
+            if ahead_s > 0.0:
+                self._agenda.add(now_s + ahead_s, partial(self._begin, call, sender))
+                self._loop.call_at(now_s + ahead_s, self._do_what_is_due)
+            else:
+                self._begin(call, sender)
+        except OscError as error:
+            self._complain(sender, "bad_message", str(error))
+        except HubError as error:
+            self._complain(sender, error.code, str(error))
+
+    def _checked(self, one: Message, sender: _Sender) -> Message:
+        """The message without its signature, where it must bear one. Raises OscError."""
+        if sender.peer.trusted:
+            return one
+        handshake = one.address in (_HELLO, _COOKIE)
+        guest = sender.guest
+        if guest is None and not handshake:
+            raise OscError("a stranger's message")
+        cookie = b"" if handshake or guest is None else guest.cookie
+        inner, counter = unsigned(one, self._config.token, cookie)
+        if guest is not None and not guest.counters.fresh(counter):
+            raise OscError("a message that came before")
+        return inner
+
+    def _let_in(self, sender: _Sender) -> Guest:
+        if sender.guest is None:
+            raise HubError("unauthorised", "say /lb/hello and return the cookie first")
+        return sender.guest
+
+    def _do_what_is_due(self) -> None:
+        for act in self._agenda.due(self._loop.time() + 1e-4):
+            act()
+
+    # Calls
+
+    def _begin(self, call: Call, sender: _Sender) -> None:
+        """Answer at once, or leave it to a lane. Never raises."""
+        try:
+            self._sort(call, sender)
+        except (OscError, HubError) as error:
+            self._complain(sender, error.code if isinstance(error, HubError) else "bad_message", str(error))
+        except Exception:
+            log.exception("a fault while sorting an OSC message")
+            self._fault(sender)
+
+    def _sort(self, call: Call, sender: _Sender) -> None:
+        now_s = self._loop.time()
+        match call.pattern:
+            case "/lb/hello":
+                self._welcome(call, sender, now_s)
+            case "/lb/cookie":
+                self._admit(call, sender, now_s)
+            case "/lb/ping":
+                self._answer(sender, compose("/lb/pong", call.arguments["number"]))
+            case "/lb/<session>/subscribe":
+                self._subscribe(call.names["session"], sender)
+            case "/lb/open":
+                guest = self._let_in(sender)
+                self._queue(partial(self._open, call, sender, guest), opening=True)
+            case "/lb/close":
+                self._let_in(sender)
+                self._queue(partial(self._close, call, sender), opening=True)
+            case pattern if pattern in SIMPLE:
+                self._queue(partial(self._act, call, sender), opening=False)
+
+    def _queue(self, work: Callable[[], Any], *, opening: bool) -> None:
+        try:
+            self._lanes[opening].put_nowait(work)
+        except asyncio.QueueFull:
+            raise HubError("busy", "too many messages wait") from None
+
+    async def _work(self, lane: "asyncio.Queue[Callable[[], Any]]") -> None:
+        while True:
+            await (await lane.get())()
+
+    def _welcome(self, call: Call, sender: _Sender, now_s: float) -> None:
+        major = call.arguments["major"]
+        if major != MAJOR:
+            text = f"you speak protocol {str(major)[:8]}, this server speaks {MAJOR}"
+            raise HubError("version", text + ": update the older of the two")
+        cookie = self._cookies.bake(sender.source, now_s)
+        welcome = compose("/lb/welcome", MAJOR, MINOR, f"liveband {__version__}", cookie)
+        self._answer(sender, welcome, times=3)
+
+    def _admit(self, call: Call, sender: _Sender, now_s: float) -> None:
+        cookie = call.arguments["cookie"]
+        assert isinstance(cookie, bytes)
+        until_s = self._cookies.good_until_s(cookie, sender.source, now_s)
+        if until_s is None:
+            raise HubError("unauthorised", "this is not the cookie that was sent to you: say /lb/hello again")
+        guest = self._guests.admit(sender.source, cookie, until_s, now_s)
+        if guest is None:
+            raise HubError("busy", "too many peers")
+        self._addresses[sender.source] = sender.address
+        self._stage.back(guest)
+
+    def _subscribe(self, session: str, sender: _Sender) -> None:
+        guest = self._let_in(sender)
+        self._hub.status(session, peer=sender.peer)
+        names = self._subscribed.setdefault(guest.source, set())
+        if len(names) >= 32:
+            raise HubError("busy", "32 sessions may be watched")
+        names.add(session)
+
+    async def _act(self, call: Call, sender: _Sender) -> None:
+        if call.pattern == PANIC and sender.guest is not None:
+            self._stage.forget_sound(sender.guest)
+        own = self._stage.of(sender.guest) if sender.guest is not None else ()
+        await self._complaining(sender, self._control.act(call, sender.peer, own))
+
+    async def _close(self, call: Call, sender: _Sender) -> None:
+        session = str(call.arguments["session"])
+        await self._complaining(sender, self._hub.close(session, peer=sender.peer, reason="asked to"))
+
+    async def _open(self, call: Call, sender: _Sender, guest: Guest) -> None:
+        await self._complaining(sender, self._stage.open(call, guest, sender.peer))
+
+    # What goes out unasked
+
+    async def _push_status(self) -> None:
+        while True:
+            await asyncio.sleep(_STATUS_EVERY_S)
+            now_s = self._loop.time()
+            ready: dict[str, list[bytes]] = {}
+            for guest, names in self._watchers(now_s).items():
+                for name in names:
+                    if name not in ready:
+                        ready[name] = self._status_packets(name)
+                    for packet in ready[name]:
+                        self._send_to(guest, packet)
+
+    def _watchers(self, now_s: float) -> dict[Guest, set[str]]:
+        """Who is told of which sessions."""
+        watchers: dict[Guest, set[str]] = {}
+        for guest, name in self._stage.players():
+            watchers.setdefault(guest, set()).add(name)
+        for source, names in self._subscribed.items():
+            watcher = self._guests.get(source, now_s)
+            if watcher is not None:
+                watchers.setdefault(watcher, set()).update(names)
+        return {guest: names for guest, names in watchers.items() if self._guests.attentive(guest, now_s)}
+
+    def _status_packets(self, session: str) -> list[bytes]:
+        try:
+            status = self._hub.status(session, peer=Peer(kind="osc", identity="status", trusted=True))
+        except HubError:
+            return []
+        figures: list[Message] = []
+        for info in STATUS:
+            value: Argument = status.get(info.name)
+            if value is not None and not (isinstance(value, float) and isnan(value)):
+                figures.append(compose("/lb/<session>/status/<name>", value, session=session, name=info.name))
+        return bundles(figures, largest_bytes=MAX_PACKET_BYTES)
+
+    async def _keep_house(self) -> None:
+        """Guests that are silent lose their sessions when the lease is over; those who come back in time do not."""
+        while True:
+            await asyncio.sleep(1.0)
+            now_s = self._loop.time()
+            alive = set(self._hub.sessions())
+            self._stage.keep_house(now_s, alive)
+            for guest in self._guests.forget(now_s):
+                self._subscribed.pop(guest.source, None)
+                self._addresses.pop(guest.source, None)
+            for names in self._subscribed.values():
+                names.intersection_update(alive)
+
+    # Answers
+
+    async def _complaining(self, sender: _Sender, work: Coroutine[Any, Any, None]) -> None:
+        """Tell the sender what was refused; whatever happens, the lane goes on."""
+        try:
+            await work
+        except HubError as error:
+            self._complain(sender, error.code, str(error))
+        except Exception:
+            log.exception("a fault while answering an OSC message")
+            self._fault(sender)
+
+    def _fault(self, sender: _Sender) -> None:
+        self._faults += 1
+        self._complain(sender, "internal", "a fault of the server; its log has more")
+
+    def _complain(self, sender: _Sender, code: str, text: str) -> None:
+        """An error, ten a second of each code; to strangers on this machine shortened to what they sent, to others none."""
+        self.refused += 1
+        if sender.guest is None and not sender.peer.trusted:
+            return
+        bucket = self._complaints.setdefault(code, Bucket(burst=_ERRORS_PER_S, per_s=_ERRORS_PER_S))
+        if bucket.take(self._loop.time()):
+            for words in (text[:256], ""):
+                if self._answer(sender, compose("/lb/error", code, words)):
+                    return
+
+    def _answer(self, sender: _Sender, one: Message, *, times: int = 1) -> bool:
+        """Send to where a packet came from. A stranger gets one answer, `times` as long as its packet at most."""
+        data = write(one)
+        if sender.guest is None:
+            if sender.answered or len(data) > times * sender.size:
+                return False
+            sender.answered = True
+        self._send(data, sender.address)
+        return True
+
+    def _send_to(self, guest: Guest, data: bytes) -> None:
+        address = self._addresses.get(guest.source)
+        if address is not None:
+            self._send(data, address)
+
+    def _send(self, data: bytes, address: tuple[Any, ...]) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self.sent += 1
+            self._transport.sendto(data, address)
+
+
+@asynccontextmanager
+async def osc_server(hub: Hub, config: OscConfig) -> AsyncIterator[OscServer]:
+    """Serve until the block ends. Raises LiveBandError naming who has the port."""
+    loop = asyncio.get_running_loop()
+    server: OscServer | None = None
+    try:
+        infos = await loop.getaddrinfo(config.host, config.port, type=socket.SOCK_DGRAM)
+        family, _, _, _, address = infos[0]
+        bound = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            bound.setblocking(False)
+            with contextlib.suppress(OSError):
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+            bound.bind(address)
+        except OSError:
+            bound.close()
+            raise
+    except OSError as error:
+        raise LiveBandError(_cannot_listen(config, error)) from None
+    server = OscServer(hub, config)
+    try:
+        await loop.create_datagram_endpoint(lambda: server, sock=bound)
+        server.address = bound.getsockname()[:2]
+        log.info("OSC listens", extra=fields(host=server.address[0], port=server.address[1]))
+        yield server
+    finally:
+        await server.close()
+
+
+def _cannot_listen(config: OscConfig, error: OSError) -> str:
+    where = f"UDP port {config.port} of {config.host}"
+    with contextlib.suppress(OSError):
+        if error.errno == errno.EADDRINUSE:
+            return f"{where} is taken by {who_listens(config.port, 'udp')}; choose another with --osc-port, 0 for any"
+    return f"cannot listen for OSC on {where}: {error.strerror or error}"

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sessions that are played over OSC: opened for a guest, fed by its packets, left to their lease when it is silent."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from lbserver.engine.hub import Hub, HubError, Peer
+from lbserver.errors import LiveBandError
+from lbserver.logs import fields, shown
+from lbserver.protocol.messages import MessageError, check
+from lbserver.transports.osc.addresses import Call, compose
+from lbserver.transports.osc.audio import decode
+from lbserver.transports.osc.doorway import Bucket, Guest, Guests
+from lbserver.transports.osc.link import AudioLink
+from lbserver.transports.osc.packet import Message, write
+from lbserver.transports.osc.stream import JitterConfig
+
+log = logging.getLogger(__name__)
+
+AUDIO, RESEND = "/lb/<session>/audio", "/lb/<session>/resend"
+_BUSY_POLL_S = 0.002
+_IDLE_POLL_S = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageConfig:
+    """How streams are received and sent, and how fast sessions may be opened."""
+
+    jitter: JitterConfig
+    redundancy: int
+    opens_per_s: float
+    opens_burst: float
+
+
+@dataclass
+class _Played:
+    """A session of a guest; `away` while the guest is silent and the lease runs."""
+
+    link: AudioLink
+    guest: Guest
+    peer: Peer
+    away: bool = False
+
+
+class Stage:
+    """Sessions by name, each with its link. `send(guest, data)` puts a datagram on its way."""
+
+    def __init__(
+        self, hub: Hub, guests: Guests, config: StageConfig, send: Callable[[Guest, bytes], None]
+    ) -> None:
+        self.faults = 0
+        self._hub, self._guests, self._config, self._send = hub, guests, config, send
+        self._played: dict[str, _Played] = {}
+        self._opens = Bucket(burst=config.opens_burst, per_s=config.opens_per_s)
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def links(self) -> dict[str, AudioLink]:
+        return {name: played.link for name, played in self._played.items()}
+
+    def of(self, guest: Guest | None) -> tuple[str, ...]:
+        """The sessions that a guest has opened."""
+        return tuple(name for name, played in self._played.items() if played.guest is guest)
+
+    def players(self) -> list[tuple[Guest, str]]:
+        return [(played.guest, name) for name, played in self._played.items()]
+
+    async def open(self, call: Call, guest: Guest, peer: Peer) -> None:
+        """Open a session and tell the guest. Raises HubError."""
+        if not self._opens.take(self._loop.time()):
+            raise HubError("busy", f"too fast: {self._config.opens_per_s:g} sessions a second may be opened")
+        try:
+            request, _ = check({"type": "open", **call.arguments}, "in")
+        except MessageError as error:
+            raise HubError("bad_message", str(error)) from None
+        if request["mode"] == "bounce":
+            raise HubError("unsupported", "a bounce must lose nothing: use the local socket or ZeroMQ for it")
+        self._hub.subscribe(peer, partial(self._notice, guest))
+        opened = await self._hub.open(request, peer=peer)
+        try:
+            link = AudioLink(
+                opened,
+                stream=secrets.randbelow(1 << 31),
+                redundancy=self._config.redundancy,
+                jitter=self._config.jitter,
+            )
+        except LiveBandError as error:
+            raise HubError("busy", str(error)) from None
+        self._drop(opened.session)
+        self._played[opened.session] = _Played(link, guest, peer)
+        timing = opened.timing
+        told = (
+            timing.latency_samples,
+            float(timing.anticipation_samples),
+            timing.recency_gap_ms,
+            link.stream,
+        )
+        self._send(guest, write(compose("/lb/<session>/opened", *told, session=opened.session)))
+
+    def hear(self, call: Call, one: Message, guest: Guest, now_s: float) -> None:
+        """An audio packet, or a request for stem packets. Raises HubError and OscError."""
+        played = self._played.get(call.names["session"])
+        if played is None or played.guest is not guest:
+            raise HubError(
+                "unknown_session", f"no session {shown(call.names['session'])} of yours: /lb/open it"
+            )
+        link = played.link
+        if call.arguments["stream"] != link.stream:
+            return  # of an opening that is over: nothing of it may be heard
+        guest.heard_s = now_s
+        if played.away:
+            self.back(guest)
+        if call.pattern == RESEND:
+            first, last = (int(call.arguments[name]) & 0xFFFFFFFF for name in ("first", "last"))
+            datagrams = link.resend(first, last, now_s)
+        else:
+            datagrams = link.push(decode(one, link.channels), now_s)
+        for datagram in datagrams:
+            self._send(guest, datagram)
+
+    def forget_sound(self, guest: Guest | None) -> None:
+        """Panic: nothing of before will be heard in a guest's sessions."""
+        for name in self.of(guest):
+            self._played[name].link.forget()
+
+    async def pump(self) -> None:
+        """For ever: stem that has landed, and what is missing for too long."""
+        while True:
+            now_s = self._loop.time()
+            busy = False
+            for name, played in list(self._played.items()):
+                link = played.link
+                busy = busy or now_s - link.last_s < 1.0
+                if link.waits and self._guests.attentive(played.guest, now_s):
+                    try:
+                        for datagram in link.pump(now_s):
+                            self._send(played.guest, datagram)
+                    except Exception:
+                        log.exception("audio over OSC failed", extra=fields(session=name))
+                        self.faults += 1
+                        self._drop(name)
+            await asyncio.sleep(_BUSY_POLL_S if busy else _IDLE_POLL_S)
+
+    def keep_house(self, now_s: float, alive: set[str]) -> None:
+        """Leave the sessions of the silent to their lease, and let go of those that are no more."""
+        for played in self._played.values():
+            if not played.away and not self._guests.attentive(played.guest, now_s):
+                played.away = True
+                self._hub.detach(played.peer)
+        for name in [name for name in self._played if name not in alive]:
+            self._drop(name)
+
+    def back(self, guest: Guest) -> None:
+        """A guest was heard again: its sessions are its own as before."""
+        for name, played in self._played.items():
+            if played.guest is guest and played.away:
+                played.away = False
+                self._hub.subscribe(played.peer, partial(self._notice, guest))
+                self._hub.attach(name, played.peer)
+
+    def close(self) -> None:
+        """Leave every session to its lease."""
+        for name, played in list(self._played.items()):
+            self._hub.detach(played.peer)
+            self._drop(name)
+
+    def _notice(self, guest: Guest, message: dict[str, Any]) -> None:
+        """What the hub has to say to a guest."""
+        if message["type"] == "closed":
+            self._drop(message["session"])
+            reason = str(message.get("reason", ""))[:256]
+            self._send(guest, write(compose("/lb/<session>/closed", reason, session=message["session"])))
+        elif message["type"] == "error":
+            self._send(guest, write(compose("/lb/error", message["code"], str(message["text"])[:256])))
+
+    def _drop(self, session: str) -> None:
+        played = self._played.pop(session, None)
+        if played is not None:
+            played.link.close()
