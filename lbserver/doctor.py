@@ -25,7 +25,6 @@ from lbserver.accompanist import Accompanist
 from lbserver.checks import machine, playing, surroundings
 from lbserver.checks.finding import LEVELS, Finding
 from lbserver.checks.playing import RuntimeFigure
-from lbserver.checks.surroundings import Device, Devices
 from lbserver.connection import Connection
 from lbserver.engine.calibrate import load_or_measure
 from lbserver.engine.stream import batch_conditions
@@ -35,6 +34,7 @@ from lbserver.logs import shown
 from lbserver.protocol.osc import HTTP_PORT, PORT, ZMQ_PORT
 from lbserver.rundir import ServerInfo
 from lbserver.segment import Segment, Shape, create
+from lbserver.transports.sound_card import Device, Devices
 
 _RUNTIMES = ("onnx", "torch")
 _STEPS = 25
@@ -112,7 +112,8 @@ def examine(
     yield from _model(model, quick=quick, again=again, notice=notice)
     yield from _server()
     notice("looking for audio devices")
-    yield surroundings.check_devices(_devices(), sys.platform)
+    devices, error = _devices()
+    yield surroundings.check_devices(devices, sys.platform, error)
     folders = surroundings.plugin_folders(sys.platform, Path.home(), os.environ)
     yield surroundings.check_plugin({folder: _names(folder) for folder in folders if folder.is_dir()})
 
@@ -280,19 +281,18 @@ def _server() -> Iterable[Finding]:
 
 
 _LIST_DEVICES = """
-import json, sounddevice
-apis = sounddevice.query_hostapis()
-devices = [{"index": d["index"], "name": d["name"], "api": apis[d["hostapi"]]["name"],
-            "inputs": d["max_input_channels"], "outputs": d["max_output_channels"],
-            "rate_hz": d["default_samplerate"]} for d in sounddevice.query_devices()]
-print("\\n" + json.dumps({"devices": devices, "default": list(sounddevice.default.device)}))
+import json
+from dataclasses import asdict
+import sounddevice
+from lbserver.transports.sound_card import list_devices
+print("\\n" + json.dumps(asdict(list_devices(sounddevice))))
 """
 
 
-def _devices() -> Devices | None:
-    """Asked in a process of its own: a sound system that is ill hangs, crashes, and talks on stderr."""
+def _devices() -> tuple[Devices | None, str]:
+    """The devices, or why not. Asked in a process of its own: a sound system that is ill hangs, crashes, and talks."""
     if _version("sounddevice") is None:
-        return None
+        return None, ""
     try:
         answer = subprocess.run(
             [sys.executable, "-c", _LIST_DEVICES],
@@ -303,16 +303,13 @@ def _devices() -> Devices | None:
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
-        return Devices(error=f"the sound system did not answer for {_DEVICES_S:g} s")
+        return None, f"the sound system did not answer for {_DEVICES_S:g} s"
     if answer.returncode != 0:
         lines = answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"]
-        return Devices(error=shown(lines[-1], 200))
+        return None, shown(lines[-1], 200)
     listed = json.loads(answer.stdout.strip().splitlines()[-1])
-    return Devices(
-        devices=tuple(Device(**device) for device in listed["devices"]),
-        default_input=listed["default"][0],
-        default_output=listed["default"][1],
-    )
+    devices = tuple(Device(**device) for device in listed.pop("devices"))
+    return Devices(devices=devices, **listed), ""
 
 
 def _version(package: str) -> str | None:

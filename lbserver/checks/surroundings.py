@@ -3,7 +3,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from lbserver.checks.finding import Finding, bad, ok, warning
 from lbserver.listeners import Listener
 from lbserver.protocol import MAJOR
 from lbserver.rundir import ServerInfo
+from lbserver.transports.sound_card import Devices
 
 
 def check_run_directory(path: Path, *, exists: bool, error: str = "") -> Finding:
@@ -93,28 +93,6 @@ def check_port(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Device:
-    """An audio device as PortAudio lists it."""
-
-    index: int
-    name: str
-    api: str
-    inputs: int
-    outputs: int
-    rate_hz: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Devices:
-    """What was found of audio devices; `error` if they could not be listed."""
-
-    devices: Sequence[Device] = ()
-    default_input: int = -1
-    default_output: int = -1
-    error: str = ""
-
-
 PORTAUDIO_ADVICE = {
     "linux": "install PortAudio: sudo apt install libportaudio2 (Fedora: dnf install portaudio, Arch: pacman -S portaudio)",
     "darwin": "reinstall sounddevice, it brings PortAudio: pip install --force-reinstall sounddevice",
@@ -122,24 +100,24 @@ PORTAUDIO_ADVICE = {
 }
 
 
-def check_devices(found: Devices | None, platform: str) -> Finding:
-    """Audio devices for `liveband jam`; None: sounddevice is not installed (said with the packages)."""
-    if found is None:
+def check_devices(found: Devices | None, platform: str, error: str = "") -> Finding:
+    """Audio devices for `liveband jam`; `error`: why they cannot be listed. None: sounddevice is not there."""
+    if found is None and not error:
         return ok(
             "audio",
             "audio devices were not looked at (sounddevice is not installed)",
             advice="only `liveband jam` needs them: pip install 'liveband[jam]'",
         )
-    if "PortAudio library not found" in found.error:
+    if "PortAudio library not found" in error:
         return warning(
             "audio",
             "sounddevice is installed, but the PortAudio library is not: `liveband jam` cannot play",
             advice=PORTAUDIO_ADVICE.get(platform, PORTAUDIO_ADVICE["linux"]),
         )
-    if found.error:
+    if found is None or error:
         return warning(
             "audio",
-            f"audio devices cannot be listed: {found.error}",
+            f"audio devices cannot be listed: {error}",
             advice="is a sound server running (PipeWire, PulseAudio, JACK)? plug-ins do not need this, only `liveband jam`",
         )
     inputs = [device for device in found.devices if device.inputs]

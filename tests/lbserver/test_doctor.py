@@ -18,11 +18,11 @@ from lbserver import doctor
 from lbserver.checks import machine, playing, surroundings
 from lbserver.checks.finding import Finding, bad
 from lbserver.checks.playing import RuntimeFigure
-from lbserver.checks.surroundings import Device, Devices
 from lbserver.engine.budget import Budget
 from lbserver.listeners import Listener, is_free, who_listens
 from lbserver.rundir import ServerInfo, open_run_directory
 from lbserver.testing import copy
+from lbserver.transports.sound_card import Device, Devices
 
 INF = float("inf")
 SERVER = ServerInfo(pid=42, major=1, minor=0, socket="/run/lb.sock", osc_port=9460)
@@ -119,9 +119,12 @@ def test_timing_recommends_what_this_machine_can() -> None:
     slow = playing.check_timing(spec, Budget(compute_s=0.3, margin_s=0.01))
     assert levels(slow)[1] == "warning"  # possible, but it reacts late
 
+    late = playing.check_timing(spec, Budget(compute_s=1.2, margin_s=0.01))
+    assert only(late, "bad").data["mode"] == "live"
+    assert late[-1].data["recommended"] == "aligned"
+
     hopeless = playing.check_timing(spec, Budget(compute_s=3.0, margin_s=0.01))
-    assert only(hopeless, "bad").data["mode"] == "live"
-    assert hopeless[-1].data["recommended"] == "aligned"
+    assert only(hopeless, "bad").data["recommended"] == "bounce"
 
 
 def test_server() -> None:
@@ -176,11 +179,11 @@ def test_audio_devices() -> None:
     assert found.level == "ok"
     assert "default input card 0, output card 1" in found.text
     assert "no input device" in surroundings.check_devices(Devices(devices=(device(0, 0, 2),)), "linux").text
-    assert "no input and no output" in surroundings.check_devices(Devices(), "linux").text
-    missing = Devices(error="OSError: PortAudio library not found")
-    assert "apt install libportaudio2" in surroundings.check_devices(missing, "linux").advice
-    assert "pip install" in surroundings.check_devices(missing, "darwin").advice
-    assert surroundings.check_devices(Devices(error="did not answer"), "linux").level == "warning"
+    assert "no input and no output" in surroundings.check_devices(Devices(devices=()), "linux").text
+    missing = "OSError: PortAudio library not found"
+    assert "apt install libportaudio2" in surroundings.check_devices(None, "linux", missing).advice
+    assert "pip install" in surroundings.check_devices(None, "darwin", missing).advice
+    assert surroundings.check_devices(None, "linux", "did not answer").level == "warning"
     assert surroundings.check_devices(None, "linux").level == "ok"
 
 
