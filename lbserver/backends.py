@@ -157,6 +157,14 @@ def verify_weights() -> dict[str, bool]:
     return right
 
 
+def runtimes(name: str | None = None) -> list[Any]:
+    """What a frame of a model costs on each runtime, the one in use first (lbmodels.runtime.timing.Timed).
+
+    Takes about a second for each, and the first time an export.
+    """
+    return list(importlib.import_module("lbmodels.runtime.timing").runtimes(name))
+
+
 def is_user_error(error: BaseException) -> bool:
     """Whether an error's message is meant for the user: ours, or lbmodels' if that was loaded at all."""
     if isinstance(error, LiveBandError):

@@ -122,7 +122,10 @@ def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, text in (
         ("list", "names, the default first"),
-        ("info", "sizes, rates, controls and conditions of one model"),
+        (
+            "info",
+            "sizes, rates, controls and conditions of one model, and what a frame costs on each runtime",
+        ),
         ("verify", "compare the weights with the manifest's checksums"),
     ):
         command = commands.add_parser(
@@ -177,13 +180,19 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _info(arguments: argparse.Namespace) -> int:
+    from lbmodels.runtime.timing import runtimes
     from lbmodels.zoo import load
 
     facts = asdict(load(arguments.model).spec)
+    timed = runtimes(arguments.model)
     if arguments.json:
-        print(json.dumps(facts))
-    for name, value in facts.items() if not arguments.json else []:
+        print(json.dumps({**facts, "runtimes": [asdict(one) for one in timed]}))
+        return 0
+    for name, value in facts.items():
         print(f"{name:20} {value}")
+    for one in timed:
+        figures = one.note or f"{one.ms_per_frame:g} ms a frame of one session, RTF {one.rtf:g}"
+        print(f"{'runtime':20} {one.runtime}: {figures}{' (used)' if one.used else ''}")
     return 0
 
 

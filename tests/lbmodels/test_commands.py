@@ -44,15 +44,28 @@ def test_list(shipping: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert set(card["sha256"]) == set(FILES)
 
 
-def test_info_of_the_default_and_of_a_folder(shipping: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_of_the_default_and_of_a_folder(
+    shipping: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also which runtime is used, first, and what a frame costs on each."""
     assert cli.main(["models", "info", "--json"]) == 0
     by_default = json.loads(capsys.readouterr().out)
-    assert cli.main(["models", "info", str(shipping), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == by_default
+    timed = by_default.pop("runtimes")
+    assert [(one["runtime"], one["used"]) for one in timed] == [("onnx", True), ("torch", False)]
+    assert all(one["ms_per_frame"] > 0 and one["rtf"] > 0 for one in timed)
     assert by_default["hop"] == 480
     assert by_default["controls"][0]["name"] == "variation"
+    monkeypatch.setenv("LIVEBAND_RUNTIME", "torch")
+    assert cli.main(["models", "info", str(shipping), "--json"]) == 0
+    by_folder = json.loads(capsys.readouterr().out)
+    assert [one["runtime"] for one in by_folder.pop("runtimes")] == ["torch", "onnx"]
+    assert by_folder == by_default
     assert cli.main(["models", "info"]) == 0
-    assert "anticipation_frames" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "anticipation_frames" in printed
+    lines = [line for line in printed.splitlines() if line.startswith("runtime")]
+    assert lines[0].split()[1] == "torch:"
+    assert [line.endswith("(used)") for line in lines] == [True, False]
 
 
 def test_verify_finds_damage_and_absence(shipping: Path, capsys: pytest.CaptureFixture[str]) -> None:

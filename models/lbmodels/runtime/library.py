@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 _MADE_BY = ("runtime", "streaming", "codec", "liveband")
 """The packages whose code decides what graph some weights give."""
 
-GRAPHS = ("onnx", "onnx-float32")
-"""Runtimes that run graphs, the live path first."""
+LIVE = ("onnx",)
+"""Runtimes that run graphs, the quickest first."""
+
+GRAPHS = (*LIVE, "onnx-float32")
+"""All of them; float32 weights are for comparisons."""
 
 
 def open_model(name: str | None = None, runtime: str = "auto") -> GraphAccompanist | None:
