@@ -20,7 +20,7 @@ from lbserver.bounce import BounceReport, BounceRequest, bounce, plan_anticipati
 from lbserver.conditions import describe, read_knowledge
 from lbserver.demo import DEFAULT_FOLDER, run_demo
 from lbserver.errors import LiveBandError
-from lbserver.transports import serve
+from lbserver.transports import device, keys, serve
 
 USER_ERROR = 2
 
@@ -45,8 +45,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_bounce(commands)
     serve.add_parser(commands)
+    device.add_parser(commands)
     top.add_parser(commands)
     doctor.add_parser(commands)
+    keys.add_parser(commands)
     backends.add_model_commands(commands)
     return parser
 

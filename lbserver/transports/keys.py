@@ -5,6 +5,8 @@ A pair is two files as ZeroMQ's own tools write them: `<name>.key` is public and
 `<name>.key_secret` never leaves its machine. A server lists the clients it lets in as a folder of their public keys.
 """
 
+import argparse
+import json
 import os
 import stat
 from contextlib import suppress
@@ -144,3 +146,29 @@ def _write(path: Path, text: str, mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(text)
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """`liveband keys`."""
+    parser = commands.add_parser(
+        "keys",
+        help="make a pair of keys for playing over a network",
+        description="Makes NAME.key, which goes to the other side, and NAME.key_secret, which never leaves this machine.",
+        epilog="example: liveband keys ~/.config/liveband --name studio",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="made for you alone if it is not there")
+    parser.add_argument("--name", default="liveband", help="default: %(default)s")
+    parser.add_argument("--json", action="store_true", help="print the two paths as JSON")
+    parser.set_defaults(run=_run)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    public, secret = make_keys(parsed.folder.expanduser(), parsed.name)
+    if parsed.json:
+        print(json.dumps({"public": str(public), "secret": str(secret)}))
+    else:
+        print(
+            f"{public}  give this one to the other side: a server keeps its clients' in the folder of --clients,\n"
+            f"{' ' * len(str(public))}  a client names the server's with --upstream-key\n{secret}  keep this one: --key"
+        )
+    return 0

@@ -23,11 +23,13 @@ from lbserver.errors import LiveBandError
 from lbserver.logs import LogConfig, logging_to
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol.osc import HTTP_PORT, ZMQ_PORT
+from lbserver.protocol.osc import PORT as OSC_PORT
 from lbserver.rundir import RunDirectory, ServerInfo, open_run_directory
 from lbserver.transports.http import HttpConfig, http_server
 from lbserver.transports.link import LinkConfig
 from lbserver.transports.local import LocalConfig, local_server
 from lbserver.transports.metrics import ServerFigures
+from lbserver.transports.osc.server import OscConfig, osc_server
 from lbserver.transports.upstream import UpstreamPlace
 from lbserver.transports.zeromq import ZeroMqConfig, zeromq_server
 
@@ -46,6 +48,7 @@ class ServeConfig:
     alone: bool = False
     upstream: LinkConfig | None = None
     http: HttpConfig | None = None
+    osc: OscConfig | None = None
     zeromq: ZeroMqConfig | None = None
     optional: frozenset[str] = frozenset()
     idle_exit_s: float | None = None
@@ -82,6 +85,7 @@ async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True
         if config.http is not None:
             figures = replace(config.http, server=lambda: _figures(hub, begun_s), fault=lambda: _fault(hub))
             await listen("HTTP", http_server(hub, figures))
+        await listen("OSC", osc_server(hub, config.osc) if config.osc else None)
         await listen("ZeroMQ", zeromq_server(hub, config.zeromq) if config.zeromq else None)
         local = await stack.enter_async_context(local_server(hub, LocalConfig(path=run.socket_path)))
         info = ServerInfo(
@@ -89,6 +93,7 @@ async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True
             major=MAJOR,
             minor=MINOR,
             socket=str(local.address),
+            osc_port=ports.get("OSC"),
             http_port=ports.get("HTTP"),
             zmq_port=ports.get("ZeroMQ"),
             started=time.time(),
@@ -164,6 +169,8 @@ def _announce(hub: Hub, info: ServerInfo, config: ServeConfig) -> None:
         first,
         f"  plug-ins, scripts  {info.socket}",
     ]
+    if info.osc_port:
+        lines.append(f"  OSC                udp {config.osc.host if config.osc else ''}:{info.osc_port}")
     if info.zmq_port:
         lines.append(
             f"  ZeroMQ             tcp://{config.zeromq.host if config.zeromq else ''}:{info.zmq_port}"
@@ -221,6 +228,18 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.set_defaults(run=_run)
 
 
+def _token(path: Path | None) -> bytes:
+    """The text in a file that nobody else may read; empty without one."""
+    if path is None:
+        return b""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise LiveBandError(f"{path} can be read by others: chmod 600 it")
+        return path.read_bytes()[:4096].strip()
+    except OSError as error:
+        raise LiveBandError(f"cannot read the OSC token {path}: {error.strerror}") from None
+
+
 def _port(text: str) -> int | None:
     """A port number, or None for `off`."""
     if text == "off":
@@ -241,14 +260,26 @@ def _run(parsed: argparse.Namespace) -> int:
         zeromq = ZeroMqConfig(
             host=parsed.zmq_host, port=parsed.zmq_port, secret_key=parsed.key, allowed_keys=parsed.clients
         )
+    osc = None
+    if parsed.osc_port is not None:
+        osc = OscConfig(host=parsed.osc_host, port=parsed.osc_port, token=_token(parsed.osc_token_file))
     config = ServeConfig(
         model=parsed.model,
         workers=parsed.workers,
         alone=parsed.exact,
         upstream=upstream,
         http=None if parsed.http_port is None else HttpConfig(port=parsed.http_port),
+        osc=osc,
         zeromq=zeromq,
-        optional=frozenset({"HTTP"} if parsed.http_port == HTTP_PORT else ()),
+        # A usual port that another program has must not keep plug-ins from playing.
+        optional=frozenset(
+            name
+            for name, port, usual in (
+                ("HTTP", parsed.http_port, HTTP_PORT),
+                ("OSC", parsed.osc_port, OSC_PORT),
+            )
+            if port == usual
+        ),
         idle_exit_s=parsed.idle_exit,
     )
     with (
