@@ -56,7 +56,7 @@ class Relay:
         self.known: dict[str, Any] = {}
         self.streaming = False
         self.base = 0
-        self.stale_stems = self.late_stems = 0
+        self.stale_stems = self.late_stems = self._late_told = 0
         self.wants_know = False
         self._rate_hz = port.segment.shape.rate_hz
         self._channels = port.segment.shape.mix_channels
@@ -142,13 +142,15 @@ class Relay:
         for name in ("frames", "late_frames", "skipped_frames"):
             if isinstance(value := status.get(name), int) and 0 <= value < 1 << 63:
                 segment.store(name, value + (self.late_stems if name == "late_frames" else 0))
-        for name in ("step_ms", "queue_age_ms"):
+        for name in ("step_ms", "queue_age_ms", "tempo", "beat"):
             if isinstance(value := status.get(name), int | float):
                 segment.store_float(name, float(value))
         if status.get("ladder") in LADDER:
             segment.store("ladder", LADDER.index(status["ladder"]))
         if self.streaming and status.get("state") in _STATE_NAMES:
-            self._show(State(status["state"]))
+            late = self.late_stems > self._late_told and status["state"] == State.PLAYING.value
+            self._show(State.LATE if late else State(status["state"]))
+        self._late_told = self.late_stems
 
     def known_there(self) -> dict[str, Any]:
         """What is known, as the other server counts time: its epoch began `base` samples after ours."""
@@ -170,14 +172,17 @@ class Relay:
         self._events = [self._moved(event) for event in self._told.values()]
 
     def _moved(self, event: Event) -> Event:
-        """An event of the past as of `base`: a song goes on meanwhile."""
-        if event.epoch != self.port.epoch or event.position >= self.base:
+        """An event of the past as of `base`: a song goes on meanwhile; where it was in an epoch before is no use."""
+        values, ours = event.values, event.epoch == self.port.epoch
+        if event.kind == EVENT_KINDS["transport"]:
+            if not ours or event.position >= self.base:
+                return event
+            if isfinite(values[0]) and isfinite(values[1]):
+                passed_s = (self.base - event.position) / self._rate_hz
+                values = (values[0], values[1] + passed_s * values[0] / 60.0, *values[2:])
+        elif ours and event.position >= self.base:
             return event
-        values = event.values
-        if event.kind == EVENT_KINDS["transport"] and isfinite(values[0]) and isfinite(values[1]):
-            passed_s = (self.base - event.position) / self._rate_hz
-            values = (values[0], values[1] + passed_s * values[0] / 60.0, *values[2:])
-        return event._replace(position=self.base, values=values)
+        return event._replace(epoch=self.port.epoch, position=self.base, values=values)
 
     def _send(self, send: Send, round_trip_samples: int) -> None:
         if not self.port.offline and self._waiting.length > _LONGEST_WAIT_S * self._rate_hz:

@@ -6,6 +6,7 @@ front end at the ring would have it. Else everything goes out as soon as it is i
 places it by position: that is how one server plays for another.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ LARGEST_PIECE_BYTES = 1 << 18
 """A stem that has piled up goes out in pieces of at most this."""
 _EVENT_NAMES = {number: name for name, number in EVENT_KINDS.items()}
 _FULL_SCALE = 32768.0
+_MOST_AHEAD = 64  # events of an epoch that has not begun
 
 
 def to_bytes(audio: Audio, encoding: str) -> bytes:
@@ -65,6 +67,7 @@ class Stream:
         self._sent = 0  # ring position of the next stem sample that is sent unasked
         self._pushes = False
         self._encoding = "f32"
+        self._ahead: deque[Mapping[str, Any]] = deque(maxlen=_MOST_AHEAD)
 
     def close(self) -> None:
         """Unmap. Idempotent."""
@@ -144,11 +147,12 @@ class Stream:
         return self._message(start + self.shift, stem)
 
     def tell(self, message: Mapping[str, Any]) -> None:
-        """Put an `event` message, checked, into the ring. One of another epoch is of no use and ignored."""
+        """Put an `event` message, checked, into the ring; one of another epoch when that epoch begins, if it does."""
         kind = _EVENT_NAMES.get(message["kind"])
         if kind is None or len(message["values"]) != 48:
             raise MessageError("event: kind is not known, or values are not six float64")
-        if message["epoch"] != self.epoch and self.epoch >= 0:
+        if message["epoch"] != self.epoch:
+            self._ahead.append(message)  # it may be of the epoch that begins with the next block
             return
         values = tuple(float(value) for value in np.frombuffer(message["values"], "<f8"))
         self._port.tell(kind, values, flags=message["flags"], position=message["position"] - self.shift)
@@ -160,6 +164,10 @@ class Stream:
             self._port.begin_epoch()
         self.epoch, self.shift, self._lapsed = epoch, 0, False
         self._rewind()
+        ahead = [message for message in self._ahead if message["epoch"] == epoch]
+        self._ahead.clear()
+        for message in ahead:
+            self.tell(message)
 
     def _write(self, audio: Audio, position: int) -> None:
         epoch, dropped = self._port.epoch, self._port.dropped_samples

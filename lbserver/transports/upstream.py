@@ -259,11 +259,17 @@ class UpstreamPlace:
             self._return = asyncio.create_task(self._come_back())
 
     async def _come_back(self) -> None:
+        before = self._described
         try:
             await self._describe()
         except LiveBandError as error:
             _log.warning("the upstream server is back, but: %s", error)
             return
+        if before is not None and self._described is not None and before[0] != self._described[0]:
+            # Other frames, another A: what was promised cannot be kept.
+            for name in list(self._relays):
+                self._forget(name)
+                self._on_ended(name, "unknown_model", "the upstream server came back with another model")
         self._lost = False
         self.restarts += 1
         self._on_back(self)

@@ -342,6 +342,50 @@ def test_what_was_told_is_told_again_after_a_loss_in_the_new_time(two_servers, n
     asyncio.run(run())
 
 
+def test_events_told_before_the_first_block_reach_the_first_frame(two_servers, noise):
+    """A host tells its transport, then begins to play: the far epoch begins with the block, not with the event."""
+
+    async def run():
+        async with two_servers() as (near, place, _):
+            opened = await near.open(REQUEST, peer=PEER)
+            front = FrontEnd(opened, noise(2, 96000), 512)
+            front.port.tell("transport", (87.0, 0.0, 0.0, 3.0, 4.0), flags=1)
+            await front.play(0.4)
+            (name,) = place.player.sessions
+            assert place.player.sessions[name].told.transport.bpm == 87.0
+            front.port.begin_epoch()
+            front.port.tell("transport", (99.0, 0.0, 0.0, 3.0, 4.0), flags=1)
+            front.at = 0
+            await front.play(0.4)
+            assert place.player.sessions[name].told.transport.bpm == 99.0
+            front.segment.close()
+
+    asyncio.run(run())
+
+
+def test_a_server_that_returns_with_another_model_ends_the_sessions(two_servers, make_hub, here):
+    """A and L were promised for frames of another length."""
+
+    async def run():
+        async with two_servers() as (near, _, switch):
+            notices = []
+            near.subscribe(PEER, notices.append)
+            opened = await near.open(REQUEST, peer=PEER)
+            os.close(opened.descriptor)
+            await switch.off()
+            async with make_hub(here(hop=960)) as other:
+                switch.hub = other
+                await switch.on()
+                await until(lambda: any(notice["type"] == "closed" for notice in notices))
+                assert "another model" in notices[-1]["reason"]
+                again = await near.open({**REQUEST, "session": "b"}, peer=PEER)
+                assert again.spec.hop == 960
+                os.close(again.descriptor)
+                await near.close("b", peer=PEER)
+
+    asyncio.run(run())
+
+
 def test_nobody_there_is_said_in_time(make_hub):
     async def run():
         async with make_hub() as near:

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`liveband serve --upstream` as it is used: one server plays, another relays to it, a script plays with the latter."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from lbserver.client import Client
+
+pytestmark = pytest.mark.slow  # four servers are started
+
+
+def serve(run, *options):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lbserver", "serve", "--json", *options],
+        env={**os.environ, "LIVEBAND_RUN": str(run)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    line = process.stdout.readline()
+    assert line.startswith(b"{"), line
+    return process, json.loads(line)
+
+
+@pytest.fixture
+def servers(tmp_path):
+    """(process of the far one, run directory of the near one)."""
+    far, told = serve(tmp_path / "far", "--model", "test:copy", "--workers", "1", "--zmq-port", "0")
+    near, _ = serve(tmp_path / "near", "--upstream", f"tcp://127.0.0.1:{told['zmq_port']}")
+    yield far, tmp_path / "near"
+    for process in (near, far):
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+        process.stdout.close()
+
+
+class Player:
+    """Blocks in real time, and what came back."""
+
+    def __init__(self, session, mix):
+        self.session, self.mix, self.at, self.out = session, mix, 0, []
+
+    def play(self, seconds):
+        begun, first = time.monotonic(), self.at
+        while self.at - first < 48000 * seconds:
+            self.out.append(self.session.exchange(self.mix[:, self.at : self.at + 480]))
+            self.at += 480
+            time.sleep(max(0.0, begun + (self.at - first) / 48000 - time.monotonic()))
+
+    def play_until(self, good, timeout_s=10.0):
+        begun = time.monotonic()
+        while not good():
+            assert time.monotonic() - begun < timeout_s, self.session.status()
+            self.play(0.05)
+        return time.monotonic() - begun
+
+    @property
+    def heard(self):
+        return np.concatenate(self.out, axis=1)
+
+
+def test_a_bounce_through_two_servers(servers, noise):
+    _, run = servers
+    mix = noise(2, 48000 * 4)
+    with Client(run=run) as client, client.open(stem="bass", rate_hz=48000, offline=True) as session:
+        assert client.model == "test:copy"
+        stem = session.play(mix)
+        late = round(session.anticipation_ms * 48) + 1920
+        assert np.array_equal(stem[:, late:], mix[:, :-late])
+
+
+def test_the_far_server_freezes_and_thaws(servers, noise, offset_of):
+    """No connection breaks, nothing answers: noticed all the same, silent, said, and aligned again afterwards."""
+    far, run = servers
+    with Client(run=run) as client:
+        session = client.open(stem="bass", rate_hz=48000, block_samples=480, mode="aligned")
+        player = Player(session, noise(2, 48000 * 40))
+        player.play(1.0)
+        expected = session.latency_samples + 1920
+        assert offset_of(player.mix[0], player.heard[0]) == expected
+        far.send_signal(signal.SIGSTOP)
+        player.play_until(lambda: session.state == "recovering", timeout_s=10.0)
+        assert "127.0.0.1" in session.status()["reason"]
+        player.play(0.2)
+        assert not player.heard[:, -4800:].any()
+        far.send_signal(signal.SIGCONT)
+        player.play_until(lambda: player.out[-1].any())
+        player.play(1.0)
+        start = player.at - 24000
+        assert (
+            offset_of(player.mix[0, start - 24000 : player.at], player.heard[0, start:]) == expected - 24000
+        )
+
+
+def test_the_far_server_is_killed_and_another_takes_its_place(servers, noise, tmp_path, offset_of):
+    far, run = servers
+    port = json.loads((tmp_path / "far" / "server.json").read_text())["zmq_port"]
+    with Client(run=run) as client:
+        session = client.open(stem="bass", rate_hz=48000, block_samples=480, mode="aligned")
+        session.know(bpm=91.0)
+        player = Player(session, noise(2, 48000 * 60))
+        player.play(0.6)
+        far.kill()
+        far.wait(10)
+        player.play_until(lambda: session.state == "recovering")
+        other, _ = serve(tmp_path / "far", "--model", "test:copy", "--workers", "1", "--zmq-port", str(port))
+        try:
+            player.play_until(lambda: session.state in ("playing", "listening") and player.out[-1].any())
+            player.play(1.2)
+            start = player.at - 24000
+            heard = player.heard[0, start:]
+            expected = session.latency_samples + 1920
+            assert offset_of(player.mix[0, start - 24000 : player.at], heard) == expected - 24000
+            assert session.status()["tempo"] == 91.0
+        finally:
+            other.send_signal(signal.SIGTERM)
+            other.wait(20)
+            other.stdout.close()
