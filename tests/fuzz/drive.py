@@ -99,15 +99,15 @@ def mutated(random_: random.Random, pool: Sequence[bytes]) -> bytes:
 
 
 class Lines:
-    """Lines of the server that were reached so far."""
+    """Lines of the server and the models that were reached so far."""
 
     def __init__(self) -> None:
         self.seen: set[tuple[str, int]] = set()
-        self._mark = str(ROOT / "lbserver")
+        self._marks = (str(ROOT / "lbserver"), str(ROOT / "models" / "lbmodels"))
 
     def __call__(self, frame: FrameType, _event: str, _argument: object) -> Any:
         name = frame.f_code.co_filename
-        return self._line if name.startswith(self._mark) else None
+        return self._line if name.startswith(self._marks) else None
 
     def _line(self, frame: FrameType, event: str, _argument: object) -> Any:
         if event == "line":
