@@ -14,7 +14,7 @@ TEST_PACKAGES := libfluidsynth3 timgm6mb-soundfont gcc python3-dev
 FONT_PACKAGES := libfluidsynth3 timgm6mb-soundfont fluid-soundfont-gm musescore-general-soundfont-lossless \
                  csound-soundfont fluidr3mono-gm-soundfont
 
-.PHONY: help demo bench test test-quick check format install dev fonts hooks clean
+.PHONY: help demo bench test test-quick fuzz check format install dev fonts hooks clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -32,6 +32,9 @@ test: dev  ## every test
 
 test-quick: dev  ## every test that takes seconds
 	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_FLAGS)
+
+fuzz: dev  ## every parser of strangers' bytes, FUZZ_SECONDS each (60)
+	$(BIN)/python tests/fuzz/drive.py --seconds $(or $(FUZZ_SECONDS),60)
 
 check: dev  ## ruff, format, types, layers, spelling
 	$(BIN)/ruff check .

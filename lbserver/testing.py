@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbserver import chunk
-from lbserver.accompanist import CONDITION_WIDTHS, Audio, Conditions, Spec
+from lbserver.accompanist import CONDITION_WIDTHS, Audio, Conditions, Control, Spec
 from lbserver.errors import LiveBandError
 
 
@@ -133,6 +133,11 @@ def _fragile(_spec: Spec, mix: Audio, _conditions: Conditions, state: State) -> 
     return mix, state.tail
 
 
+_VARIATION = Control(
+    name="variation", unit="", minimum=0.0, maximum=2.0, default=1.0, description="scale of what is random"
+)
+
+
 def _spec(name: str, **changes: Any) -> Spec:
     values: dict[str, Any] = {
         "name": name,
@@ -142,7 +147,7 @@ def _spec(name: str, **changes: Any) -> Spec:
         "chunk_frames": 1,
         "anticipation_frames": (0, 25),
         "stems": ("drums", "bass", "piano", "guitar"),
-        "controls": (),
+        "controls": (_VARIATION,),
         "conditions": tuple(CONDITION_WIDTHS),
         "context_frames": 0,
         "parameters": 0,

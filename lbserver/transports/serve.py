@@ -211,6 +211,22 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="figures and health, default %(default)s; `off` for none, 0 for any free one",
     )
     ports.add_argument(
+        "--osc-port",
+        type=_port,
+        default=OSC_PORT,
+        metavar="PORT",
+        help="OSC over UDP, default %(default)s; `off` for none, 0 for any free one",
+    )
+    ports.add_argument(
+        "--osc-host", default="127.0.0.1", metavar="HOST", help="0.0.0.0 for all; needs a token"
+    )
+    ports.add_argument(
+        "--osc-token-file",
+        type=Path,
+        metavar="FILE",
+        help="a text of 16 characters or more that whoever controls by OSC knows",
+    )
+    ports.add_argument(
         "--zmq-port", type=_port, metavar="PORT", help=f"ZeroMQ, usually {ZMQ_PORT}; off by default"
     )
     ports.add_argument("--zmq-host", default="127.0.0.1", metavar="HOST", help="0.0.0.0 for all; needs keys")

@@ -111,6 +111,10 @@ class Server:
 
     def __init__(self, folder: Path, cache: Path, *options: str) -> None:
         self.run, self.options = folder, options
+        # Usual ports would be fought for by servers that run at the same time.
+        self.quiet = [
+            part for name in ("--osc-port", "--http-port") if name not in options for part in (name, "off")
+        ]
         self.environment = {
             **os.environ,
             "LIVEBAND_RUN": str(folder),
@@ -122,7 +126,7 @@ class Server:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "lbserver", "serve", "--json", *self.options],
+            [sys.executable, "-m", "lbserver", "serve", "--json", *self.quiet, *self.options],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
