@@ -81,7 +81,7 @@ def decode(message: Message, channels: int) -> AudioPacket:
 
 
 class Packetizer:
-    """Cuts one stream into datagrams below `MAX_PACKET_BYTES` and keeps the last ones for those who missed them.
+    """Cuts one stream into datagrams of at most `largest_bytes` and keeps the last ones for those who missed them.
 
     State: next sequence and position, and at most `kept` packets. Each packet is sent `redundancy` times, and again
     at most `_MOST_AGAIN` times, `_AGAIN_PAUSE_S` apart, however often it is asked for: requests cannot make a storm.
@@ -100,6 +100,7 @@ class Packetizer:
         channels: int,
         sample_format: str = "f32",
         redundancy: int = 1,
+        largest_bytes: int = MAX_PACKET_BYTES,
         kept: int = 1024,
         sequence: int = 0,
         position: int = 0,
@@ -109,14 +110,14 @@ class Packetizer:
         self.sent_again = 0
         self.sample_format = FORMATS[sample_format]
         self._address, self.stream, self._channels = address, stream, channels
-        self._redundancy, self._kept_packets = redundancy, kept
+        self._redundancy, self._kept_packets, self._largest_bytes = redundancy, kept, largest_bytes
         self._kept: OrderedDict[int, tuple[AudioPacket, int, float]] = OrderedDict()
 
     @property
     def most_samples(self) -> int:
         """Samples that fit one packet of the present format."""
         none = AudioPacket(0, 0, 0, np.zeros((self._channels, 0), np.float32))
-        room = MAX_PACKET_BYTES - len(encode(self._address, none)) - 3
+        room = self._largest_bytes - len(encode(self._address, none)) - 3
         return max(1, room // self._channels // (2 if self.sample_format == FORMATS["i16"] else 4))
 
     def push(self, audio: Audio) -> list[bytes]:

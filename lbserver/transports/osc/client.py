@@ -20,7 +20,7 @@ from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol.osc import MAX_PACKET_BYTES
 from lbserver.transports.osc.addresses import Call, compose, understand
 from lbserver.transports.osc.audio import Packetizer, decode, signed32
-from lbserver.transports.osc.doorway import sign
+from lbserver.transports.osc.doorway import SIGNATURE_BYTES, sign
 from lbserver.transports.osc.packet import Argument, Message, bundles, parse, timed_messages, write
 from lbserver.transports.osc.stream import JitterBuffer, JitterConfig, Piece
 
@@ -94,6 +94,7 @@ class OscClient:
                 channels=channels,
                 sample_format=sample_format,
                 redundancy=redundancy,
+                largest_bytes=MAX_PACKET_BYTES - (SIGNATURE_BYTES + 8 if self._token else 0),
             ),
             JitterBuffer(rate_hz=rate_hz, config=jitter),
         )
@@ -130,7 +131,7 @@ class OscClient:
                 if call.pattern == pattern and good(call):
                     return call
                 if call.pattern == "/lb/error":
-                    raise LiveBandError(f"{call.arguments['code']}: {call.arguments['text']}")
+                    raise LiveBandError("{code}: {text}".format_map(dict[str, Any](call.arguments)))
         raise LiveBandError(f"no {pattern} from the server within {self.timeout_s:g} s")
 
     def _signed(self, one: Message) -> Message:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
 from math import isnan
-from typing import Any
+from typing import Any, cast
 
 from lbserver import __version__
 from lbserver.engine.hub import Hub, HubError, Peer
@@ -162,8 +162,7 @@ class OscServer(asyncio.DatagramProtocol):
     # The socket
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def error_received(self, exc: Exception) -> None:
         """A datagram of ours found nobody: its receiver is gone, and the silence will show it."""

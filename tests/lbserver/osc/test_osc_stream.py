@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from lbserver.transports.osc.audio import AudioPacket, Packetizer, decode
-from lbserver.transports.osc.packet import Message, parse
 from lbserver.transports.osc.network import Network, Relay
+from lbserver.transports.osc.packet import Message, parse
 from lbserver.transports.osc.stream import Counts, JitterBuffer, JitterConfig, Piece
 
 RATE_HZ = 48000
