@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Small accompanists without torch, for tests and for trying the plumbing: `--model test:copy` and friends."""
 
+import os
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,10 +51,15 @@ class SmallAccompanist:
         return stem, State(state.steps + active, state.seeds, tail)
 
     def join(self, states: Sequence[State]) -> State:
-        return State(*(np.concatenate(parts) for parts in zip(*states, strict=True)))
+        return State(
+            np.concatenate([state.steps for state in states]),
+            np.concatenate([state.seeds for state in states]),
+            np.concatenate([state.tail for state in states]),
+        )
 
     def row(self, state: State, index: int) -> State:
-        return State(*(part[index : index + 1].copy() for part in state))
+        at = slice(index, index + 1)
+        return State(state.steps[at].copy(), state.seeds[at].copy(), state.tail[at].copy())
 
     def snapshot(self, state: State) -> bytes:
         return chunk.pack({name: array.tobytes() for name, array in state._asdict().items()})
