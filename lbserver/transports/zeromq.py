@@ -26,7 +26,7 @@ from lbserver.protocol.messages import MAX_MESSAGE_BYTES, MessageError, check
 from lbserver.protocol.osc import ZMQ_PORT
 from lbserver.segment import Segment
 from lbserver.transports.dialogue import answer, greet
-from lbserver.transports.keys import AllowList, is_loopback, read_pair
+from lbserver.transports.keys import AllowList, KeyPair, is_loopback, read_pair
 from lbserver.transports.stream import Stream
 from lbserver.wire import WireError, pack, unpack
 
@@ -37,6 +37,7 @@ HEARTBEAT_TIMEOUT_MS = 2000
 _BUSY_POLL_S = 0.002
 _IDLE_POLL_S = 0.02
 _BUSY_FOR_S = 1.0
+_GUARD_S = 0.1  # at a gigabyte a second, a hundred megabytes
 _MOST_CLIENTS = 256
 _MOST_WAITING = 64  # requests of one client, or blocks of one offline session, that wait
 _BAND_GONE_S = 30.0  # an offline session whose band gives nothing for so long ends
@@ -49,7 +50,9 @@ class ZeroMqConfig:
     """Where to listen and whom to let in. Port 0 is any that is free.
 
     `secret_key` is the server's own pair (0600), `allowed_keys` a folder of the clients' public keys: both are
-    needed to listen anywhere but on this machine. A client that says nothing for `silent_s` is gone.
+    needed to listen anywhere but on this machine. A client that says nothing for `silent_s` is gone. When
+    this process grows by `most_growth_bytes`, every connection is closed and the socket opened anew: ZeroMQ itself
+    sets no limit to a message whose parts never end.
     """
 
     host: str = "127.0.0.1"
@@ -57,6 +60,7 @@ class ZeroMqConfig:
     secret_key: Path | None = None
     allowed_keys: Path | None = None
     silent_s: float = 5.0
+    most_growth_bytes: int = 256 << 20
 
     def __post_init__(self) -> None:
         if (self.secret_key is None) != (self.allowed_keys is None):
@@ -96,24 +100,27 @@ class ZeroMqServer:
 
     def __init__(self, hub: Hub, config: ZeroMqConfig) -> None:
         self.address: tuple[str, int] = (config.host, config.port)
-        self.refused = self.dropped = 0
+        self.refused = self.dropped = self.restarts = 0
         self._hub, self._config = hub, config
         self._clients: dict[bytes, _Client] = {}
         self._heard_s = 0.0
         self._context = zmq.asyncio.Context()
         self._authenticator: AsyncioAuthenticator | None = None
         try:
+            self._keys = self._authenticate()
             self._socket = self._listen()
         except BaseException:
             self._stop_context()
             raise
-        self._tasks = [asyncio.create_task(work()) for work in (self._receive, self._push, self._reap)]
+        self._receiver = asyncio.create_task(self._receive())
+        self._tasks = [asyncio.create_task(work()) for work in (self._push, self._reap, self._guard)]
 
     async def close(self) -> None:
         """Leave every session to its lease and stop listening."""
-        for task in self._tasks:
+        tasks = (*self._tasks, self._receiver)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for client in list(self._clients.values()):
             self._forget(client)
         self._socket.close(linger=0)
@@ -145,18 +152,14 @@ class ZeroMqServer:
             }
             for option, value in options.items():
                 socket.setsockopt(option, value)
-            if config.secret_key is not None and config.allowed_keys is not None:
-                keys = read_pair(config.secret_key)
-                self._authenticator = AsyncioAuthenticator(self._context)
-                self._authenticator.start()
-                self._authenticator.configure_curve_callback("liveband", AllowList(config.allowed_keys))
+            if self._keys is not None:
                 socket.setsockopt(zmq.ZAP_DOMAIN, b"liveband")
                 socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
-                socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret)
-                socket.setsockopt(zmq.CURVE_PUBLICKEY, keys.public)
+                socket.setsockopt(zmq.CURVE_SECRETKEY, self._keys.secret)
+                socket.setsockopt(zmq.CURVE_PUBLICKEY, self._keys.public)
                 socket.setsockopt(zmq.CURVE_SERVER, 1)
             host = f"[{config.host}]" if ":" in config.host else config.host
-            socket.bind(f"tcp://{host}:{config.port or '*'}")
+            socket.bind(f"tcp://{host}:{self.address[1] or '*'}")
         except zmq.ZMQError as error:
             socket.close(linger=0)
             raise LiveBandError(
@@ -169,6 +172,46 @@ class ZeroMqServer:
         assert isinstance(bound, bytes)
         self.address = (config.host, int(bound.rstrip(b"\0").rpartition(b":")[2]))
         return socket
+
+    def _authenticate(self) -> KeyPair | None:
+        """Our pair, and somebody who asks the list for each client; None if there are no keys."""
+        config = self._config
+        if config.secret_key is None or config.allowed_keys is None:
+            return None
+        keys, allowed = read_pair(config.secret_key), AllowList(config.allowed_keys)
+        self._authenticator = AsyncioAuthenticator(self._context)
+        self._authenticator.start()
+        self._authenticator.configure_curve_callback("liveband", allowed)
+        return keys
+
+    async def _guard(self) -> None:
+        """Open the socket anew when memory runs away: a part of a message that has a next is kept without limit."""
+        least = _own_bytes()
+        while True:
+            await asyncio.sleep(_GUARD_S)
+            now = _own_bytes()
+            least = min(least, now)
+            if now - least <= self._config.most_growth_bytes:
+                continue
+            _log.error("memory grew by %d MiB: every ZeroMQ connection is closed", (now - least) >> 20)
+            self.restarts += 1
+            self._receiver.cancel()
+            await asyncio.gather(self._receiver, return_exceptions=True)
+            for client in list(self._clients.values()):
+                self._forget(client)
+            self._socket.close(linger=0)
+            await asyncio.sleep(_GUARD_S)  # what was held is let go by a thread of ZeroMQ
+            self._socket = await self._listen_again()
+            self._receiver = asyncio.create_task(self._receive())
+            least = _own_bytes()  # if it was not us who grew, closing again would not help
+
+    async def _listen_again(self) -> zmq.asyncio.Socket:
+        while True:
+            try:
+                return self._listen()
+            except LiveBandError as error:
+                _log.error("%s", error)
+                await asyncio.sleep(1.0)
 
     def _stop_context(self) -> None:
         if self._authenticator is not None:
@@ -399,6 +442,15 @@ def outcome(sent: object) -> zmq.ZMQError | None:
     if error is not None and not isinstance(error, zmq.ZMQError):
         raise error
     return error
+
+
+def _own_bytes() -> int:
+    """Memory of this process that it shares with nobody; 0 where the system does not tell."""
+    try:
+        _, resident, shared, *_ = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return 0
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def _until(ready: Callable[[], bool]) -> None:

@@ -433,6 +433,44 @@ def test_garbage_on_the_port_leaves_a_client_served(serving, noise):
     asyncio.run(run())
 
 
+def test_a_message_without_end_takes_a_connection_not_the_memory(serving, noise):
+    """Parts of a message are kept until the last has come, and ZeroMQ has no limit for that: one raw connection
+    made the server grow by 400 MB in a second."""
+
+    def attack(address, sent):
+        with contextlib.suppress(OSError), sockets.create_connection(address, timeout=5.0) as raw:
+            greeting = b"\xff" + bytes(7) + b"\x01\x7f\x03\x00NULL" + bytes(16) + b"\x00" + bytes(31)
+            ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 6) + b"DEALER"
+            raw.sendall(greeting)
+            raw.recv(64)
+            raw.sendall(b"\x04" + bytes([len(ready)]) + ready)
+            part = b"\x03" + struct.pack(">Q", 1 << 20) + bytes(1 << 20)
+            for _ in range(600):
+                raw.sendall(part)
+                sent.append(1)
+
+    async def run():
+        async with serving(most_growth_bytes=64 << 20) as (_, server, connect):
+            client = await connect(greet=False)
+            await client.hello(token="mine")
+            await client.open("a")
+            sent = []
+            await asyncio.to_thread(attack, server.address, sent)
+            for _ in range(100):
+                if server.restarts:
+                    break
+                await asyncio.sleep(0.05)
+            assert server.restarts == 1
+            assert len(sent) < 500
+            again = await connect(greet=False)
+            assert (await again.hello(token="mine"))["type"] == "welcome"
+            assert (await again.open("a"))["type"] == "opened"
+            _, stem = await again.play("a", noise(2, 4096), 512)
+            assert stem.shape == (2, 4096)
+
+    asyncio.run(run())
+
+
 def test_off_this_machine_only_with_keys(tmp_path):
     with pytest.raises(LiveBandError, match="needs keys"):
         ZeroMqConfig(host="0.0.0.0")
