@@ -52,7 +52,7 @@ def device() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Of what can change the figures."""
-    names = ("liveband", "torch", "numpy")
+    names = ("liveband", "torch", "numpy", "onnxruntime")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 

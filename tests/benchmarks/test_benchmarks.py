@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import cost, hop
+from benchmarks import cost, hop, runtime
 from benchmarks.measure.clock import Laps, Measured, joined, measure, spread_ms
 from benchmarks.measure.subject import Sizes, parts, random_accompanist, sessions, state_bytes
 
@@ -63,6 +63,24 @@ def test_cost_prints_and_appends_one_line(tmp_path: Path, capsys: pytest.Capture
         assert ("missed" in run) == run["paced"]
     assert record["limit"]["weight_bytes"]["step"] >= 4 * record["model"]["parameters"]
     assert record["device"]["threads"] == 1
+
+
+@pytest.mark.weights
+@pytest.mark.usefixtures("threads")
+def test_runtime_compares_what_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = tmp_path / "runtime.jsonl"
+    words = ["--runtime", "onnx", "torch", "--batch", "1", "2", "--frames", "3", "--parity-frames", "8"]
+    assert runtime.main([*words, "--results", str(results)]) == 0
+    record = strict(results.read_text())
+    assert record == strict(last_line(capsys.readouterr().out))
+    assert [(run["runtime"], run["batch"]) for run in record["runs"][::2]] == [
+        ("onnx", 1),
+        ("onnx", 2),
+        ("torch", 1),
+        ("torch", 2),
+    ]
+    assert set(record["parity"]) == {"onnx", "torch, another seed"}
+    assert all(run["cpu_ms"]["p50"] > 0 for run in record["runs"])
 
 
 @pytest.mark.usefixtures("threads")

@@ -30,11 +30,14 @@ class Matrices:
     bits: int = 8
     portable: bool = False
 
-    def linear(self, builder: Builder, x: Value, weight: Tensor, bias: Tensor | None) -> Value:
-        """[..., K] x [N, K] -> [..., N]."""
+    def linear(
+        self, builder: Builder, x: Value, weight: Tensor, bias: Tensor | None, *, exact: bool = False
+    ) -> Value:
+        """[..., K] x [N, K] -> [..., N]; `exact` in float32 whatever the others are in."""
+        small = self.bits == 8 and weight.numel() >= _SMALLEST and not exact
         outputs, inputs = weight.shape
         shape = (*x.shape[:-1], outputs)
-        if self.bits == 8 and weight.numel() >= _SMALLEST and not self.portable:
+        if small and not self.portable:
             quantised, scales = quantise(weight, BLOCK)
             (name,) = builder.raw(
                 "MatMulNBits",
@@ -50,11 +53,11 @@ class Matrices:
                 accuracy_level=4,  # activations in 8 bits, sums in int32
             )
             return Value(name, shape, x.dtype)
-        if self.bits == 8 and weight.numel() >= _SMALLEST:
+        if small:
             scale = weight.abs().amax(1).clamp(min=1e-12) / 127
             whole = (weight / scale.unsqueeze(1)).round().to(torch.int8)
-            small = builder.constant(whole.t().contiguous())
-            (name,) = builder.raw("DequantizeLinear", [small.name, builder.constant(scale).name], axis=1)
+            kept = builder.constant(whole.t().contiguous())
+            (name,) = builder.raw("DequantizeLinear", [kept.name, builder.constant(scale).name], axis=1)
             product = builder.matmul(x, Value(name, (inputs, outputs), x.dtype))
         else:
             product = builder.matmul(x, weight.t().contiguous())

@@ -56,14 +56,14 @@ def test_float32_graph_is_the_reference_past_the_window(
 
 @pytest.mark.weights
 def test_8_bit_weights_cost_little(shipped: Any, music: Play, stream: Play, reference: Play) -> None:
-    """What is played stays within 3 % of the reference's latents, and its spectrum within 1.5 dB."""
+    """What is remembered stays within 3 % of the reference, the spectrum within 1.2 dB: another seed is 1.8 dB off."""
     graph = shipped.graphs["onnx"]
     mix = music(graph.spec, 2, graph.spec.context_frames + 96)
     wanted, wanted_state = reference(shipped.torch, mix, [5, 6])
     found, state = stream(graph, mix, [5, 6])
     errors = errors_of_state(state, wanted_state)
     assert max(errors.values()) < 0.03, max(errors, key=errors.__getitem__)
-    assert np.abs(log_spectrum_db(found) - log_spectrum_db(wanted)).mean() < 1.5
+    assert np.abs(log_spectrum_db(found) - log_spectrum_db(wanted)).mean() < 1.2
     levels = [20 * np.log10(np.sqrt(np.square(audio).mean())) for audio in (found, wanted)]
     assert abs(levels[0] - levels[1]) < 0.2
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,11 +52,13 @@ class Lowering:
     """The nodes of an exported program, one after the other, into a builder.
 
     `values` holds what each node became: a constant (Tensor), a `Value`, a `Pair`, a list of those, or None
-    for sizes, which the graph tells by shapes.
+    for sizes, which the graph tells by shapes. `exact` names the inputs that are weights to keep in float32.
     """
 
-    def __init__(self, builder: Builder, batch: Value, matrices: Matrices) -> None:
-        self.builder, self.matrices = builder, matrices
+    def __init__(
+        self, builder: Builder, batch: Value, matrices: Matrices, exact: Collection[str] = ()
+    ) -> None:
+        self.builder, self.matrices, self.exact = builder, matrices, exact
         self.values: dict[fx.Node, Any] = {}
         self._batch = builder.raw("Shape", [batch.name], start=0, end=1)[0]
 

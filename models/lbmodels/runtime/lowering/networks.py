@@ -24,7 +24,8 @@ def _linear(low: Lowering, node: fx.Node) -> Any:
         # The product takes the scale in its weights, and the multiplication that follows gives what it gets.
         weight = weight * scaled.unsqueeze(1)
         bias = None if bias is None else bias * scaled
-    return low.matrices.linear(low.builder, low.get(node.args[0]), weight, bias)
+    exact = isinstance(node.args[1], fx.Node) and node.args[1].name in low.exact
+    return low.matrices.linear(low.builder, low.get(node.args[0]), weight, bias, exact=exact)
 
 
 @lowers(aten.matmul.default, aten.bmm.default, aten.mm.default)
