@@ -162,6 +162,11 @@ class OscStream:
         self.session, self.buffer = session, stem
         self._client, self._mix = client, mix
 
+    @property
+    def position(self) -> int:
+        """Samples sent."""
+        return self._mix.position
+
     def send(self, block: Audio) -> None:
         """The next mix samples [C, T]."""
         self._client.transmit(self._mix.push(block))
