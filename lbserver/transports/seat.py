@@ -59,6 +59,11 @@ class Seat:
         """Whether there is a session."""
         return self._line is not None
 
+    @property
+    def controls(self) -> Mapping[str, float | int | str]:
+        """As they were set here."""
+        return dict(self._controls)
+
     def take(self) -> None:
         """Connect and open the session. Raises LiveBandError: no server, or it refuses."""
         config, line = self.config, connect("jam")

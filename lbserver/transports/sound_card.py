@@ -109,10 +109,10 @@ def choose(found: Devices, wish: str | None, *, output: bool) -> Device:
         exact = [device for device in usable if device.name.lower() == wish.lower()]
         matches = exact or [device for device in usable if wish.lower() in device.name.lower()]
     if not matches:
-        raise LiveBandError(f"no {kind} device {shown(wish)!r}: {names}")
+        raise LiveBandError(f"no {kind} device '{shown(wish)}': {names}")
     if len(matches) > 1:
         several = "; ".join(f"{device.index} {device.name} ({device.api})" for device in matches)
-        raise LiveBandError(f"{shown(wish)!r} means several {kind} devices, give the number: {several}")
+        raise LiveBandError(f"'{shown(wish)}' means several {kind} devices, give the number: {several}")
     return matches[0]
 
 
