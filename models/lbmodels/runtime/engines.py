@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from lbmodels.errors import LiveBandModelError
 
+_LIBRARIES = {"onnx": "onnxruntime"}
+
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -50,8 +52,7 @@ class OnnxEngine:
 
 def installed(engine: str) -> bool:
     """Whether the library of an engine is there."""
-    library = {"onnx": "onnxruntime", "openvino": "openvino"}[engine]
-    return importlib.util.find_spec(library) is not None
+    return engine in _LIBRARIES and importlib.util.find_spec(_LIBRARIES[engine]) is not None
 
 
 def open_engine(engine: str, model: bytes) -> Engine:
@@ -60,8 +61,8 @@ def open_engine(engine: str, model: bytes) -> Engine:
     Raises:
         LiveBandModelError: no such engine, not installed, or it does not take the graph.
     """
-    if engine != "onnx":
-        raise LiveBandModelError(f"unknown graph engine {engine!r}; there is onnx")
+    if engine not in _LIBRARIES:
+        raise LiveBandModelError(f"unknown graph engine {engine!r}; there is {', '.join(_LIBRARIES)}")
     if not installed(engine):
-        raise LiveBandModelError("ONNX Runtime is not installed: pip install onnxruntime")
+        raise LiveBandModelError(f"{engine} is not installed: pip install {_LIBRARIES[engine]}")
     return OnnxEngine(model)

@@ -34,13 +34,12 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """`prelude`: names of what a first small graph computes from the integers of the state for the second."""
+    """`conditions` with their widths; `seed` names the field of the state that takes a session's seed."""
 
     spec: AccompanistSpec
     fields: tuple[Field, ...]
     conditions: tuple[tuple[str, int], ...]
     seed: str
-    prelude: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -65,7 +64,6 @@ def from_json(text: str) -> Manifest:
             fields=fields,
             conditions=tuple((str(name), int(width)) for name, width in table["conditions"]),
             seed=str(table["seed"]),
-            prelude=tuple(table["prelude"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LiveBandModelError(

@@ -84,6 +84,8 @@ class Lowering:
         self.values[node] = handler(self, node)
 
     def get(self, argument: Any) -> Any:
+        if isinstance(argument, complex):
+            return torch.tensor(argument, dtype=torch.complex64)
         return self.values[argument] if isinstance(argument, fx.Node) else argument
 
     def declared(self, node: fx.Node) -> Shape:

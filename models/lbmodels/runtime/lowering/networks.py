@@ -36,16 +36,25 @@ def _matmul(low: Lowering, node: fx.Node) -> Any:
 @lowers(aten.layer_norm.default)
 def _layer_norm(low: Lowering, node: fx.Node) -> Any:
     x, _size, weight, bias = (low.get(argument) for argument in node.args[:4])
-    return low.matrices.layer_norm(low.builder, x, weight, bias, float(node.args[4]))  # type: ignore[arg-type]
+    parameters = [low.builder.constant(weight).name, low.builder.constant(bias).name]
+    epsilon: Any = node.args[4]
+    (name,) = low.builder.raw("LayerNormalization", [x.name, *parameters], axis=-1, epsilon=float(epsilon))
+    return Value(name, x.shape, x.dtype)
 
 
 @lowers(aten.rms_norm.default)
 def _rms_norm(low: Lowering, node: fx.Node) -> Any:
     x = low.get(node.args[0])
-    given = [low.get(argument) for argument in node.args[2:]]
-    weight = given[0] if given else None
-    epsilon = given[1] if len(given) > 1 and given[1] is not None else torch.finfo(x.dtype).eps
-    return low.matrices.rms_norm(low.builder, x, weight, float(epsilon))
+    weight, epsilon = ([*(low.get(argument) for argument in node.args[2:]), None, None])[:2]
+    scale = torch.ones(x.shape[-1]) if weight is None else weight
+    (name,) = low.builder.raw(
+        "SimplifiedLayerNormalization",  # ONNX Runtime's name of it
+        [x.name, low.builder.constant(scale).name],
+        axis=-1,
+        epsilon=float(torch.finfo(x.dtype).eps if epsilon is None else epsilon),
+        stash_type=1,
+    )
+    return Value(name, x.shape, x.dtype)
 
 
 @lowers(aten._native_batch_norm_legit_no_training.default, aten.batch_norm.default)
