@@ -48,7 +48,16 @@ def _control(name: str, kind: str, unit: str, span: tuple[float, float, float], 
 
 CONTROLS = (
     _control("stem", "choice", "", (0, len(STEMS) - 1, 1), "model", "what is played", STEMS),
-    _control("mix", "float", "", (0, 1, 1), "port", "0 only what you play, 1 only the band", (), 20.0),
+    _control(
+        "mix",
+        "float",
+        "",
+        (0, 1, 1),
+        "port",
+        "0 only what you play, 1 only the band; for front ends that mix: plug-in, jam",
+        (),
+        20.0,
+    ),
     _control("gain", "float", "dB", (-60, 24, 0), "port", "level of the stem", (), 20.0),
     _control("variation", "float", "", (0, 2, 1), "model", "temperature: 0 the expected part, above 1 risks"),
     _control(

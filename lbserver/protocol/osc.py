@@ -31,7 +31,7 @@ ADDRESSES = tuple(
     for pattern, direction, arguments, meaning in (
         ("/lb/hello", "in", "i:major i:minor s:client", "who are you; answered with /lb/welcome"),
         ("/lb/welcome", "out", "i:major i:minor s:server b:cookie", "echo the cookie with /lb/cookie to be let in"),
-        ("/lb/cookie", "in", "b:cookie", 
+        ("/lb/cookie", "in", "b:cookie",
          "opens the door for ten minutes; status and stem flow as long as this or audio comes within 30 s"),
         ("/lb/ping", "in", "i:number", "answered with /lb/pong"),
         ("/lb/pong", "out", "i:number", "the ping's number"),

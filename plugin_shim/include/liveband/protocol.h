@@ -261,7 +261,7 @@ inline constexpr std::array<std::string_view, 8> kChoices{{
 }};
 inline constexpr std::array<ControlInfo, 13> kControls{{
     {"stem", "choice", "", "model", "what is played", 0.0, 3.0, 1.0, 0.0, 0, 4},
-    {"mix", "float", "", "port", "0 only what you play, 1 only the band", 0.0, 1.0, 1.0, 20.0, 4, 0},
+    {"mix", "float", "", "port", "0 only what you play, 1 only the band; for front ends that mix: plug-in, jam", 0.0, 1.0, 1.0, 20.0, 4, 0},
     {"gain", "float", "dB", "port", "level of the stem", -60.0, 24.0, 0.0, 20.0, 4, 0},
     {"variation", "float", "", "model", "temperature: 0 the expected part, above 1 risks", 0.0, 2.0, 1.0, 0.0, 4, 0},
     {"adherence", "float", "", "model", "guidance: how strictly it follows what it hears", 0.0, 10.0, 1.0, 0.0, 4, 0},
