@@ -45,7 +45,8 @@ _JITTER = 0.2
 _PING_S = 0.25
 _PINGS_KEPT = 64
 _FIRST_PINGS = 8
-_SILENT_S = 1.5  # no answer for so long, not even to a ping: it is lost
+_SILENT_S = 1.2  # no answer for so long, not even to a ping: it is lost
+_PONG_S = 0.4
 _ANSWER_S = 10.0
 _REFUSED: Mapping[int, str] = {
     zmq.EVENT_HANDSHAKE_FAILED_AUTH: "it does not let our key in: is our public key in its folder of allowed clients?",
@@ -224,7 +225,7 @@ class Link:
             raise LinkError("version", f"{self.config.address} does not speak protocol {MAJOR}.{MINOR}")
         self._pings.clear()
         for _ in range(_FIRST_PINGS):
-            await self._either(self._ping())
+            await self._either(self._ping(_ANSWER_S))
         self.up, self.reason, self.fatal = True, "", None
         _log.info("connected to %s", self.config.address)
         self._changed.set()
@@ -235,16 +236,16 @@ class Link:
         while True:
             await asyncio.sleep(_PING_S)
             try:
-                await self._either(self._ping())
+                await self._either(self._ping(_PONG_S))
             except LinkError:
                 if any(task.done() for task in self._running):
                     raise
                 if time.monotonic() - self._heard_s > _SILENT_S:
                     raise LinkError("internal", f"{self.config.address} is silent") from None
 
-    async def _ping(self) -> None:
+    async def _ping(self, timeout_s: float) -> None:
         begun = time.perf_counter()
-        await self.request({"type": "ping"}, timeout_s=_SILENT_S / 2)
+        await self.request({"type": "ping"}, timeout_s=timeout_s)
         self._pings.append(time.perf_counter() - begun)
 
     async def _either(self, work: Coroutine[Any, Any, _T]) -> _T:

@@ -104,6 +104,9 @@ class Relay:
         if heard is not None:
             if heard.fresh:
                 self._concealer.reset()
+                # Known to be silent, as nothing was heard for it yet: it need not come over the network first.
+                stem_channels = self.port.segment.shape.stem_channels
+                self.port.put(self._concealer.present(np.zeros((stem_channels, self._silent), np.float32)))
                 if self.streaming:
                     self._start(0)
             if self.streaming:

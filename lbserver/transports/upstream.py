@@ -91,7 +91,7 @@ class UpstreamPlace:
             spec=spec,
             budget=Budget(
                 compute_s=budget.compute_s + round_trip.longest_s + POLL_S + _REMOTE_POLL_S,
-                margin_s=budget.margin_s + round_trip.longest_s - round_trip.median_s,
+                margin_s=budget.margin_s + (round_trip.longest_s - round_trip.median_s) / 2,
             ),
             step_s={1: budget.compute_s},
             runtime=f"upstream {self._link.config.address}",
