@@ -435,10 +435,12 @@ def test_ten_thousand_bad_packets_and_the_server_still_plays(band) -> None:
             time.sleep(0.01)
     errors = len([one for one in stranger.answers(0.5) if one.address == "/lb/error"])
     assert errors <= 200  # ten a second of each cause
-    client.heard.clear()
-    client.timeout_s = 20.0
-    client.call("/lb/ping", 77)
-    until(lambda: any(call.arguments.get("number") == 77 for call, _ in client.receive(0.1)))
+
+    def answered() -> bool:  # a datagram may be lost: both sockets were flooded
+        client.call("/lb/ping", 77)
+        return any(call.arguments.get("number") == 77 for call, _ in client.receive(0.2))
+
+    until(answered)
     assert server.faults == 0
     assert "guitar" in sessions(band)
     client.close()

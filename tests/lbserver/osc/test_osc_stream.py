@@ -121,7 +121,8 @@ CASES = {
 }
 
 
-def check(case: str, packets: int, seed: int) -> None:
+def check(case: str, packets: int, seed: int, chance: float = 1.0) -> None:
+    """`chance`: how much more than the figure a short run may show by chance."""
     network, redundancy, most_missing, most_traffic = CASES[case]
     outcome = transmit(packets, network, seed=seed, redundancy=redundancy)
     missing, cost = residual(outcome), traffic(outcome, packets)
@@ -129,7 +130,7 @@ def check(case: str, packets: int, seed: int) -> None:
         f"{case}: seed {seed}, {packets} packets, missing {missing:.5%}, traffic {cost:.3f}, {outcome.counts}"
     )
     assert missing <= most_missing
-    assert cost <= most_traffic
+    assert cost <= most_traffic * chance
     assert outcome.most_waiting <= 64  # packets held back: bounded by the wait, not by the loss
     assert outcome.counts.late == 0 or network.jitter_ms
 
@@ -137,7 +138,7 @@ def check(case: str, packets: int, seed: int) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_loss_is_made_good_in_time_at_bounded_cost(case: str) -> None:
     """Resending that is too slow, too timid or a storm."""
-    check(case, 6000, 1)
+    check(case, 6000, 1, chance=1.03)
 
 
 @pytest.mark.slow
