@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 _HEAD_BYTES = 40
@@ -64,6 +66,21 @@ def write(key: str, manifest: str, model: bytes) -> bool:
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def exclusive() -> Iterator[None]:
+    """One export at a time among all processes of the user; no lock where there can be none."""
+    with ExitStack() as stack:
+        try:
+            import fcntl
+
+            folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+            file = stack.enter_context((folder() / "export.lock").open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except (ImportError, OSError):
+            pass
+        yield
 
 
 def _forget_oldest(graphs: Path) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import os
+import subprocess
+import sys
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 
 _MADE_BY = ("runtime", "streaming", "codec", "liveband")
 """The packages whose code decides what graph some weights give."""
+
+_REFUSED, _NOT_EXPORTABLE = 12, 13  # exit codes of the process that exports
 
 LIVE = ("onnx",)
 """Runtimes that run graphs, the quickest first."""
@@ -64,9 +70,12 @@ def graph(name: str | None, runtime: str) -> tuple[Manifest, bytes]:
     kept_as = key(found, runtime)
     kept = cache.read(kept_as) if kept_as is not None else None
     if kept is None:
-        kept = _exported(name, runtime)
-        if kept_as is not None:
-            cache.write(kept_as, *kept)
+        with cache.exclusive():  # workers that start together wait for the first one's
+            kept = cache.read(kept_as) if kept_as is not None else None
+            if kept is None:
+                kept = _exported(found, runtime)
+                if kept_as is not None:
+                    cache.write(kept_as, *kept)
     text, model = kept
     return from_json(text), model
 
@@ -107,9 +116,63 @@ def matrices(runtime: str) -> Matrices:
     return Matrices(bits=32 if runtime.endswith("float32") else 8)
 
 
-def _exported(name: str | None, runtime: str) -> tuple[str, bytes]:
+def exported(found: catalog.Located, runtime: str) -> tuple[str, bytes]:
+    """Export here and now: manifest and model."""
     from lbmodels import zoo
     from lbmodels.runtime.export import export
 
-    model, manifest = export(zoo.load(name), matrices(runtime))
+    accompanist = zoo.assemble(found.name, found.codec, found.generator, found.pinned)
+    model, manifest = export(accompanist, matrices(runtime))
     return manifest.to_json(), model
+
+
+def _exported(found: catalog.Located, runtime: str) -> tuple[str, bytes]:
+    """Export in a process of its own: torch's half a gigabyte goes with it."""
+    if "torch" in sys.modules:
+        return exported(found, runtime)
+    with tempfile.TemporaryDirectory(prefix="liveband-") as folder:
+        job = {
+            "name": found.name,
+            "codec": str(found.codec),
+            "generator": str(found.generator),
+            "pinned": found.pinned and dict(found.pinned),
+            "runtime": runtime,
+            "folder": folder,
+        }
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "lbmodels.runtime"],
+                input=json.dumps(job),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except OSError:  # a sandbox, perhaps
+            return exported(found, runtime)
+        text, model = Path(folder) / "manifest", Path(folder) / "model"
+        if done.returncode == 0:
+            return text.read_text(), model.read_bytes()
+    if done.returncode in (_REFUSED, _NOT_EXPORTABLE):
+        kind = NotExportableError if done.returncode == _NOT_EXPORTABLE else LiveBandModelError
+        raise kind(done.stderr.strip().splitlines()[-1])
+    return exported(found, runtime)
+
+
+def work(job: str) -> int:
+    """The process of `_exported`: exit code 0, or the reason as a line on stderr."""
+    asked = json.loads(job)
+    folder = Path(asked["folder"])
+    found = catalog.Located(
+        name=asked["name"],
+        codec=Path(asked["codec"]),
+        generator=Path(asked["generator"]),
+        pinned=asked["pinned"],
+    )
+    try:
+        text, model = exported(found, asked["runtime"])
+    except LiveBandModelError as error:
+        print(error, file=sys.stderr)
+        return _NOT_EXPORTABLE if isinstance(error, NotExportableError) else _REFUSED
+    (folder / "manifest").write_text(text)
+    (folder / "model").write_bytes(model)
+    return 0

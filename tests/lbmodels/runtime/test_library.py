@@ -2,6 +2,7 @@
 """Opening a model: from the cache without torch, exported when the cache does not have it, or has it damaged."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lbmodels.catalog import Located
 from lbmodels.errors import LiveBandModelError, NotExportableError
 from lbmodels.runtime import cache, library
 
@@ -25,7 +27,7 @@ def made(toy, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runtimes that were exported for, in order. The graph is the toy's, whose export takes seconds."""
     runtimes: list[str] = []
 
-    def exported(name: str | None, runtime: str) -> tuple[str, bytes]:
+    def exported(found: Located, runtime: str) -> tuple[str, bytes]:
         runtimes.append(runtime)
         return toy.manifest.to_json(), toy.model
 
@@ -106,7 +108,7 @@ def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_what_cannot_be_exported_runs_on_torch(
     toy_cache: Path, toy_weights_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(name: str | None, runtime: str) -> tuple[str, bytes]:
+    def refuse(found: Located, runtime: str) -> tuple[str, bytes]:
         raise NotExportableError("this model cannot be exported: no graph operation for aten.erfinv")
 
     monkeypatch.setattr(library, "_exported", refuse)
@@ -160,13 +162,40 @@ def test_the_live_path_does_not_import_torch(
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
 
 
-def test_a_real_export_through_the_cache(
+_EXPORTS_ELSEWHERE = """
+import sys
+from lbmodels.runtime import library
+assert library.open_model({name!r}, "onnx") is not None
+assert "torch" not in sys.modules, "torch stays for good"
+"""
+
+
+@pytest.mark.slow
+def test_a_real_export_is_made_by_another_process_and_kept(
     toy_cache: Path, toy, toy_weights_folder: Path, music, stream
 ) -> None:
-    """What the tests above hand out is what the library makes."""
-    opened = library.open_model(str(toy_weights_folder), "onnx")
+    """What the tests above hand out is what the library makes, and it leaves no torch behind."""
+    name = str(toy_weights_folder)
+    program = [sys.executable, "-c", _EXPORTS_ELSEWHERE.format(name=name)]
+    both = [subprocess.Popen(program) for _ in range(2)]  # the second one waits for the first one's
+    assert [process.wait(timeout=300) for process in both] == [0, 0]
+    assert len(list((toy_cache / "graphs").iterdir())) == 1
+    opened = library.open_model(name, "onnx")
     assert opened is not None
     mix = music(opened.spec, 2, 10)
     found, _ = stream(opened, mix, [1, 2])
     wanted, _ = stream(toy.graphs["onnx"], mix, [1, 2])
     np.testing.assert_array_equal(found, wanted)
+
+
+def test_why_an_export_failed_crosses_the_process(
+    toy_cache: Path, toy_weights_folder: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(toy_weights_folder, broken)
+    (broken / "codec.safetensors").write_bytes(b"these are not weights")
+    program = f"from lbmodels.runtime import library; library.open_model({str(broken)!r}, 'onnx')"
+    failed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert "LiveBandModelError: codec.safetensors" in failed.stderr.splitlines()[-1].replace("weights ", "")
