@@ -36,7 +36,6 @@ from lbserver.rundir import ServerInfo
 from lbserver.segment import Segment, Shape, create
 from lbserver.transports.sound_card import Device, Devices
 
-_RUNTIMES = ("onnx", "torch")
 _STEPS = 25
 _DEVICES_S = 15.0
 _TITLES = {
@@ -225,23 +224,27 @@ def _model(name: str | None, *, quick: bool, again: bool, notice: Notify) -> Ite
             raise
         yield playing.cannot_play(_line(error))
         return
-    chosen = str(getattr(accompanist, "runtime", "numpy"))
-    figures = []
-    for runtime in dict.fromkeys((chosen, *(_RUNTIMES if not (name or "").startswith("test:") else ()))):
-        notice(f"measuring a frame with {runtime}")
-        figures.append(_runtime_figure(runtime, accompanist if runtime == chosen else None, name))
+    notice("measuring a frame on each runtime")
+    figures, chosen = _runtime_figures(accompanist, name)
     yield from playing.check_runtimes(figures, chosen, accompanist.spec.frame_ms)
     notice("measuring how long this machine needs, as a live session would: a few seconds")
     calibration = load_or_measure(accompanist, again=again)
     yield from playing.check_timing(accompanist.spec, calibration.budget)
 
 
-def _runtime_figure(runtime: str, accompanist: Accompanist | None, model: str | None) -> RuntimeFigure:
-    """Median cost of a step of one session, one after the other."""
-    try:
-        accompanist = accompanist or backends.load(model, runtime)
-    except ValueError as error:
-        return RuntimeFigure(name=runtime, error=_line(error))
+def _runtime_figures(accompanist: Accompanist, name: str | None) -> tuple[list[RuntimeFigure], str]:
+    """What a frame costs on each runtime that could play, and which one is used."""
+    if (name or "").startswith("test:"):
+        return [RuntimeFigure(name="numpy", step_ms=_step_ms(accompanist))], "numpy"
+    timed = backends.runtimes(name)
+    figures = [
+        RuntimeFigure(name=one.runtime, step_ms=one.ms_per_frame, error=shown(one.note, 200)) for one in timed
+    ]
+    return figures, next((one.runtime for one in timed if one.used), "")
+
+
+def _step_ms(accompanist: Accompanist) -> float:
+    """Median cost of a frame of one session."""
     spec = accompanist.spec
     mix = np.zeros((1, spec.channels, spec.hop * spec.chunk_frames), np.float32)
     known = {"stem": 0.0, "anticipation": float(spec.anticipation_frames[0]), "variation": 1.0}
@@ -251,7 +254,7 @@ def _runtime_figure(runtime: str, accompanist: Accompanist | None, model: str | 
         begun = time.perf_counter()
         _, state = accompanist.step(mix, conditions, state, active)
         times.append(time.perf_counter() - begun)
-    return RuntimeFigure(name=runtime, step_ms=1000.0 * float(np.median(times[3:])) / spec.chunk_frames)
+    return 1000.0 * float(np.median(times)) / spec.chunk_frames
 
 
 def _server() -> Iterable[Finding]:

@@ -22,7 +22,6 @@ PACKAGES = (
     Package(name="numba", needed=True, gives="the shared ring"),
     Package(name="torch", needed=True, gives="the models' reference, and their export"),
     Package(name="onnxruntime", needed=True, gives="the quick way to run the model on a CPU"),
-    Package(name="openvino", needed=False, gives="a way to run the model that is quicker on some Intel CPUs", extra="openvino"),
     Package(name="python-osc", needed=True, gives="OSC"),
     Package(name="pyzmq", needed=True, gives="servers on other machines"),
     Package(name="sounddevice", needed=False, gives="`liveband jam`", extra="jam"),
@@ -66,7 +65,7 @@ def check_packages(versions: Mapping[str, str | None], liveband: str) -> list[Fi
                     data={"missing": package.name},
                 )
             )
-        elif package.name != "openvino":
+        else:
             found.append(
                 ok(
                     "program",

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from lbserver.protocol.status import BY_NAME, STATUS
-from lbserver.transports.metrics import EXTRA_FIGURES, FIGURES, ServerFigures, Sessions, exposition
+from lbserver.transports.metrics import (
+    EXTRA_FIGURES,
+    FIGURES,
+    ServerFigures,
+    Sessions,
+    exposition,
+    resident_bytes,
+)
 
 SERVER = ServerFigures(
     version="1.2.3", uptime_s=5.0, workers=2, worker_restarts=1, worker_resident_bytes=1000
@@ -93,7 +100,16 @@ def test_memory_of_the_process() -> None:
     page = read({}, process=True)
     assert page["process_resident_memory_bytes"][""] > 1e6
     assert page["process_open_fds"][""] >= 3
-    assert os.getpid() > 0
+
+
+def test_memory_of_workers() -> None:
+    own = resident_bytes([os.getpid()])
+    assert own is not None
+    assert own > 1e6
+    twice = resident_bytes([os.getpid(), os.getpid()])
+    assert twice is not None
+    assert twice > 1.5 * own
+    assert resident_bytes([2**22 + 1]) is None  # no such process: not zero
 
 
 def test_figures_are_those_of_the_status_table() -> None:
