@@ -13,13 +13,14 @@ import numpy as np
 from lbserver.accompanist import Audio
 from lbserver.protocol.osc import MAX_PACKET_BYTES
 from lbserver.transports.osc.packet import Message, OscError, write
+from lbserver.transports.stream import from_bytes, to_bytes
 
 FORMATS = {"f32": 0, "i16": 1}
 SENT_AGAIN = 256
 """Added to the format of a packet that was asked for: how late it is says nothing about the network's jitter."""
 TAGS = "iihib"
 _LARGEST_SAMPLES = 1 << 16
-_FULL_SCALE = np.float32(32767.0)
+_NAMES = {number: name for name, number in FORMATS.items()}
 
 
 class AudioPacket(NamedTuple):
@@ -35,10 +36,7 @@ class AudioPacket(NamedTuple):
 
 def encode(address: str, packet: AudioPacket) -> bytes:
     """The datagram of a packet. Samples are rounded and clipped for i16, untouched for f32."""
-    if packet.sample_format == FORMATS["i16"]:
-        blob = np.rint(np.clip(packet.samples, -1.0, 1.0) * _FULL_SCALE).astype("<i2").tobytes()
-    else:
-        blob = np.ascontiguousarray(packet.samples, "<f4").tobytes()
+    blob = to_bytes(packet.samples, _NAMES[packet.sample_format])
     flags = packet.sample_format | (SENT_AGAIN if packet.again else 0)
     values = (packet.stream, signed32(packet.sequence), packet.position, flags, blob)
     return write(Message(address, TAGS, values))
@@ -64,17 +62,14 @@ def decode(message: Message, channels: int) -> AudioPacket:
         raise OscError(
             f"audio of {len(blob)} bytes at {position} is not {channels} channels of whole samples"
         )
-    if sample_bytes == 2:
-        samples = np.frombuffer(blob, "<i2").astype(np.float32) / _FULL_SCALE
-    else:
-        samples = np.frombuffer(blob, "<f4").astype(np.float32)
-        if not np.isfinite(samples).all():
-            samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+    samples = from_bytes(blob, channels, _NAMES[sample_format])
+    if sample_bytes == 4 and not np.isfinite(samples).all():
+        samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
     return AudioPacket(
         stream=stream,
         sequence=sequence & 0xFFFFFFFF,
         position=position,
-        samples=samples.reshape(channels, length),
+        samples=samples,
         sample_format=sample_format,
         again=bool(flags & SENT_AGAIN),
     )

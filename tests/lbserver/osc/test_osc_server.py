@@ -83,6 +83,21 @@ def noise(samples: int, channels: int = 2) -> np.ndarray:
 # Law 1
 
 
+def wrong_samples(server, heard: np.ndarray, mix: np.ndarray, offset: int) -> int:
+    """Samples that are not the mix `offset` earlier, beyond those that the server itself counted as missing and faded.
+
+    On a busy machine a stem may come too late: it is silent then, faded on both sides, and never shifted.
+    """
+    first = offset + 1000  # the fade in of the beginning is over
+    came = ~np.isnan(heard[0])
+    came[:first] = False
+    at = np.flatnonzero(came)
+    assert at.size > 0.5 * (heard.shape[-1] - first)
+    wrong = np.count_nonzero(np.any(heard[:, at] != mix[:, at - offset], axis=0))
+    port = server.links["guitar"]._port
+    return max(0, wrong - port.missing_samples - 1000 * port.gaps)
+
+
 @pytest.mark.parametrize(
     ("rate_hz", "block", "channels", "wish"),
     [
@@ -95,14 +110,12 @@ def noise(samples: int, channels: int = 2) -> np.ndarray:
 )
 def test_law_1_over_udp_the_stem_lies_where_the_figures_say(band, rate_hz, block, channels, wish) -> None:
     """What is reported against what is measured, to the sample: one copied frame, A*H and L later."""
-    client, stream = opened(band.serve(), rate_hz=rate_hz, channels=channels, block_samples=block, **wish)
+    server = band.serve()
+    client, stream = opened(server, rate_hz=rate_hz, channels=channels, block_samples=block, **wish)
     mix = noise(rate_hz, channels)
     heard = play(stream, mix, block=block)
     offset = round(stream.anticipation_samples) + stream.latency_samples + 1920
-    there = ~np.isnan(heard[0]) & (np.arange(rate_hz) >= offset + 1000)
-    there &= heard[0] != 0.0  # what came too late on a busy machine is silent, never shifted
-    assert np.count_nonzero(there) > 0.5 * (rate_hz - offset)
-    np.testing.assert_array_equal(heard[:, there], mix[:, np.flatnonzero(there) - offset])
+    assert wrong_samples(server, heard, mix, offset) == 0
     client.close()
 
 
@@ -119,19 +132,19 @@ def test_law_1_at_another_rate_the_impulse_lies_where_the_figures_say(band) -> N
 
 
 def test_int16_streams_are_answered_in_int16(band) -> None:
-    client, stream = opened(band.serve(), channels=1, sample_format="i16")
+    server = band.serve()
+    client, stream = opened(server, channels=1, sample_format="i16")
     mix = noise(24000, 1)
     heard = play(stream, mix)
     offset = round(stream.anticipation_samples) + 1920
-    there = np.flatnonzero(~np.isnan(heard[0]) & (heard[0] != 0) & (np.arange(24000) > offset + 1000))
-    assert there.size > 8000
-    np.testing.assert_allclose(heard[0, there], mix[0, there - offset], atol=2 / 32767)
+    assert wrong_samples(server, heard, np.round(mix * 32768) / np.float32(32768), offset) == 0
     client.close()
 
 
 def test_packets_lost_on_the_way_in_and_out_are_asked_for_again(band) -> None:
     """Every tenth packet is dropped on both ways: what comes back is whole and in its place."""
-    client, stream = opened(band.serve())
+    server = band.serve()
+    client, stream = opened(server)
     real_send, real_receive, count = client.socket.send, client.socket.recv, [0, 0]
 
     class Lossy:
@@ -154,9 +167,7 @@ def test_packets_lost_on_the_way_in_and_out_are_asked_for_again(band) -> None:
     mix = noise(RATE_HZ)
     heard = play(stream, mix)
     offset = round(stream.anticipation_samples) + 1920
-    there = np.flatnonzero(~np.isnan(heard[0]) & (heard[0] != 0) & (np.arange(RATE_HZ) > offset + 1000))
-    assert there.size > 0.5 * RATE_HZ
-    np.testing.assert_array_equal(heard[:, there], mix[:, there - offset])
+    assert wrong_samples(server, heard, mix, offset) == 0
     assert stream.buffer.counts.recovered > 10
     real_socket.close()
 

@@ -330,7 +330,7 @@ def test_blocks_become_packets_below_1200_bytes_and_come_back(
     if sample_format == "f32":
         np.testing.assert_array_equal(back, audio)
     else:
-        np.testing.assert_allclose(back, np.clip(audio, -1, 1), atol=0.6 / 32767)
+        np.testing.assert_allclose(back, np.clip(audio, -1, 1), atol=1.01 / 32768)
 
 
 def test_samples_that_are_no_numbers_are_silence() -> None:
