@@ -28,8 +28,9 @@ LOG = "liveband.log"
 _LONGEST_SOCKET_PATH_BYTES = 107  # sun_path of Linux, less the closing zero; macOS has 103
 _LARGEST_REGISTRY_BYTES = 65536
 # A process that was killed keeps its lock until its memory is gone; one that lives keeps it anyway.
-_PATIENCE_ALIVE_S = 0.3
+_PATIENCE_ALIVE_S = 0.1
 _PATIENCE_DEAD_S = 0.8
+_PF_EXITING = 4  # Linux: include/linux/sched.h
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +131,7 @@ def open_run_directory(path: Path | None = None) -> RunDirectory:
     """Make the run directory if need be, check it, and become its server. What a killed server left is removed.
 
     Raises:
-        ServerRunningError: another server runs; names its pid and ports. Known within 0.3 s.
+        ServerRunningError: another server runs; names its pid and ports. Known within 0.1 s.
         LiveBandError: the directory is foreign, open to others, a link, cannot be made, or its path is too long.
     """
     path = run_path() if path is None else path
@@ -223,15 +224,19 @@ def _is_held(lock_path: Path) -> bool:
 
 
 def _is_alive(pid: int) -> bool:
+    """Whether a process lives; one that is dying, which takes its time with much memory, does not."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
     except PermissionError:
-        return True
-    except OverflowError:
+        pass
+    except (ProcessLookupError, OverflowError):
         return False
-    return True
+    try:
+        # After the name, which may hold anything: state, then six numbers, then the kernel's flags.
+        words = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return words[0] not in "ZX" and not int(words[6]) & _PF_EXITING
+    except (OSError, ValueError, IndexError):
+        return True  # not Linux
 
 
 def _read_registry(path: Path) -> ServerInfo | None:

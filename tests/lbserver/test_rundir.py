@@ -20,6 +20,7 @@ from lbserver.rundir import (
     SOCKET,
     ServerInfo,
     ServerRunningError,
+    _is_alive,
     find_server,
     open_run_directory,
     run_path,
@@ -136,6 +137,21 @@ def test_what_a_killed_server_left_is_taken_over(tmp_path: Path) -> None:
             assert not (path / SOCKET).exists()
         victim.communicate(timeout=30)
         assert find_server(path) is None
+
+
+def test_dying_server_is_waited_for_one_that_lives_is_not(tmp_path: Path) -> None:
+    """A lock outlives kill -9 until the memory is given back: the next server must not take that for a rival."""
+    victim = start(tmp_path / "run")
+    say(victim)
+    assert hear(victim).startswith("won")
+    assert _is_alive(victim.pid)
+    assert _is_alive(os.getpid())
+    victim.kill()
+    os.waitid(os.P_PID, victim.pid, os.WEXITED | os.WNOWAIT)
+    assert not _is_alive(victim.pid)  # a zombie
+    victim.communicate(timeout=30)
+    assert not _is_alive(victim.pid)
+    assert not _is_alive(2**22 + 1)
 
 
 def test_registry_left_behind_names_no_server(tmp_path: Path) -> None:
