@@ -5,6 +5,7 @@ import argparse
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Any
@@ -134,17 +135,24 @@ def run(parsed: argparse.Namespace) -> int:
         return 0
     with connected("top"):
         pass  # say that nothing runs before the screen is taken
-    rises, waiting = Rises(), "waiting for the server"
+    with suppress(KeyboardInterrupt):
+        _watch(console, parsed.interval)
+    return 0
+
+
+def _watch(console: Console, interval_s: float) -> None:
+    """Until Ctrl-C; a server that goes is waited for."""
+    rises = Rises()
     with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
         while True:
             try:
                 with connected("top") as line:
                     while True:
                         live.update(render(look(line), rises, hint="Ctrl-C to leave"), refresh=True)
-                        time.sleep(parsed.interval)
+                        time.sleep(interval_s)
             except ServerGoneError as error:
-                live.update(Text(f" {error}\n {waiting}; Ctrl-C to leave", style="yellow"), refresh=True)
-                time.sleep(max(1.0, parsed.interval))
+                live.update(Text(f" {error}\n waiting for it; Ctrl-C to leave", style="yellow"), refresh=True)
+                time.sleep(max(1.0, interval_s))
 
 
 def as_json(snapshot: Snapshot) -> dict[str, Any]:

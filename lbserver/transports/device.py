@@ -9,7 +9,7 @@ import select
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
@@ -130,7 +130,9 @@ def run(parsed: argparse.Namespace) -> int:
         stream = stack.enter_context(sound_card.open_stream(library, stream_config, peer.callback))
         stream.start()
         screen = Screen(seat, peer, _names(found, stream_config), quiet=parsed.json)
-        ended_by_itself = _play(stream, seat, peer, screen, link, parsed.seconds)
+        ended_by_itself = False
+        with suppress(KeyboardInterrupt):
+            ended_by_itself = _play(stream, seat, peer, screen, link, parsed.seconds)
     figures = peer.figures()
     if parsed.json:
         print(json.dumps(report(seat, figures, screen.status)))
