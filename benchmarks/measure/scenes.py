@@ -218,3 +218,65 @@ def stopped_worker(
     del stopped
     host.close()
     return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbours:
+    """Figures of `slow_neighbour`, of the sessions beside the slow one; `broken_samples` is the worst of them."""
+
+    others: int
+    broken_samples: int
+    late_frames: int
+    slow_late_frames: int
+    digests: tuple[str, ...]
+
+
+def slow_neighbour(
+    stall_s: float, *, sessions: int = 8, workers: int = 2, until_s: float = 6.0, apart: bool = True
+) -> Neighbours:
+    """One session's step takes `stall_s`, once, at 2 s. With `apart` it has a worker of its own, as a suspect has.
+
+    The step's cost without the stall is 4 ms and 1 ms a row.
+    """
+    copy = testing.copy()
+    budget = Budget(compute_s=0.014, margin_s=0.004)
+    source = stage.marks(RATE_HZ)
+    hosts = [
+        stage.front_end(f"s{n}", stage.Seat(blocks=(256,), start_s=n * 0.0037), copy.spec, budget, source)
+        for n in range(sessions)
+    ]
+    stalled = [False]
+
+    def cost(rows: int, now_s: float) -> float:
+        return 0.004 + 0.001 * rows + 0.0 * now_s
+
+    def stalling(rows: int, now_s: float) -> float:
+        if now_s >= 2.0 and not stalled[0]:
+            stalled[0] = True
+            return stall_s
+        return cost(rows, now_s)
+
+    pool = [VirtualWorker(copy, stalling), *(VirtualWorker(copy, cost) for _ in range(workers - 1))]
+    seats = [
+        0 if n == 0 else (1 + n % (workers - 1) if apart and workers > 1 else n % workers)
+        for n in range(sessions)
+    ]
+    live = [pool[seat].serve(host) for host, seat in zip(hosts, seats, strict=True)]
+    run(hosts, pool, until_s=until_s)
+    broken, digests = [], []
+    for host in hosts:
+        shift = int(sum(stage.reported_samples(host)) + stage.hop_samples(copy, RATE_HZ))
+        heard = host.audio
+        broken.append(int((~judged(heard, source(0, heard.shape[-1]), shift).right).sum()))
+        digests.append(hashlib.sha256(heard.tobytes()).hexdigest()[:16])
+    beside = [n for n in range(1, sessions) if seats[n] != 0 or not apart]
+    result = Neighbours(
+        others=len(beside),
+        broken_samples=max(broken[n] for n in beside),
+        late_frames=sum(live[n].late_frames + live[n].skipped_frames for n in beside),
+        slow_late_frames=live[0].late_frames + live[0].skipped_frames,
+        digests=tuple(digests[n] for n in beside),
+    )
+    for host in hosts:
+        host.close()
+    return result
