@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which address of the protocol's table a message is for, and its arguments by name."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -45,21 +46,28 @@ def _parameters(address: Address) -> tuple[_Parameter, ...]:
     )
 
 
-_TABLE = {
-    direction: [
-        (address.pattern.split("/")[1:], _parameters(address), address.pattern)
-        for address in ADDRESSES
-        if address.direction in (direction, "both")
-    ]
-    for direction in ("in", "out")
-}
+def _table(direction: str) -> dict[tuple[int, str], tuple[list[str], tuple[_Parameter, ...], str]]:
+    """The patterns of a direction by their number of parts and the last part that is no name."""
+    table = {}
+    for address in ADDRESSES:
+        if address.direction in (direction, "both"):
+            parts = address.pattern.split("/")[1:]
+            fixed = [part for part in parts if not part.startswith("<")]
+            table[len(parts), fixed[-1]] = (parts, _parameters(address), address.pattern)
+    return table
+
+
+_TABLE = {direction: _table(direction) for direction in ("in", "out")}
 PARAMETERS = {address.pattern: _parameters(address) for address in ADDRESSES}
 
 
 def understand(one: Message, direction: str = "in") -> Call:
     """The call in a message. Raises OscError naming the argument, and KeyError for an address that is not in the table."""
     parts = one.address.split("/")[1:]
-    for pattern, parameters, name in _TABLE[direction]:
+    table = _TABLE[direction]
+    # A pattern ends in a word, or in a name behind a word.
+    for last in parts[:-3:-1]:
+        pattern, parameters, name = table.get((len(parts), last), ((), (), ""))
         names = _names(pattern, parts)
         if names is not None:
             return Call(pattern=name, names=names, arguments=_arguments(one, parameters))
@@ -80,7 +88,7 @@ def compose(pattern: str, *arguments: Argument, **names: str) -> Message:
     return Message(address, "".join(tags), tuple(values))
 
 
-def _names(pattern: list[str], parts: list[str]) -> dict[str, str] | None:
+def _names(pattern: Sequence[str], parts: Sequence[str]) -> dict[str, str] | None:
     if len(pattern) != len(parts):
         return None
     names = {}

@@ -105,15 +105,15 @@ class Packetizer:
         self.sent_again = 0
         self.sample_format = FORMATS[sample_format]
         self._address, self.stream, self._channels = address, stream, channels
-        self._redundancy, self._kept_packets, self._largest_bytes = redundancy, kept, largest_bytes
+        self._redundancy, self._kept_packets = redundancy, kept
+        nothing = AudioPacket(0, 0, 0, np.zeros((channels, 0), np.float32))
+        self._room = (largest_bytes - len(encode(address, nothing)) - 3) // channels  # bytes of each channel
         self._kept: OrderedDict[int, tuple[AudioPacket, int, float]] = OrderedDict()
 
     @property
     def most_samples(self) -> int:
         """Samples that fit one packet of the present format."""
-        none = AudioPacket(0, 0, 0, np.zeros((self._channels, 0), np.float32))
-        room = self._largest_bytes - len(encode(self._address, none)) - 3
-        return max(1, room // self._channels // (2 if self.sample_format == FORMATS["i16"] else 4))
+        return max(1, self._room // (2 if self.sample_format == FORMATS["i16"] else 4))
 
     def push(self, audio: Audio) -> list[bytes]:
         """Datagrams for the next samples [C, T], any T; nothing is held back."""

@@ -6,6 +6,7 @@ packet alone. Known parsers hang, recurse or overrun where this one refuses: an 
 bundles, text that is not text, a blob that believes its own count.
 """
 
+import re
 import struct
 from dataclasses import dataclass
 from itertools import islice
@@ -28,6 +29,7 @@ _FIXED = {"i": struct.Struct(">i"), "h": struct.Struct(">q"), "f": struct.Struct
           "d": struct.Struct(">d"), "t": struct.Struct(">Q")}  # fmt: skip
 _VALUES: dict[str, Argument] = {"T": True, "F": False, "N": None, "I": float("inf")}
 _SIZE = struct.Struct(">i")
+_PRINTABLE = re.compile(rb"[\x21-\x7e]+")
 _TAG = struct.Struct(">Q")
 
 
@@ -178,7 +180,7 @@ def _blob(data: bytes, at: int, end: int, address: str) -> tuple[bytes, int]:
 def _address(raw: bytes) -> str:
     if not raw.startswith(b"/") or len(raw) > MAX_ADDRESS:
         raise OscError(f"an address begins with / and has at most {MAX_ADDRESS} characters")
-    if not all(0x21 <= byte <= 0x7E for byte in raw):
+    if _PRINTABLE.fullmatch(raw) is None:
         raise OscError("an address has printable ASCII characters and no spaces")
     return raw.decode("ascii")
 

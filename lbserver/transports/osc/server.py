@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from math import isnan
 from typing import Any, cast
@@ -186,7 +186,7 @@ class OscServer(asyncio.DatagramProtocol):
     def _who(self, data: bytes, address: tuple[Any, ...], now_s: float) -> _Sender:
         source: Source = address[0], address[1]
         guest = self._guests.get(source, now_s)
-        trusted = self._config.trust_loopback and ip_address(source[0].partition("%")[0]).is_loopback
+        trusted = self._config.trust_loopback and _is_of_this_machine(source[0])
         identity = f"{source[0]}:{source[1]}" if guest is not None else source[0]
         return _Sender(address, Peer(kind="osc", identity=identity, trusted=trusted), guest, len(data))
 
@@ -416,6 +416,11 @@ class OscServer(asyncio.DatagramProtocol):
         if self._transport is not None and not self._transport.is_closing():
             self.sent += 1
             self._transport.sendto(data, address)
+
+
+@lru_cache(maxsize=256)
+def _is_of_this_machine(host: str) -> bool:
+    return ip_address(host.partition("%")[0]).is_loopback
 
 
 @asynccontextmanager
