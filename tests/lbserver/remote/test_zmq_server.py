@@ -134,6 +134,33 @@ def test_offset_is_what_opened_says(serving, noise, offset_of, rate_hz, block):
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"mode": "live"},
+        {"mode": "aligned"},
+        {"mode": "bounce", "anticipation_ms": 40.0},
+        *({"mode": "manual", "anticipation_ms": 40.0 * frames} for frames in (0, 1, 3, 12)),
+    ],
+    ids=lambda wish: "-".join(str(value) for value in wish.values()),
+)
+@pytest.mark.parametrize(("rate_hz", "block"), [(88200, 480), (48000, 128), (44100, 512)])
+def test_offset_in_every_mode(serving, noise, offset_of, wish, rate_hz, block):
+    """Law 1 again: however A and L were chosen, they are what was said."""
+
+    async def run():
+        async with serving() as (_, _, connect):
+            client = await connect()
+            opened = await client.open("a", rate_hz=rate_hz, block_samples=block, **wish)
+            said = opened["latency_samples"] + opened["anticipation_samples"] + 1920 * rate_hz // 48000
+            blocks = int(said + rate_hz // 4) // block + 1
+            mix = noise(2, blocks * block)
+            _, stem = await client.play("a", mix, block)
+            assert offset_of(mix[0], stem[0]) == said
+
+    asyncio.run(run())
+
+
 def test_live_answers_come_at_once_and_what_is_pushed_is_placed_by_position(serving, noise):
     """A live block is answered now with what is there; without `reply` the stem comes when it is there."""
 
