@@ -150,7 +150,7 @@ def report(seat: Seat, figures: Figures, status: Mapping[str, Any]) -> dict[str,
         "opened": {
             name: value for name, value in seat.opened.items() if name not in ("type", "id", "session")
         },
-        "device": asdict(figures) | {"xruns": figures.xruns},
+        "device": asdict(figures),
         "status": known,
     }
 

@@ -57,12 +57,16 @@ class Beat:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What a peer has seen. Peaks in dBFS are those since the figures were last taken."""
+    """What a peer has seen. Peaks in dBFS are those since the figures were last taken.
+
+    `xruns`: blocks in which the device lost or lacked samples; one may do both.
+    """
 
     blocks: int
     samples: int
     input_overflows: int
     output_underflows: int
+    xruns: int
     slow_blocks: int
     faults: int
     last_fault: str
@@ -75,11 +79,6 @@ class Figures:
     peak_in_db: float
     peak_band_db: float
     peak_out_db: float
-
-    @property
-    def xruns(self) -> int:
-        """Blocks in which the device lost or lacked samples."""
-        return self.input_overflows + self.output_underflows
 
 
 class DuplexPeer:
@@ -105,7 +104,9 @@ class DuplexPeer:
         self._smoothing = max(1, round(rate_hz * BY_NAME["mix"].smoothing_ms / 1000))
         self._beat: Beat | None = None
         self._told: tuple[Beat | None, HostPort | None, int] = (None, None, 0)
-        self._blocks = self._samples = self._overflows = self._underflows = self._slow = self._faults = 0
+        self._blocks = self._samples = self._overflows = self._underflows = self._xruns = self._slow = (
+            self._faults
+        ) = 0
         self._fault = ""
         self._longest_s = self._busy_s = self._device_latency_s = 0.0
         self._peaks = [0.0, 0.0, 0.0]
@@ -130,6 +131,7 @@ class DuplexPeer:
             samples=self._samples,
             input_overflows=self._overflows,
             output_underflows=self._underflows,
+            xruns=self._xruns,
             slow_blocks=self._slow,
             faults=self._faults,
             last_fault=self._fault,
@@ -159,6 +161,7 @@ class DuplexPeer:
         try:
             self._overflows += bool(status.input_overflow)
             self._underflows += bool(status.output_underflow)
+            self._xruns += bool(status.input_overflow or status.output_underflow)
             self._device_latency_s = times.outputBufferDacTime - times.inputBufferAdcTime
             self._take_seat()
             self._tell_beat(begun_s + times.outputBufferDacTime - times.currentTime)
