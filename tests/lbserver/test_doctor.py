@@ -196,15 +196,15 @@ def test_audio_devices() -> None:
     ],
 )
 def test_plugin_folders(platform: str, environment: dict[str, str], expected: list[str]) -> None:
-    folders = surroundings.plugin_folders(platform, Path("/home/me"), environment)
+    folders = surroundings.plugin_folders(platform, Path("/people/me"), environment)
     for folder in expected:
         assert (
-            Path(folder) if folder.startswith("/") or platform == "win32" else Path("/home/me") / folder
+            Path(folder) if folder.startswith("/") or platform == "win32" else Path("/people/me") / folder
         ) in folders
 
 
 def test_plugin() -> None:
-    folder = Path("/home/me/.vst3")
+    folder = Path("/people/me/.vst3")
     found = surroundings.check_plugin({folder: ["Other.vst3", "LiveBand.vst3"]})
     assert found.level == "ok"
     assert str(folder / "LiveBand.vst3") in found.text
