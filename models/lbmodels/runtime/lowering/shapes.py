@@ -158,6 +158,13 @@ def _stack(low: Lowering, node: fx.Node) -> Any:
 
     def join(*operands: Any) -> Any:
         values = [low.builder.value(x) for x in operands]
+        shape = values[0].shape
+        if (
+            axis < len(shape) and shape[axis] is not BATCH
+        ):  # side by side, then cut apart: no part moves twice
+            return low.builder.reshape(
+                low.builder.concat(values, axis), (*shape[:axis], len(values), *shape[axis:])
+            )
         wide = [low.builder.reshape(v, (*v.shape[:axis], 1, *v.shape[axis:])) for v in values]
         return low.builder.concat(wide, axis)
 
