@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`liveband jam` through PortAudio and a real JACK server (its dummy driver), measured by another JACK client."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+PERIOD = 256
+HOP = 1920
+
+PROBE = """
+import json, sys
+import numpy as np
+import sounddevice
+seconds = int(sys.argv[1])
+heard, at = np.zeros(seconds * 48000, np.float32), 0
+def callback(indata, outdata, frames, times, status):
+    global at
+    outdata[:] = 0
+    since = at % 24000
+    if at and since + frames > 24000:
+        outdata[24000 - since] = 0.8
+    room = heard[at : at + frames]
+    room[:] = indata[: len(room), 0]
+    at += frames
+device = [d["index"] for d in sounddevice.query_devices() if d["name"] == "system"][0]
+with sounddevice.Stream(device=(device, device), samplerate=48000, blocksize=256, channels=2, dtype="float32",
+                        callback=callback):
+    while at < len(heard):
+        sounddevice.sleep(50)
+print(json.dumps([int(hit) % 24000 for hit in np.flatnonzero(np.abs(heard) > 0.1)]))
+"""
+
+
+@contextmanager
+def jack(environment: dict[str, str]) -> Iterator[None]:
+    name = environment["JACK_DEFAULT_SERVER"]
+    daemon = subprocess.Popen(
+        ["jackd", "-r", "-n", name, "-d", "dummy", "-r", "48000", "-p", str(PERIOD)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        daemon.send_signal(signal.SIGTERM)
+        daemon.wait(20)
+
+
+def ports(environment: dict[str, str]) -> list[str]:
+    """Names of JACK clients other than the driver."""
+    listed = subprocess.run(["jack_lsp"], env=environment, capture_output=True, text=True, check=False)
+    names = [line.rpartition(":")[0] for line in listed.stdout.splitlines() if ":" in line]
+    return [name for name in dict.fromkeys(names) if name != "system"]
+
+
+def wait_for_clients(environment: dict[str, str], count: int) -> list[str]:
+    deadline = time.monotonic() + 60
+    while len(found := ports(environment)) < count:
+        if time.monotonic() > deadline:
+            pytest.skip(f"only {len(found)} of {count} JACK clients came up")
+        time.sleep(0.2)
+    return found
+
+
+def wire(environment: dict[str, str], band: str, probe: str) -> None:
+    """The probe plays to the band and hears it, and neither has the driver."""
+    for channel in (0, 1):
+        lines = [
+            ("jack_disconnect", f"system:capture_{channel + 1}", f"{band}:in_{channel}"),
+            ("jack_disconnect", f"system:capture_{channel + 1}", f"{probe}:in_{channel}"),
+            ("jack_connect", f"{probe}:out_{channel}", f"{band}:in_{channel}"),
+            ("jack_connect", f"{band}:out_{channel}", f"{probe}:in_{channel}"),
+        ]
+        for line in lines:
+            subprocess.run(line, env=environment, check=False, capture_output=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("jackd") is None, reason="needs jackd")
+def test_band_and_input_are_apart_by_what_is_reported(tmp_path: Path) -> None:
+    """Law 1 through a sound system: the input comes L late, the band (1 + A) frames after it, to the sample."""
+    environment = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "JACK_DEFAULT_SERVER": f"liveband-test-{os.getpid()}",
+        "JACK_NO_AUDIO_RESERVATION": "1",
+        "LIVEBAND_RUN": str(tmp_path / "run"),
+        "LIVEBAND_CACHE": str(tmp_path / "cache"),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+    }
+    with jack(environment):
+        jam = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "lbserver", "jam", "--input", "system", "--output", "system"),
+                *("--mode", "aligned", "--mix", "0.5", "--model", "test:copy", "--seconds", "16", "--json"),
+            ],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            (band,) = wait_for_clients(environment, 1)
+            probe = subprocess.Popen(
+                [sys.executable, "-c", PROBE, "6"], env=environment, stdout=subprocess.PIPE, text=True
+            )
+            names = wait_for_clients(environment, 2)
+            (other,) = [name for name in names if name != band]
+            wire(environment, band, other)
+            heard = json.loads(probe.communicate(timeout=60)[0].splitlines()[-1])
+            out, errors = jam.communicate(timeout=60)
+        finally:
+            jam.kill()
+            jam.wait()
+    assert jam.returncode == 0, errors
+    report = json.loads(out)
+    assert report["device"]["faults"] == 0
+    opened = report["opened"]
+    between = (1 + opened["anticipation_frames"]) * HOP
+    common = sorted(set(heard), key=heard.count, reverse=True)[:2]
+    assert len(heard) >= 8, heard
+    assert max(common) - min(common) == between
+    # What is left is the way from client to client, in whole periods of JACK.
+    assert (min(common) - opened["latency_samples"]) % PERIOD == 0
+    assert heard.count(common[0]) + heard.count(common[1]) >= 0.7 * len(
+        heard
+    )  # a period JACK lost shifts a click
