@@ -262,7 +262,8 @@ def _server() -> Iterable[Finding]:
     server: ServerInfo | None = None
     try:
         server = rundir.find_server(path)
-        yield surroundings.check_run_directory(path, exists=path.exists())
+        log = path / rundir.LOG
+        yield surroundings.check_run_directory(path, exists=path.exists(), log=log if log.exists() else None)
     except LiveBandError as error:
         yield surroundings.check_run_directory(path, exists=True, error=str(error))
     sessions: Mapping[str, Mapping[str, Any]] | None = None

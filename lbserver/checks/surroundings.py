@@ -13,12 +13,17 @@ from lbserver.rundir import ServerInfo
 from lbserver.transports.sound_card import Devices
 
 
-def check_run_directory(path: Path, *, exists: bool, error: str = "") -> Finding:
-    """Where server and clients meet; `error` says why it cannot be trusted."""
-    data = {"path": str(path)}
+def check_run_directory(path: Path, *, exists: bool, error: str = "", log: Path | None = None) -> Finding:
+    """Where server and clients meet; `error` says why it cannot be trusted, `log` is the last server's log."""
+    data = {"path": str(path), "log": None if log is None else str(log)}
     if error:
         return bad("server", error, advice="until then neither server nor plug-ins start", data=data)
-    return ok("server", f"run directory {path}{'' if exists else ' (made when a server starts)'}", data=data)
+    return ok(
+        "server",
+        f"run directory {path}{'' if exists else ' (made when a server starts)'}",
+        advice="" if log is None else f"the server's log, to attach to a report: {log}",
+        data=data,
+    )
 
 
 def check_server(

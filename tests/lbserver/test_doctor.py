@@ -261,6 +261,13 @@ def test_run_directory_that_is_open_to_all_is_bad(home: Path, capsys: pytest.Cap
     assert "must be mended" in out
 
 
+def test_log_to_attach_is_named(home: Path) -> None:
+    (home / "run").mkdir(mode=0o700)
+    (home / "run" / "liveband.log").touch()
+    found = next(f for f in doctor.examine(quick=True) if f.topic == "server")
+    assert str(home / "run" / "liveband.log") in found.advice
+
+
 def test_server_that_does_not_answer_is_bad(home: Path) -> None:
     with open_run_directory() as held:
         held.publish(ServerInfo(pid=os.getpid(), major=1, minor=0, socket=str(held.socket_path)))

@@ -7,8 +7,10 @@ import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lbserver.errors import LiveBandError
@@ -225,6 +227,46 @@ def test_garbage_is_refused_and_the_server_lives(name: str) -> None:
         assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
         assert b"liveband_" not in answer
         assert (await call(get("/healthz")))[0] == 200
+
+    run(test)
+
+
+def test_damaged_requests_leave_nothing_behind() -> None:
+    """500 requests with bytes changed, cut, doubled: each is answered or hung up on, and nothing stays open."""
+    rng = np.random.default_rng(11)
+    good = b"GET /metrics?a=b HTTP/1.1\r\nHost: localhost:9461\r\nAccept: */*\r\nContent-Length: 0\r\n\r\n"
+
+    def damaged() -> bytes:
+        data = bytearray(good)
+        for _ in range(rng.integers(1, 5)):
+            at = int(rng.integers(0, len(data)))
+            match rng.integers(0, 4):
+                case 0:
+                    data[at] = int(rng.integers(0, 256))
+                case 1:
+                    del data[at:]
+                case 2:
+                    data[at:at] = data[max(0, at - 9) : at] * int(rng.integers(1, 50))
+                case _:
+                    data[at:at] = rng.bytes(int(rng.integers(1, 40)))
+            data = data or bytearray(b"\r\n")
+        return bytes(data)
+
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    def client(host: str, port: int) -> set[bytes]:
+        return {raw(damaged())(host, port)[:12] for _ in range(500)}
+
+    async def test(call: Call) -> None:
+        await call(get("/healthz"))
+        before = descriptors()
+        answers = await call(client)
+        assert b"HTTP/1.1 400" in answers
+        assert not [answer for answer in answers if answer.startswith(b"HTTP/1.1 5")]
+        assert (await call(get("/healthz")))[0] == 200
+        await asyncio.sleep(0.05)
+        assert descriptors() <= before + 1
 
     run(test)
 
