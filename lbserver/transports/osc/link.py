@@ -13,7 +13,7 @@ import numpy as np
 
 from lbserver.engine.hub import Opened
 from lbserver.ports import HostPort
-from lbserver.protocol.segment import split
+from lbserver.protocol.segment import cursor, split
 from lbserver.segment import Segment
 from lbserver.transports.osc.addresses import compose
 from lbserver.transports.osc.audio import AudioPacket, Packetizer, signed32
@@ -53,6 +53,7 @@ class AudioLink:
         self._written = 0  # mix given to the band, in the sender's positions
         self._read = 0  # stem given out, in the sender's positions
         self._ring_read = -self._latency_samples  # the same in the ring's
+        self._asked = -self._latency_samples  # stem whose deadline is over
         self.last_s = float("-inf")
 
     @property
@@ -121,21 +122,23 @@ class AudioLink:
             self._skip_to(self._written)  # it hears nothing: there is no stem for this
 
     def _read_stem(self, now_s: float) -> list[bytes]:
-        datagrams: list[bytes] = []
+        rate_hz = self._segment.shape.rate_hz
+        late = int((now_s - self.buffer.due_s(self._read)) * rate_hz) if self.buffer.paced else 0
         owed = self._written - self._read
-        if owed <= 0:
-            return datagrams
         epoch, written = split(self._segment.load("stem_cursor"))
         there = written if epoch == self._port.epoch else 0
         ready = min(owed, max(0, there - self._ring_read))
-        late = int((now_s - self.buffer.due_s(self._read)) * self._segment.shape.rate_hz)
         samples = max(ready, min(owed, late))
-        if samples <= 0:
-            return datagrams
-        stem = self._port.read(samples)
-        self._read += samples
-        self._ring_read += samples
-        return self._stem.push(stem)
+        datagrams: list[bytes] = []
+        if samples > 0:
+            stem = self._port.read(samples)
+            self._read += samples
+            self._ring_read += samples
+            datagrams = self._stem.push(stem)
+        # The band plans by when its stem is asked for: that is the deadline, not the moment it was there.
+        self._asked = min(self._ring_read, max(self._asked, self._ring_read - samples + late))
+        self._segment.store("stem_read", cursor(self._port.epoch, max(0, self._asked)))
+        return datagrams
 
     def _begin_anew(self, position: int) -> None:
         self._port.begin_epoch()
@@ -145,5 +148,5 @@ class AudioLink:
     def _skip_to(self, position: int) -> None:
         """The next stem sample belongs to `position`; the ring begins there."""
         self._read = position
-        self._ring_read = -self._latency_samples
+        self._ring_read = self._asked = -self._latency_samples
         self._stem.position = position

@@ -110,6 +110,11 @@ class JitterBuffer:
         """Packets held back by a gap."""
         return len(self._waiting)
 
+    @property
+    def paced(self) -> bool:
+        """Whether a packet has come: before, there is no telling when others are due."""
+        return self._pace.anchor_s > float("-inf")
+
     def due_s(self, position: int) -> float:
         """When what lies before `position` is waited for no longer; minus infinity before the first packet."""
         return self._pace.anchor_s + position / self._rate_hz + self._pace.target_s
