@@ -2,60 +2,55 @@
 """All sessions of a server: who owns them, where they are played, and what becomes of them when something dies.
 
 One asyncio loop; nothing here touches audio. Transports open sessions here and get a segment; places play into it.
+What is asked of one session is done in the order it was asked, each to its end, even if who asked goes away
+meanwhile; sessions do not wait for each other.
 """
 
 import asyncio
 import contextlib
 import logging
 import os
-import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
-from lbserver import named_files
 from lbserver.accompanist import Spec
-from lbserver.engine import moment
-from lbserver.engine.budget import Wish, epoch_timing
+from lbserver.engine.admission import Admission, check_name
+from lbserver.engine.admission import HubConfig as HubConfig
+from lbserver.engine.admission import HubError as HubError
+from lbserver.engine.admission import Peer as Peer
+from lbserver.engine.entry import (
+    Entry,
+    checked_value,
+    first_controls,
+    plan,
+    restored,
+    segment_for,
+    status_of,
+)
+from lbserver.engine.memories import Memories
 from lbserver.engine.place import Place
-from lbserver.engine.supervisor import Ready, WorkerError
-from lbserver.engine.worker import merged, timing_to_wire
+from lbserver.engine.supervisor import Ready, WorkerError, WorkerGoneError
+from lbserver.engine.worker import merged
 from lbserver.errors import LiveBandError
 from lbserver.logs import fields
 from lbserver.protocol.controls import CONTROLS, INDEX, MODES, STEMS
 from lbserver.protocol.errors import ERRORS
-from lbserver.protocol.messages import MessageError, control_value
-from lbserver.protocol.segment import LADDER, split
-from lbserver.segment import Segment, Shape, capacity_for, create
-from lbserver.session import states
-from lbserver.session.music import Told, after_know
-from lbserver.session.states import Event, State
-from lbserver.timeline import Mode, Timing
+from lbserver.session.music import Told, Transport, after_know
+from lbserver.session.states import Event
+from lbserver.timeline import Timing
 
 log = logging.getLogger(__name__)
 
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
-_RESERVED = ("hello", "welcome", "cookie", "open", "close", "panic", "error")
 _STRIKES = 2
-
-
-class HubError(LiveBandError):
-    """Something refused; `code` is a key of the protocol's error table."""
-
-    def __init__(self, code: str, text: str = "") -> None:
-        super().__init__(text or ERRORS[code])
-        self.code = code
-
-
-@dataclass(frozen=True, kw_only=True)
-class Peer:
-    """Who asks. A `trusted` one (this user, on this machine) may control every session, others only their own."""
-
-    kind: str
-    identity: str
-    trusted: bool = False
+_FAREWELL_S = 1.0
+_Result = TypeVar("_Result")
+_ANY_TRANSPORT = Transport(
+    position=0, playing=True, bpm=120.0, quarters=0.0, bar_start_quarters=0.0, beats_above=4.0, beat_unit=4.0
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,43 +64,12 @@ class Opened:
     spec: Spec
 
 
-@dataclass(frozen=True, kw_only=True)
-class HubConfig:
-    """Caps, so that no peer can take the machine: sessions in all and per peer, opens per second."""
+@dataclass(eq=False)
+class _Request:
+    """An open or configure under way; its peer may leave before it is answered."""
 
-    max_sessions: int = 64
-    max_sessions_per_peer: int = 8
-    opens_per_s: float = 5.0
-    opens_burst: float = 10.0
-    lease_s: float = 10.0
-    moments: Path = Path()
-    kept: Path = Path()
-
-
-@dataclass(kw_only=True)
-class _Entry:
-    """A session as the hub knows it: enough to open it again elsewhere."""
-
-    name: str
     peer: Peer
-    wish: Wish
-    place: Place
-    timing: Timing
-    descriptor: int
-    segment: Segment
-    controls: dict[str, float]
-    known: dict[str, Any] = field(default_factory=dict)
-    told: Told = field(default_factory=Told)
-    strikes: int = 0
-    reason: str = ""
-    state: State | None = None  # set while no worker reports one
-    detached_s: float | None = None
-
-
-@dataclass
-class _Bucket:
-    tokens: float
-    filled_s: float
+    gone: bool = False
 
 
 class Hub:
@@ -114,12 +78,15 @@ class Hub:
     def __init__(self, config: HubConfig) -> None:
         self.config = config
         self.places: list[Place] = []
-        self._entries: dict[str, _Entry] = {}
-        self._notify: dict[Peer, Callable[[dict[str, Any]], None]] = {}
-        self._buckets: dict[Peer, _Bucket] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._lock = asyncio.Lock()
         self.unknown_fields = 0
+        self._entries: dict[str, Entry] = {}
+        self._notify: dict[Peer, Callable[[dict[str, Any]], None]] = {}
+        self._admission = Admission(config)
+        self._memories = Memories(config.moments, config.kept, max_kept=config.max_kept)
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._requests: set[_Request] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stopping = False
 
     # Its life
 
@@ -127,15 +94,23 @@ class Hub:
         """Start every place. Raises WorkerError when one cannot play."""
         self.places = places
         await asyncio.gather(*(place.start() for place in places))
-        self._run(self._reap_leases())
+        self._run(self._keep_house())
 
     async def stop(self) -> None:
-        """Close every session and stop every place."""
-        for name in list(self._entries):
-            await self._close(name, "the server stops")
+        """Close every session, its memory kept for the next server, and stop every place."""
+        self._stopping = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL_S):  # a place that hangs is not waited for
+                for entry in list(self._entries.values()):
+                    async with self._lock(entry.name):
+                        await self._close(entry, "the server stops", keep_memory=True)
+        await asyncio.gather(*(place.stop() for place in self.places))
         for task in list(self._tasks):
             task.cancel()
-        await asyncio.gather(*(place.stop() for place in self.places))
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for entry in self._entries.values():
+            entry.release()
+        self._entries.clear()
 
     @property
     def ready(self) -> Ready:
@@ -149,127 +124,34 @@ class Hub:
 
     async def open(self, request: Mapping[str, Any], *, peer: Peer) -> Opened:
         """Open a session (a checked `open` message), or take up one that lost its peer. Raises HubError."""
-        name = str(request["session"])
-        if not _NAME.fullmatch(name) or name in _RESERVED:
-            raise HubError("bad_message", f"{name[:64]!r} is no session name: letters, digits, and _ . -")
-        async with self._lock:
-            old = self._entries.get(name)
-            if old is not None:
-                if old.peer.kind != peer.kind or (old.detached_s is None and old.peer != peer):
-                    raise HubError("busy", f"there is a session {name!r} already: choose another name")
-                if not peer.trusted and old.peer.identity != peer.identity:
-                    raise HubError("unauthorised", f"session {name!r} is somebody else's")
-                await self._close(name, "opened anew", keep_memory=True)
-            self._admit(peer)
-            place = self._emptiest(request.get("model"))
-            controls = {control.name: control.default for control in CONTROLS}
-            controls["stem"] = self._value("stem", request["stem"])
-            if STEMS[int(controls["stem"])] not in self._spec(place).stems:
-                raise HubError("unsupported", f"this model plays {', '.join(self._spec(place).stems)}")
-            controls["seed"] = float(request.get("seed", 0))
-            entry_known: dict[str, Any] = {}
-            kept = self._autosaved(name, place) if old is not None or request.get("resume") else None
-            if kept is not None:
-                controls |= {n: v for n, v in kept.controls.items() if n in controls and n != "mode"}
-                entry_known = kept.known
-            wish, timing = self._timing(place, request)
-            controls["mode"] = float(MODES.index(wish.mode.value))
-            entry = self._entry(name, peer, place, request, wish, timing, controls)
-            entry.known = entry_known
-            try:
-                await self._play(entry, moment_of=kept is not None)
-            except WorkerError as error:
-                self._forget(entry)
-                raise HubError("crashed", str(error)) from None
-            self._entries[name] = entry
-            log.info("session opened", extra=fields(session=name, peer=peer.kind, mode=wish.mode.value))
-            return self._opened(entry)
+        return await self._answered(self._open, request, peer)
 
     async def configure(self, request: Mapping[str, Any], *, peer: Peer) -> Opened:
         """A new rate, layout or mode: a new segment and epoch, the musical memory stays. Raises HubError."""
-        async with self._lock:
-            old = self._mine(str(request["session"]), peer)
-            wish, timing = self._timing(old.place, request)
-            controls = old.controls | {"mode": float(MODES.index(wish.mode.value))}
-            entry = self._entry(old.name, old.peer, old.place, request, wish, timing, controls)
-            entry.known, entry.told, entry.strikes = old.known, old.told, old.strikes
-            try:
-                await old.place.request(self._message("replace", entry), entry.descriptor)
-            except WorkerError as error:
-                self._forget(entry)
-                raise HubError("crashed", str(error)) from None
-            self._entries[old.name] = entry
-            self._forget(old)
-            return self._opened(entry)
+        return await self._answered(self._configure, request, peer)
 
     async def set_control(self, session: str, name: str, value: float | int | str, *, peer: Peer) -> None:
         """Set a control in its own unit; mode and anticipation begin an epoch, so they go through `configure`.
 
-        Raises HubError.
+        While its worker is being restarted it is noted and acts afterwards. Raises HubError.
         """
-        entry = self._mine(session, peer)
-        number = self._value(name, value)
-        control = CONTROLS[INDEX[name]]
-        if control.acts == "epoch":
-            raise HubError("unsupported", f"{name} begins a new epoch: send configure while stopped")
-        if control.acts == "model" and name != "stem":
-            known = {own.name for own in self._spec(entry.place).controls}
-            if name not in known:
-                raise HubError(
-                    "unknown_control", f"this model does not know {name}: {', '.join(sorted(known))}"
-                )
-        if name == "stem" and STEMS[int(number)] not in self._spec(entry.place).stems:
-            raise HubError("unsupported", f"this model plays {', '.join(self._spec(entry.place).stems)}")
-        await self._ask(entry, {"type": "set", "session": session, "control": name, "value": number})
-        if control.kind != "trigger":
-            entry.controls[name] = number
+        await self._whole(self._set_control(session, name, value, peer))
 
     async def know(self, request: Mapping[str, Any], *, peer: Peer) -> None:
         """What the host knows (a checked `know` message). Raises HubError for a chord or chart it cannot read."""
-        entry = self._mine(str(request["session"]), peer)
-        known = {name: value for name, value in request.items() if name not in ("type", "id", "session")}
-        try:
-            told = after_know(entry.told, known)
-        except LiveBandError as error:
-            raise HubError("bad_message", str(error)) from None
-        await self._ask(entry, {"type": "know", "session": entry.name, "known": known})
-        entry.told = told
-        entry.known = merged(entry.known, known)
+        await self._whole(self._know(request, peer))
 
     async def keep(self, session: str, name: str, *, peer: Peer) -> None:
         """Keep this moment on disk under a name. Raises HubError."""
-        entry = self._mine(session, peer)
-        path = self.config.moments / f"{entry.name}.kept"
-        await self._ask(entry, {"type": "keep", "session": session, "path": str(path)})
-        try:
-            data = path.read_bytes()
-            path.unlink()
-            await asyncio.to_thread(named_files.write_atomically, self.config.kept, name, ".moment", data)
-        except (OSError, LiveBandError) as error:
-            raise HubError("bad_message", str(error)) from None
+        await self._whole(self._keep(session, name, peer))
 
     async def recall(self, session: str, name: str, *, peer: Peer) -> None:
         """Go on from a kept moment, at the position the session is at. Raises HubError."""
-        entry = self._mine(session, peer)
-        path = self.config.moments / f"{entry.name}.recalled"
-        try:
-            with named_files.open_for_reading(self.config.kept, name, ".moment") as file:
-                data = file.read(moment.MOST_BYTES + 1)
-            moment.unpack(data, self._spec(entry.place).weights_id)
-            path.write_bytes(data)
-            await self._ask(entry, {"type": "recall", "session": session, "path": str(path)})
-        except HubError:
-            raise
-        except (OSError, LiveBandError) as error:
-            raise HubError("not_found", str(error)) from None
-        finally:
-            path.unlink(missing_ok=True)
+        await self._whole(self._recall(session, name, peer))
 
     async def close(self, session: str, *, peer: Peer, reason: str = "") -> None:
         """End a session. Raises HubError."""
-        async with self._lock:
-            self._mine(session, peer)
-            await self._close(session, reason)
+        await self._whole(self._close_own(session, peer, reason))
 
     def detach(self, peer: Peer) -> None:
         """The peer is gone: local ones' sessions end now, others' when their lease is over.
@@ -277,13 +159,11 @@ class Hub:
         A session that ends so keeps its memory: `open` with `resume` goes on from there.
         """
         self._notify.pop(peer, None)
-        self._buckets.pop(peer, None)
-        now_s = time.monotonic()
-        for name, entry in list(self._entries.items()):
-            if entry.peer == peer and entry.detached_s is None:
-                entry.detached_s = now_s
-                if peer.kind == "local":
-                    self._run(self._close_locked(name))
+        for request in self._requests:
+            request.gone |= request.peer == peer
+        for entry in list(self._entries.values()):
+            if entry.peer == peer:
+                self._detach(entry)
 
     def attach(self, session: str, peer: Peer) -> None:
         """A sign of life of a session's peer: its lease begins anew."""
@@ -299,13 +179,13 @@ class Hub:
 
     def status(self, session: str, *, peer: Peer) -> dict[str, float | int | str]:
         """Figures of a session by the names of the status table. Raises HubError."""
-        return self._status(self._mine(session, peer))
+        return status_of(self._mine(session, peer))
 
     def sessions(self, *, peer: Peer | None = None) -> dict[str, dict[str, float | int | str]]:
         """Status of every session that a peer may see; of all for None."""
         return {
             name: {
-                **self._status(entry),
+                **status_of(entry),
                 "stem": STEMS[int(entry.controls["stem"])],
                 "mode": entry.wish.mode.value,
                 "peer": entry.peer.kind,
@@ -322,12 +202,14 @@ class Hub:
     # When a place dies: callbacks of the supervisor
 
     def on_lost(self, place: Place, suspects: tuple[str, ...]) -> None:
-        """Its sessions wait for the next worker; who was in the fatal step gets a strike."""
-        for entry in [one for one in self._entries.values() if one.place is place]:
-            if entry.name in suspects:
-                entry.strikes += 1
-            entry.reason = place.reason
-            self._set_state(entry, states.after(self._state(entry), Event.WORKER_LOST))
+        """Its sessions wait for the next worker; those that something was done for get a strike."""
+        for entry in self._entries.values():
+            if entry.place is place:
+                if entry.name in suspects:
+                    entry.strikes += 1
+                    entry.struck_s = time.monotonic()
+                entry.placed, entry.reason = False, place.reason
+                entry.become(Event.WORKER_LOST)
 
     def on_back(self, place: Place) -> None:
         """The next worker is ready: its sessions are reopened from their last snapshots."""
@@ -335,252 +217,389 @@ class Hub:
 
     def on_ended(self, session: str, code: str, reason: str) -> None:
         """The worker refused to go on with a session."""
-        self._run(self._end(session, code, reason))
+        entry = self._entries.get(session)
+        if entry is not None:
+            self._run(self._close_this(entry, reason, code=code))
 
-    # Inside
+    # Opening
 
-    async def _reopen(self, place: Place) -> None:
-        async with self._lock:
-            for entry in [one for one in self._entries.values() if one.place is place]:
-                if entry.strikes >= _STRIKES:
-                    self._set_state(entry, State.QUARANTINED)
-                    await self._close(entry.name, ERRORS["quarantined"], code="quarantined")
-                    continue
+    async def _answered(
+        self,
+        work: Callable[[Mapping[str, Any], _Request], Coroutine[Any, Any, Opened]],
+        message: Mapping[str, Any],
+        peer: Peer,
+    ) -> Opened:
+        """Work that ends with a descriptor: if nobody is there any more to take it, it is closed."""
+        request = _Request(peer)
+        self._requests.add(request)
+        task = asyncio.create_task(work(message, request))
+        self._note(task)
+        task.add_done_callback(lambda _: self._requests.discard(request))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(lambda done: self._let_go(done, peer))
+            raise
+
+    def _let_go(self, task: "asyncio.Task[Opened]", peer: Peer) -> None:
+        if task.cancelled() or task.exception() is not None:
+            return
+        opened = task.result()
+        os.close(opened.descriptor)
+        entry = self._entries.get(opened.session)
+        if entry is not None and entry.peer == peer:
+            self._detach(entry)
+
+    async def _open(self, message: Mapping[str, Any], request: _Request) -> Opened:
+        name, peer = str(message["session"]), request.peer
+        check_name(name)
+        async with self._lock(name):
+            if self._stopping:
+                raise HubError("crashed", "the server stops")
+            old = self._entries.get(name)
+            if old is not None:
+                if old.peer.kind != peer.kind or (old.detached_s is None and old.peer != peer):
+                    raise HubError("busy", f"there is a session {name!r} already: choose another name")
+                if not peer.trusted and old.peer.identity != peer.identity:
+                    raise HubError("unauthorised", f"session {name!r} is somebody else's")
+            place = self._emptiest(message.get("model"))
+            spec, wish, timing = plan(place, message)
+            controls = first_controls(spec, message) | {"mode": float(MODES.index(wish.mode.value))}
+            self._admission.admit(
+                name, peer, (entry.peer for entry in self._entries.values() if entry is not old)
+            )
+            descriptor, segment = segment_for(wish, int(message["channels"]))
+            entry = Entry(
+                name=name,
+                peer=peer,
+                wish=wish,
+                place=place,
+                spec=spec,
+                timing=timing,
+                descriptor=descriptor,
+                segment=segment,
+                controls=controls,
+            )
+            self._entries[name] = entry
+            try:
+                if old is not None:
+                    await self._end(old, keep_memory=True)
+                resumes = old is not None or bool(message.get("resume"))
+                self._take_memory(entry) if resumes else self._memories.forget(name)
+                opened = self._opened(entry)
                 try:
-                    await self._play(entry, moment_of=True, resume=True)
-                except WorkerError as error:
-                    log.error("session not reopened: %s", error, extra=fields(session=entry.name))
+                    await self._play(entry)
+                except BaseException:
+                    os.close(opened.descriptor)
+                    raise
+            except BaseException as error:
+                self._drop(entry)
+                if isinstance(error, WorkerError):
+                    raise HubError("crashed", str(error)) from None
+                raise
+            log.info("session opened", extra=fields(session=name, peer=peer.kind, mode=wish.mode.value))
+            if request.gone:
+                self._detach(entry)
+            return opened
 
-    async def _play(self, entry: _Entry, *, moment_of: bool = False, resume: bool = False) -> None:
-        message = self._message("open", entry)
-        path = self.config.moments / f"{entry.name}.auto"
-        if moment_of and path.exists():
+    def _take_memory(self, entry: Entry) -> None:
+        try:
+            kept = self._memories.read(entry.name, entry.spec.weights_id)
+        except LiveBandError as error:
+            log.warning("memory lost: %s", error, extra=fields(session=entry.name))
+            self._memories.forget(entry.name)
+            return
+        if kept is not None:
+            entry.controls = restored(entry.controls, kept.controls, entry.spec)
+            entry.known = kept.known
+
+    async def _configure(self, message: Mapping[str, Any], request: _Request) -> Opened:
+        name = str(message["session"])
+        async with self._lock(name):
+            old = self._mine(name, request.peer)
+            spec, wish, timing = plan(old.place, message)
+            descriptor, segment = segment_for(wish, int(message["channels"]))
+            entry = replace(
+                old,
+                spec=spec,
+                wish=wish,
+                timing=timing,
+                descriptor=descriptor,
+                segment=segment,
+                controls=old.controls | {"mode": float(MODES.index(wish.mode.value))},
+            )
+            try:
+                opened = self._opened(entry)
+                try:
+                    if old.placed:
+                        await old.place.request(entry.message("replace"), entry.descriptor)
+                except WorkerGoneError:
+                    pass  # the next worker opens it in the new format
+                except BaseException:
+                    os.close(opened.descriptor)
+                    raise
+            except BaseException as error:
+                entry.release()
+                if isinstance(error, WorkerError):
+                    raise HubError("crashed", str(error)) from None
+                raise
+            # What happened to the old one meanwhile happened to this one.
+            entry.placed, entry.reason, entry.detached_s = old.placed, old.reason, old.detached_s
+            entry.strikes, entry.struck_s, entry.state = old.strikes, old.struck_s, None
+            if not entry.placed:
+                entry.become(Event.WORKER_LOST)
+            self._entries[name] = entry
+            old.release()
+            return opened
+
+    async def _play(self, entry: Entry, *, resume: bool = False) -> None:
+        message = entry.message("open")
+        path = self._memories.path(entry.name)
+        if path.exists():
             message["moment"] = str(path)
         message |= {"resume": resume, "suspect": entry.strikes > 0, "known": entry.known}
-        await entry.place.request(message, entry.descriptor)
-        entry.state, entry.reason = None, ""
+        answer = await entry.place.request(message, entry.descriptor)
+        if answer.get("lost"):
+            log.warning("memory lost: %s", answer["lost"], extra=fields(session=entry.name))
+        if entry.state is not None:
+            entry.become(Event.WORKER_READY)
+        entry.state, entry.reason, entry.placed = None, "", True
 
-    def _message(self, kind: str, entry: _Entry) -> dict[str, Any]:
-        return {
-            "type": kind,
-            "session": entry.name,
-            "timing": timing_to_wire(entry.timing),
-            "block_samples": entry.wish.block_samples,
-            "seed": int(entry.controls["seed"]),
-            "controls": [entry.controls[control.name] for control in CONTROLS],
-        }
+    async def _reopen(self, place: Place) -> None:
+        for name in [entry.name for entry in self._entries.values() if entry.place is place]:
+            async with self._lock(name):
+                entry = self._entries.get(name)
+                if entry is None or entry.place is not place or entry.placed:
+                    continue
+                if entry.strikes >= _STRIKES:
+                    self._admission.put_away(name)
+                    await self._close(entry, ERRORS["quarantined"], code="quarantined")
+                    continue
+                try:
+                    await self._play(entry, resume=True)
+                except WorkerError as error:
+                    log.error("session not reopened: %s", error, extra=fields(session=name))
+                    if isinstance(error, WorkerGoneError) or not place.up:
+                        return  # it will be back, and so shall we
+                    await self._close(entry, f"it could not be taken up again: {error}", code="crashed")
 
-    def _entry(
-        self,
-        name: str,
-        peer: Peer,
-        place: Place,
-        request: Mapping[str, Any],
-        wish: Wish,
-        timing: Timing,
-        controls: dict[str, float],
-    ) -> _Entry:
+    # Playing
+
+    async def _set_control(self, session: str, name: str, value: float | int | str, peer: Peer) -> None:
+        async with self._lock(session):
+            entry = self._mine(session, peer)
+            number = checked_value(name, value, entry.spec)
+            control = CONTROLS[INDEX[name]]
+            if control.acts == "epoch":
+                raise HubError("unsupported", f"{name} begins a new epoch: send configure while stopped")
+            await self._tell(entry, {"type": "set", "session": session, "control": name, "value": number})
+            if control.kind != "trigger":
+                entry.controls[name] = number
+
+    async def _know(self, message: Mapping[str, Any], peer: Peer) -> None:
+        known = {name: value for name, value in message.items() if name not in ("type", "id", "session")}
+        async with self._lock(str(message["session"])):
+            entry = self._mine(str(message["session"]), peer)
+            try:
+                # Whether it can be read; whether a chart has a tempo to stand on only the place knows.
+                after_know(Told(transport=_ANY_TRANSPORT), known)
+            except LiveBandError as error:
+                raise HubError("bad_message", str(error)) from None
+            await self._tell(entry, {"type": "know", "session": entry.name, "known": known})
+            entry.known = merged(entry.known, known)
+
+    async def _keep(self, session: str, name: str, peer: Peer) -> None:
+        async with self._lock(session):
+            entry = self._mine(session, peer)
+            path = self._memories.passing(session)
+            try:
+                await self._ask(entry, {"type": "keep", "session": session, "path": str(path)})
+                await asyncio.to_thread(self._memories.keep, name, path)
+            except OSError as error:
+                log.warning("moment not kept: %s", error.strerror, extra=fields(session=session))
+                raise HubError("internal", f"the moment could not be kept: {error.strerror}") from None
+            except HubError:
+                raise
+            except LiveBandError as error:
+                raise HubError("bad_message", str(error)) from None
+            finally:
+                _remove(path)
+
+    async def _recall(self, session: str, name: str, peer: Peer) -> None:
+        async with self._lock(session):
+            entry = self._mine(session, peer)
+            path = self._memories.passing(session)
+            try:
+                kept = await asyncio.to_thread(self._memories.recall, name, entry.spec.weights_id, path)
+                await self._ask(entry, {"type": "recall", "session": session, "path": str(path)})
+            except HubError:
+                raise
+            except (OSError, LiveBandError) as error:
+                raise HubError("not_found", str(error)) from None
+            finally:
+                _remove(path)
+            taken = {
+                n: v for n, v in kept.controls.items() if n in INDEX and CONTROLS[INDEX[n]].acts == "model"
+            }
+            entry.controls = restored(entry.controls, taken, entry.spec)
+
+    async def _tell(self, entry: Entry, message: dict[str, Any]) -> None:
+        """Tell a session's place; while it is lost, what is noted here is told when it is back."""
+        if entry.placed:
+            try:
+                await entry.place.request(message)
+            except WorkerGoneError:
+                return
+            except WorkerError as error:
+                if entry.place.up:
+                    raise HubError("bad_message", str(error)) from None
+
+    async def _ask(self, entry: Entry, message: dict[str, Any]) -> None:
+        """Have a session's place do what only it can. Raises HubError."""
+        if not entry.placed:
+            raise HubError("crashed", entry.place.reason or "its worker is being restarted")
         try:
-            descriptor = create(
-                Shape(
-                    rate_hz=wish.rate_hz,
-                    mix_channels=int(request["channels"]),
-                    stem_channels=min(2, int(request["channels"])),
-                    capacity=capacity_for(wish.rate_hz, wish.block_samples),
-                )
-            )
-        except LiveBandError as error:
-            raise HubError("busy", str(error)) from None
+            await entry.place.request(message)
+        except WorkerError as error:
+            gone = isinstance(error, WorkerGoneError) or not entry.place.up
+            raise HubError("crashed" if gone else "bad_message", str(error)) from None
+
+    # Closing
+
+    async def _close_own(self, session: str, peer: Peer, reason: str) -> None:
+        async with self._lock(session):
+            await self._close(self._mine(session, peer), reason)
+
+    async def _close_this(self, entry: Entry, reason: str, *, code: str = "") -> None:
+        """Close this very session, if it is still there: another may have its name by now."""
+        async with self._lock(entry.name):
+            if self._entries.get(entry.name) is entry:
+                await self._close(entry, reason, code=code)
+
+    async def _close_lost(self, entry: Entry) -> None:
+        """Close a session whose peer is gone, if it is still there and nobody came back for it."""
+        async with self._lock(entry.name):
+            entry = self._entries.get(entry.name, entry)
+            if entry.detached_s is not None and self._entries.get(entry.name) is entry:
+                await self._close(entry, "its peer is gone", keep_memory=True)
+                await asyncio.to_thread(self._memories.tidy, set(self._entries))
+
+    async def _close(self, entry: Entry, reason: str, *, keep_memory: bool = False, code: str = "") -> None:
         try:
-            segment = Segment(descriptor)
-        except LiveBandError as error:
-            os.close(descriptor)
-            raise HubError("busy", str(error)) from None
-        return _Entry(
-            name=name,
-            peer=peer,
-            wish=wish,
-            place=place,
-            timing=timing,
-            descriptor=descriptor,
-            segment=segment,
-            controls=controls,
+            await self._end(entry, keep_memory=keep_memory, quarantined=code == "quarantined")
+        finally:
+            if self._entries.get(entry.name) is entry:
+                del self._entries[entry.name]
+        if not keep_memory:
+            self._memories.forget(entry.name)
+        severe = logging.WARNING if code else logging.INFO
+        log.log(
+            severe, "session closed: %s", reason or "asked to", extra=fields(session=entry.name, code=code)
         )
+        notify = self._notify.get(entry.peer)
+        if notify is not None:
+            if code:
+                notify({"type": "error", "code": code, "text": reason})
+            notify({"type": "closed", "session": entry.name, "reason": reason})
 
-    def _timing(self, place: Place, request: Mapping[str, Any]) -> tuple[Wish, Timing]:
-        if request["mode"] not in MODES:
-            raise HubError("unsupported", f"mode must be one of {', '.join(MODES)}")
-        wish = Wish(
-            rate_hz=int(request["rate_hz"]),
-            block_samples=int(request["block_samples"]),
-            mode=Mode(request["mode"]),
-            anticipation_ms=request.get("anticipation_ms"),
-            latency_samples=request.get("latency_samples"),
-        )
-        ready = place.ready
-        if ready is None:
-            raise HubError("crashed", place.reason or "no worker is ready")
+    async def _end(self, entry: Entry, *, keep_memory: bool, quarantined: bool = False) -> None:
+        """Take a session from its place and let go of it; its front end sees that it is over."""
+        message = {"type": "close", "session": entry.name}
+        if keep_memory:
+            message["keep"] = str(self._memories.path(entry.name))
         try:
-            return wish, epoch_timing(ready.spec, wish, ready.budget)
-        except LiveBandError as error:
-            raise HubError("unsupported", str(error)) from None
+            with contextlib.suppress(WorkerError):
+                if entry.placed and entry.place.up:
+                    await entry.place.request(message)
+        finally:
+            if entry.descriptor >= 0:
+                entry.become(Event.QUARANTINE if quarantined else Event.CLOSE)
+                entry.release()
 
-    def _opened(self, entry: _Entry) -> Opened:
-        return Opened(
-            session=entry.name,
-            descriptor=os.dup(entry.descriptor),
-            timing=entry.timing,
-            mode=entry.wish.mode.value,
-            spec=self._spec(entry.place),
-        )
+    def _drop(self, entry: Entry) -> None:
+        """Forget a session that was not opened after all."""
+        if self._entries.get(entry.name) is entry:
+            del self._entries[entry.name]
+        entry.release()
 
-    def _admit(self, peer: Peer) -> None:
-        if len(self._entries) >= self.config.max_sessions:
-            raise HubError("busy", f"the server has its {self.config.max_sessions} sessions already")
-        own = sum(entry.peer == peer for entry in self._entries.values())
-        if own >= self.config.max_sessions_per_peer:
-            raise HubError("busy", f"a peer may have {self.config.max_sessions_per_peer} sessions")
-        if peer.trusted:
-            return
-        now_s = time.monotonic()
-        bucket = self._buckets.setdefault(peer, _Bucket(self.config.opens_burst, now_s))
-        bucket.tokens = min(
-            self.config.opens_burst, bucket.tokens + (now_s - bucket.filled_s) * self.config.opens_per_s
-        )
-        bucket.filled_s = now_s
-        if bucket.tokens < 1:
-            raise HubError("busy", f"too fast: {self.config.opens_per_s:g} sessions a second may be opened")
-        bucket.tokens -= 1
+    def _detach(self, entry: Entry) -> None:
+        if entry.detached_s is None:
+            entry.detached_s = time.monotonic()
+        if entry.peer.kind == "local":
+            self._run(self._close_lost(entry))
+
+    # Inside
 
     def _emptiest(self, model: object) -> Place:
         up = [place for place in self.places if place.up and place.ready is not None]
         if not up:
             reasons = {place.reason for place in self.places if place.reason}
             raise HubError("crashed", "; ".join(reasons) or "no worker is ready")
-        if model is not None and model != self._spec(up[0]).name:
-            raise HubError("unknown_model", f"this server plays {self._spec(up[0]).name}")
+        spec = self.ready.spec
+        if model is not None and model != spec.name:
+            raise HubError("unknown_model", f"this server plays {spec.name}")
         return min(up, key=lambda place: sum(entry.place is place for entry in self._entries.values()))
 
-    def _spec(self, place: Place) -> Spec:
-        if place.ready is None:
-            raise HubError("crashed", place.reason)
-        return place.ready.spec
-
-    def _mine(self, session: str, peer: Peer) -> _Entry:
+    def _mine(self, session: str, peer: Peer) -> Entry:
         entry = self._entries.get(session)
         if entry is None or not (peer.trusted or entry.peer == peer):
             raise HubError("unknown_session", f"no session {session[:64]!r}, or it is not yours")
         return entry
 
-    def _value(self, name: str, value: float | int | str) -> float:
+    def _opened(self, entry: Entry) -> Opened:
         try:
-            return control_value(name, value)
-        except MessageError as error:
-            code = "bad_message" if name in INDEX else "unknown_control"
-            raise HubError(code, str(error)) from None
+            descriptor = os.dup(entry.descriptor)
+        except OSError as error:
+            raise HubError("busy", f"no room for a session: {error.strerror}") from None
+        return Opened(
+            session=entry.name,
+            descriptor=descriptor,
+            timing=entry.timing,
+            mode=entry.wish.mode.value,
+            spec=entry.spec,
+        )
 
-    async def _ask(self, entry: _Entry, message: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return await entry.place.request(message)
-        except WorkerError as error:
-            raise HubError("crashed" if not entry.place.up else "bad_message", str(error)) from None
-
-    async def _close_locked(self, name: str) -> None:
-        async with self._lock:
-            entry = self._entries.get(name)
-            if entry is not None and entry.detached_s is not None:
-                await self._close(name, "its peer is gone", keep_memory=True)
-
-    async def _end(self, session: str, code: str, reason: str) -> None:
-        async with self._lock:
-            if session in self._entries:
-                await self._close(session, reason, code=code)
-
-    async def _close(self, name: str, reason: str, *, keep_memory: bool = False, code: str = "") -> None:
-        entry = self._entries.pop(name)
-        with contextlib.suppress(WorkerError):
-            if entry.place.up:
-                await entry.place.request({"type": "close", "session": name})
-        self._set_state(entry, State.CLOSED)
-        self._forget(entry)
-        if not keep_memory:
-            with contextlib.suppress(OSError):
-                (self.config.moments / f"{name}.auto").unlink(missing_ok=True)
-        log.info("session closed: %s", reason or "asked to", extra=fields(session=name))
-        notify = self._notify.get(entry.peer)
-        if notify is not None:
-            if code:
-                notify({"type": "error", "code": code, "text": reason})
-            notify({"type": "closed", "session": name, "reason": reason})
-
-    def _forget(self, entry: _Entry) -> None:
-        entry.segment.close()
-        os.close(entry.descriptor)
-
-    def _autosaved(self, name: str, place: Place) -> moment.Moment | None:
-        try:
-            data = (self.config.moments / f"{name}.auto").read_bytes()
-            return moment.unpack(data, self._spec(place).weights_id)
-        except (OSError, LiveBandError):
-            return None
-
-    def _state(self, entry: _Entry) -> State:
-        if entry.state is not None:
-            return entry.state
-        number = entry.segment.load("state")
-        return states.STATES[number] if number < len(states.STATES) else State.LISTENING
-
-    def _set_state(self, entry: _Entry, state: State) -> None:
-        entry.state = state
-        entry.segment.store("state", states.NUMBER[state])
-
-    def _status(self, entry: _Entry) -> dict[str, float | int | str]:
-        segment, timing, rate_hz = entry.segment, entry.timing, entry.wish.rate_hz
-        spec = self._spec(entry.place)
-        step_ms = segment.load_float("step_ms")
-        epoch, position = split(segment.load("mix_cursor"))
-        state = self._state(entry)
-        reason = entry.reason if entry.place.up else entry.place.reason or entry.reason
-        if not reason and state in (State.FADED, State.BYPASSED):
-            reason = ERRORS["overloaded"]
-        ladder = segment.load("ladder")
-        return {
-            "state": state.value,
-            "reason": reason,
-            "latency_samples": timing.latency_samples,
-            "anticipation_samples": float(timing.anticipation_samples),
-            "latency_ms": 1000.0 * timing.latency_samples / rate_hz,
-            "anticipation_ms": 1000.0 * float(timing.anticipation_samples) / rate_hz,
-            "recency_gap_ms": timing.recency_gap_ms,
-            "headroom_ms": segment.load_float("headroom_ms"),
-            "queue_age_ms": segment.load_float("queue_age_ms"),
-            "step_ms": step_ms,
-            "rtf": spec.frame_ms * spec.chunk_frames / step_ms if step_ms > 0 else 0.0,
-            "frames": segment.load("frames"),
-            "late_frames": segment.load("late_frames"),
-            "skipped_frames": segment.load("skipped_frames"),
-            "missing_samples": segment.load("missing_samples"),
-            "ladder": LADDER[ladder] if ladder < len(LADDER) else "",
-            "position": position,
-            "epoch": epoch,
-            "tempo": segment.load_float("tempo"),
-            "beat": segment.load_float("beat"),
-        }
-
-    async def _reap_leases(self) -> None:
+    async def _keep_house(self) -> None:
+        """Close what has no peer any more, forgive what did no harm for long."""
         while True:
-            await asyncio.sleep(min(1.0, self.config.lease_s / 4))
+            await asyncio.sleep(min(1.0, self.config.lease_s / 4, self.config.forgive_s / 4))
             now_s = time.monotonic()
-            for name, entry in list(self._entries.items()):
+            for entry in list(self._entries.values()):
                 if entry.detached_s is not None and now_s - entry.detached_s > self.config.lease_s:
-                    await self._close_locked(name)
+                    self._run(self._close_lost(entry))
+                if entry.strikes and entry.placed and now_s - entry.struck_s > self.config.forgive_s:
+                    entry.strikes = 0
+                    self._run(self._tell(entry, {"type": "trust", "session": entry.name}))
 
-    def _run(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+    def _lock(self, session: str) -> asyncio.Lock:
+        lock = self._locks.get(session)
+        if lock is None:
+            lock = self._locks[session] = asyncio.Lock()
+        return lock
+
+    async def _whole(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        """Do it to the end, even if who asked is gone meanwhile: half a request would be nobody's."""
+        task = asyncio.create_task(work)
+        self._note(task)
+        return await asyncio.shield(task)
+
+    def _note(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("a task of the hub failed", exc_info=task.exception())
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._note(task)
+        task.add_done_callback(_told)
+
+
+def _told(task: "asyncio.Task[None]") -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, HubError):
+        log.error("a task of the hub failed", exc_info=error)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()

@@ -29,8 +29,9 @@ _GATHER_MARGIN_S = 0.003  # kept free when waiting for other sessions to become 
 class _Bank:
     """Sessions that are stepped together; row i of `state` is sessions[i]'s."""
 
-    def __init__(self, accompanist: Accompanist) -> None:
+    def __init__(self, accompanist: Accompanist, *, suspect: bool = False) -> None:
         self.accompanist = accompanist
+        self.suspect = suspect  # of one session, and no other is put into it
         self.sessions: list[LiveSession] = []
         self.state: Any = None
         self._costs_s: deque[float] = deque(maxlen=_COSTS)
@@ -96,9 +97,10 @@ class Player:
             raise LiveBandError(f"session {setup.session!r} is open already")
         row = self._fresh(setup) if snapshot is None else self.accompanist.restore(snapshot)
         session = LiveSession(setup, self.accompanist.spec, port)
-        bank = next((bank for bank in self._banks if not (self._alone or suspect)), None)
+        shared = (bank for bank in self._banks if not bank.suspect)
+        bank = None if self._alone or suspect else next(shared, None)
         if bank is None:
-            bank = _Bank(self.accompanist)
+            bank = _Bank(self.accompanist, suspect=suspect)
             # Banks of suspects go last: `next` above finds the shared one first.
             self._banks.append(bank) if self._alone or suspect else self._banks.insert(0, bank)
         bank.add(session, row)
@@ -125,6 +127,21 @@ class Player:
         bank.sessions[bank.sessions.index(old)] = new
         self.sessions[setup.session] = new
         return new
+
+    def trust(self, name: str) -> None:
+        """A suspect no more: it is stepped together with the others again. Its music does not notice."""
+        session = self.sessions[name]
+        bank = self._bank_of(session)
+        if self._alone or not bank.suspect:
+            return
+        if all(other.suspect for other in self._banks):
+            bank.suspect = False
+            self._banks.remove(bank)
+            self._banks.insert(0, bank)
+            return
+        row = bank.row(bank.sessions.index(session))
+        self._banks.remove(bank)
+        next(other for other in self._banks if not other.suspect).add(session, row)
 
     def snapshot(self, name: str) -> bytes:
         """The musical memory of a session."""

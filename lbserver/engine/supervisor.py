@@ -30,7 +30,11 @@ log = logging.getLogger(__name__)
 _RESTARTS = 5
 _RESTART_WINDOW_S = 30.0
 _STUCK_S = 2.0  # a step that takes longer is taken for hung
+_SILENT_S = 10.0  # as is a worker that shows no sign of life for so long
 _LOOK_S = 0.05
+_DEAF_LOOKS = 5  # for a process that has hung up to end
+_PATIENCE_S = 2.0  # for a worker to end by itself
+_LOADING_S = 30.0  # after so long of loading a line says so; it may take as long as it needs
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
@@ -38,6 +42,10 @@ _ONE_THREAD = dict.fromkeys(
 
 class WorkerError(LiveBandError):
     """The worker refused, or is not there."""
+
+
+class WorkerGoneError(WorkerError):
+    """It is not there, or died before it answered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +69,20 @@ class _Process:
     reader: asyncio.Task[None] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    def fail_all(self) -> None:
+        """Whoever waits for an answer waits no more."""
+        for answer in self.answers.values():
+            if not answer.done():
+                answer.set_result({"type": "gone", "text": "the worker died"})
+
 
 class WorkerPlace:
     """A place to play: one worker process, and the next one when it dies.
 
     `on_lost(suspects)` is called when it died, with the sessions it was stepping; `on_back()` when the next is
     ready; `on_ended(session, code, reason)` when the worker ended a session. Their sessions are the caller's to
-    reopen. After five deaths in thirty seconds it stays down, `reason` says why.
+    reopen. After five deaths in thirty seconds, or five in a row before it could play, it stays down, `reason` says
+    why.
     """
 
     def __init__(
@@ -90,6 +105,8 @@ class WorkerPlace:
         self._on_lost, self._on_back, self._on_ended = on_lost, on_back, on_ended
         self._process: _Process | None = None
         self._deaths: deque[float] = deque(maxlen=_RESTARTS)
+        self._failed_starts = 0
+        self._gave_up = False
         self._watch: asyncio.Task[None] | None = None
         self._next_id = 1
         self._closing = False
@@ -103,28 +120,33 @@ class WorkerPlace:
 
         Raises WorkerError with the worker's own reason: an unknown model, damaged weights.
         """
-        self._process = process = self._spawn()
+        try:
+            self._process = process = self._spawn()
+        except OSError as error:
+            raise WorkerError(f"no process can be started: {error.strerror or error}") from None
         first = asyncio.get_running_loop().create_future()
         process.answers[0] = first
         process.reader = asyncio.create_task(self._read(process))
-        answer = await first
-        if answer["type"] == "failed":
+        while not (await asyncio.wait({first}, timeout=_LOADING_S))[0]:
+            log.warning("the worker is still loading its model", extra=fields(worker=self.number))
+        answer = first.result()
+        if answer["type"] != "ready":
             await self._reap(process)
             self._process = None
             raise WorkerError(answer["text"])
         self.ready = _ready(answer)
-        self.up, self.reason = True, ""
+        self.up, self.reason, self._failed_starts = True, "", 0
         self._watch = asyncio.create_task(self._watch_over(process))
         return self.ready
 
     async def request(self, message: dict[str, Any], descriptor: int | None = None) -> dict[str, Any]:
         """Send a message, with a segment's descriptor if it has one, and wait for the answer.
 
-        Raises WorkerError: refused, or the worker died meanwhile.
+        Raises WorkerError: refused, or WorkerGoneError: the worker died meanwhile.
         """
         process = self._process
         if process is None or not self.up:
-            raise WorkerError(self.reason or "the worker is being restarted")
+            raise WorkerGoneError(self.reason or "the worker is being restarted")
         number, self._next_id = self._next_id, self._next_id + 1
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         process.answers[number] = answer
@@ -134,46 +156,58 @@ class WorkerPlace:
                 await _send(process.control, data, descriptor)
             result = await answer
         except OSError:
-            raise WorkerError("the worker died") from None
+            raise WorkerGoneError("the worker died") from None
         finally:
             process.answers.pop(number, None)
+        if result["type"] == "gone":
+            raise WorkerGoneError(result["text"])
         if result["type"] == "failed":
             raise WorkerError(result["text"])
         return result
 
     async def stop(self) -> None:
-        """End the process for good."""
+        """End the process for good; one that is still loading is not waited for."""
         self._closing = True
+        patience_s = _PATIENCE_S if self.up else 0.0
         self.up = False
         if self._watch is not None:
             self._watch.cancel()
+            await asyncio.wait({self._watch})
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(OSError):
                 process.control.shutdown(socket.SHUT_RDWR)
-            await self._reap(process)
+            await self._reap(process, patience_s)
 
     def _spawn(self) -> _Process:
-        ours, theirs = socket.socketpair()
-        descriptor = os.memfd_create("liveband-box", os.MFD_CLOEXEC)
-        os.ftruncate(descriptor, BOX_BYTES)
-        arguments = [
+        """Raises OSError: no descriptor, no memory, no process is left."""
+        with contextlib.ExitStack() as undo:
+            ours, theirs = socket.socketpair()
+            undo.callback(ours.close)
+            with theirs:
+                descriptor = os.memfd_create("liveband-box", os.MFD_CLOEXEC)
+                try:
+                    os.ftruncate(descriptor, BOX_BYTES)
+                    box = mmap.mmap(descriptor, BOX_BYTES)
+                    popen = subprocess.Popen(
+                        self._command(theirs.fileno(), descriptor),
+                        pass_fds=(theirs.fileno(), descriptor),
+                        stdin=subprocess.DEVNULL,
+                        env={**os.environ, **_ONE_THREAD},
+                    )
+                finally:
+                    os.close(descriptor)
+            ours.setblocking(False)
+            undo.pop_all()
+            return _Process(popen=popen, control=ours, box=box)
+
+    def _command(self, control: int, box: int) -> list[str]:
+        return [
             *(sys.executable, "-m", "lbserver.engine.worker"),
-            *("--control", str(theirs.fileno()), "--box", str(descriptor), "--moments", str(self._moments)),
+            *("--control", str(control), "--box", str(box), "--moments", str(self._moments)),
             *(("--model", self._model) if self._model else ()),
             *(("--alone",) if self._alone else ()),
         ]
-        popen = subprocess.Popen(
-            arguments,
-            pass_fds=(theirs.fileno(), descriptor),
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, **_ONE_THREAD},
-        )
-        theirs.close()
-        box = mmap.mmap(descriptor, BOX_BYTES)
-        os.close(descriptor)
-        ours.setblocking(False)
-        return _Process(popen=popen, control=ours, box=box)
 
     async def _read(self, process: _Process) -> None:
         """Hand out answers until the process closes its end."""
@@ -189,45 +223,56 @@ class WorkerPlace:
                         answer.set_result(message)
         except (OSError, wire.WireError) as error:
             log.warning("the worker's socket broke: %s", error, extra=fields(worker=self.number))
-        for answer in process.answers.values():
-            if not answer.done():
-                answer.set_result({"type": "failed", "text": "the worker died"})
+        finally:
+            process.fail_all()
 
     async def _watch_over(self, process: _Process) -> None:
         """Notice a death or a hang at once, tell, and start the next life."""
-        code = None
-        while (code := process.popen.poll()) is None:
-            _, since_ns, _ = read_box(process.box)
-            if since_ns and time.monotonic_ns() - since_ns > _STUCK_S * 1e9:
-                log.error("a step takes too long: the worker is killed", extra=fields(worker=self.number))
-                process.popen.kill()
-            if process.reader is not None and process.reader.done():
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.popen.wait(0.2)
-                process.popen.kill()
-            await asyncio.sleep(_LOOK_S)
-        if self._closing:
-            return
+        cause = await self._end_of(process)
         _, _, suspects = read_box(process.box)
         self.up = False
-        cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         self.reason = f"its worker died ({cause})"
         log.error("worker died: %s", cause, extra=fields(worker=self.number, stepping=" ".join(suspects)))
         await self._reap(process)
         self._process = None
         self._on_lost(self, suspects)
         while not await self._restart(cause):
-            if "stays down" in self.reason:
+            if self._gave_up:
                 log.critical("worker stays down: %s", self.reason, extra=fields(worker=self.number))
                 return
+        log.warning("worker is back", extra=fields(worker=self.number, restarts=self.restarts))
         self._on_back(self)
+
+    async def _end_of(self, process: _Process) -> str:
+        """Wait for a process to end, or end it when it hangs; returns why it ended.
+
+        Time is counted in looks: while this process is stopped itself, as by Ctrl-Z or a laptop's lid, none pass.
+        """
+        before, looks, deaf, hung = (0, 0), 0, 0, ""
+        while (code := process.popen.poll()) is None:
+            beats, since_ns, _ = read_box(process.box)
+            looks = looks + 1 if (beats, since_ns) == before else 0
+            before = beats, since_ns
+            if not hung and looks * _LOOK_S > (_STUCK_S if since_ns else _SILENT_S):
+                hung = f"a step took over {_STUCK_S:g} s" if since_ns else f"silent for {_SILENT_S:g} s"
+                log.error("the worker hangs and is killed: %s", hung, extra=fields(worker=self.number))
+                process.popen.kill()
+            deaf += process.reader is not None and process.reader.done()
+            if deaf > _DEAF_LOOKS:
+                process.popen.kill()
+            await asyncio.sleep(_LOOK_S)
+        return hung or (f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}")
 
     async def _restart(self, cause: str) -> bool:
         """Count a death and try the next life; whether it plays."""
         self._deaths.append(time.monotonic())
-        if len(self._deaths) == _RESTARTS and self._deaths[-1] - self._deaths[0] < _RESTART_WINDOW_S:
+        many = len(self._deaths) == _RESTARTS and self._deaths[-1] - self._deaths[0] < _RESTART_WINDOW_S
+        if many or self._failed_starts >= _RESTARTS:
+            self._gave_up = True
+            when = f"within {_RESTART_WINDOW_S:g} s" if many else "before it could play"
+            why = self.reason if self._failed_starts else cause
             self.reason = (
-                f"its worker died {_RESTARTS} times within {_RESTART_WINDOW_S:g} s ({cause}) and stays down: "
+                f"its worker died {_RESTARTS} times {when} ({why}) and stays down: "
                 "see the log, then restart the server"
             )
             return False
@@ -235,23 +280,26 @@ class WorkerPlace:
         try:
             await self.start()
         except WorkerError as error:
+            self._failed_starts += 1
             self.reason = f"its worker could not be restarted: {error}"
+            log.error("worker not restarted: %s", error, extra=fields(worker=self.number))
+            await asyncio.sleep(0.1 * 2**self._failed_starts)
             return False
         return True
 
-    async def _reap(self, process: _Process) -> None:
+    async def _reap(self, process: _Process, patience_s: float = _PATIENCE_S) -> None:
         """Wait for the process to end, by force if need be, and let go of what it held."""
-        for _ in range(40):
+        for _ in range(int(patience_s / _LOOK_S)):
             if process.popen.poll() is not None:
                 break
-            await asyncio.sleep(0.05)
-        else:
+            await asyncio.sleep(_LOOK_S)
+        while process.popen.poll() is None:  # a large process takes its time even then
             process.popen.kill()
-            process.popen.wait()
+            await asyncio.sleep(_LOOK_S)
         if process.reader is not None:
             process.reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await process.reader
+            await asyncio.wait({process.reader})
+        process.fail_all()
         process.control.close()
         with contextlib.suppress(BufferError):
             process.box.close()

@@ -24,7 +24,7 @@ from typing import Any
 
 from lbserver import backends, wire
 from lbserver.engine import calibrate, describe, moment
-from lbserver.engine.live import Setup
+from lbserver.engine.live import LiveSession, Setup
 from lbserver.engine.player import Player
 from lbserver.errors import LiveBandError
 from lbserver.ports import WorkerPort
@@ -42,16 +42,16 @@ _COLLECT_S = 10.0
 
 
 def write_box(box: mmap.mmap, beats: int, since_ns: int, sessions: bytes = b"") -> None:
-    """Note what is being done, before it is done."""
+    """Note what is being done, before it is done; `sessions` are those it is done for."""
     box[_BOX.size : _BOX.size + len(sessions)] = sessions
     _BOX.pack_into(box, 0, beats, since_ns, len(sessions))
 
 
 def read_box(box: mmap.mmap) -> tuple[int, int, tuple[str, ...]]:
-    """(heartbeat, when the step began in ns or 0, sessions in it)."""
+    """(heartbeat, when the step began in ns or 0, sessions that something is done for)."""
     beats, since_ns, length = _BOX.unpack_from(box, 0)
     names = bytes(box[_BOX.size : _BOX.size + min(length, BOX_BYTES - _BOX.size)])
-    return beats, since_ns, tuple(names.decode("ascii", "replace").split()) if since_ns else ()
+    return beats, since_ns, tuple(names.decode("ascii", "replace").split())
 
 
 def timing_to_wire(timing: Timing) -> dict[str, Any]:
@@ -125,9 +125,14 @@ class _Worker:
                 continue
             if all(other.due_in_s(now_s) > 0.008 for other in self.player.sessions.values()):
                 self.saved_s[name] = now_s
-                with contextlib.suppress(OSError):
-                    write_moment(self.moments / f"{name}.auto", self.moment_of(name))
+                self.save(name, self.moments / f"{name}.auto")
             return
+
+    def save(self, name: str, path: Path) -> None:
+        """Keep the memory of a session; what cannot be kept is lost, that is all."""
+        write_box(self.box, self.beats, 0, name.encode())
+        with contextlib.suppress(OSError, MemoryError, LiveBandError):
+            moment.write(path, self.moment_of(name))
 
     def moment_of(self, name: str) -> bytes:
         session = self.player.sessions[name]
@@ -147,12 +152,14 @@ class _Worker:
             self.running = False  # the server is gone: nobody reads what would be played
             return
         for message in self.framer.feed(data):
+            # Whatever this costs the process is put down to the session it is for.
+            write_box(self.box, self.beats, 0, str(message.get("session", "")).encode())
             try:
                 answer = self.handle(message)
-            except LiveBandError as error:
-                answer = {"type": "failed", "text": str(error)}
             except MemoryError:
                 answer = {"type": "failed", "text": "no memory is left for this"}
+            except OSError as error:
+                answer = {"type": "failed", "text": error.strerror or str(error)}
             except Exception as error:
                 if not backends.is_user_error(error):
                     raise
@@ -160,34 +167,44 @@ class _Worker:
             self.send({**answer, "id": message["id"]})
 
     def handle(self, message: dict[str, Any]) -> dict[str, Any]:
-        name = message.get("session", "")
-        match message["type"]:
-            case "open":
-                self.open(name, message)
-            case "replace":
-                segment = self.take_segment()
-                setup = self.setup_of(name, message)
-                self.player.replace(setup, WorkerPort(segment))
+        name, kind = message.get("session", ""), message["type"]
+        segment = self.take_segment() if kind in ("open", "replace") else None
+        done: dict[str, Any] = {"type": "done"}
+        try:
+            if segment is not None and kind == "open":
+                return done | self.open(name, message, segment)
+            if name not in self.player.sessions:
+                if kind == "close":
+                    return done
+                raise LiveBandError(f"session {name!r} is not played here")
+            if segment is not None:
+                self.player.replace(self.setup_of(name, message), WorkerPort(segment))
                 self.segments.pop(name).close()
                 self.segments[name] = segment
+        except BaseException:
+            if segment is not None:
+                segment.close()
+            raise
+        match kind:
             case "close":
-                if name in self.player.sessions:
-                    self.close(name)
+                if message.get("keep") and self.player.sessions[name].frames:
+                    self.save(name, Path(message["keep"]))
+                self.close(name)
             case "set":
                 self.player.sessions[name].set_control(message["control"], message["value"])
             case "know":
                 self.player.sessions[name].know(message["known"])
                 self.known[name] = merged(self.known[name], message["known"])
             case "keep":
-                write_moment(Path(message["path"]), self.moment_of(name))
+                moment.write(Path(message["path"]), self.moment_of(name))
             case "recall":
                 self.recall(name, Path(message["path"]))
-            case "stop":
-                self.running = False
-        return {"type": "done"}
+            case "trust":
+                self.player.trust(name)
+        return done
 
     def recall(self, name: str, path: Path) -> None:
-        kept = moment.unpack(path.read_bytes(), self.player.accompanist.spec.weights_id)
+        kept = moment.read(path, self.player.accompanist.spec.weights_id)
         self.player.restore(name, kept.memory)
         session = self.player.sessions[name]
         for control, value in kept.controls.items():
@@ -195,36 +212,42 @@ class _Worker:
             if info is not None and info.acts == "model":
                 session.set_control(control, min(max(value, info.minimum), info.maximum))
 
-    def open(self, name: str, message: dict[str, Any]) -> None:
-        segment = self.take_segment()
-        memory = None
-        try:
-            if message.get("moment"):
-                kept = moment.unpack(
-                    Path(message["moment"]).read_bytes(), self.player.accompanist.spec.weights_id
-                )
-                memory = kept.memory
-        except (OSError, LiveBandError):
-            memory = None  # a lost memory is no reason not to play
-        setup = self.setup_of(name, message)
-        try:
-            session = self.player.open(
-                setup, WorkerPort(segment), snapshot=memory, suspect=bool(message.get("suspect"))
-            )
-        except LiveBandError:
-            segment.close()
-            raise
+    def open(self, name: str, message: dict[str, Any], segment: Segment) -> dict[str, Any]:
+        """Returns what its memory was lost to, as `lost`, if it was."""
+        answer: dict[str, Any] = {}
+        setup, suspect = self.setup_of(name, message), bool(message.get("suspect"))
+        session = None
+        if message.get("moment"):
+            try:
+                kept = moment.read(Path(message["moment"]), self.player.accompanist.spec.weights_id)
+                session = self.player.open(setup, WorkerPort(segment), snapshot=kept.memory, suspect=suspect)
+            except ValueError as error:  # a lost memory is no reason not to play
+                if name in self.player.sessions or not backends.is_user_error(error):
+                    raise
+                answer["lost"] = str(error)
+        if session is None:
+            session = self.player.open(setup, WorkerPort(segment), suspect=suspect)
         for control, value in zip(CONTROLS, setup.controls, strict=True):
             if control.name in ("gain", "mix"):
                 session.set_control(control.name, value)
         self.segments[name] = segment
-        self.known[name] = {}
         self.saved_s[name] = time.monotonic()
-        if message.get("known"):
-            session.know(message["known"])
-            self.known[name] = message["known"]
+        self.known[name] = self.told_again(session, message.get("known") or {})
         if message.get("resume"):
             session.resume()
+        return answer
+
+    def told_again(self, session: LiveSession, known: dict[str, Any]) -> dict[str, Any]:
+        """Tell a session what its host told before. A chart stood on a tempo that the host may yet have to tell."""
+        with contextlib.suppress(LiveBandError):
+            if known:
+                session.know(known)
+            return known
+        rest = {name: value for name, value in known.items() if name != "chart"}
+        with contextlib.suppress(LiveBandError):
+            session.know(rest)
+            return rest
+        return {}
 
     def setup_of(self, name: str, message: dict[str, Any]) -> Setup:
         return Setup(
@@ -236,6 +259,8 @@ class _Worker:
         )
 
     def take_segment(self) -> Segment:
+        if not self.descriptors:
+            raise LiveBandError("no room: too many files are open")
         descriptor = self.descriptors.pop(0)
         try:
             return Segment(descriptor)
@@ -266,12 +291,8 @@ def merged(known: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_moment(path: Path, data: bytes) -> None:
-    """Write it whole or not at all, for this user only; not synced: it is to outlive a crash, not a power cut."""
-    part = path.with_suffix(path.suffix + ".part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    part.replace(path)
+    """As `moment.write`. Raises OSError."""
+    moment.write(path, data)
 
 
 def main(arguments: list[str] | None = None) -> int:

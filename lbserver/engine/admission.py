@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may open a session, and how many: caps, a bucket of tokens for those who are not trusted, and a quarantine."""
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lbserver.errors import LiveBandError
+from lbserver.protocol.errors import ERRORS
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+_RESERVED = ("hello", "welcome", "cookie", "open", "close", "panic", "error")
+_MOST_BUCKETS = 4096
+_MOST_QUARANTINED = 1024
+
+
+class HubError(LiveBandError):
+    """Something refused; `code` is a key of the protocol's error table."""
+
+    def __init__(self, code: str, text: str = "") -> None:
+        super().__init__(text or ERRORS[code])
+        self.code = code
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peer:
+    """Who asks. A `trusted` one (this user, on this machine) may control every session, others only their own."""
+
+    kind: str
+    identity: str
+    trusted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubConfig:
+    """Caps, so that no peer can take the machine, and how long things are remembered.
+
+    `lease_s`: a session of a peer that is not local outlives it so long. `forgive_s`: after so long without another
+    death, a session that was played when its worker died is suspect no more. `quarantine_s`: so long the name of a
+    session that was put away cannot be opened.
+    """
+
+    max_sessions: int = 64
+    max_sessions_per_peer: int = 8
+    opens_per_s: float = 5.0
+    opens_burst: float = 10.0
+    lease_s: float = 10.0
+    forgive_s: float = 60.0
+    quarantine_s: float = 60.0
+    max_kept: int = 1000
+    moments: Path = Path()
+    kept: Path = Path()
+
+
+def check_name(name: str) -> None:
+    """Raises HubError for a name that no session may have."""
+    if not _NAME.fullmatch(name) or name in _RESERVED:
+        raise HubError("bad_message", f"{name[:64]!r} is no session name: letters, digits, and _ . -")
+
+
+@dataclass
+class _Bucket:
+    tokens: float
+    filled_s: float
+
+
+class Admission:
+    """Who opened how much of late, and which names are put away. `clock` is in seconds and never goes back."""
+
+    def __init__(self, config: HubConfig, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config, self._clock = config, clock
+        # By identity, and kept when a peer leaves: who hangs up and comes back finds the same bucket.
+        self._buckets: dict[Peer, _Bucket] = {}
+        self._until_s: dict[str, float] = {}
+
+    def admit(self, name: str, peer: Peer, owners: Iterable[Peer]) -> None:
+        """Take a token of this peer; `owners` are those of the other sessions. Raises HubError: busy, quarantined."""
+        config, now_s = self._config, self._clock()
+        left_s = self._until_s.get(name, now_s) - now_s
+        if left_s > 0:
+            raise HubError(
+                "quarantined", f"{ERRORS['quarantined']}: wait {left_s:.0f} s, or use another name"
+            )
+        others = list(owners)
+        if len(others) >= config.max_sessions:
+            raise HubError("busy", f"the server has its {config.max_sessions} sessions already")
+        if others.count(peer) >= config.max_sessions_per_peer:
+            raise HubError("busy", f"a peer may have {config.max_sessions_per_peer} sessions")
+        if not peer.trusted:
+            self._take_token(peer, now_s)
+
+    def put_away(self, name: str) -> None:
+        """The name cannot be opened for a while."""
+        now_s = self._clock()
+        self._until_s = {one: until_s for one, until_s in self._until_s.items() if until_s > now_s}
+        if len(self._until_s) < _MOST_QUARANTINED:
+            self._until_s[name] = now_s + self._config.quarantine_s
+
+    def _take_token(self, peer: Peer, now_s: float) -> None:
+        config = self._config
+        if peer not in self._buckets and len(self._buckets) >= _MOST_BUCKETS:
+            full_after_s = config.opens_burst / config.opens_per_s
+            self._buckets = {
+                one: bucket for one, bucket in self._buckets.items() if now_s - bucket.filled_s < full_after_s
+            }
+            if len(self._buckets) >= _MOST_BUCKETS:
+                raise HubError("busy", "too many strangers at once")
+        bucket = self._buckets.setdefault(peer, _Bucket(config.opens_burst, now_s))
+        bucket.tokens = min(
+            config.opens_burst, bucket.tokens + (now_s - bucket.filled_s) * config.opens_per_s
+        )
+        bucket.filled_s = now_s
+        if bucket.tokens < 1:
+            raise HubError("busy", f"too fast: {config.opens_per_s:g} sessions a second may be opened")
+        bucket.tokens -= 1

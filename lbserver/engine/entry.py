@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A session as the hub knows it: enough to open it again elsewhere, and to say how it fares."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lbserver.accompanist import Spec
+from lbserver.engine.admission import HubError, Peer
+from lbserver.engine.budget import Wish, epoch_timing
+from lbserver.engine.place import Place
+from lbserver.engine.worker import timing_to_wire
+from lbserver.errors import LiveBandError
+from lbserver.protocol.controls import CONTROLS, INDEX, MODES, STEMS
+from lbserver.protocol.errors import ERRORS
+from lbserver.protocol.messages import MessageError, control_value
+from lbserver.protocol.segment import LADDER, split
+from lbserver.segment import Segment, Shape, capacity_for, create
+from lbserver.session import states
+from lbserver.session.states import Event, State
+from lbserver.timeline import Mode, Timing
+
+
+@dataclass(kw_only=True, eq=False)
+class Entry:
+    """One session in one format; `configure` makes another. Owns `descriptor` and `segment` until `release`.
+
+    `placed`: its place has it. `state` is set while no place reports one in the segment. `struck_s`: when its worker
+    last died under it; `detached_s`: when its peer left.
+    """
+
+    name: str
+    peer: Peer
+    wish: Wish
+    place: Place
+    spec: Spec
+    timing: Timing
+    descriptor: int
+    segment: Segment
+    controls: dict[str, float]
+    known: dict[str, Any] = field(default_factory=dict)
+    strikes: int = 0
+    struck_s: float = 0.0
+    reason: str = ""
+    state: State | None = State.OPENING
+    placed: bool = False
+    detached_s: float | None = None
+
+    def release(self) -> None:
+        """Let go of the segment. Idempotent."""
+        if self.descriptor >= 0:
+            self.segment.close()
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def seen_state(self) -> State:
+        """What it is doing, as the hub or else its place says."""
+        if self.state is not None:
+            return self.state
+        number = self.segment.load("state")
+        return states.STATES[number] if number < len(states.STATES) else State.LISTENING
+
+    def become(self, event: Event) -> None:
+        """What happened to it, where its front end sees it."""
+        self.state = states.after(self.seen_state(), event)
+        self.segment.store("state", states.NUMBER[self.state])
+
+    def message(self, kind: str) -> dict[str, Any]:
+        """The `open` or `replace` message for its place."""
+        return {
+            "type": kind,
+            "session": self.name,
+            "timing": timing_to_wire(self.timing),
+            "block_samples": self.wish.block_samples,
+            "seed": int(self.controls["seed"]),
+            "controls": [self.controls[control.name] for control in CONTROLS],
+        }
+
+
+def plan(place: Place, request: Mapping[str, Any]) -> tuple[Spec, Wish, Timing]:
+    """What is played there, what is asked for, and the A and L that follow. Raises HubError."""
+    if request["mode"] not in MODES:
+        raise HubError("unsupported", f"mode must be one of {', '.join(MODES)}")
+    wish = Wish(
+        rate_hz=int(request["rate_hz"]),
+        block_samples=int(request["block_samples"]),
+        mode=Mode(request["mode"]),
+        anticipation_ms=request.get("anticipation_ms"),
+        latency_samples=request.get("latency_samples"),
+    )
+    ready = place.ready
+    if ready is None:
+        raise HubError("crashed", place.reason or "no worker is ready")
+    try:
+        return ready.spec, wish, epoch_timing(ready.spec, wish, ready.budget)
+    except LiveBandError as error:
+        raise HubError("unsupported", str(error)) from None
+
+
+def segment_for(wish: Wish, channels: int) -> tuple[int, Segment]:
+    """A new segment and its descriptor. Raises HubError when the machine has no room for it."""
+    descriptor = -1
+    try:
+        descriptor = create(
+            Shape(
+                rate_hz=wish.rate_hz,
+                mix_channels=channels,
+                stem_channels=min(2, channels),
+                capacity=capacity_for(wish.rate_hz, wish.block_samples),
+            )
+        )
+        return descriptor, Segment(descriptor)
+    except LiveBandError as error:
+        if descriptor >= 0:
+            os.close(descriptor)
+        raise HubError("busy", str(error)) from None
+
+
+def first_controls(spec: Spec, request: Mapping[str, Any]) -> dict[str, float]:
+    """Every control at its default, but for the stem and the seed asked for. Raises HubError."""
+    controls = {control.name: control.default for control in CONTROLS}
+    controls["stem"] = checked_value("stem", request["stem"], spec)
+    controls["seed"] = float(request.get("seed", 0))
+    return controls
+
+
+def checked_value(name: str, value: float | int | str, spec: Spec) -> float:
+    """A control's value as a number. Raises HubError: no such control, out of range, not for this model."""
+    try:
+        number = control_value(name, value)
+    except MessageError as error:
+        raise HubError("bad_message" if name in INDEX else "unknown_control", str(error)) from None
+    control = CONTROLS[INDEX[name]]
+    if name == "stem":
+        if STEMS[int(number)] not in spec.stems:
+            raise HubError("unsupported", f"this model plays {', '.join(spec.stems)}")
+    elif control.acts == "model":
+        known = sorted(own.name for own in spec.controls)
+        if name not in known:
+            raise HubError("unknown_control", f"this model does not know {name}: {', '.join(known)}")
+    return number
+
+
+def restored(controls: dict[str, float], kept: Mapping[str, float], spec: Spec) -> dict[str, float]:
+    """Controls as they were kept; what is out of range now, or not for this model, stays as it is."""
+    taken = dict(controls)
+    for name, value in kept.items():
+        if name in INDEX and CONTROLS[INDEX[name]].acts != "epoch" and name != "reset":
+            try:
+                taken[name] = checked_value(name, value, spec)
+            except HubError:
+                continue
+    return taken
+
+
+def status_of(entry: Entry) -> dict[str, float | int | str]:
+    """Figures by the names of the status table."""
+    segment, timing, rate_hz = entry.segment, entry.timing, entry.wish.rate_hz
+    step_ms = segment.load_float("step_ms")
+    epoch, position = split(segment.load("mix_cursor"))
+    state = entry.seen_state()
+    reason = entry.reason if entry.place.up else entry.place.reason or entry.reason
+    if not reason and state in (State.FADED, State.BYPASSED):
+        reason = ERRORS["overloaded"]
+    ladder = segment.load("ladder")
+    return {
+        "state": state.value,
+        "reason": reason,
+        "latency_samples": timing.latency_samples,
+        "anticipation_samples": float(timing.anticipation_samples),
+        "latency_ms": 1000.0 * timing.latency_samples / rate_hz,
+        "anticipation_ms": 1000.0 * float(timing.anticipation_samples) / rate_hz,
+        "recency_gap_ms": timing.recency_gap_ms,
+        "headroom_ms": segment.load_float("headroom_ms"),
+        "queue_age_ms": segment.load_float("queue_age_ms"),
+        "step_ms": step_ms,
+        "rtf": entry.spec.frame_ms * entry.spec.chunk_frames / step_ms if step_ms > 1e-6 else 0.0,
+        "frames": segment.load("frames"),
+        "late_frames": segment.load("late_frames"),
+        "skipped_frames": segment.load("skipped_frames"),
+        "missing_samples": segment.load("missing_samples"),
+        "ladder": LADDER[ladder] if ladder < len(LADDER) else "",
+        "position": position,
+        "epoch": epoch,
+        "tempo": segment.load_float("tempo"),
+        "beat": segment.load_float("beat"),
+    }
