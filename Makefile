@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
 BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
 # Tests render with fluidsynth and one small font; the tracker used for scores (madmom) is compiled on the spot.
-TEST_PACKAGES := libfluidsynth3 timgm6mb-soundfont gcc python3-dev
+TEST_PACKAGES := libfluidsynth3 timgm6mb-soundfont gcc g++ python3-dev libportaudio2 jackd2
 FONT_PACKAGES := libfluidsynth3 timgm6mb-soundfont fluid-soundfont-gm musescore-general-soundfont-lossless \
                  csound-soundfont fluidr3mono-gm-soundfont
 

@@ -25,10 +25,13 @@ from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol.osc import HTTP_PORT, ZMQ_PORT
 from lbserver.protocol.osc import PORT as OSC_PORT
 from lbserver.rundir import RunDirectory, ServerInfo, open_run_directory
+from lbserver.transports.ableton_link import LinkConfig as AbletonLinkConfig
+from lbserver.transports.ableton_link import ableton_link
 from lbserver.transports.http import HttpConfig, http_server
 from lbserver.transports.link import LinkConfig
 from lbserver.transports.local import LocalConfig, local_server
-from lbserver.transports.metrics import ServerFigures
+from lbserver.transports.metrics import ServerFigures, resident_bytes
+from lbserver.transports.osc import oscquery
 from lbserver.transports.osc.server import OscConfig, osc_server
 from lbserver.transports.upstream import UpstreamPlace
 from lbserver.transports.zeromq import ZeroMqConfig, zeromq_server
@@ -52,7 +55,9 @@ class ServeConfig:
     zeromq: ZeroMqConfig | None = None
     optional: frozenset[str] = frozenset()
     idle_exit_s: float | None = None
+    ableton_link: bool = False
     max_sessions: int = 64
+    max_sessions_per_peer: int = 8
 
 
 def kept_folder() -> Path:
@@ -66,11 +71,18 @@ async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True
     begun_s = time.monotonic()
     moments = run.path / "moments"
     moments.mkdir(mode=0o700, exist_ok=True)
-    hub = Hub(HubConfig(moments=moments, kept=kept_folder(), max_sessions=config.max_sessions))
+    hub = Hub(
+        HubConfig(
+            moments=moments,
+            kept=kept_folder(),
+            max_sessions=config.max_sessions,
+            max_sessions_per_peer=config.max_sessions_per_peer,
+        )
+    )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(hub.stop)
         await hub.start(_places(config, hub, moments))
-        ports: dict[str, int | None] = {}
+        ports: dict[str, int] = {}
 
         async def listen(name: str, server: AbstractAsyncContextManager[Any] | None) -> None:
             if server is None:
@@ -82,10 +94,15 @@ async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True
                     raise
                 log.warning("%s is off: %s", name, error)
 
-        if config.http is not None:
-            figures = replace(config.http, server=lambda: _figures(hub, begun_s), fault=lambda: _fault(hub))
-            await listen("HTTP", http_server(hub, figures))
         await listen("OSC", osc_server(hub, config.osc) if config.osc else None)
+        if config.http is not None:
+            http = replace(
+                config.http,
+                server=lambda: _figures(hub, begun_s),
+                fault=lambda: _fault(hub),
+                describe=oscquery.describer(hub, ports["OSC"]) if ports.get("OSC") else None,
+            )
+            await listen("HTTP", http_server(hub, http))
         await listen("ZeroMQ", zeromq_server(hub, config.zeromq) if config.zeromq else None)
         local = await stack.enter_async_context(local_server(hub, LocalConfig(path=run.socket_path)))
         info = ServerInfo(
@@ -98,6 +115,8 @@ async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True
             zmq_port=ports.get("ZeroMQ"),
             started=time.time(),
         )
+        if config.ableton_link:
+            await stack.enter_async_context(ableton_link(hub, AbletonLinkConfig()))
         run.publish(info)
         if announce:
             _announce(hub, info, config)
@@ -135,6 +154,9 @@ def _figures(hub: Hub, begun_s: float) -> ServerFigures:
         uptime_s=time.monotonic() - begun_s,
         workers=sum(place.up for place in hub.places),
         worker_restarts=sum(place.restarts for place in hub.places),
+        worker_resident_bytes=resident_bytes(
+            place.pid for place in hub.places if isinstance(place, WorkerPlace) and place.pid
+        ),
     )
 
 
@@ -147,7 +169,7 @@ async def _until_idle(hub: Hub, idle_exit_s: float | None) -> None:
     """Wait for ever, or until there has been no session for so long."""
     busy_s = time.monotonic()
     while True:
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(1.0 if idle_exit_s is None else min(1.0, max(0.05, idle_exit_s / 2)))
         if hub.sessions():
             busy_s = time.monotonic()
         elif idle_exit_s is not None and time.monotonic() - busy_s > idle_exit_s:
@@ -236,6 +258,21 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     up.add_argument("--upstream", metavar="tcp://HOST:PORT", help="relay every session to the server there")
     up.add_argument("--upstream-key", type=Path, metavar="FILE", help="that server's public key")
     parser.add_argument(
+        "--sessions", type=int, default=64, metavar="N", help="at most so many (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--sessions-per-peer",
+        type=int,
+        default=8,
+        metavar="N",
+        help="at most so many for one front end; a server that relays to this one is one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--link",
+        action="store_true",
+        help="follow Ableton Link where a host tells no tempo; needs liveband[link]",
+    )
+    parser.add_argument(
         "--idle-exit", type=float, default=None, metavar="S", help="end after so long without a session"
     )
     parser.add_argument("--log-level", default="warning", choices=("debug", "info", "warning", "error"))
@@ -297,6 +334,9 @@ def _run(parsed: argparse.Namespace) -> int:
             if port == usual
         ),
         idle_exit_s=parsed.idle_exit,
+        ableton_link=parsed.link,
+        max_sessions=parsed.sessions,
+        max_sessions_per_peer=parsed.sessions_per_peer,
     )
     with (
         open_run_directory() as run,
