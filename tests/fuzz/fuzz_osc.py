@@ -3,7 +3,12 @@
 
 import math
 import struct
+from contextlib import suppress
 
+import numpy as np
+
+from lbserver.transports.osc.addresses import understand
+from lbserver.transports.osc.audio import decode
 from lbserver.transports.osc.packet import (
     Bundle,
     Message,
@@ -51,6 +56,14 @@ def TARGET(data: bytes) -> None:  # noqa: N802 (the name every fuzz target has)
         return
     timed = timed_messages(packet)
     assert len(timed) <= 64
+    for _, one in timed:
+        for direction in ("in", "out"):
+            with suppress(OscError, KeyError):
+                understand(one, direction)
+        with suppress(OscError):
+            samples = decode(one, 2).samples
+            assert samples.shape[0] == 2
+            assert np.isfinite(samples).all()
     again = parse(write(packet))
     assert again == packet or _holds_nan(packet)
 

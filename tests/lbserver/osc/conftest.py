@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lbserver.engine.hub import Hub, HubConfig
+from lbserver.engine.hub import Hub, HubConfig, Peer
 from lbserver.engine.supervisor import WorkerPlace
 from lbserver.transports.osc.server import OscConfig, OscServer, osc_server
 
@@ -79,6 +79,6 @@ def band(whole_band: Band) -> Iterator[Band]:
 
     async def close_all() -> None:
         for name in list(whole_band.hub.sessions()):
-            await whole_band.hub._close(name, "the test is over")
+            await whole_band.hub.close(name, peer=Peer(kind="osc", identity="test", trusted=True))
 
     whole_band.call(close_all())

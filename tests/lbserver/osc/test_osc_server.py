@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The OSC server over real UDP: what a patch, a live-coder, a stranger and an attacker get."""
 
+import contextlib
 import random
 import socket
+import struct
 import time
 from collections.abc import Callable
 from typing import Any
@@ -423,6 +425,46 @@ def test_a_forged_source_is_never_sent_more_than_three_times_what_was_sent(band)
         single.send(write(one))
         single.answers(0.2)
         assert single.received <= single.sent, one.address
+
+
+def test_packets_in_a_victims_name_bring_it_at_most_three_times_their_bytes(band) -> None:
+    """A real forgery: datagrams with another address as their source, as a reflector is abused."""
+    server = band.serve()
+    client, stream = opened(server)
+    try:
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    except PermissionError:
+        pytest.skip("forging a source needs CAP_NET_RAW")
+    victim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    victim.bind(("127.0.0.9", 0))
+    victim.settimeout(0.5)
+    sent = 0
+    for one in (
+        message("/lb/hello", 1, 0, ""),
+        message("/lb/cookie", bytes(16)),
+        message("/lb/open", "stolen", "bass", 48000, 2, 128, "live"),
+        message("/lb/guitar/subscribe"),
+        message("/lb/guitar/resend", stream._mix.stream, 0, 1000),
+        message("/lb/ping", 1),
+        message("/nonsense"),
+    ):
+        for _ in range(10):
+            data = write(one)
+            sent += len(data)
+            ports = struct.pack(">HH", victim.getsockname()[1], server.address[1])
+            udp = ports + struct.pack(">HH", 8 + len(data), 0) + data
+            addresses = socket.inet_aton("127.0.0.9") + socket.inet_aton("127.0.0.1")
+            header = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + addresses
+            raw.sendto(header + udp, ("127.0.0.1", 0))
+    received = 0
+    with contextlib.suppress(TimeoutError):
+        while True:
+            received += len(victim.recv(1 << 16))
+    assert 0 < received <= 3 * sent  # it was reached, so the forgery works
+    assert set(sessions(band)) == {"guitar"}
+    assert server.guests == 1
+    for one in (raw, victim, client):
+        one.close()
 
 
 def test_ten_thousand_bad_packets_and_the_server_still_plays(band) -> None:
