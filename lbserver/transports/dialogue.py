@@ -1,14 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Requests and answers that the local socket and ZeroMQ share: one checked message in, one answer out."""
 
+import logging
 import os
 from typing import Any
 
 from lbserver import __version__
 from lbserver.engine.describe import description
 from lbserver.engine.hub import Hub, HubError, Opened, Peer
+from lbserver.logs import fields
 from lbserver.protocol import MAJOR, MINOR
+from lbserver.protocol.errors import ERRORS
 from lbserver.protocol.messages import MessageError, check
+
+log = logging.getLogger(__name__)
+
+_ASKED_WRONGLY = (
+    "bad_message",
+    "unknown_message",
+    "unknown_session",
+    "unknown_control",
+    "unsupported",
+    "not_found",
+)
+"""Refusals that only the asker can mend: they are many, and no news to who runs the server."""
 
 
 def greet(hub: Hub, message: Any) -> dict[str, Any]:
@@ -45,9 +60,12 @@ async def answer(hub: Hub, peer: Peer, message: Any) -> tuple[dict[str, Any], in
         hub.unknown_fields += unknown
         reply, descriptor = await _answer(hub, peer, clean)
     except MessageError as error:
-        reply = {"type": "error", "code": "bad_message", "text": str(error)}
+        reply = _refusal(peer, message, "bad_message", str(error))
     except HubError as error:
-        reply = {"type": "error", "code": error.code, "text": str(error)}
+        reply = _refusal(peer, message, error.code, str(error))
+    except Exception as error:
+        log.exception("a request failed", extra=fields(peer=peer.kind, request=_kind(message)))
+        reply = {"type": "error", "code": "internal", "text": f"{ERRORS['internal']}: {type(error).__name__}"}
     if isinstance(message, dict) and isinstance(message.get("id"), int):
         reply["id"] = message["id"]
     return reply, descriptor
@@ -102,6 +120,17 @@ async def _answer(hub: Hub, peer: Peer, message: dict[str, Any]) -> tuple[dict[s
                 raise HubError("unknown_model", f"this server plays {ready.spec.name}")
             return description(ready.spec.name, ready.spec, ready.budget), None
     raise HubError("unknown_message", f"{message['type']} is not for this connection")
+
+
+def _refusal(peer: Peer, message: Any, code: str, text: str) -> dict[str, Any]:
+    """The answer to what is refused; a line in the log says so too."""
+    level = logging.INFO if code in _ASKED_WRONGLY else logging.WARNING
+    log.log(level, "refused: %s", text, extra=fields(peer=peer.kind, request=_kind(message), code=code))
+    return {"type": "error", "code": code, "text": text}
+
+
+def _kind(message: Any) -> str:
+    return str(message.get("type")) if isinstance(message, dict) else "?"
 
 
 def _other_version(major: object) -> str:

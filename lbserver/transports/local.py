@@ -21,12 +21,16 @@ from typing import Any
 from lbserver import wire
 from lbserver.engine.hub import Hub, HubError, Peer
 from lbserver.logs import fields
+from lbserver.protocol.errors import ERRORS
 from lbserver.transports.dialogue import answer, greet
 
 log = logging.getLogger(__name__)
 
-_HELLO_S = 5.0  # a peer that says nothing for so long is let go
+_Outbox = asyncio.Queue[tuple[dict[str, Any], int | None]]
+
+_HELLO_S = 5.0  # a peer that has not said hello by then is let go
 _CONNECTIONS = 128
+_OUTBOX = 64  # answers that wait for a peer to read; it is not listened to before it does
 _READ_BYTES = 1 << 16
 _CREDENTIALS = struct.Struct("iII")  # pid, uid, gid
 
@@ -71,8 +75,12 @@ class LocalServer:
                 await asyncio.sleep(0.1)
                 continue
             connection.setblocking(False)
-            if len(self._connections) >= _CONNECTIONS or not _is_us(connection):
+            if not _is_us(connection):
                 connection.close()
+                continue
+            if len(self._connections) >= _CONNECTIONS:
+                log.warning("a connection is refused: there are %d already", _CONNECTIONS)
+                _refuse(connection)
                 continue
             task = asyncio.create_task(self._serve(connection))
             self._connections.add(task)
@@ -86,36 +94,23 @@ class LocalServer:
         self.config.path.unlink(missing_ok=True)
 
     async def _serve(self, connection: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         number = next(self._numbers)
         peer = Peer(kind="local", identity=f"connection {number}", trusted=True)
-        outbox: asyncio.Queue[tuple[dict[str, Any], int | None]] = asyncio.Queue(256)
+        outbox: _Outbox = asyncio.Queue(_OUTBOX)
         writer = asyncio.create_task(_write(connection, outbox))
         self._hub.subscribe(peer, lambda message: _offer(outbox, message))
-        framer = wire.Framer()
-        greeted = False
         try:
-            while True:
-                read = loop.sock_recv(connection, _READ_BYTES)
-                data = await (read if greeted else asyncio.wait_for(read, _HELLO_S))
-                if not data:
-                    break
-                for message in framer.feed(data):
-                    if not greeted:
-                        reply = greet(self._hub, message)
-                        if isinstance(message.get("id"), int):
-                            reply["id"] = message["id"]
-                        await outbox.put((reply, None))
-                        greeted = True
-                        continue
-                    await outbox.put(await answer(self._hub, peer, message))
+            await self._talk(connection, peer, outbox)
         except (wire.WireError, HubError) as error:
             code = getattr(error, "code", "bad_message")
             log.warning("a local peer is let go: %s", error, extra=fields(peer=number))
-            await outbox.put(({"type": "error", "code": code, "text": str(error)}, None))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(outbox.join(), 1.0)
-        except (OSError, TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await outbox.put(({"type": "error", "code": code, "text": str(error)}, None))
+                    await outbox.join()
+        except TimeoutError:
+            log.warning("a local peer is let go: it did not say hello", extra=fields(peer=number))
+        except OSError:
             pass
         finally:
             self._hub.detach(peer)
@@ -125,6 +120,26 @@ class LocalServer:
                 if descriptor is not None:
                     os.close(descriptor)
             connection.close()
+
+    async def _talk(self, connection: socket.socket, peer: Peer, outbox: "_Outbox") -> None:
+        """Answer until the peer hangs up. Raises OSError, TimeoutError, WireError, HubError."""
+        framer = wire.Framer()
+        async with asyncio.timeout(_HELLO_S) as patience:
+            async for message in _messages(connection, framer):
+                if patience.when() is not None:
+                    patience.reschedule(None)
+                    reply = greet(self._hub, message)
+                    if isinstance(message.get("id"), int):
+                        reply["id"] = message["id"]
+                    await outbox.put((reply, None))
+                    continue
+                reply, descriptor = await answer(self._hub, peer, message)
+                try:
+                    await outbox.put((reply, descriptor))
+                except BaseException:
+                    if descriptor is not None:
+                        os.close(descriptor)
+                    raise
 
 
 @asynccontextmanager
@@ -140,15 +155,21 @@ async def local_server(hub: Hub, config: LocalConfig) -> AsyncIterator[LocalServ
         server.close()
 
 
-async def _write(
-    connection: socket.socket, outbox: "asyncio.Queue[tuple[dict[str, Any], int | None]]"
-) -> None:
+async def _messages(connection: socket.socket, framer: wire.Framer) -> AsyncIterator[Any]:
+    """What a peer says. A descriptor it sends along is never taken: the kernel drops it."""
+    loop = asyncio.get_running_loop()
+    while data := await loop.sock_recv(connection, _READ_BYTES):
+        for message in framer.feed(data):
+            yield message
+
+
+async def _write(connection: socket.socket, outbox: "_Outbox") -> None:
     """Send what is in the outbox, in order; a descriptor goes with the first byte of its message."""
     loop = asyncio.get_running_loop()
     while True:
         message, descriptor = await outbox.get()
         try:
-            data = wire.frame(message)
+            data = _framed(message)
             sent = 0
             while descriptor is not None and not sent:
                 try:
@@ -164,7 +185,25 @@ async def _write(
             outbox.task_done()
 
 
-def _offer(outbox: "asyncio.Queue[tuple[dict[str, Any], int | None]]", message: dict[str, Any]) -> None:
+def _framed(message: dict[str, Any]) -> bytes:
+    """An answer as bytes; one that cannot be sent is an error of ours, not the end of the line."""
+    try:
+        return wire.frame(message)
+    except wire.WireError as error:
+        log.error("an answer cannot be sent: %s", error, extra=fields(answer=message.get("type")))
+        fault = {"type": "error", "code": "internal", "text": ERRORS["internal"]}
+        return wire.frame(fault | ({"id": message["id"]} if "id" in message else {}))
+
+
+def _refuse(connection: socket.socket) -> None:
+    """Say why, if it can be said at once, and hang up."""
+    text = f"there are {_CONNECTIONS} connections already"
+    with contextlib.suppress(OSError):
+        connection.send(wire.frame({"type": "error", "code": "busy", "text": text}))
+    connection.close()
+
+
+def _offer(outbox: "_Outbox", message: dict[str, Any]) -> None:
     """A peer that does not read what it is told loses it, not the server's memory."""
     with contextlib.suppress(asyncio.QueueFull):
         outbox.put_nowait((message, None))
