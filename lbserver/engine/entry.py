@@ -27,7 +27,7 @@ class Entry:
     """One session in one format; `configure` makes another. Owns `descriptor` and `segment` until `release`.
 
     `placed`: its place has it. `state` is set while no place reports one in the segment. `struck_s`: when its worker
-    last died under it; `detached_s`: when its peer left.
+    last died under it or it was placed again; `detached_s`: when its peer left.
     """
 
     name: str
@@ -168,11 +168,13 @@ def status_of(entry: Entry) -> dict[str, float | int | str]:
         "state": state.value,
         "reason": reason,
         "latency_samples": timing.latency_samples,
+        "measured_latency_samples": segment.load("lag_samples"),
         "anticipation_samples": float(timing.anticipation_samples),
         "latency_ms": 1000.0 * timing.latency_samples / rate_hz,
         "anticipation_ms": 1000.0 * float(timing.anticipation_samples) / rate_hz,
         "recency_gap_ms": timing.recency_gap_ms,
         "headroom_ms": segment.load_float("headroom_ms"),
+        "round_trip_ms": segment.load_float("round_trip_ms"),
         "queue_age_ms": segment.load_float("queue_age_ms"),
         "step_ms": step_ms,
         "rtf": entry.spec.frame_ms * entry.spec.chunk_frames / step_ms if step_ms > 1e-6 else 0.0,

@@ -364,6 +364,7 @@ class Hub:
         if entry.state is not None:
             entry.become(Event.WORKER_READY)
         entry.state, entry.reason, entry.placed = None, "", True
+        entry.struck_s = time.monotonic()  # what it does from here on speaks for it
 
     async def _reopen(self, place: Place) -> None:
         for name in [entry.name for entry in self._entries.values() if entry.place is place]:
