@@ -177,6 +177,7 @@ class HostPort:
             pieces.append(self._concealer.absent(samples - ready))
         self._read = start + samples
         self.segment.store("stem_read", cursor(self.epoch, max(0, self._read)))
+        self.segment.store("lag_samples", max(0, self.position - self._read))
         return self._level(np.concatenate(pieces, axis=-1))
 
     def _level(self, stem: Audio) -> Audio:

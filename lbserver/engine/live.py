@@ -222,7 +222,7 @@ class LiveSession:
 
     def land(self, stem: Audio, now_s: float, step_s: float) -> None:
         """Put a step's stem [C, k*H] where it belongs, and judge whether it was on time."""
-        headroom_s = self.slack_s(now_s)
+        headroom_s, round_trip_s = self.slack_s(now_s), self._whole_for_s(now_s)
         on_time = self.offline or self.port.read_position <= self.port.written
         self._unplayed = 0
         if self.silent and on_time and step_s <= _KEEPS_UP * self.frame_s:
@@ -239,6 +239,7 @@ class LiveSession:
         self._publish()
         segment = self.port.segment
         segment.store_float("headroom_ms", 1000.0 * headroom_s)
+        segment.store_float("round_trip_ms", 1000.0 * round_trip_s)
         segment.store_float("step_ms", 1000.0 * step_s)
         self.report(now_s)
 
@@ -258,12 +259,14 @@ class LiveSession:
 
     def queue_age_s(self, now_s: float) -> float:
         """Age of the oldest whole mix frame that waits; 0 if none does."""
-        if not self.due:
-            return 0.0
-        behind = self.lane.heard - self.lane.needed_for_next
-        return max(0.0, behind / self._rate_hz + now_s - self.seen_s)
+        return self._whole_for_s(now_s) if self.due else 0.0
 
     # Inside
+
+    def _whole_for_s(self, now_s: float) -> float:
+        """How long ago the mix of the next step became whole."""
+        behind = self.lane.heard - self.lane.needed_for_next
+        return max(0.0, behind / self._rate_hz + now_s - self.seen_s)
 
     def _lane(self, first_step: int = 0) -> Lane:
         return Lane(self.spec, self.grid, self.setup.timing.anticipation_frames, first_step=first_step)

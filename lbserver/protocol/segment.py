@@ -75,6 +75,7 @@ HOST = (
         ("host_flags", "Q", "see HOST_FLAGS"),
         ("missing_samples", "Q", "stem samples that were not there when they were needed"),
         ("gaps", "Q", "times the stem broke off"),
+        ("lag_samples", "Q", "mix written less stem read, after a read: the latency as it is lived"),
     ),
 )
 
@@ -101,6 +102,7 @@ SERVER = (
         ("mix", "d", "0 dry to 1 wet"),
         ("tempo", "d", "tempo the host tells in bpm, NaN if none"),
         ("beat", "d", "beat of the bar the host tells, from 1, NaN if none"),
+        ("round_trip_ms", "d", "from the last mix sample of the last frame to its stem in the ring"),
     ),
 )
 

@@ -19,7 +19,7 @@ from lbserver.protocol.segment import LADDER
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Sessions = Mapping[str, Mapping[str, float | int | str]]
-"""Figures of each session by name, as `protocol.status.STATUS` and `EXTRA_FIGURES` name them."""
+"""Figures of each session by name, as `protocol.status.STATUS` names them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +40,8 @@ FIGURES = tuple(
         ("latency_seconds", "latency_ms", "gauge", 1e-3, "Reported latency L."),
         ("anticipation_seconds", "anticipation_ms", "gauge", 1e-3, "How far ahead of what it heard it writes, A*H."),
         ("recency_gap_seconds", "recency_gap_ms", "gauge", 1e-3, "Age of the newest heard sample when a frame sounds, G."),
-        ("measured_latency_samples", "measured_latency_samples", "gauge", 1, "Latency that was measured by an impulse, where one was."),
-        ("round_trip_seconds", "round_trip_ms", "gauge", 1e-3, "From a block's last sample to the stem that answers it."),
+        ("measured_latency_samples", "measured_latency_samples", "gauge", 1, "By how much the front end reads behind what it writes; to be the reported one."),
+        ("round_trip_seconds", "round_trip_ms", "gauge", 1e-3, "From the last mix sample of the last frame to its stem in the ring."),
         ("headroom_seconds", "headroom_ms", "gauge", 1e-3, "Time left before the last frame was needed, when it landed; negative: late."),
         ("queue_age_seconds", "queue_age_ms", "gauge", 1e-3, "Age of the oldest mix frame that waits."),
         ("step_seconds", "step_ms", "gauge", 1e-3, "Cost of a model step, mean of the last ones."),
@@ -54,12 +54,6 @@ FIGURES = tuple(
         ("epoch", "epoch", "gauge", 1, "Which epoch it is; it rises when rate, layout or mode change."),
     )
 )  # fmt: skip
-
-EXTRA_FIGURES = {
-    "measured_latency_samples": "latency that was measured by an impulse",
-    "round_trip_ms": "from a block's last sample to the stem that answers it",
-}
-"""Figures beyond the status table that a session may carry, where its transport knows them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lbserver.protocol.status import BY_NAME, STATUS
 from lbserver.transports.metrics import (
-    EXTRA_FIGURES,
     FIGURES,
     ServerFigures,
     Sessions,
@@ -114,7 +113,7 @@ def test_memory_of_workers() -> None:
 
 def test_figures_are_those_of_the_status_table() -> None:
     """A renamed status would silently vanish from every dashboard."""
-    assert {figure.name for figure in FIGURES} <= BY_NAME.keys() | EXTRA_FIGURES.keys()
+    assert {figure.name for figure in FIGURES} <= BY_NAME.keys()
     shown_elsewhere = {"state", "reason", "ladder", "position", "beat", "anticipation_samples"}
     assert {status.name for status in STATUS} - {figure.name for figure in FIGURES} == shown_elsewhere
     assert len({figure.metric for figure in FIGURES}) == len(FIGURES)

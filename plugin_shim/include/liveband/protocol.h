@@ -80,6 +80,7 @@ inline constexpr std::size_t host_heartbeat = 512;  // uint64: rises while the f
 inline constexpr std::size_t host_flags = 520;  // uint64: see HOST_FLAGS
 inline constexpr std::size_t missing_samples = 528;  // uint64: stem samples that were not there when they were needed
 inline constexpr std::size_t gaps = 536;  // uint64: times the stem broke off
+inline constexpr std::size_t lag_samples = 544;  // uint64: mix written less stem read, after a read: the latency as it is lived
 // Written by the server, read by the host.
 inline constexpr std::size_t stem_cursor = 640;  // uint64: cursor after the last stem sample written
 inline constexpr std::size_t mix_read = 768;  // uint64: cursor after the last mix sample taken
@@ -100,6 +101,7 @@ inline constexpr std::size_t gain = 1120;  // float64: linear gain of the stem
 inline constexpr std::size_t mix = 1128;  // float64: 0 dry to 1 wet
 inline constexpr std::size_t tempo = 1136;  // float64: tempo the host tells in bpm, NaN if none
 inline constexpr std::size_t beat = 1144;  // float64: beat of the bar the host tells, from 1, NaN if none
+inline constexpr std::size_t round_trip_ms = 1152;  // float64: from the last mix sample of the last frame to its stem in the ring
 }  // namespace offset
 
 /// A cursor is one word, so that an epoch and its position are never seen apart.
@@ -279,15 +281,17 @@ struct StatusInfo {
     std::string_view name, kind, unit, meaning;
 };
 
-inline constexpr std::array<StatusInfo, 20> kStatus{{
+inline constexpr std::array<StatusInfo, 22> kStatus{{
     {"state", "str", "", "opening, listening, playing, late, faded, bypassed, recovering, quarantined, closed"},
     {"reason", "str", "", "why it does not play, empty if it does"},
     {"latency_samples", "int", "samples", "L: what a host compensates, and nothing else"},
+    {"measured_latency_samples", "int", "samples", "by how much the front end reads behind what it writes"},
     {"anticipation_samples", "float", "samples", "A*H: how far ahead of what it heard it writes"},
     {"latency_ms", "float", "ms", "L"},
     {"anticipation_ms", "float", "ms", "A*H"},
     {"recency_gap_ms", "float", "ms", "age of the newest heard sample when a frame starts to sound"},
     {"headroom_ms", "float", "ms", "time left before the last frame was needed, when it landed"},
+    {"round_trip_ms", "float", "ms", "from the last mix sample of the last frame to its stem in the ring"},
     {"queue_age_ms", "float", "ms", "age of the oldest mix frame that waits"},
     {"step_ms", "float", "ms", "what a model step costs"},
     {"rtf", "float", "", "seconds of audio per second of compute"},
