@@ -33,6 +33,7 @@ class OscClient:
     def __init__(self, address: tuple[str, int], *, token: bytes = b"", timeout_s: float = 5.0) -> None:
         self.heard: deque[tuple[Call, Message]] = deque(maxlen=4096)
         self.timeout_s = timeout_s
+        self._unread: deque[Call] = deque(maxlen=4096)
         self.streams: dict[str, OscStream] = {}
         self._token, self._cookie, self._counter = token, b"", time.time_ns() // 1000
         info = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)[0]
@@ -126,12 +127,17 @@ class OscClient:
     def expect(self, pattern: str, good: Callable[[Call], bool] = lambda _: True) -> Call:
         """The next message of a pattern. Raises LiveBandError for an error that comes before it, or for silence."""
         deadline_s = time.monotonic() + self.timeout_s
-        while (left_s := deadline_s - time.monotonic()) > 0:
-            for call, _ in self.receive(left_s):
+        while True:
+            while self._unread:
+                call = self._unread.popleft()
                 if call.pattern == pattern and good(call):
                     return call
                 if call.pattern == "/lb/error":
                     raise LiveBandError("{code}: {text}".format_map(dict[str, Any](call.arguments)))
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                break
+            self._unread.extend(call for call, _ in self.receive(left_s))
         raise LiveBandError(f"no {pattern} from the server within {self.timeout_s:g} s")
 
     def _signed(self, one: Message) -> Message:

@@ -499,6 +499,28 @@ def test_ten_thousand_bad_packets_and_the_server_still_plays(band) -> None:
     client.close()
 
 
+def test_a_fault_of_ours_is_told_and_the_server_lives(band, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception in a handler that takes the whole transport with it (oscpy, scsynth)."""
+    server = band.serve()
+    client, _ = opened(server)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    for where, what in ((server._control, "_set"), (server._stage, "hear"), (server, "_subscribe")):
+        monkeypatch.setattr(where, what, fail)
+    client.call("/lb/<session>/set/<control>", 1.0, session="guitar", control="gain")
+    client.call("/lb/<session>/resend", 1, 0, 0, session="guitar")
+    client.call("/lb/<session>/subscribe", session="guitar")
+    for _ in range(3):
+        with pytest.raises(LiveBandError, match="internal"):
+            client.expect("/lb/pong")
+    client.call("/lb/ping", 4)
+    client.expect("/lb/pong")
+    assert server.faults == 3
+    client.close()
+
+
 def test_packets_of_an_opening_that_is_over_are_not_heard(band) -> None:
     """Open anew: whatever of the old stream is still on its way must fall silent."""
     server = band.serve()
@@ -581,6 +603,10 @@ def test_listening_elsewhere_needs_a_token() -> None:
         OscConfig(host="0.0.0.0", token=b"short")
     with pytest.raises(LiveBandError, match="token"):
         OscConfig(trust_loopback=False)
+    with pytest.raises(LiveBandError, match="redundancy"):
+        OscConfig(redundancy=9)
+    with pytest.raises(LiveBandError, match="patience"):
+        OscConfig(patience_ms=0.0)
 
 
 def test_with_a_token_all_is_signed_and_nothing_else_gets_an_answer(band) -> None:
@@ -629,6 +655,18 @@ def test_a_signed_message_works_once_and_from_its_sender_only(band) -> None:
 
 
 # The port
+
+
+def test_over_ipv6(band) -> None:
+    try:
+        server = band.serve(host="::1")
+    except LiveBandError:
+        pytest.skip("no IPv6 here")
+    client, stream = opened(server)
+    assert np.nanmax(np.abs(play(stream, noise(12000)))) > 0.1
+    SimpleUDPClient("::1", server.address[1]).send_message("/lb/guitar/set/gain", -4.0)
+    until(lambda: controls(band)["gain"] == -4.0)
+    client.close()
 
 
 def test_a_second_server_on_a_port_is_told_who_has_it(band) -> None:
