@@ -30,8 +30,8 @@ ADDRESSES = tuple(
     Address(pattern=pattern, direction=direction, arguments=arguments, meaning=meaning)
     for pattern, direction, arguments, meaning in (
         ("/lb/hello", "in", "i:major i:minor s:client", "who are you; answered with /lb/welcome"),
-        ("/lb/welcome", "out", "i:major i:minor s:server b:cookie", "echo the cookie with /lb/cookie to be let in"),
-        ("/lb/cookie", "in", "b:cookie",
+        ("/lb/welcome", "out", "i:major i:minor s:server s:cookie", "echo the cookie with /lb/cookie to be let in"),
+        ("/lb/cookie", "in", "s:cookie",
          "opens the door for ten minutes; status and stem flow as long as this or audio comes within 30 s"),
         ("/lb/ping", "in", "i:number", "answered with /lb/pong"),
         ("/lb/pong", "out", "i:number", "the ping's number"),

@@ -32,7 +32,7 @@ def _nested(depth: int) -> bytes:
 
 SEEDS: list[bytes] = [
     write(message("/lb/hello", 1, 0, "fuzz")),
-    write(message("/lb/cookie", bytes(16))),
+    write(message("/lb/cookie", "k" + 24 * "0")),
     write(message("/lb/open", "a", "bass", 48000, 2, 128, "live")),
     write(message("/lb/a/set/variation", 0.5)),
     write(message("/lb/a/chart", "| C | Am F | G |")),

@@ -35,7 +35,7 @@ class OscClient:
         self.timeout_s = timeout_s
         self._unread: deque[Call] = deque(maxlen=4096)
         self.streams: dict[str, OscStream] = {}
-        self._token, self._cookie, self._counter = token, b"", time.time_ns() // 1000
+        self._token, self._cookie, self._counter = token, "", time.time_ns() // 1000
         info = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)[0]
         self.socket = socket.socket(info[0], socket.SOCK_DGRAM)
         self.socket.connect(info[4])
@@ -62,10 +62,9 @@ class OscClient:
 
     def enter(self) -> None:
         """Hello, welcome, cookie, ping, pong. Raises LiveBandError: no answer, or another version."""
-        self._cookie = b""
+        self._cookie = ""
         self.call("/lb/hello", MAJOR, MINOR, "liveband")
-        cookie = self.expect("/lb/welcome").arguments["cookie"]
-        assert isinstance(cookie, bytes)
+        cookie = str(self.expect("/lb/welcome").arguments["cookie"])
         self.call("/lb/cookie", cookie)
         self._cookie = cookie
         self.call("/lb/ping", 1)
@@ -73,7 +72,7 @@ class OscClient:
 
     def stay(self) -> None:
         """Return the cookie again; once in less than 30 s where no audio is sent."""
-        cookie, self._cookie = self._cookie, b""
+        cookie, self._cookie = self._cookie, ""
         self.call("/lb/cookie", cookie)
         self._cookie = cookie
 
@@ -145,7 +144,7 @@ class OscClient:
             return one
         self._counter += 1
         handshake = one.address in ("/lb/hello", "/lb/cookie")
-        return sign(one, self._token, self._counter, b"" if handshake else self._cookie)
+        return sign(one, self._token, self._counter, "" if handshake else self._cookie)
 
     def transmit(self, datagrams: list[bytes]) -> None:
         """Audio on its way, signed if need be."""

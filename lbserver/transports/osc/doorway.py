@@ -17,21 +17,21 @@ from lbserver.transports.osc.packet import Message, OscError, write
 
 Source = tuple[str, int]
 
-COOKIE_BYTES = 16
+_COOKIE_DIGITS = 24
 SIGNATURE_BYTES = 40
 SHORTEST_TOKEN = 16
 _COUNTER = struct.Struct(">Q")
 _WINDOW = 1024
 
 
-def sign(one: Message, token: bytes, counter: int, cookie: bytes) -> Message:
+def sign(one: Message, token: bytes, counter: int, cookie: str) -> Message:
     """The message with its signature behind its last argument. Before there is a cookie it is empty."""
     blob = _COUNTER.pack(counter)
     blob += _digest(one, token, blob, cookie)
     return Message(one.address, one.tags + "b", (*one.arguments, blob))
 
 
-def unsigned(one: Message, token: bytes, cookie: bytes) -> tuple[Message, int]:
+def unsigned(one: Message, token: bytes, cookie: str) -> tuple[Message, int]:
     """The message without its signature, and the counter. Raises OscError when it is not signed with this token."""
     blob = one.arguments[-1] if one.tags.endswith("b") else b""
     if not isinstance(blob, bytes) or len(blob) != SIGNATURE_BYTES:
@@ -42,26 +42,32 @@ def unsigned(one: Message, token: bytes, cookie: bytes) -> tuple[Message, int]:
     return inner, _COUNTER.unpack_from(blob)[0]
 
 
-def _digest(one: Message, token: bytes, counter: bytes, cookie: bytes) -> bytes:
-    return hmac.new(token, bytes([len(cookie)]) + cookie + counter + write(one), hashlib.sha256).digest()
+def _digest(one: Message, token: bytes, counter: bytes, cookie: str) -> bytes:
+    known = cookie.encode()
+    return hmac.new(
+        token, bytes([min(len(known), 255)]) + known + counter + write(one), hashlib.sha256
+    ).digest()
 
 
 class Cookies:
-    """Cookies that need no memory: what was sent to a source within the last ten to twenty minutes is good."""
+    """Cookies that need no memory: what was sent to a source within the last ten to twenty minutes is good.
+
+    They are words, for patchers can hardly send a blob; they begin with a letter, lest one be taken for a number.
+    """
 
     def __init__(self, secret: bytes | None = None, *, slot_s: float = 600.0) -> None:
         self._secret = secrets.token_bytes(32) if secret is None else secret
         self._slot_s = slot_s
 
-    def bake(self, source: Source, now_s: float, slots_ago: int = 0) -> bytes:
+    def bake(self, source: Source, now_s: float, slots_ago: int = 0) -> str:
         slot = int(now_s // self._slot_s) - slots_ago
         text = f"{source[0]} {source[1]} {slot}".encode()
-        return hmac.new(self._secret, text, hashlib.sha256).digest()[:COOKIE_BYTES]
+        return "k" + hmac.new(self._secret, text, hashlib.sha256).hexdigest()[:_COOKIE_DIGITS]
 
-    def good_until_s(self, cookie: bytes, source: Source, now_s: float) -> float | None:
+    def good_until_s(self, cookie: str, source: Source, now_s: float) -> float | None:
         """When a cookie of this source is good no longer; None if it is not good now."""
         for ago in (0, 1):
-            if hmac.compare_digest(cookie, self.bake(source, now_s, ago)):
+            if hmac.compare_digest(cookie.encode(), self.bake(source, now_s, ago).encode()):
                 return (now_s // self._slot_s - ago + 2) * self._slot_s
         return None
 
@@ -93,7 +99,7 @@ class Guest:
     """
 
     source: Source
-    cookie: bytes
+    cookie: str
     until_s: float
     heard_s: float
     counters: ReplayWindow = field(default_factory=ReplayWindow)
@@ -109,7 +115,7 @@ class Guests:
     def __len__(self) -> int:
         return len(self._guests)
 
-    def admit(self, source: Source, cookie: bytes, until_s: float, now_s: float) -> Guest | None:
+    def admit(self, source: Source, cookie: str, until_s: float, now_s: float) -> Guest | None:
         """Let a source in, or extend its stay. None when there is no room: nobody is silent enough to go."""
         guest = self._guests.get(source)
         if guest is None:

@@ -221,7 +221,7 @@ class OscServer(asyncio.DatagramProtocol):
         guest = sender.guest
         if guest is None and not handshake:
             raise OscError("a stranger's message")
-        cookie = b"" if handshake or guest is None else guest.cookie
+        cookie = "" if handshake or guest is None else guest.cookie
         inner, counter = unsigned(one, self._config.token, cookie)
         if guest is not None and not guest.counters.fresh(counter):
             raise OscError("a message that came before")
@@ -288,8 +288,7 @@ class OscServer(asyncio.DatagramProtocol):
         self._answer(sender, welcome, times=3)
 
     def _admit(self, call: Call, sender: _Sender, now_s: float) -> None:
-        cookie = call.arguments["cookie"]
-        assert isinstance(cookie, bytes)
+        cookie = str(call.arguments["cookie"])
         until_s = self._cookies.good_until_s(cookie, sender.source, now_s)
         if until_s is None:
             raise HubError("unauthorised", "this is not the cookie that was sent to you: say /lb/hello again")

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 AUDIO, RESEND = "/lb/<session>/audio", "/lb/<session>/resend"
 _BUSY_POLL_S = 0.002
 _IDLE_POLL_S = 0.02
+_SILENT_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,7 @@ class Stage:
             raise HubError("bad_message", str(error)) from None
         if request["mode"] == "bounce":
             raise HubError("unsupported", "a bounce must lose nothing: use the local socket or ZeroMQ for it")
+        self._succeed(str(request["session"]), guest, peer)
         self._hub.subscribe(peer, partial(self._notice, guest))
         opened = await self._hub.open(request, peer=peer)
         try:
@@ -168,6 +170,17 @@ class Stage:
         for name, played in list(self._played.items()):
             self._hub.detach(played.peer)
             self._drop(name)
+
+    def _succeed(self, session: str, guest: Guest, peer: Peer) -> None:
+        """A patch that was started again comes from another port: on this machine it need not wait for its own lease."""
+        played = self._played.get(session)
+        if played is None or played.guest is guest or not (peer.trusted and played.peer.trusted):
+            return
+        if self._loop.time() - played.guest.heard_s > _SILENT_S:
+            self._hub.detach(played.peer)
+            for other in self._played.values():
+                other.away = other.away or other.guest is played.guest
+            self._drop(session)
 
     def _notice(self, guest: Guest, message: dict[str, Any]) -> None:
         """What the hub has to say to a guest."""

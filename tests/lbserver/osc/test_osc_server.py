@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pythonosc.osc_bundle import OscBundle
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
+from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.udp_client import SimpleUDPClient
 
@@ -345,6 +347,42 @@ def test_a_player_that_vanished_loses_its_session_after_the_lease(band) -> None:
     until(lambda: not server.links)
 
 
+def test_a_patch_that_was_started_again_takes_its_session_up_at_once(band) -> None:
+    """It comes from another port, and nobody said goodbye: it must not be told that the name is taken."""
+    server = band.serve()
+    client, _ = opened(server)
+    other = OscClient(server.address)
+    other.enter()
+    with pytest.raises(LiveBandError, match="busy"):  # somebody plays there
+        other.open("guitar", stem="bass", rate_hz=48000, channels=2)
+    client.close()
+
+    def age() -> None:
+        server._stage._played["guitar"].guest.heard_s -= 3.0
+
+    band.run(age)
+    stream = other.open("guitar", stem="bass", rate_hz=48000, channels=2)
+    assert np.nanmax(np.abs(play(stream, noise(12000)))) > 0.1
+    other.close()
+
+
+def test_a_handshake_by_an_independent_peer_with_nothing_but_words_and_numbers(band) -> None:
+    """As a patcher does it: python-osc sends what it was sent."""
+    server = band.serve()
+    client, _ = opened(server)
+    patch = SimpleUDPClient(*server.address)
+    inbox = patch._sock
+    inbox.settimeout(5)
+    patch.send_message("/lb/hello", [1, 0, "a patch"])
+    welcome = OscMessage(inbox.recv(4096))
+    assert welcome.address == "/lb/welcome"
+    patch.send_message("/lb/cookie", [welcome.params[3]])
+    patch.send_message("/lb/guitar/subscribe", [])
+    seen = {one.address for one in OscBundle(inbox.recv(4096))}
+    assert "/lb/guitar/status/state" in seen
+    client.close()
+
+
 # Strangers and attackers
 
 
@@ -380,7 +418,7 @@ class Stranger:
         message("/lb/guitar/subscribe"),
         Message("/lb/guitar/audio", "iihib", (1, 0, 0, 0, bytes(512))),
         message("/lb/guitar/resend", 1, 0, 1000),
-        message("/lb/cookie", bytes(16)),
+        message("/lb/cookie", "k" + 24 * "0"),
     ],
     ids=lambda one: one.address,
 )
@@ -441,7 +479,7 @@ def test_packets_in_a_victims_name_bring_it_at_most_three_times_their_bytes(band
     sent = 0
     for one in (
         message("/lb/hello", 1, 0, ""),
-        message("/lb/cookie", bytes(16)),
+        message("/lb/cookie", "k" + 24 * "0"),
         message("/lb/open", "stolen", "bass", 48000, 2, 128, "live"),
         message("/lb/guitar/subscribe"),
         message("/lb/guitar/resend", stream._mix.stream, 0, 1000),
@@ -616,8 +654,8 @@ def test_with_a_token_all_is_signed_and_nothing_else_gets_an_answer(band) -> Non
         message("/lb/hello", 1, 0, "x"),
         message("/lb/ping", 1),
         message("/lb/panic"),
-        sign(message("/lb/hello", 1, 0, "x"), b"another token......", 1, b""),
-        sign(message("/lb/ping", 1), TOKEN, 1, b""),
+        sign(message("/lb/hello", 1, 0, "x"), b"another token......", 1, ""),
+        sign(message("/lb/ping", 1), TOKEN, 1, ""),
     ):
         stranger.send(write(one))
     stranger.send(b"rubbish!")
