@@ -85,7 +85,7 @@ class OscConfig:
 
 @dataclass
 class _Sender:
-    """Where a message came from and what it may do. `room` is how many bytes may still go back to a stranger."""
+    """Where a packet of `size` bytes came from and what it may do; `answered` once a stranger had its one answer."""
 
     address: tuple[Any, ...]
     peer: Peer
@@ -129,10 +129,9 @@ class OscServer(asyncio.DatagramProtocol):
         }
         self._tasks = [
             *(asyncio.create_task(self._work(lane)) for lane in self._lanes.values()),
-            *(
-                asyncio.create_task(work())
-                for work in (self._stage.pump, self._push_status, self._keep_house)
-            ),
+            asyncio.create_task(self._stage.pump()),
+            asyncio.create_task(self._every(_STATUS_EVERY_S, self._push_status)),
+            asyncio.create_task(self._every(1.0, self._keep_house)),
         ]
 
     async def close(self) -> None:
@@ -321,17 +320,26 @@ class OscServer(asyncio.DatagramProtocol):
 
     # What goes out unasked
 
-    async def _push_status(self) -> None:
+    async def _every(self, period_s: float, step: Callable[[float], None]) -> None:
+        """For ever: a step with the present time. One that fails is logged; the next one comes."""
         while True:
-            await asyncio.sleep(_STATUS_EVERY_S)
-            now_s = self._loop.time()
-            ready: dict[str, list[bytes]] = {}
-            for guest, names in self._watchers(now_s).items():
-                for name in names:
-                    if name not in ready:
-                        ready[name] = self._status_packets(name)
-                    for packet in ready[name]:
-                        self._send_to(guest, packet)
+            await asyncio.sleep(period_s)
+            try:
+                step(self._loop.time())
+            except HubError as error:
+                log.info("OSC waits for the hub: %s", error)  # no worker is up just now
+            except Exception:
+                log.exception("a fault in what OSC does by itself")
+                self._faults += 1
+
+    def _push_status(self, now_s: float) -> None:
+        ready: dict[str, list[bytes]] = {}
+        for guest, names in self._watchers(now_s).items():
+            for name in names:
+                if name not in ready:
+                    ready[name] = self._status_packets(name)
+                for packet in ready[name]:
+                    self._send_to(guest, packet)
 
     def _watchers(self, now_s: float) -> dict[Guest, set[str]]:
         """Who is told of which sessions."""
@@ -356,18 +364,15 @@ class OscServer(asyncio.DatagramProtocol):
                 figures.append(compose("/lb/<session>/status/<name>", value, session=session, name=info.name))
         return bundles(figures, largest_bytes=MAX_PACKET_BYTES)
 
-    async def _keep_house(self) -> None:
+    def _keep_house(self, now_s: float) -> None:
         """Guests that are silent lose their sessions when the lease is over; those who come back in time do not."""
-        while True:
-            await asyncio.sleep(1.0)
-            now_s = self._loop.time()
-            alive = set(self._hub.sessions())
-            self._stage.keep_house(now_s, alive)
-            for guest in self._guests.forget(now_s):
-                self._subscribed.pop(guest.source, None)
-                self._addresses.pop(guest.source, None)
-            for names in self._subscribed.values():
-                names.intersection_update(alive)
+        for guest in self._guests.forget(now_s):
+            self._subscribed.pop(guest.source, None)
+            self._addresses.pop(guest.source, None)
+        alive = set(self._hub.sessions())
+        self._stage.keep_house(now_s, alive)
+        for names in self._subscribed.values():
+            names.intersection_update(alive)
 
     # Answers
 

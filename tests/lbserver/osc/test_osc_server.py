@@ -17,7 +17,7 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.udp_client import SimpleUDPClient
 
-from lbserver.engine.hub import Peer
+from lbserver.engine.hub import HubError, Peer
 from lbserver.errors import LiveBandError
 from lbserver.protocol.controls import CONTROLS
 from lbserver.protocol.status import STATUS
@@ -556,6 +556,26 @@ def test_a_fault_of_ours_is_told_and_the_server_lives(band, monkeypatch: pytest.
     client.call("/lb/ping", 4)
     client.expect("/lb/pong")
     assert server.faults == 3
+    client.close()
+
+
+def test_a_hub_that_cannot_answer_for_a_while_ends_nothing(band, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a worker is restarted the hub refuses to tell: status must come again by itself after that."""
+    server = band.serve()
+    client, _ = opened(server)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise HubError("crashed", "no worker is ready")
+
+    with monkeypatch.context() as patch:
+        for what in ("sessions", "status"):
+            patch.setattr(band.hub, what, refuse)
+        time.sleep(1.3)
+    client.receive(0.1)
+    client.heard.clear()
+    client.expect("/lb/<session>/status/<name>")
+    assert set(server.links) == {"guitar"}
+    assert server.faults == 0
     client.close()
 
 
