@@ -30,6 +30,7 @@ _Outbox = asyncio.Queue[tuple[dict[str, Any], int | None]]
 
 _HELLO_S = 5.0  # a peer that has not said hello by then is let go
 _CONNECTIONS = 128
+_BACKLOG = 1024  # beyond it a front end that does not block is told "try again", which few do
 _OUTBOX = 64  # answers that wait for a peer to read; it is not listened to before it does
 _READ_BYTES = 1 << 16
 _CREDENTIALS = struct.Struct("iII")  # pid, uid, gid
@@ -61,7 +62,7 @@ class LocalServer:
         self.config.path.unlink(missing_ok=True)
         self._socket.bind(os.fspath(self.config.path))
         self.config.path.chmod(0o600)
-        self._socket.listen(_CONNECTIONS)
+        self._socket.listen(_BACKLOG)
         self._socket.setblocking(False)
 
     async def accept(self) -> None:
