@@ -25,6 +25,10 @@ def held(pid: int) -> tuple[int, int, int]:
     return len(list(Path(f"/proc/{pid}/fd").iterdir())), maps, len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
+def exceeds(now: tuple[int, ...], most: tuple[int, ...]) -> bool:
+    return any(got > limit for got, limit in zip(now, most, strict=True))
+
+
 def one_front_end(server: Any, number: int, seed: int, stop: threading.Event, wrong: list[str]) -> None:
     """Do anything a front end may do, in any order, until told to stop."""
     chance = random.Random(seed)
@@ -128,7 +132,7 @@ def test_nothing_is_left_of_a_wild_quarter_of_a_minute(serve: Callable[..., Any]
     deadline = time.monotonic() + 5
     # The log file is open now, and threads that wrote moments wait for the next.
     most = (before[0] + 1, before[1], before[2] + 6)
-    while any(got > limit for got, limit in zip(now := held(server.process.pid), most, strict=True)):
+    while exceeds(now := held(server.process.pid), most):
         assert time.monotonic() < deadline, (seed, now, before)
         time.sleep(0.05)
     for worker in server.children():

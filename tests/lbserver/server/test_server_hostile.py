@@ -50,7 +50,10 @@ def still_plays(server: Any, name: str = "check") -> None:
 
 def back_to(server: Any, before: tuple[int, int, int], timeout_s: float = 10.0) -> None:
     deadline = time.monotonic() + timeout_s
-    while any(got > limit for got, limit in zip(now := held(server.process.pid), before, strict=True)):
+    while True:
+        now = held(server.process.pid)
+        if all(got <= limit for got, limit in zip(now, before, strict=True)):
+            return
         assert time.monotonic() < deadline, (now, before)
         time.sleep(0.05)
 
