@@ -2,7 +2,9 @@
 """The OSC server over real UDP: what a patch, a live-coder, a stranger and an attacker get."""
 
 import contextlib
+import os
 import random
+import signal
 import socket
 import struct
 import time
@@ -174,6 +176,28 @@ def test_packets_lost_on_the_way_in_and_out_are_asked_for_again(band) -> None:
     assert wrong_samples(server, heard, mix, offset) == 0
     assert stream.buffer.counts.recovered > 10
     real_socket.close()
+
+
+def test_a_worker_that_is_killed_leaves_a_hole_and_nothing_shifts(band) -> None:
+    """The stream over OSC outlives it: silence, then the stem again at its place, bit for bit."""
+    server = band.serve()
+    client, stream = opened(server)
+    place = band.hub.places[0]
+    restarts = place.restarts
+    first = play(stream, noise(RATE_HZ // 2))
+    os.kill(place.pid, signal.SIGKILL)
+    until(lambda: place.restarts > restarts)
+    play(stream, noise(RATE_HZ))  # it finds its way back
+    start = stream.position
+    mix = noise(RATE_HZ)
+    heard = play(stream, mix)
+    offset = round(stream.anticipation_samples) + stream.latency_samples + 1920
+    right = np.all(heard[:, offset:] == mix[:, :-offset], axis=0)
+    assert np.mean(right) > 0.5
+    assert start == RATE_HZ * 3 // 2
+    assert not np.isnan(first).all()
+    assert server.links["guitar"]._port.epoch == 1
+    client.close()
 
 
 # A live-coder on this machine
@@ -741,8 +765,6 @@ def _second(band, port: int) -> Any:
 
 def test_thirty_openings_leave_nothing_behind(band) -> None:
     """Descriptors, maps and tasks of sessions that are over."""
-    import os
-
     server = band.serve(opens_per_s=1000.0, opens_burst=1000.0)
     client = OscClient(server.address)
     client.enter()
