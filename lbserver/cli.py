@@ -2,27 +2,32 @@
 """The `liveband` command: reads arguments, calls the parts, prints what they say."""
 
 import argparse
+import importlib
 import json
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-from lbserver import __version__, backends, doctor, top
+from lbserver import __version__, backends
 from lbserver.accompanist import Spec
-from lbserver.audio_files import AudioReader
-from lbserver.bounce import BounceReport, BounceRequest, bounce, plan_anticipation_frames, plan_outputs
-from lbserver.conditions import describe, read_knowledge
-from lbserver.demo import DEFAULT_FOLDER, run_demo
 from lbserver.errors import LiveBandError
-from lbserver.transports import device, keys, serve
+
+if TYPE_CHECKING:
+    from lbserver.bounce import BounceReport
 
 USER_ERROR = 2
+
+_MODULES = {
+    "serve": ("lbserver.transports.serve", "keep the band ready for plug-ins, patches and scripts"),
+    "jam": ("lbserver.transports.device", "play with the band through your audio interface"),
+    "top": ("lbserver.top", "watch the sessions of the running server"),
+    "doctor": ("lbserver.doctor", "look for what is wrong, and say what to do"),
+    "keys": ("lbserver.transports.keys", "make a pair of keys for playing over a network"),
+}
+"""Commands with a module of their own, which is imported when they are named: the others shall not wait for it."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -32,8 +37,11 @@ class _Parser(argparse.ArgumentParser):
         self.exit(USER_ERROR, f"liveband: error: {message} (see {self.prog} --help)\n")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """All commands; each sets `run`, a function of the parsed arguments that returns the exit code."""
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Every command's name, and the options of `command`, or of all without it.
+
+    Each sets `run`, a function of the parsed arguments that returns the exit code.
+    """
     parser: argparse.ArgumentParser = _Parser(
         prog="liveband",
         description="A neural band that listens to your music and plays along.",
@@ -44,11 +52,11 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_demo(commands)
     _add_bounce(commands)
-    serve.add_parser(commands)
-    device.add_parser(commands)
-    top.add_parser(commands)
-    doctor.add_parser(commands)
-    keys.add_parser(commands)
+    for name, (module, what) in _MODULES.items():
+        if command in (None, name):
+            importlib.import_module(module).add_parser(commands)
+        else:
+            commands.add_parser(name, help=what)
     backends.add_model_commands(commands)
     return parser
 
@@ -56,7 +64,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 2 for what the user can mend, 130 for Ctrl-C."""
     signal.signal(signal.SIGTERM, _terminate)  # as Ctrl-C: unfinished files are removed on the way out
-    parser = build_parser()
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    parser = build_parser(given[0] if given else "")
     parsed = parser.parse_args(arguments)
     if not hasattr(parsed, "run"):
         parser.print_help()
@@ -88,7 +97,7 @@ def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         epilog="example: liveband demo -o my_demo",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, default=DEFAULT_FOLDER, metavar="DIR", help="default: %(default)s"
+        "-o", "--output", type=Path, default=Path("liveband_demo"), metavar="DIR", help="default: %(default)s"
     )
     _add_model_options(parser)
     _add_print_options(parser)
@@ -173,6 +182,8 @@ def _add_print_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_demo(parsed: argparse.Namespace) -> int:
+    from lbserver.demo import run_demo
+
     accompanist = backends.load(parsed.model)
     with _Bar(quiet=parsed.quiet or parsed.json) as bar:
         report, picture = run_demo(parsed.output, accompanist, seed=parsed.seed, progress=bar.show)
@@ -193,6 +204,10 @@ def _run_demo(parsed: argparse.Namespace) -> int:
 
 
 def _run_bounce(parsed: argparse.Namespace) -> int:
+    from lbserver.audio_files import AudioReader
+    from lbserver.bounce import BounceRequest, bounce, plan_anticipation_frames, plan_outputs
+    from lbserver.conditions import describe, read_knowledge
+
     knowledge = read_knowledge(
         bpm=parsed.bpm,
         first_beat_s=parsed.first_beat,
@@ -261,7 +276,7 @@ def _stems(named: list[str] | None, spec: Spec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(wanted))
 
 
-def _print_report(report: BounceReport) -> None:
+def _print_report(report: "BounceReport") -> None:
     rows = [("stem", "loudness", "peak", "file")]
     rows.append(("(input)", _level(report.source_loudness_lufs, "LUFS"), "", str(report.source)))
     rows += [
@@ -291,6 +306,15 @@ class _Bar:
     """A progress bar on stderr, with the time that remains; shows nothing when quiet."""
 
     def __init__(self, *, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
         self._progress = Progress(
             TextColumn("playing"),
             BarColumn(),

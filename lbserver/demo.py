@@ -14,8 +14,6 @@ from lbserver.conditions import BeatMap, HostKnowledge
 from lbserver.errors import LiveBandError
 from lbserver.picture import draw
 
-DEFAULT_FOLDER = Path("liveband_demo")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Song:

@@ -127,3 +127,22 @@ def test_every_direct_dependency_is_pinned() -> None:
     ]
     names = {normal(re.split(r"[<>=!~\[; ]", requirement)[0]) for requirement in wanted} - {"liveband"}
     assert names <= pins, f"not in constraints.txt: {sorted(names - pins)}"
+
+
+def test_the_wall_clock_is_asked_for_dates_only() -> None:
+    """A clock that is set, or a summer that ends, must not let anything time out: time.monotonic measures."""
+    dates = {
+        "transports/serve.py": 1,
+        "transports/osc/server.py": 1,
+    }  # since when it runs; time tags of bundles
+    package = ROOT / "lbserver"
+    found = {
+        path.relative_to(package).as_posix(): count
+        for path in package.rglob("*.py")
+        if (
+            count := len(
+                re.findall(r"\btime\.time(?:_ns)?\(|\bdatetime\.now\(", path.read_text(encoding="utf-8"))
+            )
+        )
+    }
+    assert {name: count for name, count in found.items() if count > dates.get(name, 0)} == {}

@@ -230,3 +230,18 @@ def test_the_command_needs_no_torch_until_a_model_is_asked_for() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_overview_is_quick_and_says_of_each_command_what_the_command_says() -> None:
+    """Catches heavy modules that every command waits for, and two texts for one command that drift apart."""
+
+    def overview(command: str | None) -> str:
+        return cli.build_parser(command).format_help()
+
+    assert overview("") == overview(None)
+    program = (
+        "import sys; from lbserver import cli; cli.main([]); "
+        "sys.exit(bool({'numba', 'zmq', 'scipy', 'rich', 'prometheus_client'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
