@@ -14,20 +14,22 @@ class Concealer {
   public:
     Concealer(std::uint32_t rate_hz, std::uint32_t channels);
 
-    /// Audio that is there, from `at` on in each channel.
-    void present(float* const* audio, std::uint32_t at, std::uint32_t samples) noexcept;
+    /// Audio that is there, from `at` on in each of `channels`, which are at most those it was made for.
+    void present(float* const* audio, std::uint32_t channels, std::uint32_t at, std::uint32_t samples) noexcept;
     /// Fill in what to hear while nothing is there.
-    void absent(float* const* audio, std::uint32_t at, std::uint32_t samples) noexcept;
-    /// Forget the past: a new epoch begins. `hold`: do not rise before the first sample that sounds.
-    void reset(bool fade_in, bool hold) noexcept;
+    void absent(float* const* audio, std::uint32_t channels, std::uint32_t at, std::uint32_t samples) noexcept;
+    /// Forget the past: a new epoch begins. `hold`: do not rise before the first sample that sounds. `fade_tail`: what
+    /// sounded last is not cut off but fades, mirrored.
+    void reset(bool fade_in, bool hold, bool fade_tail = false) noexcept;
     /// What `other` sounded last fades under what this one plays from now on: no step where one follows another.
     void fadeFrom(const Concealer& other) noexcept;
 
     bool missing() const noexcept { return missing_; }
 
   private:
-    void addEcho(float* const* audio, std::uint32_t at, std::uint32_t samples) noexcept;
-    void remember(float* const* audio, std::uint32_t at, std::uint32_t samples) noexcept;
+    void echoOf(const Concealer& other) noexcept;
+    void addEcho(float* const* audio, std::uint32_t channels, std::uint32_t at, std::uint32_t samples) noexcept;
+    void remember(float* const* audio, std::uint32_t channels, std::uint32_t at, std::uint32_t samples) noexcept;
 
     std::uint32_t channels_;
     std::uint32_t out_samples_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -30,6 +31,8 @@ class HostPort {
     void setBypassed(bool bypassed) noexcept;
     /// Samples by which the stem is read behind the mix; begins an epoch.
     void setLatency(std::int64_t latency_samples) noexcept;
+    /// This port takes over from another: what that one sounded last fades under it, its gain is approached from there.
+    void takeOver(const HostPort& other) noexcept;
     /// Add an event that holds from the next sample written on.
     void tell(protocol::EventKind kind, std::uint16_t flags, const EventValues& values) noexcept;
     /// The next mix samples, at most `longest()`. Channels beyond `channels`, and null ones, are silent.
@@ -55,10 +58,8 @@ class HostPort {
     Concealer& concealer() noexcept { return concealer_; }
 
   private:
-    static constexpr std::uint32_t kMostChannels = protocol::kMaxChannels;
-
     std::uint32_t ready(std::uint32_t samples) const noexcept;
-    void level(float* const* stem, std::uint32_t samples) noexcept;
+    void level(float* const* stem, std::uint32_t channels, std::uint32_t samples) noexcept;
 
     std::unique_ptr<Segment> segment_;
     std::int64_t latency_samples_;
@@ -76,7 +77,6 @@ class HostPort {
     std::uint32_t gain_left_ = 0;  // samples until the gain is the wanted one
     std::uint32_t smoothing_samples_;
     bool lapsed_ = false;
-    std::vector<float> spare_;  // stem channels that the caller has no room for, in pieces
 };
 
 }  // namespace liveband
