@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbserver.audio_files import AudioReader
-from lbserver.channels import to_channels
 from lbserver.bounce import MIX, BounceReport
+from lbserver.channels import to_channels
 from lbserver.conditions import BeatMap, HostKnowledge, SteadyBeat
 from lbserver.errors import LiveBandError
 
