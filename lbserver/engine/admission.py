@@ -74,6 +74,7 @@ class Admission:
         # By identity, and kept when a peer leaves: who hangs up and comes back finds the same bucket.
         self._buckets: dict[Peer, _Bucket] = {}
         self._until_s: dict[str, float] = {}
+        self._struck_s: dict[str, float] = {}
 
     def admit(self, name: str, peer: Peer, owners: Iterable[Peer]) -> None:
         """Take a token of this peer; `owners` are those of the other sessions. Raises HubError: busy, quarantined."""
@@ -90,6 +91,16 @@ class Admission:
             raise HubError("busy", f"a peer may have {config.max_sessions_per_peer} sessions")
         if not peer.trusted:
             self._take_token(peer, now_s)
+
+    def strike(self, name: str) -> None:
+        """A worker died while it opened this name; the second time in a while the name is put away."""
+        now_s = self._clock()
+        recent = {one: at_s for one, at_s in self._struck_s.items() if now_s - at_s < self._config.forgive_s}
+        if recent.pop(name, None) is not None:
+            self.put_away(name)
+        elif len(recent) < _MOST_QUARANTINED:
+            recent[name] = now_s
+        self._struck_s = recent
 
     def put_away(self, name: str) -> None:
         """The name cannot be opened for a while."""

@@ -2,7 +2,7 @@
 """A session as the hub knows it: enough to open it again elsewhere, and to say how it fares."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,17 @@ from lbserver.segment import Segment, Shape, capacity_for, create
 from lbserver.session import states
 from lbserver.session.states import Event, State
 from lbserver.timeline import Mode, Timing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """An open session: the caller owns `descriptor`, its segment, and closes it."""
+
+    session: str
+    descriptor: int
+    timing: Timing
+    mode: str
+    spec: Spec
 
 
 @dataclass(kw_only=True, eq=False)
@@ -54,6 +65,20 @@ class Entry:
             os.close(self.descriptor)
             self.descriptor = -1
 
+    def opened(self) -> Opened:
+        """What is handed to who opened it. Raises HubError when no descriptor is left for it."""
+        try:
+            descriptor = os.dup(self.descriptor)
+        except OSError as error:
+            raise HubError("busy", f"no room for a session: {error.strerror}") from None
+        return Opened(
+            session=self.name,
+            descriptor=descriptor,
+            timing=self.timing,
+            mode=self.wish.mode.value,
+            spec=self.spec,
+        )
+
     def seen_state(self) -> State:
         """What it is doing, as the hub or else its place says."""
         if self.state is not None:
@@ -76,6 +101,19 @@ class Entry:
             "seed": int(self.controls["seed"]),
             "controls": [self.controls[control.name] for control in CONTROLS],
         }
+
+
+def emptiest(places: Sequence[Place], model: object, entries: Sequence[Entry]) -> Place:
+    """The place with the fewest sessions. Raises HubError: none can play, or this model is not played here."""
+    up = [place for place in places if place.up and place.ready is not None]
+    if not up:
+        reasons = {place.reason for place in places if place.reason}
+        raise HubError("crashed", "; ".join(reasons) or "no worker is ready")
+    ready = up[0].ready
+    assert ready is not None
+    if model is not None and model != ready.spec.name:
+        raise HubError("unknown_model", f"this server plays {ready.spec.name}")
+    return min(up, key=lambda place: sum(entry.place is place for entry in entries))
 
 
 def plan(place: Place, request: Mapping[str, Any]) -> tuple[Spec, Wish, Timing]:

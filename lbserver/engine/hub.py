@@ -14,10 +14,8 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
-from weakref import WeakValueDictionary
+from typing import Any
 
-from lbserver.accompanist import Spec
 from lbserver.engine.admission import Admission, check_name
 from lbserver.engine.admission import HubConfig as HubConfig
 from lbserver.engine.admission import HubError as HubError
@@ -25,15 +23,18 @@ from lbserver.engine.admission import Peer as Peer
 from lbserver.engine.entry import (
     Entry,
     checked_value,
+    emptiest,
     first_controls,
     plan,
     restored,
     segment_for,
     status_of,
 )
+from lbserver.engine.entry import Opened as Opened
 from lbserver.engine.memories import Memories
 from lbserver.engine.place import Place
 from lbserver.engine.supervisor import Ready, WorkerError, WorkerGoneError
+from lbserver.engine.turns import Turns
 from lbserver.engine.worker import merged
 from lbserver.errors import LiveBandError
 from lbserver.logs import fields
@@ -41,27 +42,14 @@ from lbserver.protocol.controls import CONTROLS, INDEX, MODES, STEMS
 from lbserver.protocol.errors import ERRORS
 from lbserver.session.music import Told, Transport, after_know
 from lbserver.session.states import Event
-from lbserver.timeline import Timing
 
 log = logging.getLogger(__name__)
 
 _STRIKES = 2
 _FAREWELL_S = 1.0
-_Result = TypeVar("_Result")
 _ANY_TRANSPORT = Transport(
     position=0, playing=True, bpm=120.0, quarters=0.0, bar_start_quarters=0.0, beats_above=4.0, beat_unit=4.0
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Opened:
-    """An open session: the caller owns `descriptor`, its segment, and closes it."""
-
-    session: str
-    descriptor: int
-    timing: Timing
-    mode: str
-    spec: Spec
 
 
 @dataclass(eq=False)
@@ -83,9 +71,8 @@ class Hub:
         self._notify: dict[Peer, Callable[[dict[str, Any]], None]] = {}
         self._admission = Admission(config)
         self._memories = Memories(config.moments, config.kept, max_kept=config.max_kept)
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns = Turns()
         self._requests: set[_Request] = set()
-        self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = False
 
     # Its life
@@ -94,7 +81,7 @@ class Hub:
         """Start every place. Raises WorkerError when one cannot play."""
         self.places = places
         await asyncio.gather(*(place.start() for place in places))
-        self._run(self._keep_house())
+        self._turns.run(self._keep_house())
 
     async def stop(self) -> None:
         """Close every session, its memory kept for the next server, and stop every place."""
@@ -102,15 +89,14 @@ class Hub:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FAREWELL_S):  # a place that hangs is not waited for
                 for entry in list(self._entries.values()):
-                    async with self._lock(entry.name):
+                    async with self._turns.of(entry.name):
                         await self._close(entry, "the server stops", keep_memory=True)
         await asyncio.gather(*(place.stop() for place in self.places))
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._turns.end()
         for entry in self._entries.values():
             entry.release()
         self._entries.clear()
+        self._memories.tidy(set())
 
     @property
     def ready(self) -> Ready:
@@ -135,23 +121,23 @@ class Hub:
 
         While its worker is being restarted it is noted and acts afterwards. Raises HubError.
         """
-        await self._whole(self._set_control(session, name, value, peer))
+        await self._turns.whole(self._set_control(session, name, value, peer))
 
     async def know(self, request: Mapping[str, Any], *, peer: Peer) -> None:
         """What the host knows (a checked `know` message). Raises HubError for a chord or chart it cannot read."""
-        await self._whole(self._know(request, peer))
+        await self._turns.whole(self._know(request, peer))
 
     async def keep(self, session: str, name: str, *, peer: Peer) -> None:
         """Keep this moment on disk under a name. Raises HubError."""
-        await self._whole(self._keep(session, name, peer))
+        await self._turns.whole(self._keep(session, name, peer))
 
     async def recall(self, session: str, name: str, *, peer: Peer) -> None:
         """Go on from a kept moment, at the position the session is at. Raises HubError."""
-        await self._whole(self._recall(session, name, peer))
+        await self._turns.whole(self._recall(session, name, peer))
 
     async def close(self, session: str, *, peer: Peer, reason: str = "") -> None:
         """End a session. Raises HubError."""
-        await self._whole(self._close_own(session, peer, reason))
+        await self._turns.whole(self._close_own(session, peer, reason))
 
     def detach(self, peer: Peer) -> None:
         """The peer is gone: local ones' sessions end now, others' when their lease is over.
@@ -203,6 +189,8 @@ class Hub:
 
     def on_lost(self, place: Place, suspects: tuple[str, ...]) -> None:
         """Its sessions wait for the next worker; those that something was done for get a strike."""
+        for name in set(suspects) - self._entries.keys():
+            self._admission.strike(name)  # it was only being opened
         for entry in self._entries.values():
             if entry.place is place:
                 if entry.name in suspects:
@@ -213,13 +201,13 @@ class Hub:
 
     def on_back(self, place: Place) -> None:
         """The next worker is ready: its sessions are reopened from their last snapshots."""
-        self._run(self._reopen(place))
+        self._turns.run(self._reopen(place))
 
     def on_ended(self, session: str, code: str, reason: str) -> None:
         """The worker refused to go on with a session."""
         entry = self._entries.get(session)
         if entry is not None:
-            self._run(self._close_this(entry, reason, code=code))
+            self._turns.run(self._close_this(entry, reason, code=code))
 
     # Opening
 
@@ -232,28 +220,25 @@ class Hub:
         """Work that ends with a descriptor: if nobody is there any more to take it, it is closed."""
         request = _Request(peer)
         self._requests.add(request)
-        task = asyncio.create_task(work(message, request))
-        self._note(task)
-        task.add_done_callback(lambda _: self._requests.discard(request))
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            task.add_done_callback(lambda done: self._let_go(done, peer))
-            raise
 
-    def _let_go(self, task: "asyncio.Task[Opened]", peer: Peer) -> None:
-        if task.cancelled() or task.exception() is not None:
-            return
-        opened = task.result()
-        os.close(opened.descriptor)
-        entry = self._entries.get(opened.session)
-        if entry is not None and entry.peer == peer:
-            self._detach(entry)
+        def unclaimed(opened: Opened) -> None:
+            os.close(opened.descriptor)
+            entry = self._entries.get(opened.session)
+            if entry is not None and entry.peer == peer:
+                self._detach(entry)
+
+        async def noted() -> Opened:
+            try:
+                return await work(message, request)
+            finally:
+                self._requests.discard(request)
+
+        return await self._turns.whole(noted(), unclaimed=unclaimed)
 
     async def _open(self, message: Mapping[str, Any], request: _Request) -> Opened:
         name, peer = str(message["session"]), request.peer
         check_name(name)
-        async with self._lock(name):
+        async with self._turns.of(name):
             if self._stopping:
                 raise HubError("crashed", "the server stops")
             old = self._entries.get(name)
@@ -262,7 +247,7 @@ class Hub:
                     raise HubError("busy", f"there is a session {name!r} already: choose another name")
                 if not peer.trusted and old.peer.identity != peer.identity:
                     raise HubError("unauthorised", f"session {name!r} is somebody else's")
-            place = self._emptiest(message.get("model"))
+            place = emptiest(self.places, message.get("model"), list(self._entries.values()))
             spec, wish, timing = plan(place, message)
             controls = first_controls(spec, message) | {"mode": float(MODES.index(wish.mode.value))}
             self._admission.admit(
@@ -286,7 +271,7 @@ class Hub:
                     await self._end(old, keep_memory=True)
                 resumes = old is not None or bool(message.get("resume"))
                 self._take_memory(entry) if resumes else self._memories.forget(name)
-                opened = self._opened(entry)
+                opened = entry.opened()
                 try:
                     await self._play(entry)
                 except BaseException:
@@ -315,7 +300,7 @@ class Hub:
 
     async def _configure(self, message: Mapping[str, Any], request: _Request) -> Opened:
         name = str(message["session"])
-        async with self._lock(name):
+        async with self._turns.of(name):
             old = self._mine(name, request.peer)
             spec, wish, timing = plan(old.place, message)
             descriptor, segment = segment_for(wish, int(message["channels"]))
@@ -329,7 +314,7 @@ class Hub:
                 controls=old.controls | {"mode": float(MODES.index(wish.mode.value))},
             )
             try:
-                opened = self._opened(entry)
+                opened = entry.opened()
                 try:
                     if old.placed:
                         await old.place.request(entry.message("replace"), entry.descriptor)
@@ -368,7 +353,7 @@ class Hub:
 
     async def _reopen(self, place: Place) -> None:
         for name in [entry.name for entry in self._entries.values() if entry.place is place]:
-            async with self._lock(name):
+            async with self._turns.of(name):
                 entry = self._entries.get(name)
                 if entry is None or entry.place is not place or entry.placed:
                     continue
@@ -387,7 +372,7 @@ class Hub:
     # Playing
 
     async def _set_control(self, session: str, name: str, value: float | int | str, peer: Peer) -> None:
-        async with self._lock(session):
+        async with self._turns.of(session):
             entry = self._mine(session, peer)
             number = checked_value(name, value, entry.spec)
             control = CONTROLS[INDEX[name]]
@@ -399,7 +384,7 @@ class Hub:
 
     async def _know(self, message: Mapping[str, Any], peer: Peer) -> None:
         known = {name: value for name, value in message.items() if name not in ("type", "id", "session")}
-        async with self._lock(str(message["session"])):
+        async with self._turns.of(str(message["session"])):
             entry = self._mine(str(message["session"]), peer)
             try:
                 # Whether it can be read; whether a chart has a tempo to stand on only the place knows.
@@ -410,7 +395,7 @@ class Hub:
             entry.known = merged(entry.known, known)
 
     async def _keep(self, session: str, name: str, peer: Peer) -> None:
-        async with self._lock(session):
+        async with self._turns.of(session):
             entry = self._mine(session, peer)
             path = self._memories.passing(session)
             try:
@@ -427,7 +412,7 @@ class Hub:
                 _remove(path)
 
     async def _recall(self, session: str, name: str, peer: Peer) -> None:
-        async with self._lock(session):
+        async with self._turns.of(session):
             entry = self._mine(session, peer)
             path = self._memories.passing(session)
             try:
@@ -468,18 +453,18 @@ class Hub:
     # Closing
 
     async def _close_own(self, session: str, peer: Peer, reason: str) -> None:
-        async with self._lock(session):
+        async with self._turns.of(session):
             await self._close(self._mine(session, peer), reason)
 
     async def _close_this(self, entry: Entry, reason: str, *, code: str = "") -> None:
         """Close this very session, if it is still there: another may have its name by now."""
-        async with self._lock(entry.name):
+        async with self._turns.of(entry.name):
             if self._entries.get(entry.name) is entry:
                 await self._close(entry, reason, code=code)
 
     async def _close_lost(self, entry: Entry) -> None:
         """Close a session whose peer is gone, if it is still there and nobody came back for it."""
-        async with self._lock(entry.name):
+        async with self._turns.of(entry.name):
             entry = self._entries.get(entry.name, entry)
             if entry.detached_s is not None and self._entries.get(entry.name) is entry:
                 await self._close(entry, "its peer is gone", keep_memory=True)
@@ -527,38 +512,15 @@ class Hub:
         if entry.detached_s is None:
             entry.detached_s = time.monotonic()
         if entry.peer.kind == "local":
-            self._run(self._close_lost(entry))
+            self._turns.run(self._close_lost(entry))
 
     # Inside
-
-    def _emptiest(self, model: object) -> Place:
-        up = [place for place in self.places if place.up and place.ready is not None]
-        if not up:
-            reasons = {place.reason for place in self.places if place.reason}
-            raise HubError("crashed", "; ".join(reasons) or "no worker is ready")
-        spec = self.ready.spec
-        if model is not None and model != spec.name:
-            raise HubError("unknown_model", f"this server plays {spec.name}")
-        return min(up, key=lambda place: sum(entry.place is place for entry in self._entries.values()))
 
     def _mine(self, session: str, peer: Peer) -> Entry:
         entry = self._entries.get(session)
         if entry is None or not (peer.trusted or entry.peer == peer):
             raise HubError("unknown_session", f"no session {session[:64]!r}, or it is not yours")
         return entry
-
-    def _opened(self, entry: Entry) -> Opened:
-        try:
-            descriptor = os.dup(entry.descriptor)
-        except OSError as error:
-            raise HubError("busy", f"no room for a session: {error.strerror}") from None
-        return Opened(
-            session=entry.name,
-            descriptor=descriptor,
-            timing=entry.timing,
-            mode=entry.wish.mode.value,
-            spec=entry.spec,
-        )
 
     async def _keep_house(self) -> None:
         """Close what has no peer any more, forgive what did no harm for long."""
@@ -567,38 +529,10 @@ class Hub:
             now_s = time.monotonic()
             for entry in list(self._entries.values()):
                 if entry.detached_s is not None and now_s - entry.detached_s > self.config.lease_s:
-                    self._run(self._close_lost(entry))
+                    self._turns.run(self._close_lost(entry))
                 if entry.strikes and entry.placed and now_s - entry.struck_s > self.config.forgive_s:
                     entry.strikes = 0
-                    self._run(self._tell(entry, {"type": "trust", "session": entry.name}))
-
-    def _lock(self, session: str) -> asyncio.Lock:
-        lock = self._locks.get(session)
-        if lock is None:
-            lock = self._locks[session] = asyncio.Lock()
-        return lock
-
-    async def _whole(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        """Do it to the end, even if who asked is gone meanwhile: half a request would be nobody's."""
-        task = asyncio.create_task(work)
-        self._note(task)
-        return await asyncio.shield(task)
-
-    def _note(self, task: "asyncio.Task[Any]") -> None:
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._note(task)
-        task.add_done_callback(_told)
-
-
-def _told(task: "asyncio.Task[None]") -> None:
-    error = None if task.cancelled() else task.exception()
-    if error is not None and not isinstance(error, HubError):
-        log.error("a task of the hub failed", exc_info=error)
+                    self._turns.run(self._tell(entry, {"type": "trust", "session": entry.name}))
 
 
 def _remove(path: Path) -> None:
