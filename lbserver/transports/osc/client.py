@@ -35,7 +35,7 @@ class OscClient:
         self.timeout_s = timeout_s
         self._unread: deque[Call] = deque(maxlen=4096)
         self.streams: dict[str, OscStream] = {}
-        self._token, self._cookie, self._counter = token, "", time.time_ns() // 1000
+        self._token, self._cookie, self._counter = token, "", time.monotonic_ns() // 1000
         info = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)[0]
         self.socket = socket.socket(info[0], socket.SOCK_DGRAM)
         self.socket.connect(info[4])
