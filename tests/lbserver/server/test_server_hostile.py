@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -236,3 +237,74 @@ def test_the_figures_are_json_before_anything_was_played(serve: Callable[..., An
         )
         found = json.loads(answer.stdout, parse_constant=no_constant)
         assert found, answer.stderr
+
+
+def test_without_descriptors_left_opening_is_refused_in_words_and_the_others_play(
+    serve: Callable[..., Any],
+) -> None:
+    """F30. Catches a server or worker that ends, or hangs, when its table of files is full."""
+    server = serve("--model", "test:copy")
+    front_end = server.connect()
+    front_end.open("a")
+    (worker,) = server.children()
+    for pid in (worker, server.process.pid):
+        used = max(int(fd.name) for fd in Path(f"/proc/{pid}/fd").iterdir()) + 1
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 1, used + 1))
+        answers = [front_end.open(f"{pid}.{number}") for number in range(4)]
+        refusals = [answer for answer in answers if answer["type"] == "error"]
+        assert (
+            refusals or pid == worker
+        )  # a segment is mapped, its descriptor not kept: one may be enough there
+        for answer in refusals:
+            assert answer["code"] in ("busy", "crashed")
+            assert "open files" in answer["text"].lower() or "files are open" in answer["text"], answer
+        front_end.play("a", np.zeros((2, 4800), np.float32))
+        assert front_end.status("a")["state"] in ("playing", "late")
+    assert server.children() == [worker]
+
+
+def test_a_worker_that_is_never_ready_holds_up_neither_the_others_nor_the_end(
+    serve: Callable[..., Any],
+) -> None:
+    """Catches a restart that is waited for under a lock, and an end that waits for a load."""
+    server = serve("--model", "test:copy", "--workers", "2")
+    front_end = server.connect()
+    for name in "ab":
+        front_end.open(name)
+    first, _ = server.children()
+    os.kill(first, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while not (new := [pid for pid in server.children() if pid not in (first, _)]):
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    os.kill(new[0], signal.SIGSTOP)
+    states = {}
+    for name in "ab":
+        front_end.play(name, np.zeros((2, 9600), np.float32))
+        states[name] = front_end.status(name)["state"]
+    assert "recovering" in states.values()
+    assert front_end.open("c")["type"] == "opened"
+    assert front_end.ask("close", session="c")["type"] == "closed"
+    begun = time.monotonic()
+    code, errors = server.stop()
+    assert code == 0
+    assert time.monotonic() - begun < 10
+    (died,) = [line for line in errors.splitlines() if "worker died" in line]
+    assert "SIGKILL" in died
+    assert not Path(f"/proc/{new[0]}").exists()
+
+
+def test_what_a_client_says_reaches_the_log_as_one_printable_line(serve: Callable[..., Any]) -> None:
+    """T18. Catches a client that writes lines of its own into the log."""
+    server = serve("--model", "test:copy", "--log-level", "info")
+    front_end = server.connect()
+    evil = "x\n99:99:99 error the disk is on fire \x1b[31m"
+    front_end.ask("open", session=evil, rate_hz=48000, channels=2, block_samples=1, mode="live")
+    front_end.open(evil)
+    front_end.ask("know", session=evil, chord=evil)
+    front_end.ask(evil)
+    front_end.open("fine", mode=evil)
+    _, errors = server.stop()
+    lines = errors.splitlines()
+    assert any("refused" in line for line in lines)
+    assert not any(line.startswith("99:99") or "\x1b" in line for line in lines)
