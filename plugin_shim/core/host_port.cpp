@@ -166,6 +166,7 @@ void HostPort::read(float* const* stem, std::uint32_t channels, std::uint32_t sa
     }
     read_ += samples;
     segment_->store(offset::stem_read, protocol::cursor(epoch_, atLeastZero(read_)));
+    segment_->store(offset::lag_samples, atLeastZero(static_cast<std::int64_t>(position_) - read_));
     level(stem, sounding, samples);
     for (std::uint32_t channel = sounding; channel < channels; ++channel)
         std::memcpy(stem[channel], stem[sounding - 1], sizeof(float) * samples);
