@@ -86,6 +86,19 @@ def measure(accompanist: Accompanist, progress: Callable[[float], None] = lambda
     )
 
 
+def warm(accompanist: Accompanist) -> None:
+    """Step silence a few times, so that no session pays for what happens only the first time."""
+    spec = accompanist.spec
+    for rows in ROWS:
+        state = accompanist.init_state(range(rows))
+        mix = np.zeros((rows, spec.channels, spec.hop * spec.chunk_frames), np.float32)
+        known = {"stem": 0.0, "anticipation": float(spec.anticipation_frames[0]), "variation": 1.0}
+        for _ in range(2):
+            _, state = accompanist.step(
+                mix, batch_conditions(known, {}, rows), state, np.ones(rows, np.bool_)
+            )
+
+
 def load_or_measure(
     accompanist: Accompanist,
     *,

@@ -311,6 +311,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         accompanist = backends.load(parsed.model)
         calibration = calibrate.load_or_measure(accompanist)
+        calibrate.warm(accompanist)
     except ValueError as error:
         if not backends.is_user_error(error):
             raise
