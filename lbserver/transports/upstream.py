@@ -14,7 +14,7 @@ from lbserver.engine import moment
 from lbserver.engine.budget import Budget
 from lbserver.engine.describe import understood
 from lbserver.engine.supervisor import Ready, WorkerError
-from lbserver.engine.worker import timing_from_wire, write_moment
+from lbserver.engine.worker import merged, timing_from_wire, write_moment
 from lbserver.errors import LiveBandError
 from lbserver.logs import shown
 from lbserver.ports import CorruptSegmentError, WorkerPort
@@ -212,13 +212,15 @@ class UpstreamPlace:
             case "set":
                 await self._set(relay, message["control"], message["value"])
             case "know":
-                relay.known |= {
-                    key: value
-                    for key, value in message["known"].items()
-                    if key not in ("type", "id", "session")
-                }
+                before = relay.known
+                relay.known = merged(before, message["known"])
                 relay.wants_know = True
-                await self._know(relay)
+                try:
+                    await self._know(relay)
+                except LinkError as error:
+                    if error.code == "bad_message":  # refused there: it would be refused again and again
+                        relay.known = before
+                    raise
             case "keep":
                 # The memory stays there; here is kept how to find it.
                 path, kept = Path(message["path"]), f"k{secrets.token_hex(12)}"
