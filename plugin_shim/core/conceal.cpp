@@ -38,8 +38,7 @@ Concealer::Concealer(std::uint32_t rate_hz, std::uint32_t channels)
       echo_(std::size_t{channels} * out_samples_, 0.0f),
       risen_(in_samples_) {}
 
-void Concealer::present(float* const* audio, std::uint32_t channels, std::uint32_t at,
-                        std::uint32_t samples) noexcept {
+void Concealer::present(float* const* audio, std::uint32_t channels, std::uint32_t at, std::uint32_t samples) noexcept {
     if (samples == 0) return;
     if (held_) {
         std::uint32_t first = samples;
@@ -67,11 +66,9 @@ void Concealer::present(float* const* audio, std::uint32_t channels, std::uint32
     remember(audio, channels, at, samples);
 }
 
-void Concealer::absent(float* const* audio, std::uint32_t channels, std::uint32_t at,
-                       std::uint32_t samples) noexcept {
+void Concealer::absent(float* const* audio, std::uint32_t channels, std::uint32_t at, std::uint32_t samples) noexcept {
     if (samples == 0) return;
-    for (std::uint32_t channel = 0; channel < channels; ++channel)
-        std::fill_n(audio[channel] + at, samples, 0.0f);
+    for (std::uint32_t channel = 0; channel < channels; ++channel) std::fill_n(audio[channel] + at, samples, 0.0f);
     if (!missing_) {
 #if !defined(LIVEBAND_MUTANT_NO_FADE)
         echoOf(*this);
@@ -95,7 +92,9 @@ void Concealer::reset(bool fade_in, bool hold, bool fade_tail) noexcept {
     missing_ = fade_in;
 }
 
-void Concealer::fadeFrom(const Concealer& other) noexcept { echoOf(other); }
+void Concealer::fadeFrom(const Concealer& other) noexcept {
+    echoOf(other);
+}
 
 void Concealer::echoOf(const Concealer& other) noexcept {
     const std::uint32_t length = std::min(out_samples_, other.out_samples_);
@@ -109,8 +108,7 @@ void Concealer::echoOf(const Concealer& other) noexcept {
     echo_left_ = out_samples_;
 }
 
-void Concealer::addEcho(float* const* audio, std::uint32_t channels, std::uint32_t at,
-                        std::uint32_t samples) noexcept {
+void Concealer::addEcho(float* const* audio, std::uint32_t channels, std::uint32_t at, std::uint32_t samples) noexcept {
     const std::uint32_t length = std::min(samples, echo_left_);
     if (length == 0) return;
     for (std::uint32_t channel = 0; channel < channels; ++channel) {

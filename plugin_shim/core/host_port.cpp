@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <thread>
 
 namespace liveband {
 
@@ -16,7 +15,9 @@ constexpr float kMost = 2.0f;  // +6 dBFS
 constexpr double kMostGain = 16.0;
 constexpr double kSmoothingMs = protocol::kControls[static_cast<std::size_t>(protocol::Control::kGain)].smoothing_ms;
 
-std::uint64_t atLeastZero(std::int64_t value) noexcept { return value > 0 ? static_cast<std::uint64_t>(value) : 0; }
+std::uint64_t atLeastZero(std::int64_t value) noexcept {
+    return value > 0 ? static_cast<std::uint64_t>(value) : 0;
+}
 
 // Where no ear could bear it: not a number to silence, beyond +6 dBFS to that.
 void bound(float* audio, std::uint32_t samples) noexcept {
@@ -126,6 +127,14 @@ void HostPort::write(const float* const* mix, std::uint32_t channels, std::uint3
     segment_->store(offset::mix_cursor, protocol::cursor(epoch_, position_));
 }
 
+std::uint32_t HostPort::room() const noexcept {
+    const std::uint64_t read = segment_->load(offset::mix_read);
+    const std::uint64_t taken = protocol::epoch_of(read) == epoch_ ? protocol::position_of(read) : 0;
+    const auto waiting = static_cast<std::int64_t>(position_ - taken);
+    const auto capacity = static_cast<std::int64_t>(segment_->shape().capacity);
+    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(capacity - waiting, 0, capacity));
+}
+
 std::uint32_t HostPort::ready(std::uint32_t samples) const noexcept {
     const std::uint64_t stem = segment_->load(offset::stem_cursor);
     std::int64_t there = -read_;
@@ -193,30 +202,6 @@ void HostPort::level(float* const* stem, std::uint32_t channels, std::uint32_t s
     if (gain_left_ == 0) return;
     gain_left_ -= reach;
     gain_ = gain_left_ > 0 ? gain_ + step * reach : wanted;
-}
-
-bool HostPort::wait(std::uint32_t samples, std::chrono::milliseconds timeout,
-                    const std::atomic<bool>* abandoned) noexcept {
-    using Clock = std::chrono::steady_clock;
-    constexpr auto kShortest = std::chrono::microseconds(50);
-    constexpr auto kLongest = std::chrono::microseconds(1000);
-    samples = std::min(samples, segment_->shape().capacity);
-    std::uint64_t best = ~std::uint64_t{0};
-    auto deadline = Clock::now() + timeout;
-    auto pause = kShortest;
-    while (ready(samples) < samples) {
-        const auto now = Clock::now();
-        const std::uint64_t progress = segment_->load(offset::stem_cursor);
-        if (progress != best) {
-            best = progress;
-            deadline = now + timeout;
-            pause = kShortest;
-        }
-        if (now > deadline || (abandoned != nullptr && abandoned->load(std::memory_order_relaxed))) return false;
-        std::this_thread::sleep_for(pause);
-        pause = std::min(kLongest, pause * 3 / 2);
-    }
-    return true;
 }
 
 }  // namespace liveband

@@ -114,8 +114,7 @@ std::unique_ptr<Segment> Segment::map(int descriptor, std::string& error) {
     Shape shape;
     if (!checkHeader(header, static_cast<std::uint64_t>(info.st_size), shape, error)) return nullptr;
     // Populated, so that the audio thread meets no page for the first time.
-    void* base =
-        ::mmap(nullptr, shape.totalBytes(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, descriptor, 0);
+    void* base = ::mmap(nullptr, shape.totalBytes(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, descriptor, 0);
     if (base == MAP_FAILED) {
         error = std::string("the segment cannot be mapped: ") + std::strerror(errno);
         return nullptr;
@@ -125,11 +124,14 @@ std::unique_ptr<Segment> Segment::map(int descriptor, std::string& error) {
     return std::unique_ptr<Segment>(new Segment(static_cast<unsigned char*>(base), shape));
 }
 
-Segment::~Segment() { ::munmap(base_, shape_.totalBytes()); }
+Segment::~Segment() {
+    ::munmap(base_, shape_.totalBytes());
+}
 
 #else
 
-// macOS needs an unlinked shared memory object, Windows a named mapping: neither is written yet, nor is the server's side.
+// macOS needs an unlinked shared memory object, Windows a named mapping: neither is written yet, nor is the server's
+// side.
 std::unique_ptr<Segment> Segment::map(int, std::string& error) {
     error = "sessions over shared memory are written for Linux only so far";
     return nullptr;

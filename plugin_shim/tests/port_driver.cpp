@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A front end's port on a string: does what it reads on its standard input, one line a command, on an inherited segment.
+// A front end's port on a string: does what it reads on its standard input, one line a command, on an inherited
+// segment.
 //
 //     port_driver DESCRIPTOR LATENCY_SAMPLES CHANNELS
 //

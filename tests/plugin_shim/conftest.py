@@ -11,10 +11,17 @@ from pathlib import Path
 import pytest
 
 SHIM = Path(__file__).resolve().parents[2] / "plugin_shim"
-_RING = ("core/segment.cpp", "core/conceal.cpp", "core/host_port.cpp")
+_RING = (
+    "core/segment.cpp",
+    "core/conceal.cpp",
+    "core/host_port.cpp",
+    "core/audio_side.cpp",
+    "core/offline.cpp",
+)
 _PARTS = {
     "ring": _RING,
     "core": (*_RING, "core/msgpack.cpp", "core/rundir.cpp", "core/connection.cpp", "core/bridge.cpp"),
+    "messages": (*_RING, "core/msgpack.cpp", "core/rundir.cpp"),
 }
 _FLAGS = (
     "-std=c++17 -pthread -ffp-contract=off -Wall -Wextra -Werror -Wshadow -Wconversion -Icore -Iinclude -Itests".split()

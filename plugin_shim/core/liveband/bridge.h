@@ -47,9 +47,9 @@ struct Preparation {
     int block_samples = 512;
     Mode mode = Mode::kLive;
     bool offline = false;
-    double anticipation_ms = 40.0;                 // for modes bounce and manual
-    int latency_samples = -1;                      // for mode bounce: L as in the saved mode; -1: the server's choice
-    std::chrono::milliseconds wait{0};             // for the session to be open, at most
+    double anticipation_ms = 40.0;      // for modes bounce and manual
+    int latency_samples = -1;           // for mode bounce: L as in the saved mode; -1: the server's choice
+    std::chrono::milliseconds wait{0};  // for the session to be open, at most
 };
 
 /// What a host knows at the first sample of a block. NaN: unknown.
@@ -126,8 +126,8 @@ class Bridge {
                  const Transport& transport) noexcept;
     /// The same when the host renders faster than real time: waits for the band, and for the server to be found.
     /// False when nothing has come for `timeout`; the rest is silence then.
-    bool processOffline(const float* const* in, float* const* out, int channels, int frames,
-                        const Transport& transport, std::chrono::milliseconds timeout) noexcept;
+    bool processOffline(const float* const* in, float* const* out, int channels, int frames, const Transport& transport,
+                        std::chrono::milliseconds timeout) noexcept;
     /// The next block begins a new epoch: what was heard is forgotten, what sounds fades.
     void requestEpoch() noexcept;
 

@@ -40,6 +40,8 @@ class HostPort {
     /// The stem that belongs to the last `samples` written, L behind. Fills every one of `channels`; those beyond
     /// the stem's repeat its last one.
     void read(float* const* stem, std::uint32_t channels, std::uint32_t samples) noexcept;
+    /// Mix samples that fit before unread ones would be overwritten.
+    std::uint32_t room() const noexcept;
     /// Whether all of the next `samples` is there, waiting as long as the stem grows at least every `timeout`.
     /// For offline use: sleeps. `abandoned` ends the wait, null if nothing may.
     bool wait(std::uint32_t samples, std::chrono::milliseconds timeout,
@@ -54,8 +56,7 @@ class HostPort {
     std::uint64_t gaps() const noexcept { return gaps_; }
     std::uint64_t droppedSamples() const noexcept { return dropped_samples_; }
     bool lapsed() const noexcept { return lapsed_; }
-    Segment& segment() noexcept { return *segment_; }
-    Concealer& concealer() noexcept { return concealer_; }
+    const Segment& segment() const noexcept { return *segment_; }
 
   private:
     std::uint32_t ready(std::uint32_t samples) const noexcept;
