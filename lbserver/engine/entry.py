@@ -192,6 +192,12 @@ def restored(controls: dict[str, float], kept: Mapping[str, float], spec: Spec) 
     return taken
 
 
+def rung_of(entry: Entry) -> str:
+    """What overload has come to, a name of the ladder."""
+    rung = entry.segment.load("ladder")
+    return LADDER[rung] if rung < len(LADDER) else ""
+
+
 def status_of(entry: Entry) -> dict[str, float | int | str]:
     """Figures by the names of the status table."""
     segment, timing, rate_hz = entry.segment, entry.timing, entry.wish.rate_hz
@@ -201,7 +207,6 @@ def status_of(entry: Entry) -> dict[str, float | int | str]:
     reason = entry.reason if entry.place.up else entry.place.reason or entry.reason
     if not reason and state in (State.FADED, State.BYPASSED):
         reason = ERRORS["overloaded"]
-    ladder = segment.load("ladder")
     return {
         "state": state.value,
         "reason": reason,
@@ -220,7 +225,7 @@ def status_of(entry: Entry) -> dict[str, float | int | str]:
         "late_frames": segment.load("late_frames"),
         "skipped_frames": segment.load("skipped_frames"),
         "missing_samples": segment.load("missing_samples"),
-        "ladder": LADDER[ladder] if ladder < len(LADDER) else "",
+        "ladder": rung_of(entry),
         "position": position,
         "epoch": epoch,
         "tempo": segment.load_float("tempo"),

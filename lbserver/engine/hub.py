@@ -27,6 +27,7 @@ from lbserver.engine.entry import (
     first_controls,
     plan,
     restored,
+    rung_of,
     segment_for,
     status_of,
 )
@@ -40,6 +41,7 @@ from lbserver.errors import LiveBandError
 from lbserver.logs import fields
 from lbserver.protocol.controls import CONTROLS, INDEX, MODES, STEMS
 from lbserver.protocol.errors import ERRORS
+from lbserver.protocol.segment import LADDER
 from lbserver.session.music import Told, Transport, after_know
 from lbserver.session.states import Event
 
@@ -47,6 +49,7 @@ log = logging.getLogger(__name__)
 
 _STRIKES = 2
 _FAREWELL_S = 1.0
+_OVERLOAD_LOOK_S = 0.25
 _ANY_TRANSPORT = Transport(
     position=0, playing=True, bpm=120.0, quarters=0.0, bar_start_quarters=0.0, beats_above=4.0, beat_unit=4.0
 )
@@ -82,6 +85,7 @@ class Hub:
         self.places = places
         await asyncio.gather(*(place.start() for place in places))
         self._turns.run(self._keep_house())
+        self._turns.run(self._tell_of_overload())
 
     async def stop(self) -> None:
         """Close every session, its memory kept for the next server, and stop every place."""
@@ -521,6 +525,21 @@ class Hub:
         if entry is None or not (peer.trusted or entry.peer == peer):
             raise HubError("unknown_session", f"no session {session[:64]!r}, or it is not yours")
         return entry
+
+    async def _tell_of_overload(self) -> None:
+        """One line in the log for every rung of the ladder that a session takes, up or down."""
+        told: dict[str, str] = {}
+        while True:
+            await asyncio.sleep(_OVERLOAD_LOOK_S)
+            rungs = {name: rung_of(entry) for name, entry in self._entries.items()}
+            for name, rung in rungs.items():
+                if rung != told.get(name, LADDER[0]):
+                    level = logging.INFO if rung == LADDER[0] else logging.WARNING
+                    step_ms = self._entries[name].segment.load_float("step_ms")
+                    log.log(
+                        level, "overload: %s", rung, extra=fields(session=name, step_ms=round(step_ms, 1))
+                    )
+            told = rungs
 
     async def _keep_house(self) -> None:
         """Close what has no peer any more, forgive what did no harm for long."""

@@ -211,3 +211,19 @@ def workers_of_orphans(server: Any) -> list[int]:
             if b"lbserver.engine.worker" in line and os.fsencode(server.run) in line:
                 found.append(int(folder.name))
     return found
+
+
+def test_each_rung_of_overload_leaves_a_line_in_the_log(serve: Callable[..., Any]) -> None:
+    """Catches silence with no reason shown."""
+    server = serve("--model", "test:copy", "--log-level", "info")
+    front_end = server.connect()
+    front_end.open("a")
+    (worker,) = workers_of(server)
+    threading.Timer(0.5, os.kill, (worker, signal.SIGSTOP)).start()
+    threading.Timer(0.8, os.kill, (worker, signal.SIGCONT)).start()
+    front_end.play("a", tone(2.5))
+    front_end.until("a", lambda status: status["ladder"] == "on_time")
+    time.sleep(0.6)
+    _, log = server.stop()
+    assert "overload: skip" in log
+    assert "overload: on_time" in log
