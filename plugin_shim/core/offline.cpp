@@ -32,6 +32,9 @@ void AudioSide::offer(std::unique_ptr<Port> port) {
 std::size_t AudioSide::reclaim() {
     ports_.erase(std::remove_if(ports_.begin(), ports_.end(),
                                 [this](const std::unique_ptr<Port>& port) {
+#if defined(LIVEBAND_MUTANT_FREE_AT_ONCE)
+                                    return port.get() != offered_.load();
+#endif
                                     // In this order: what is taken moves from the first word to the second.
                                     return port.get() != offered_.load() && port.get() != taking_.load() &&
                                            port.get() != holding_.load();

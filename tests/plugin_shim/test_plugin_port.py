@@ -170,6 +170,22 @@ def test_waiting_takes_what_comes_late(build: Build) -> None:
         np.testing.assert_array_equal(answer[:, :240], block[:, :240] * ramp)
 
 
+@pytest.mark.parametrize("flags", [(), ("-DLIVEBAND_MUTANT_NO_FADE",)])
+def test_a_gap_begins_with_a_fade(build: Build, flags: tuple[str, ...]) -> None:
+    """Where the stem breaks off it does not step; without the fade, which a flag takes out, it does."""
+    program = build("tests/port_driver.cpp", "port", flags=("-O1", *flags))
+    shape = Shape(rate_hz=48000, mix_channels=1, stem_channels=1, capacity=1 << 12)
+    with _pair(program, shape, 0) as (_, theirs, workers):
+        theirs.write(np.zeros((1, 2000), np.float32))
+        workers[1].listen()
+        workers[1].put(np.ones((1, 1000), np.float32))
+        heard = theirs.read(2000)[0]
+    step = np.abs(np.diff(heard)).max()
+    assert (step > 0.9) == bool(flags)
+    assert step < 0.01 or flags
+    assert not heard[1480:].any()
+
+
 @pytest.mark.parametrize("fault", ["unsealed", "short", "magic", "major", "capacity", "offset"])
 def test_what_is_no_segment_is_refused_with_a_reason(build: Build, fault: str) -> None:
     program = build("tests/port_driver.cpp", "port")

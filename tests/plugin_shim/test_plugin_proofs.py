@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Proofs about the audio path: no race, no damage from a hostile worker, no system call, no word that has no place there."""
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from benchmarks import plugin
 
 Build = Callable[..., Path]
 _SHIM = Path(__file__).resolve().parents[2] / "plugin_shim"
@@ -45,6 +49,18 @@ def test_the_race_would_be_seen(build: Build) -> None:
     done = _run(build("tests/ring_threads.cpp", "port", flags=(*_TSAN, "-DLIVEBAND_MUTANT_RELAXED")))
     assert done.returncode != 0
     assert "data race" in done.stderr
+
+
+@pytest.mark.parametrize("flags", [_TSAN, _ASAN])
+def test_sessions_replace_each_other_under_the_audio_thread(build: Build, flags: tuple[str, ...]) -> None:
+    """A ring is unmapped only when the audio thread has let go of it, and at most three are kept."""
+    done = _run(build("tests/handover.cpp", "ring", flags=flags))
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+
+
+def test_a_session_freed_too_early_would_be_seen(build: Build) -> None:
+    done = _run(build("tests/handover.cpp", "ring", flags=(*_ASAN, "-DLIVEBAND_MUTANT_FREE_AT_ONCE")))
+    assert "AddressSanitizer" in done.stderr, done.stdout
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])
@@ -112,3 +128,16 @@ def test_the_audio_path_is_real_time_safe(build: Build) -> None:
     seen = _run(program, "allocate")
     assert seen.returncode != 0, "an allocation on purpose was not seen"
     assert "malloc" in seen.stderr
+
+
+def test_the_cost_of_a_block_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table and a line of JSON; without a compiler it says so."""
+    if shutil.which("g++") is None:
+        pytest.skip("no C++ compiler here (Debian: g++)")
+    results = tmp_path / "plugin.jsonl"
+    assert plugin.main(["--blocks", "50", "--results", str(results)]) == 0
+    record = json.loads(results.read_text(encoding="utf-8"))
+    assert [case["case"] for case in record["cases"]] == ["band", "gap", "none"]
+    assert "no server" in capsys.readouterr().out
+    if shutil.which("valgrind") is not None:
+        assert 0 < record["cases"][2]["instructions"] < record["cases"][0]["instructions"] < 20000
