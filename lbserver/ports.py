@@ -156,7 +156,9 @@ class HostPort:
         if epoch != self.epoch:
             return max(0, min(samples, -self._read))
         # A writer that claims more than the ring holds is not believed.
-        return max(0, min(samples, min(written, self._read + self.segment.shape.capacity) - self._read))
+        return max(
+            0, min(samples, min(written, max(0, self._read) + self.segment.shape.capacity) - self._read)
+        )
 
     def _take(self, samples: int, ready: int) -> Audio:
         start = self._read

@@ -63,7 +63,8 @@ class RingAgainstLists(RuleBasedStateMachine):
         """What both lists are when the front end begins again."""
         self.mix: list[float] = []
         self.read_at = -self.latency
-        self.concealer.reset(fade_in=True)
+        self.concealer.reset(fade_in=True, hold=self.lapsed)
+        self.lapsed = False
 
     def samples(self, length: int) -> np.ndarray:
         self.count += length
@@ -79,7 +80,6 @@ class RingAgainstLists(RuleBasedStateMachine):
             self.dropped += length
         else:
             if self.lapsed:
-                self.lapsed = False
                 self.new_epoch()
             self.mix.extend(block[0])
         self.host.write(block)
@@ -131,7 +131,6 @@ class RingAgainstLists(RuleBasedStateMachine):
     @rule()
     def begin_epoch(self) -> None:
         self.host.begin_epoch()
-        self.lapsed = False
         self.new_epoch()
 
     @precondition(lambda self: self.heard_epoch)
@@ -177,7 +176,7 @@ class RingAgainstLists(RuleBasedStateMachine):
             self.worker.segment.close()
 
 
-RingAgainstLists.TestCase.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+RingAgainstLists.TestCase.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
 TestRingAgainstLists = RingAgainstLists.TestCase
 
 
