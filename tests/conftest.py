@@ -6,6 +6,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 # Before anything imports numpy or torch: bit-exact comparisons and a shared machine both want one thread.
@@ -60,6 +61,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if marked and not is_there():
             for item in marked:
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_runtest_teardown() -> None:
+    """A test that fails while it counts memory must not have the next ones counted in."""
+    tracemalloc.stop()
 
 
 def pytest_runtest_call() -> None:

@@ -8,6 +8,8 @@
 
 namespace liveband {
 
+using std::chrono::milliseconds;
+
 namespace {
 
 constexpr std::int64_t kJumpSamples = 16;         // hosts round positions; a jump is more than that
@@ -74,12 +76,14 @@ void AudioSide::setControl(std::size_t index, double value) noexcept {
         changed_.fetch_or(1u << index, std::memory_order_release);
 }
 
-void AudioSide::take() noexcept {
+// `midway`: blocks were processed before, so a new session takes the music up in its middle.
+void AudioSide::take(bool midway) noexcept {
     Port* const found = offered_.load();
     if (found == current_) return;
     taking_.store(found);
     if (offered_.load() == found) {  // not replaced before it was shown: nobody frees it now
         if (found != nullptr) {
+            if (midway) found->host.beginEpoch(false, true);
             if (current_ != nullptr) found->host.takeOver(current_->host);
             std::uint32_t lasting = lastingControls();
             if (control(static_cast<std::size_t>(protocol::Control::kSeed)) == found->seed) lasting &= ~kSeedBit;
@@ -94,16 +98,16 @@ void AudioSide::take() noexcept {
     taking_.store(nullptr);
 }
 
-void AudioSide::beginBlock(const Transport& transport, bool offline) noexcept {
+void AudioSide::beginBlock(const Transport& transport, bool offline, bool midway) noexcept {
     HostPort& host = current_->host;
     const std::uint32_t wanted = epochs_wanted_.load(std::memory_order_relaxed);
     const bool jumped = transport.playing && transport.song_sample >= 0 && song_sample_ >= 0 &&
                         std::llabs(transport.song_sample - song_sample_) > kJumpSamples;
     const int latency = latencySamples();
     if (host.latencySamples() != latency) {
-        host.setLatency(latency);
+        host.setLatency(latency, midway);
     } else if ((wanted != epochs_begun_ || jumped) && host.position() > 0) {
-        host.beginEpoch(true);
+        host.beginEpoch(true, midway);
     }
     epochs_begun_ = wanted;
     if (offline != offline_) {
@@ -156,12 +160,13 @@ void AudioSide::tellTransport(const Transport& transport) noexcept {
 
 void AudioSide::process(const float* const* in, float* const* out, int channels, int frames,
                         const Transport& transport) noexcept {
-    take();
+    const bool midway = processed_.load(std::memory_order_relaxed);
     processed_.store(true, std::memory_order_relaxed);
+    take(midway);
     if (current_ == nullptr) {
         silence(out, channels, frames);
     } else {
-        beginBlock(transport, false);
+        beginBlock(transport, false, midway);
         tellControls();
         if (frames > 0) tellTransport(transport);
         const int most = static_cast<int>(current_->host.longest() / 4);
@@ -178,14 +183,17 @@ void AudioSide::process(const float* const* in, float* const* out, int channels,
 }
 
 bool AudioSide::processOffline(const float* const* in, float* const* out, int channels, int frames,
-                               const Transport& transport, std::chrono::milliseconds timeout,
-                               std::uint64_t generation) noexcept {
+                               const Transport& transport, milliseconds timeout, std::uint64_t generation) noexcept {
+    const bool midway = processed_.load(std::memory_order_relaxed);
     processed_.store(true, std::memory_order_relaxed);
-    if (!waitForPort(generation, timeout)) {
+    // What failed once is not waited for again, block after block, until something comes.
+    const milliseconds patience = failed_ ? milliseconds(0) : timeout;
+    if (!waitForPort(generation, midway, patience)) {
+        failed_ = true;
         silence(out, channels, frames);
         return false;
     }
-    beginBlock(transport, true);
+    beginBlock(transport, true, midway);
     tellControls();
     if (frames > 0) tellTransport(transport);
     const int most = static_cast<int>(current_->host.longest() / 4);
@@ -194,14 +202,15 @@ bool AudioSide::processOffline(const float* const* in, float* const* out, int ch
         const int samples = std::min(most, frames - at);
         const auto count = static_cast<std::uint32_t>(samples);
         const Planes planes(in, out, channels, at);
-        whole = whole && waitForRoom(count, timeout);
+        whole = whole && waitForRoom(count, patience);
         current_->host.write(planes.in.data(), planes.channels, count);
-        whole = whole && current_->host.wait(count, timeout, &abandoned_);
+        whole = whole && current_->host.wait(count, patience, &abandoned_);
         current_->host.read(planes.out.data(), planes.channels, count);
         at += samples;
     }
     song_sample_ =
         transport.song_sample < 0 ? -1 : transport.song_sample + (transport.playing ? std::max(0, frames) : 0);
+    failed_ = !whole;
     return whole;
 }
 

@@ -60,12 +60,12 @@ HostPort::HostPort(std::unique_ptr<Segment> segment, std::int64_t latency_sample
     beginEpoch();
 }
 
-void HostPort::beginEpoch(bool fade_tail) noexcept {
+void HostPort::beginEpoch(bool fade_tail, bool midway) noexcept {
     epoch_ = protocol::epoch_after(epoch_);
     position_ = 0;
     read_ = -latency_samples_;
     // After a lapse the music is taken up in its middle.
-    concealer_.reset(true, lapsed_, fade_tail);
+    concealer_.reset(true, lapsed_ || midway, fade_tail);
     lapsed_ = false;
     segment_->store(offset::stem_read, protocol::cursor(epoch_, 0));
     segment_->store(offset::mix_cursor, protocol::cursor(epoch_, 0));
@@ -83,9 +83,9 @@ void HostPort::setBypassed(bool bypassed) noexcept {
     segment_->store(offset::host_flags, flags | (bypassed ? flag : 0));
 }
 
-void HostPort::setLatency(std::int64_t latency_samples) noexcept {
+void HostPort::setLatency(std::int64_t latency_samples, bool midway) noexcept {
     latency_samples_ = std::max<std::int64_t>(0, latency_samples);
-    beginEpoch(true);
+    beginEpoch(true, midway);
 }
 
 void HostPort::takeOver(const HostPort& other) noexcept {

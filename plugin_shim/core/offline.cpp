@@ -45,9 +45,9 @@ bool HostPort::wait(std::uint32_t samples, std::chrono::milliseconds timeout,
         [&] { return segment_->load(protocol::offset::stem_cursor); });
 }
 
-bool AudioSide::waitForPort(std::uint64_t generation, std::chrono::milliseconds timeout) noexcept {
+bool AudioSide::waitForPort(std::uint64_t generation, bool midway, std::chrono::milliseconds timeout) noexcept {
     const auto there = [&] {
-        take();
+        take(midway);
         return current_ != nullptr && current_->generation >= generation;
     };
     return waitUntil(timeout, &abandoned_, there, [] { return 0; });

@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The plug-in's C++ core, compiled once and kept: by the text of what goes into it."""
 
+import contextlib
 import functools
 import hashlib
+import json
+import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 SHIM = Path(__file__).resolve().parents[2] / "plugin_shim"
@@ -77,3 +84,109 @@ def build(request: pytest.FixtureRequest) -> Build:
         return target
 
     return program
+
+
+class Server:
+    """A real server in its own process group; `environment` is what its front ends need to find it."""
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self.run = folder
+        self.environment = {
+            **os.environ,
+            "LIVEBAND_RUN": str(folder),
+            "XDG_DATA_HOME": str(folder.parent / "data"),
+            "LIVEBAND_CACHE": str(cache),
+        }
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        quiet = ["--osc-port", "off", "--http-port", "off"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "lbserver", "serve", "--json", "--model", "test:copy", *quiet],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline(), "the server did not start"
+
+    def signal(self, number: signal.Signals, *, everyone: bool = False) -> None:
+        """To the server, or to its workers as well."""
+        assert self.process is not None
+        if everyone:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
+
+    def end(self) -> None:
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.communicate(timeout=20)
+            self.process = None
+
+
+@pytest.fixture(scope="session")
+def calibration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One calibration for all servers."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def server(tmp_path: Path, calibration: Path) -> Iterator[Server]:
+    """A server that is not started yet."""
+    one = Server(tmp_path / "run", calibration)
+    yield one
+    one.end()
+
+
+class Host:
+    """The C++ host on a string."""
+
+    def __init__(self, program: Path, server: Server, recording: Path) -> None:
+        self.recording = recording
+        self.process = subprocess.Popen(
+            [program, "track-1", recording],
+            env=server.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, command: str) -> dict[str, Any]:
+        """The answer to a command."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line, f"the host ended after {command!r}: {self.process.wait()}"
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def until(self, state: str, patience_ms: int = 10000) -> dict[str, Any]:
+        """The status once it is in a state."""
+        answer = self.ask(f"until {state} {patience_ms}")
+        assert answer["state"] == state, answer
+        return answer
+
+    def end(self) -> tuple[np.ndarray, np.ndarray]:
+        """What was played and heard, [T] each."""
+        if self.process.poll() is None:
+            assert self.process.stdin is not None
+            self.process.stdin.close()
+            assert self.process.wait(timeout=20) == 0
+        both = np.fromfile(self.recording, np.float32).reshape(2, -1)
+        return both[0], both[1]
+
+
+@pytest.fixture
+def host(build: Build, server: Server, tmp_path: Path) -> Iterator[Host]:
+    """A host whose bridge looks for `server`."""
+    one = Host(build("tests/bridge_driver.cpp", "core"), server, tmp_path / "recording.f32")
+    yield one
+    if one.process.poll() is None:
+        one.process.kill()
+    one.process.wait()

@@ -63,11 +63,11 @@ class AudioSide {
   private:
     struct Planes;
 
-    void take() noexcept;
-    void beginBlock(const Transport& transport, bool offline) noexcept;
+    void take(bool midway) noexcept;
+    void beginBlock(const Transport& transport, bool offline, bool midway) noexcept;
     void tellControls() noexcept;
     void tellTransport(const Transport& transport) noexcept;
-    bool waitForPort(std::uint64_t generation, std::chrono::milliseconds timeout) noexcept;
+    bool waitForPort(std::uint64_t generation, bool midway, std::chrono::milliseconds timeout) noexcept;
     bool waitForRoom(std::uint32_t samples, std::chrono::milliseconds timeout) noexcept;
 
     // Shared.
@@ -90,6 +90,7 @@ class AudioSide {
     std::uint32_t epochs_begun_ = 0;
     std::int64_t song_sample_ = -1;  // expected next, -1: unknown
     bool offline_ = false;
+    bool failed_ = false;  // the last offline block was not whole
     bool shown_bypassed_ = false;
     Transport told_;
     std::uint32_t told_epoch_ = 0;

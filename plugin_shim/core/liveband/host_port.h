@@ -24,13 +24,14 @@ class HostPort {
   public:
     HostPort(std::unique_ptr<Segment> segment, std::int64_t latency_samples);
 
-    /// Position 0 again; nothing of before will be heard, but with `fade_tail` for what sounded last, fading.
-    void beginEpoch(bool fade_tail = false) noexcept;
+    /// Position 0 again; nothing of before will be heard, but with `fade_tail` for what sounded last, fading. `midway`:
+    /// the music is taken up in its middle, so what comes back rises where it begins to sound.
+    void beginEpoch(bool fade_tail = false, bool midway = false) noexcept;
     /// Offline, the worker drops nothing and the front end waits.
     void setOffline(bool offline) noexcept;
     void setBypassed(bool bypassed) noexcept;
     /// Samples by which the stem is read behind the mix; begins an epoch.
-    void setLatency(std::int64_t latency_samples) noexcept;
+    void setLatency(std::int64_t latency_samples, bool midway = false) noexcept;
     /// This port takes over from another: what that one sounded last fades under it, its gain is approached from there.
     void takeOver(const HostPort& other) noexcept;
     /// Add an event that holds from the next sample written on.

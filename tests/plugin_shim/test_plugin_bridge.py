@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bridge of the plug-in against a real server: it plays, and what dies, hangs or is missing does not hurt the host."""
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from lbserver import wire
+
+RATE_HZ = 48000
+GAIN = 2  # index of the control
+
+
+class Server(Protocol):
+    run: Path
+
+    def start(self) -> None: ...
+    def end(self) -> None: ...
+    def signal(self, number: signal.Signals, *, everyone: bool = False) -> None: ...
+
+
+class Host(Protocol):
+    def ask(self, command: str) -> dict[str, Any]: ...
+    def until(self, state: str, patience_ms: int = 10000) -> dict[str, Any]: ...
+    def end(self) -> tuple[np.ndarray, np.ndarray]: ...
+
+
+def _play(host: Host, server: Server) -> dict[str, Any]:
+    server.start()
+    host.ask("start")
+    assert host.ask(f"prepare {RATE_HZ} 480 live 0 5000")["open"]
+    host.ask("play")
+    return host.until("playing")
+
+
+def _delay(played: np.ndarray, heard: np.ndarray) -> int:
+    """By how much the end of `heard` is `played` delayed, exactly; fails if it is not."""
+    piece = heard[-4800:]
+    assert np.abs(piece).max() > 0.05, "silence at the end"
+    for delay in range(1920, len(played) - 4800 + 1, 1920):
+        if np.array_equal(played[len(played) - 4800 - delay : len(played) - delay], piece):
+            return delay
+    raise AssertionError("what is heard at the end was never played so")
+
+
+def _steps(audio: np.ndarray) -> float:
+    return float(np.abs(np.diff(audio)).max())
+
+
+def test_it_plays_what_the_model_plays(server: Server, host: Host) -> None:
+    """Live: the copy comes back to the sample, by a whole number of frames later, without a gap."""
+    answer = _play(host, server)
+    assert answer["model"] == "test:copy"
+    assert answer["latency_samples"] == 0
+    time.sleep(1.0)
+    status = host.ask("status")
+    assert status["tempo"] == 120.0  # as the host's transport says
+    host.ask("halt")
+    delay = _delay(*host.end())
+    assert delay == 1920 + round(answer["anticipation_ms"] * RATE_HZ / 1000)
+
+
+def test_a_killed_server_fades_and_a_new_one_is_taken_up(server: Server, host: Host) -> None:
+    """Faults F1 and F2: a fade, silence, no step; then the same session goes on with its controls."""
+    _play(host, server)
+    host.ask(f"set {GAIN} -6")
+    time.sleep(0.7)
+    server.signal(signal.SIGKILL)
+    lost = host.until("lost", 2000)
+    print(f"lost after {lost['ms']:.0f} ms")
+    time.sleep(0.5)
+    server.end()
+    server.start()
+    back = host.until("playing", 5000)
+    print(f"playing {back['ms']:.0f} ms after it listens")
+    assert back["connections"] == 2
+    time.sleep(1.0)
+    host.ask("halt")
+    played, heard = host.end()
+    half = 10 ** (-6 / 20)
+    clean = 0.3 * 2 * np.pi * (200 + 6 * len(played) / RATE_HZ) / RATE_HZ
+    assert _steps(heard) <= 2 * clean
+    quiet = np.flatnonzero(np.convolve(heard == 0, np.ones(4800), "valid") == 4800)
+    quiet = quiet[quiet > RATE_HZ // 2]
+    assert len(quiet), "no silence between the two servers"
+    envelope = np.abs(heard[quiet[0] - 1920 : quiet[0] - 960]).max()
+    assert envelope > 0.8 * 0.3 * half, "the fade to silence took longer than 20 ms"
+    piece = np.abs(heard[-9600:]).max()
+    np.testing.assert_allclose(piece, 0.3 * half, rtol=0.01)  # the gain was not forgotten
+
+
+def test_a_stopped_server_is_taken_up_in_time(server: Server, host: Host) -> None:
+    """Fault F4: after a stop of five seconds nothing stale is heard, and the music lies where it did."""
+    _play(host, server)
+    time.sleep(0.5)
+    server.signal(signal.SIGSTOP, everyone=True)
+    host.until("lost", 2000)
+    time.sleep(5.0)
+    server.signal(signal.SIGCONT, everyone=True)
+    back = host.until("playing", 5000)
+    print(f"playing {back['ms']:.0f} ms after it went on")
+    time.sleep(1.0)
+    status = host.ask("status")
+    assert status["connections"] == 1
+    host.ask("halt")
+    played, heard = host.end()
+    assert _delay(played, heard) == 1920 + round(status["anticipation_ms"] * RATE_HZ / 1000)
+    clean = 0.3 * 2 * np.pi * (200 + 6 * len(played) / RATE_HZ) / RATE_HZ
+    assert _steps(heard) <= 2 * clean
+
+
+def test_a_jump_of_the_song_makes_no_click(server: Server, host: Host) -> None:
+    """A loop or a click into the time line begins anew; what sounded fades."""
+    _play(host, server)
+    time.sleep(0.5)
+    host.ask("halt")
+    host.ask("jump 480000")
+    host.ask("play")
+    time.sleep(1.0)
+    host.ask("halt")
+    played, heard = host.end()
+    clean = 0.3 * 2 * np.pi * (200 + 6 * (10 + len(played) / RATE_HZ)) / RATE_HZ
+    assert _steps(heard) <= 2 * clean
+    _delay(played, heard)
+
+
+def test_offline_waits_and_loses_nothing(server: Server, host: Host) -> None:
+    """Faster than real time, blocks of several sizes, one longer than was announced: every sample comes."""
+    server.start()
+    host.ask("start")
+    host.ask(f"prepare {RATE_HZ} 512 bounce 1 0")
+    for blocks, samples in ((40, 512), (7, 1), (30, 137), (1, 65536), (20, 512)):
+        assert host.ask(f"offline {blocks} {samples}")["good"]
+    status = host.ask("status")
+    assert status["gaps"] == 0
+    played, heard = host.end()
+    delay = 1920 + round(status["anticipation_ms"] * RATE_HZ / 1000)
+    np.testing.assert_array_equal(heard[delay + 240 :], played[240:-delay])
+    assert not heard[:delay].any()
+
+
+def test_offline_fails_loudly_when_the_server_dies(server: Server, host: Host) -> None:
+    _play(host, server)
+    host.ask("halt")
+    server.signal(signal.SIGKILL, everyone=True)
+    assert not host.ask("offline 40 4800")["good"]
+    host.end()
+
+
+def test_without_a_server_there_is_silence_and_no_wait(server: Server, host: Host) -> None:
+    host.ask("start")
+    host.ask(f"prepare {RATE_HZ} 128 live 0 0")
+    host.until("no server")
+    host.ask("online 2000 128")
+    _, heard = host.end()
+    assert not heard.any()
+    assert not server.run.exists()
+
+
+def test_another_version_is_refused_with_a_reason(server: Server, host: Host) -> None:
+    """Fault F27: by the registry, and by the server's own answer."""
+    server.run.mkdir(mode=0o700)
+    lock = os.open(server.run / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    path = server.run / "lb.sock"
+
+    def register(major: int) -> None:
+        values = {"pid": os.getpid(), "major": major, "minor": 0, "socket": str(path), "more": [{"x": None}]}
+        part = server.run / "part"
+        part.write_text(json.dumps(values))
+        part.replace(server.run / "server.json")
+
+    register(2)
+    host.ask("start")
+    host.ask(f"prepare {RATE_HZ} 480 live 0 0")
+    assert "protocol 2" in host.until("refused")["text"]
+
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path))
+    listening.listen(8)
+
+    def refuse() -> None:
+        connection, _ = listening.accept()
+        connection.recv(1 << 16)
+        text = "you speak protocol 1, this server speaks 7: update the older of the two"
+        connection.sendall(wire.frame({"type": "error", "code": "version", "text": text}))
+        connection.close()
+
+    thread = threading.Thread(target=refuse)
+    thread.start()
+    register(1)
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+    deadline = time.monotonic() + 5
+    while "speaks 7" not in (status := host.ask("status"))["error"]:
+        assert time.monotonic() < deadline, status
+        time.sleep(0.02)
+    host.end()
+    listening.close()
+    os.close(lock)
+
+
+def test_instances_come_and_go_without_a_trace(server: Server, host: Host) -> None:
+    """200 bridges opened, played and destroyed, one after the other: no descriptor, thread, map or memory is left."""
+    server.start()
+    before = host.ask("cycle 20")
+    after = host.ask("cycle 180")
+    print(before, after)
+    assert before["opened"] + after["opened"] == 200
+    for name in ("descriptors", "threads"):
+        assert after[name] == before[name]
+    assert after["maps"] <= before["maps"] + 2
+    assert after["resident_kb"] <= before["resident_kb"] + 1024
+
+
+def test_it_can_be_destroyed_in_any_state(server: Server, host: Host) -> None:
+    """Whatever the server does, the host's thread is soon free again; the bound is generous, the figure is printed."""
+    took: dict[str, float] = {}
+
+    def destroyed(what: str) -> None:
+        took[what] = host.ask("destroy")["ms"]
+        host.ask("start")
+        host.ask(f"prepare {RATE_HZ} 480 live 0 0")
+
+    destroyed("never started")
+    host.until("no server")
+    destroyed("no server")
+    server.start()
+    host.until("listening")
+    destroyed("listening")
+    host.until("listening")
+    host.ask("play")
+    host.until("playing")
+    destroyed("playing")
+    host.until("listening")
+    server.signal(signal.SIGSTOP, everyone=True)
+    destroyed("hanging")
+    time.sleep(0.2)
+    destroyed("connecting to what hangs")
+    server.signal(signal.SIGCONT, everyone=True)
+    host.until("listening")
+    server.end()
+    host.until("lost")
+    destroyed("lost")
+    print(took)
+    assert max(took.values()) < 1000.0
+    host.end()
