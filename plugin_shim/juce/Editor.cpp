@@ -13,7 +13,7 @@ using Area = juce::Rectangle<int>;
 constexpr int kMargin = 16, kHeaderBottom = 60;
 const Area kWho{16, 64, 380, 66}, kHow{404, 64, 380, 66}, kKnobs{16, 138, 456, 148}, kBlend{480, 138, 200, 148},
     kLevels{688, 138, 96, 148}, kTrace{16, 294, 380, 72}, kTake{404, 294, 380, 72}, kChart{16, 374, 768, 34};
-constexpr int kNewSeeds = kMaxSeed;
+constexpr int kNewSeeds = kMaxSeed, kPatientRefreshes = 90;
 
 juce::String meaningOf(Control control) {
     const auto meaning = protocol::kControls[static_cast<std::size_t>(control)].meaning;
@@ -22,11 +22,16 @@ juce::String meaningOf(Control control) {
 
 juce::String ms(double value) { return juce::String(value, 1) + " ms"; }
 
+juce::String wordsOf(const Status& seen) {
+    return seen.state == BridgeState::kNoServer ? juce::String("Nobody is playing yet") : juce::String(seen.text);
+}
+
 /// What a user can do about it, where there is something.
 juce::String detailOf(const Status& seen, const juce::String& notice) {
     if (notice.isNotEmpty()) return notice;
     if (seen.state == BridgeState::kLate)
-        return juce::String(seen.late_frames) + " of " + juce::String(seen.frames) + " frames came late";
+        return juce::String(seen.late_frames + seen.skipped_frames) + " of " + juce::String(seen.frames + seen.skipped_frames) + " frames came late";
+    if (seen.state == BridgeState::kNoServer) return "press Start, or run: liveband serve";
     if (!seen.model.empty() && seen.server_pid != 0) return "plays " + juce::String(seen.model);
     return {};
 }
@@ -98,13 +103,16 @@ Editor::Editor(Processor& processor)
     chords_.setText(processor.notes().chart, false);
     chords_.onReturnKey = [this] { processor_.tellChart(chords_.getText()); };
     chords_.onFocusLost = chords_.onReturnKey;
+    chords_.setJustification(juce::Justification::centredLeft);
     place();
+    const int saved_width = processor.notes().width;  // sizing below writes it
     setResizable(true, true);
     setResizeLimits(kWidth * 3 / 4, kHeight * 3 / 4, kWidth * 3, kHeight * 3);
     getConstrainer()->setFixedAspectRatio(static_cast<double>(kWidth) / kHeight);
-    const int width = processor.notes().width >= kWidth * 3 / 4 ? processor.notes().width : kWidth;
+    const int width = saved_width >= kWidth * 3 / 4 ? saved_width : kWidth;
     setSize(width, width * kHeight / kWidth);
     setWantsKeyboardFocus(true);
+    sendLookAndFeelChange();
     refresh();
     startTimerHz(30);
 }
@@ -191,19 +199,21 @@ void Editor::refresh() {
     const auto seen = processor_.status();
     const bool starting = processor_.startingServer();
     const auto notice = processor_.notice();
-    const bool absent = seen.state == BridgeState::kNoServer || seen.state == BridgeState::kLost;
+    // A band that is lost mostly comes back by itself: the user is asked only when it does not.
+    lost_refreshes_ = seen.state == BridgeState::kLost ? lost_refreshes_ + 1 : 0;
+    const bool absent = seen.state == BridgeState::kNoServer || lost_refreshes_ > kPatientRefreshes;
     if (starting && absent)
         status_.show(BridgeState::kConnecting, "The band is coming", "the first start takes some seconds", false);
     else
-        status_.show(seen.state, juce::String(seen.text), detailOf(seen, notice), notice.isNotEmpty());
-    start_.setVisible(absent && !starting && seen.server_pid == 0);
+        status_.show(seen.state, wordsOf(seen), detailOf(seen, notice), notice.isNotEmpty());
+    start_.setVisible(absent && !starting);
     showTiming(seen);
     variation_.setKnown(processor_.understands("variation"));
     adherence_.setKnown(processor_.understands("adherence"));
     density_.setKnown(processor_.understands("density"));
     brightness_.setKnown(processor_.understands("brightness"));
     const bool playing = seen.state == BridgeState::kPlaying || seen.state == BridgeState::kLate;
-    headroom_.push(seen.headroom_ms, playing, seen.late_frames, seen.frames);
+    headroom_.push(seen.headroom_ms, playing, seen.late_frames + seen.skipped_frames, seen.frames + seen.skipped_frames);
     auto& player = processor_.player();
     meters_.push({player.input[0].take(), player.input[1].take(), player.output[0].take(), player.output[1].take()});
     keep_.setEnabled(playing);

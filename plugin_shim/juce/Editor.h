@@ -44,6 +44,7 @@ class Editor final : public juce::AudioProcessorEditor, private juce::Timer {
     juce::TextButton dice_{"Roll"}, reset_{"Reset"}, freeze_{"Freeze"}, listen_{"Listen"}, keep_{"Keep"}, recall_{"Recall"};
     juce::Label seed_;
     juce::TextEditor chords_;
+    int lost_refreshes_ = 0;
     juce::String timing_, shown_seed_;
     std::unique_ptr<juce::ButtonParameterAttachment> freeze_attachment_, listen_attachment_;
 };

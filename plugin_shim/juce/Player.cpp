@@ -9,6 +9,7 @@ namespace liveband::plugin {
 namespace {
 
 constexpr double kSmoothingSeconds = 0.02;
+constexpr double kSettleSeconds = 0.05;  // longer than any fade
 constexpr double kLongestLatencySeconds = 6.0;
 constexpr auto kPatience = std::chrono::seconds(10);
 constexpr float kMost = 2.0f;  // +6 dBFS
@@ -39,6 +40,17 @@ void Player::restart() noexcept {
     // What went before must not be heard again: the delay counts from here, and reads silence before it.
     played_ = 0;
     fresh_ = true;
+}
+
+void Player::settle(int channels, bool offline) noexcept {
+    const float* heard[kMostChannels] = {heard_[0].data(), heard_[1].data()};
+    float* stem[kMostChannels] = {stem_[0].data(), stem_[1].data()};
+    for (auto& channel : heard_) std::fill(channel.begin(), channel.end(), 0.0f);
+    for (int left = static_cast<int>(kSettleSeconds * rate_hz_); left > 0; left -= kPieceSamples) {
+        const int samples = std::min(left, kPieceSamples);
+        if (!offline) bridge_.process(heard, stem, channels, samples, {});
+        else if (!bridge_.processOffline(heard, stem, channels, samples, {}, kPatience)) return;
+    }
 }
 
 void Player::play(const Block& block, const Playing& playing) noexcept {
@@ -103,7 +115,10 @@ void Player::piece(const Block& block, const Playing& playing, int start, int sa
         transport.quarter += start / rate_hz_ * transport.tempo_bpm / 60.0;
     }
     if (playing.offline && !failedOffline()) {
-        if (!bridge_.processOffline(heard, stem, block.channels, samples, transport, kPatience))
+        if (playing.alone) {
+            bridge_.process(heard, stem, block.channels, samples, transport);
+            failed_offline_.store(true, std::memory_order_relaxed);
+        } else if (!bridge_.processOffline(heard, stem, block.channels, samples, transport, kPatience))
             failed_offline_.store(true, std::memory_order_relaxed);  // one wait is enough for a whole render
     } else {
         bridge_.process(heard, stem, block.channels, samples, transport);

@@ -30,6 +30,7 @@ struct Playing {
     double mix = 1.0;  // 0 dry to 1 wet
     bool bypassed = false;
     bool offline = false;
+    bool alone = false;  // offline: no server is there, so none is waited for
     Transport transport;
 };
 
@@ -53,6 +54,8 @@ class Player {
     /// Message thread, while nothing plays.
     void prepare(double rate_hz);
     void play(const Block& block, const Playing& playing) noexcept;
+    /// Plays some silence to nobody, so that nothing of before reaches the next take. Message thread, as `prepare`.
+    void settle(int channels, bool offline) noexcept;
     /// Samples played since `prepare` or `restart`.
     std::int64_t played() const noexcept { return played_; }
     void restart() noexcept;

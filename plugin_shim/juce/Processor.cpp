@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "Processor.h"
 
+#include <chrono>
 #include <cmath>
 
 #include "Editor.h"
@@ -11,8 +12,13 @@ namespace {
 using protocol::Control;
 
 constexpr int kFollowMs = 100;
+constexpr double kLeastBpm = 10.0;  // below it the parameter means: not told
 // A host asks for the latency when it prepares, so a server that is there gets this long to tell it.
 constexpr auto kPrepareRealtime = std::chrono::milliseconds(300), kPrepareOffline = std::chrono::milliseconds(5000);
+
+constexpr auto kOpenStep = std::chrono::milliseconds(20);
+
+bool isAlone(BridgeState state) { return state == BridgeState::kNoServer || state == BridgeState::kRefused; }
 
 std::string newSession() { return "plugin-" + juce::Uuid().toString().substring(0, 12).toStdString(); }
 
@@ -69,8 +75,21 @@ void Processor::prepareToPlay(double rate_hz, int block_samples) {
     passControls();
     prepared_ = preparation();
     is_prepared_ = true;
-    bridge_.prepare(prepared_);
+    open();
     setLatencySamples(bridge_.latencySamples());
+}
+
+void Processor::open() {
+    const auto deadline = std::chrono::steady_clock::now() + prepared_.wait;
+    auto step = prepared_;
+    step.wait = kOpenStep;
+    // Where nobody is, nobody is waited for: hosts prepare a plug-in a dozen times while they scan it.
+    while (!bridge_.prepare(step)) {
+        if (isAlone(bridge_.status().state) || std::chrono::steady_clock::now() > deadline) return;
+    }
+    // The end of an earlier take fades, and the gain finds its place, before the host hears anything.
+    player_.settle(prepared_.channels, prepared_.offline);
+    bridge_.prepare(step);
 }
 
 void Processor::reset() {
@@ -109,7 +128,7 @@ Transport Processor::transport() const noexcept {
         }
     }
     const double bpm = static_cast<double>(controls.bpm->get());
-    if (bpm < 10.0) return told;
+    if (bpm < kLeastBpm) return told;
     const double second = static_cast<double>(controls.position_s->get()) + static_cast<double>(player_.played()) / getSampleRate();
     const double bar = controls.beats_per_bar->get();
     told.playing = true;
@@ -147,6 +166,7 @@ void Processor::process(juce::AudioBuffer<float>& audio, bool bypassed) noexcept
     playing.bypassed = bypassed || controls.bypass->get();
     // Asked in every block: hosts switch it without preparing again.
     playing.offline = isNonRealtime();
+    playing.alone = playing.offline && isAlone(bridge_.status().state);
     playing.transport = transport();
     host_plays_.store(playing.transport.playing, std::memory_order_relaxed);
     bridge_.setBypassed(playing.bypassed);
@@ -159,6 +179,7 @@ void Processor::timerCallback() {
     start_.failed();
     const auto seen = bridge_.status();
     model_.ask(seen.server_pid, seen.model);
+    if (chart_waits_) sendChart(seen);
 }
 
 void Processor::follow() {
@@ -202,8 +223,20 @@ void Processor::tellChart(const juce::String& chart) {
     const bool had = !notes_.chart.empty();
     notes_.chart = chart.trim().substring(0, 4000).toStdString();
     if (notes_.chart.empty() && !had) return;
+    chart_waits_ = true;
+    sendChart(bridge_.status());
+}
+
+void Processor::sendChart(const Status& seen) {
     Knowledge known;
     known.chart = notes_.chart;
+    if (const double bpm = static_cast<double>(controls.bpm->get()); bpm >= kLeastBpm) {
+        known.tempo_bpm = bpm;
+        known.beats_per_bar = controls.beats_per_bar->get();
+    } else if (!notes_.chart.empty() && !std::isfinite(seen.tempo_bpm)) {
+        return;  // the server would refuse it
+    }
+    chart_waits_ = false;
     bridge_.know(known);
 }
 
@@ -216,12 +249,16 @@ void Processor::recallMoment() {
     if (!notes_.moment.empty()) bridge_.recall(notes_.moment);
 }
 
-void Processor::startServer() { start_.begin(); }
+void Processor::startServer() {
+    connections_at_start_ = bridge_.status().connections;
+    start_.begin();
+}
 
 juce::String Processor::notice() const {
+    if (chart_waits_ && !notes_.chart.empty()) return "the chords wait for a tempo: let the host play, or set BPM";
     if (player_.failedOffline()) return "the band did not answer: this render is silent";
     const auto seen = bridge_.status();
-    if (seen.server_pid == 0 && start_.error().isNotEmpty()) return start_.error();
+    if (seen.state != BridgeState::kPlaying && start_.error().isNotEmpty()) return start_.error();
     return refused_state_.isNotEmpty() ? refused_state_ : juce::String(seen.error);
 }
 

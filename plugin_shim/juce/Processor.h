@@ -52,7 +52,7 @@ class Processor final : public juce::AudioProcessor, private juce::Timer {
     void recallMoment();
     void startServer();
     /// The server is being started by this plug-in, and is not there yet.
-    bool startingServer() const { return start_.running() && !bridge_.status().server_pid; }
+    bool startingServer() const { return start_.running() && bridge_.status().connections == connections_at_start_; }
     /// What the user must know and the bridge does not say: a start or a state that failed, a render without a band.
     juce::String notice() const;
     bool understands(const std::string& control) const { return model_.understands(control); }
@@ -62,11 +62,13 @@ class Processor final : public juce::AudioProcessor, private juce::Timer {
 
   private:
     void process(juce::AudioBuffer<float>& audio, bool bypassed) noexcept;
+    void open();
     void passControls() noexcept;
     Transport transport() const noexcept;
     Preparation preparation() const;
     void timerCallback() override;
     void follow();
+    void sendChart(const Status& seen);
 
     Bridge bridge_;
     Player player_{bridge_};
@@ -79,6 +81,8 @@ class Processor final : public juce::AudioProcessor, private juce::Timer {
     std::atomic<bool> host_plays_{false};
     std::atomic<std::int64_t> blocks_{0};
     juce::String refused_state_;
+    bool chart_waits_ = false;  // for a tempo: a chart counts bars
+    std::uint64_t connections_at_start_ = 0;
 
   public:
     Player& player() { return player_; }

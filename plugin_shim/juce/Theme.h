@@ -8,7 +8,7 @@ namespace liveband::plugin {
 
 namespace colour {
 inline const juce::Colour kGround{0xff12141a}, kPanel{0xff1a1e26}, kRaised{0xff252b36}, kEdge{0xff303745};
-inline const juce::Colour kText{0xffeef1f6}, kMuted{0xff98a2b3}, kDim{0xff596273};
+inline const juce::Colour kText{0xffeef1f6}, kMuted{0xff98a2b3}, kDim{0xff667083};
 inline const juce::Colour kAccent{0xff52d6b4}, kWarning{0xfff0b429}, kTrouble{0xffff6b5e};
 }  // namespace colour
 

@@ -11,7 +11,9 @@
 #include <cmath>
 #include <iostream>
 #include <memory>
+#include <functional>
 #include <sstream>
+#include <thread>
 
 #include "Editor.h"
 #include "Processor.h"
@@ -47,8 +49,7 @@ class Host {
                 for (int channel = 0; channel < 2; ++channel) audio.setSample(channel, sample, sound(at_));
             processor_.processBlock(audio, none);
             const double due = begun + 1000.0 * static_cast<double>((block + 1) * kBlock) / kRate;
-            while (juce::Time::getMillisecondCounterHiRes() < due)
-                juce::MessageManager::getInstance()->runDispatchLoopUntil(1);
+            while (juce::Time::getMillisecondCounterHiRes() < due) juce::Thread::sleep(1);
         }
     }
     void set(const juce::String& name, float value) {
@@ -79,17 +80,30 @@ class Host {
 
 int main() {
     const juce::ScopedJuceInitialiser_GUI gui;
+    auto* messages = juce::MessageManager::getInstance();
     Host host;
-    for (std::string line; std::getline(std::cin, line);) {
-        std::istringstream words(line);
-        std::string command, text;
-        double number = 0.0;
-        words >> command;
-        if (command == "play" && words >> number) host.play(number);
-        else if (command == "set" && words >> text >> number) host.set(text, static_cast<float>(number));
-        else if (command == "chart" && std::getline(words, text)) host.chart(text);
-        else if (command == "shot" && words >> number >> text) std::cout << (host.shot(static_cast<float>(number), juce::File(text)) ? "" : "not ");
-        else if (command == "words") std::cout << host.words() << " ";
-        std::cout << "done" << std::endl;
-    }
+    // Audio and commands on a thread of their own, as in a host; what touches the window on the message thread.
+    std::thread commands([&] {
+        const auto there = [messages](std::function<void()> what) {
+            messages->callFunctionOnMessageThread(
+                [](void* given) -> void* { return (*static_cast<std::function<void()>*>(given))(), nullptr; }, &what);
+        };
+        for (std::string line; std::getline(std::cin, line);) {
+            std::istringstream words(line);
+            std::string command, text;
+            double number = 0.0;
+            words >> command;
+            bool good = true;
+            if (command == "play" && words >> number) host.play(number);
+            else if (command == "set" && words >> text >> number) there([&] { host.set(text, static_cast<float>(number)); });
+            else if (command == "chart" && std::getline(words, text)) there([&] { host.chart(text); });
+            else if (command == "shot" && words >> number >> text) there([&] { good = host.shot(static_cast<float>(number), juce::File(text)); });
+            else if (command == "words") std::cout << host.words() << " ";
+            else good = false;
+            std::cout << (good ? "done" : "not done") << std::endl;
+        }
+        messages->stopDispatchLoop();
+    });
+    messages->runDispatchLoop();
+    commands.join();
 }
