@@ -28,10 +28,10 @@ bench: install  ## cost per frame and distance to the limit; appended to benchma
 	@set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name; done
 
 test: dev  ## every test
-	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_FLAGS)
 
 test-quick: dev  ## every test that takes seconds
-	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(PYTEST_FLAGS)
 
 fuzz: dev  ## every parser of strangers' bytes, FUZZ_SECONDS each (60)
 	$(BIN)/python tests/fuzz/drive.py --seconds $(or $(FUZZ_SECONDS),60)

@@ -81,6 +81,8 @@ async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(hub.stop)
+        if announce:
+            print("Getting the band ready (the first start takes longer) ...", file=sys.stderr, flush=True)
         await hub.start(_places(config, hub, moments))
         ports: dict[str, int] = {}
 

@@ -192,6 +192,7 @@ int main(int argument_count, char** arguments) {
             std::string wanted;
             double patience_ms = 0.0;
             words >> wanted >> patience_ms;
+            if (wanted == "no_server") wanted = "no server";
             while (msSince(begun) < patience_ms && toText(host.bridge->status().state) != wanted)
                 std::this_thread::sleep_for(std::chrono::milliseconds(1));
         } else if (word == "destroy") {

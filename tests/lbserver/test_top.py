@@ -32,6 +32,8 @@ PLAYING: dict[str, float | int | str] = {
     "anticipation_ms": 40.0,
     "recency_gap_ms": 40.0,
     "headroom_ms": 21.0,
+    "round_trip_ms": 9.0,
+    "measured_latency_samples": 0,
     "queue_age_ms": 0.0,
     "step_ms": 8.0,
     "rtf": 5.1,

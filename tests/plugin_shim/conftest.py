@@ -18,21 +18,27 @@ import numpy as np
 import pytest
 
 SHIM = Path(__file__).resolve().parents[2] / "plugin_shim"
-_RING = (
-    "core/segment.cpp",
-    "core/conceal.cpp",
-    "core/host_port.cpp",
-    "core/audio_side.cpp",
-    "core/offline.cpp",
-)
+_PORT = ("core/segment.cpp", "core/conceal.cpp", "core/host_port.cpp", "core/port_wait.cpp")
+_RING = (*_PORT, "core/audio_side.cpp", "core/offline.cpp")
 _PARTS = {
+    "port": _PORT,
     "ring": _RING,
+    "messages": (*_PORT, "core/msgpack.cpp", "core/rundir.cpp"),
     "core": (*_RING, "core/msgpack.cpp", "core/rundir.cpp", "core/connection.cpp", "core/bridge.cpp"),
-    "messages": (*_RING, "core/msgpack.cpp", "core/rundir.cpp"),
 }
-_FLAGS = (
-    "-std=c++17 -pthread -ffp-contract=off -Wall -Wextra -Werror -Wshadow -Wconversion -Icore -Iinclude -Itests".split()
-)
+_FLAGS = [
+    "-std=c++17",
+    "-pthread",
+    "-ffp-contract=off",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wshadow",
+    "-Wconversion",
+    "-Icore",
+    "-Iinclude",
+    "-Itests",
+]
 
 Build = Callable[..., Path]
 
@@ -49,7 +55,9 @@ def _headers() -> bytes:
 
 
 def _run(command: Sequence[str | Path]) -> None:
-    done = subprocess.run([str(part) for part in command], cwd=SHIM, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(part) for part in command], cwd=SHIM, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-4000:]
 
 
@@ -168,7 +176,7 @@ class Host:
 
     def until(self, state: str, patience_ms: int = 10000) -> dict[str, Any]:
         """The status once it is in a state."""
-        answer = self.ask(f"until {state} {patience_ms}")
+        answer = self.ask(f"until {state.replace(' ', '_')} {patience_ms}")
         assert answer["state"] == state, answer
         return answer
 

@@ -132,6 +132,43 @@ def test_a_jump_of_the_song_makes_no_click(server: Server, host: Host) -> None:
     _delay(played, heard)
 
 
+def test_aligned_lags_by_what_it_reports(server: Server, host: Host) -> None:
+    """L is what the host is told, and to the sample what is heard."""
+    server.start()
+    host.ask("start")
+    assert host.ask(f"prepare {RATE_HZ} 480 aligned 0 5000")["open"]
+    host.ask("play")
+    latency = host.until("playing")["latency_samples"]
+    assert latency > 0
+    assert latency % 480 == 0
+    time.sleep(0.5)
+    host.ask("halt")
+    played, heard = host.end()
+    expected = played[len(played) - 4800 - latency - 1920 : len(played) - latency - 1920]
+    np.testing.assert_array_equal(heard[-4800:], expected)
+
+
+def test_a_latency_that_comes_late_waits_for_the_host_to_stop(server: Server, host: Host) -> None:
+    """What the host was told stays true while it plays; taken over when it stops, the band is heard."""
+    host.ask("start")
+    host.ask(f"prepare {RATE_HZ} 480 aligned 0 0")
+    host.ask("play")
+    time.sleep(0.1)
+    server.start()
+    late = host.until("late")
+    assert late["latency_samples"] == 0
+    assert late["pending_latency_samples"] > 0
+    host.ask("halt")
+    host.ask("adopt")
+    host.ask("play")
+    playing = host.until("playing")
+    assert playing["latency_samples"] == late["pending_latency_samples"]
+    time.sleep(0.5)
+    host.ask("halt")
+    _, heard = host.end()
+    assert np.abs(heard[-4800:]).max() > 0.2
+
+
 def test_offline_waits_and_loses_nothing(server: Server, host: Host) -> None:
     """Faster than real time, blocks of several sizes, one longer than was announced: every sample comes."""
     server.start()

@@ -55,7 +55,9 @@ class Driven:
 
 
 @contextmanager
-def _pair(program: Path, shape: Shape, latency_samples: int) -> Iterator[tuple[HostPort, Driven, list[WorkerPort]]]:
+def _pair(
+    program: Path, shape: Shape, latency_samples: int
+) -> Iterator[tuple[HostPort, Driven, list[WorkerPort]]]:
     """A Python and a C++ front end, each on a segment of its own, and the worker's end of both."""
     descriptors = [create(shape), create(shape)]
     segments = [Segment(descriptor) for descriptor in descriptors]
@@ -84,7 +86,7 @@ def test_the_same_schedule_gives_the_same_bits(
     build: Build, rate_hz: int, channels: int, latency_samples: int, seed: int
 ) -> None:
     """Gaps, late and corrupt stems, epochs, lapses, gains that move, events: at every step the same as in the server."""
-    program = build("tests/port_driver.cpp", "ring")
+    program = build("tests/port_driver.cpp", "port")
     shape = Shape(rate_hz=rate_hz, mix_channels=channels, stem_channels=channels, capacity=1 << 14)
     chance, noise = random.Random(seed), np.random.default_rng(seed)
     happened: dict[str, int] = {}
@@ -138,7 +140,9 @@ def test_the_same_schedule_gives_the_same_bits(
                 ours.set_offline(on)
                 theirs.ask(f"offline {int(on)}", 8)
             assert _words(workers[1].segment) == _words(workers[0].segment), f"step {step}: {what}"
-        np.testing.assert_array_equal(workers[1].segment.mix.view(np.uint32), workers[0].segment.mix.view(np.uint32))
+        np.testing.assert_array_equal(
+            workers[1].segment.mix.view(np.uint32), workers[0].segment.mix.view(np.uint32)
+        )
         np.testing.assert_array_equal(workers[1].segment.events, workers[0].segment.events)
         assert ours.gaps > 3
         assert ours.dropped_samples > 0, happened
@@ -146,7 +150,7 @@ def test_the_same_schedule_gives_the_same_bits(
 
 def test_waiting_takes_what_comes_late(build: Build) -> None:
     """Offline: `wait` returns once the worker, here slower than the front end, has put all of it."""
-    program = build("tests/port_driver.cpp", "ring")
+    program = build("tests/port_driver.cpp", "port")
     shape = Shape(rate_hz=48000, mix_channels=2, stem_channels=2, capacity=1 << 12)
     with _pair(program, shape, 0) as (_, theirs, workers):
         block = np.random.default_rng(0).uniform(-1, 1, (2, 1000)).astype(np.float32)
@@ -166,9 +170,25 @@ def test_waiting_takes_what_comes_late(build: Build) -> None:
         np.testing.assert_array_equal(answer[:, :240], block[:, :240] * ramp)
 
 
+@pytest.mark.parametrize("flags", [(), ("-DLIVEBAND_MUTANT_NO_FADE",)])
+def test_a_gap_begins_with_a_fade(build: Build, flags: tuple[str, ...]) -> None:
+    """Where the stem breaks off it does not step; without the fade, which a flag takes out, it does."""
+    program = build("tests/port_driver.cpp", "port", flags=("-O1", *flags))
+    shape = Shape(rate_hz=48000, mix_channels=1, stem_channels=1, capacity=1 << 12)
+    with _pair(program, shape, 0) as (_, theirs, workers):
+        theirs.write(np.zeros((1, 2000), np.float32))
+        workers[1].listen()
+        workers[1].put(np.ones((1, 1000), np.float32))
+        heard = theirs.read(2000)[0]
+    step = np.abs(np.diff(heard)).max()
+    assert (step > 0.9) == bool(flags)
+    assert step < 0.01 or flags
+    assert not heard[1480:].any()
+
+
 @pytest.mark.parametrize("fault", ["unsealed", "short", "magic", "major", "capacity", "offset"])
 def test_what_is_no_segment_is_refused_with_a_reason(build: Build, fault: str) -> None:
-    program = build("tests/port_driver.cpp", "ring")
+    program = build("tests/port_driver.cpp", "port")
     shape = Shape(rate_hz=48000, mix_channels=2, stem_channels=2, capacity=1 << 10)
     good = create(shape)
     header = bytearray(os.pread(good, layout.HEADER_BYTES, 0))
@@ -192,7 +212,9 @@ def test_what_is_no_segment_is_refused_with_a_reason(build: Build, fault: str) -
         fcntl.fcntl(bare, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
         os.dup2(bare, good)
         os.close(bare)
-    done = subprocess.run([program, str(good), "0", "2"], pass_fds=[good], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program, str(good), "0", "2"], pass_fds=[good], capture_output=True, text=True, check=False
+    )
     os.close(good)
     assert done.returncode == 1
     expected = {"unsealed": "sealed", "short": "shorter", "magic": "begin as ours", "major": "protocol 2"}

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real server in a process of its own, with a run directory of its own, as long as a measurement lasts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def running(*options: str) -> Iterator[dict[str, Any]]:
+    """What the server printed when it was ready, and `run`, its run directory.
+
+    Raises RuntimeError with its own words when it does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="liveband-bench-") as folder:
+        run = Path(folder) / "run"
+        quiet = [p for name in ("--osc-port", "--http-port") if name not in options for p in (name, "off")]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lbserver", "serve", "--json", *quiet, *options],
+            env={**os.environ, "LIVEBAND_RUN": str(run), "XDG_DATA_HOME": str(Path(folder) / "data")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            if not line:
+                raise RuntimeError(process.communicate()[1].strip())
+            yield {**json.loads(line), "run": str(run), "process": process.pid}
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
