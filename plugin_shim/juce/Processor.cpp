@@ -11,7 +11,7 @@ namespace {
 
 using protocol::Control;
 
-constexpr int kFollowMs = 100;
+constexpr int kFollowMs = 100, kOfflineBlock = 512;
 constexpr double kLeastBpm = 10.0;  // below it the parameter means: not told
 // A host asks for the latency when it prepares, so a server that is there gets this long to tell it.
 constexpr auto kPrepareRealtime = std::chrono::milliseconds(300), kPrepareOffline = std::chrono::milliseconds(5000);
@@ -62,6 +62,9 @@ Preparation Processor::preparation() const {
     wanted.block_samples = juce::jlimit(1, static_cast<int>(protocol::kMaxBlock), getBlockSize());
     wanted.mode = static_cast<Mode>(static_cast<int>(controls.value(Control::kMode)));
     wanted.offline = isNonRealtime();
+    // Offline nothing is late, however long the blocks: one latency for all of them, told before the first.
+    if (wanted.offline) wanted.block_samples = kOfflineBlock;
+    if (wanted.mode == Mode::kBounce) wanted.latency_samples = 0;
     wanted.anticipation_ms = controls.value(Control::kAnticipation);
     wanted.wait = wanted.offline ? kPrepareOffline : kPrepareRealtime;
     return wanted;
