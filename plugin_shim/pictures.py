@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures of the editor in each state at two scales, each state brought about for real.
 
-    cmake -S plugin_shim -B build -DLIVEBAND_JUCE=ON -DLIVEBAND_SHOTS=ON && cmake --build build
-    python plugin_shim/pictures.py build/juce/liveband_shots plugin_shim/docs
+cmake -S plugin_shim -B build -DLIVEBAND_JUCE=ON -DLIVEBAND_SHOTS=ON && cmake --build build
+python plugin_shim/pictures.py build/juce/liveband_shots plugin_shim/docs
 """
 
 import argparse
@@ -56,7 +56,18 @@ class Window:
 @contextlib.contextmanager
 def server(run: Path, model: str | None) -> Iterator[int]:
     """A real server; its process id, which is that of its group."""
-    command = [sys.executable, "-m", "lbserver", "serve", "--workers", "1", "--osc-port", "off", "--http-port", "off"]
+    command = [
+        sys.executable,
+        "-m",
+        "lbserver",
+        "serve",
+        "--workers",
+        "1",
+        "--osc-port",
+        "off",
+        "--http-port",
+        "off",
+    ]
     process = subprocess.Popen(
         [*command, *(["--model", model] if model else [])],
         env={**os.environ, "LIVEBAND_RUN": str(run)},
@@ -139,7 +150,14 @@ def draw(program: Path, folder: Path, model: str | None) -> None:
             window_in(run, "listening", lambda window: None)
             window = Window(program, run)
             try:
-                for line in ("set bpm 96", "chart | Am | F | C | G |", "set seed 4711", "set variation 0.8", "set gain -3", "play 8"):
+                for line in (
+                    "set bpm 96",
+                    "chart | Am | F | C | G |",
+                    "set seed 4711",
+                    "set variation 0.8",
+                    "set gain -3",
+                    "play 8",
+                ):
                     window.tell(line)
                 shoot(window, "playing")
                 with slowed(group):
@@ -154,7 +172,9 @@ def draw(program: Path, folder: Path, model: str | None) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("program", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="test:copy")

@@ -143,11 +143,10 @@ void Editor::place() {
     meters_.setBounds(kLevels.reduced(14, 12));
     headroom_.setBounds(kTrace.reduced(12, 8));
     auto take = kTake.reduced(10).removeFromBottom(28);
-    seed_.setBounds(take.removeFromLeft(62));
-    for (auto* each : {&dice_, &freeze_, &listen_, &reset_, &keep_, &recall_}) {
-        const int width = each == &dice_ ? 40 : each == &recall_ || each == &listen_ || each == &freeze_ ? 54 : 47;
-        each->setBounds(take.removeFromLeft(width));
+    seed_.setBounds(take.removeFromLeft(56));
+    for (const auto& [each, width] : {std::pair{&dice_, 40}, {&freeze_, 50}, {&listen_, 48}, {&reset_, 46}, {&keep_, 44}, {&recall_, 52}}) {
         take.removeFromLeft(4);
+        each->setBounds(take.removeFromLeft(width));
     }
     auto chart = kChart;
     chart.removeFromLeft(76);

@@ -42,14 +42,13 @@ void Player::restart() noexcept {
     fresh_ = true;
 }
 
-void Player::settle(int channels, bool offline) noexcept {
+void Player::settle(int channels) noexcept {
     const float* heard[kMostChannels] = {heard_[0].data(), heard_[1].data()};
     float* stem[kMostChannels] = {stem_[0].data(), stem_[1].data()};
     for (auto& channel : heard_) std::fill(channel.begin(), channel.end(), 0.0f);
     for (int left = static_cast<int>(kSettleSeconds * rate_hz_); left > 0; left -= kPieceSamples) {
         const int samples = std::min(left, kPieceSamples);
-        if (!offline) bridge_.process(heard, stem, channels, samples, {});
-        else if (!bridge_.processOffline(heard, stem, channels, samples, {}, kPatience)) return;
+        if (!bridge_.processOffline(heard, stem, channels, samples, {}, kPatience)) return;
     }
 }
 

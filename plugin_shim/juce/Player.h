@@ -54,8 +54,9 @@ class Player {
     /// Message thread, while nothing plays.
     void prepare(double rate_hz);
     void play(const Block& block, const Playing& playing) noexcept;
-    /// Plays some silence to nobody, so that nothing of before reaches the next take. Message thread, as `prepare`.
-    void settle(int channels, bool offline) noexcept;
+    /// Plays some silence to nobody, waiting for the band, so that it knows all controls before an offline render.
+    /// Message thread, as `prepare`.
+    void settle(int channels) noexcept;
     /// Samples played since `prepare` or `restart`.
     std::int64_t played() const noexcept { return played_; }
     void restart() noexcept;

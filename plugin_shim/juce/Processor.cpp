@@ -90,8 +90,9 @@ void Processor::open() {
     while (!bridge_.prepare(step)) {
         if (isAlone(bridge_.status().state) || std::chrono::steady_clock::now() > deadline) return;
     }
-    // The end of an earlier take fades, and the gain finds its place, before the host hears anything.
-    player_.settle(prepared_.channels, prepared_.offline);
+    if (!prepared_.offline) return;
+    // A render begins with its controls in force: gain is not to be approached in the first notes.
+    player_.settle(prepared_.channels);
     bridge_.prepare(step);
 }
 

@@ -66,8 +66,20 @@ def bounced(mix: Audio, rate_hz: int, anticipation_ms: float, folder: Path) -> A
     """What `liveband bounce` gives."""
     source, out = folder / "in.wav", folder / f"out{anticipation_ms:g}.wav"
     soundfile.write(source, mix.T, rate_hz, subtype="FLOAT")
-    command = [sys.executable, "-m", "lbserver", "bounce", str(source), "-o", str(out), "--model", "test:copy"]
-    subprocess.run([*command, "--stem", "bass", "--anticipation", str(anticipation_ms)], check=True, capture_output=True)
+    command = [
+        sys.executable,
+        "-m",
+        "lbserver",
+        "bounce",
+        str(source),
+        "-o",
+        str(out),
+        "--model",
+        "test:copy",
+    ]
+    subprocess.run(
+        [*command, "--stem", "bass", "--anticipation", str(anticipation_ms)], check=True, capture_output=True
+    )
     found: Audio = soundfile.read(out, dtype="float32", always_2d=True)[0].T
     return found
 
@@ -176,7 +188,10 @@ def test_state_round_trip(alone: None) -> None:
     for name in first.parameters:
         assert second.parameters[name].raw_value == first.parameters[name].raw_value, name
     assert second.seed == 471199
-    assert set(chunk.unpack(chunk_in(first.raw_state)[0], limit_bytes=chunk.MOST_PLUGIN_BYTES)) == {"controls", "notes"}
+    assert set(chunk.unpack(chunk_in(first.raw_state)[0], limit_bytes=chunk.MOST_PLUGIN_BYTES)) == {
+        "controls",
+        "notes",
+    }
 
 
 def test_bad_state_changes_nothing(alone: None) -> None:
