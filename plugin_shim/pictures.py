@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: INP001
 """Pictures of the editor in each state at two scales, each state brought about for real.
 
 cmake -S plugin_shim -B build -DLIVEBAND_JUCE=ON -DLIVEBAND_SHOTS=ON && cmake --build build
@@ -133,6 +134,9 @@ def draw(program: Path, folder: Path, model: str | None) -> None:
         finally:
             window.close()
 
+    def half_a_second(window: Window) -> None:
+        window.tell("play 0.5")
+
     def shoot(window: Window, name: str) -> None:
         print(f"{name}: {window.tell('words')}")
         for scale in SCALES:
@@ -140,14 +144,14 @@ def draw(program: Path, folder: Path, model: str | None) -> None:
 
     with tempfile.TemporaryDirectory() as made:
         run = Path(made)
-        window_in(run, "no_server", lambda window: window.tell("play 0.5") and None)
+        window_in(run, "no_server", half_a_second)
         with silent_server(run):
-            window_in(run, "connecting", lambda window: window.tell("play 0.5") and None)
+            window_in(run, "connecting", half_a_second)
     with tempfile.TemporaryDirectory() as made:
         run = Path(made)
         run.chmod(0o700)
         with server(run, model) as group:
-            window_in(run, "listening", lambda window: None)
+            window_in(run, "listening", lambda _window: None)
             window = Window(program, run)
             try:
                 for line in (

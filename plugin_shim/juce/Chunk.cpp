@@ -32,7 +32,8 @@ std::uint32_t crc32(const unsigned char* data, std::size_t bytes) {
 
 template <class Number>
 void putLittle(std::string& out, Number value) {
-    for (std::size_t byte = 0; byte < sizeof value; ++byte) out.push_back(static_cast<char>(value >> (8 * byte) & 0xFF));
+    for (std::size_t byte = 0; byte < sizeof value; ++byte)
+        out.push_back(static_cast<char>(value >> (8 * byte) & 0xFF));
 }
 
 std::uint32_t littleAt(const unsigned char* data, std::size_t bytes) {
@@ -104,14 +105,16 @@ std::optional<Sections> unpackChunk(const void* raw, std::size_t bytes, std::str
     const auto end = bytes - kCrcBytes;
     if (crc32(data, end) != littleAt(data + end, 4)) return refuse("the saved state is truncated or damaged");
     const std::size_t table_bytes = littleAt(data + 12, 4);
-    if (table_bytes > kMostTableBytes || kHeadBytes + table_bytes > end) return refuse("the saved state's table is too long");
+    if (table_bytes > kMostTableBytes || kHeadBytes + table_bytes > end)
+        return refuse("the saved state's table is too long");
     const auto lengths = readTable({reinterpret_cast<const char*>(data) + kHeadBytes, table_bytes});
     if (!lengths) return refuse("the saved state's table cannot be read");
     Sections sections;
     auto start = kHeadBytes + table_bytes;
     for (const auto& [name, length] : *lengths) {
         if (length > end - start) return refuse("the saved state's table lists more than is there");
-        sections.emplace_back(name, std::string(reinterpret_cast<const char*>(data + start), static_cast<std::size_t>(length)));
+        sections.emplace_back(
+            name, std::string(reinterpret_cast<const char*>(data + start), static_cast<std::size_t>(length)));
         start += static_cast<std::size_t>(length);
     }
     if (start != end) return refuse("the saved state's table lists less than is there");

@@ -11,7 +11,9 @@ using juce::NormalisableRange;
 using juce::ParameterID;
 using juce::String;
 
-String text(std::string_view view) { return {view.data(), view.size()}; }
+String text(std::string_view view) {
+    return {view.data(), view.size()};
+}
 
 String titled(std::string_view name) {
     const auto words = text(name).replaceCharacter('_', ' ');
@@ -40,9 +42,9 @@ std::unique_ptr<juce::RangedAudioParameter> parameterOf(const protocol::ControlI
     if (info.kind == "bool" || info.kind == "trigger")
         return std::make_unique<juce::AudioParameterBool>(id, name, info.initial != 0.0);
     if (info.kind == "int")
-        return std::make_unique<juce::AudioParameterInt>(
-            id, name, static_cast<int>(info.minimum), juce::jmin(kMaxSeed, static_cast<int>(info.maximum)),
-            static_cast<int>(info.initial));
+        return std::make_unique<juce::AudioParameterInt>(id, name, static_cast<int>(info.minimum),
+                                                         juce::jmin(kMaxSeed, static_cast<int>(info.maximum)),
+                                                         static_cast<int>(info.initial));
     const int places = digits(info);
     // A range without an interval: nothing is rounded on its way through the host.
     return std::make_unique<juce::AudioParameterFloat>(
@@ -68,19 +70,24 @@ Controls addControls(juce::AudioProcessor& processor) {
     Controls controls;
     for (std::size_t index = 0; index < protocol::kControls.size(); ++index)
         controls.table[index] = add(processor, parameterOf(protocol::kControls[index]));
-    controls.bypass = add(processor, std::make_unique<juce::AudioParameterBool>(ParameterID{"bypass", 1}, "Bypass", false));
-    controls.bpm = add(processor, std::make_unique<juce::AudioParameterFloat>(
-        ParameterID{"bpm", 1}, "BPM", NormalisableRange<float>(0.0f, 400.0f), 0.0f,
-        juce::AudioParameterFloatAttributes{}
-            .withStringFromValueFunction([](float value, int) { return value < 10.0f ? String("from host") : String(value, 3); })
-            .withValueFromStringFunction([](const String& typed) { return typed.getFloatValue(); })));
-    controls.position_s = add(processor, std::make_unique<juce::AudioParameterFloat>(
-        ParameterID{"position", 1}, "Position", NormalisableRange<float>(0.0f, 3600.0f), 0.0f,
-        juce::AudioParameterFloatAttributes{}.withLabel("s")
-            .withStringFromValueFunction([](float value, int) { return String(value, 3); })
-            .withValueFromStringFunction([](const String& typed) { return typed.getFloatValue(); })));
-    controls.beats_per_bar = add(processor, std::make_unique<juce::AudioParameterInt>(
-        ParameterID{"beats_per_bar", 1}, "Beats per bar", 1, 16, 4));
+    controls.bypass =
+        add(processor, std::make_unique<juce::AudioParameterBool>(ParameterID{"bypass", 1}, "Bypass", false));
+    controls.bpm = add(
+        processor, std::make_unique<juce::AudioParameterFloat>(
+                       ParameterID{"bpm", 1}, "BPM", NormalisableRange<float>(0.0f, 400.0f), 0.0f,
+                       juce::AudioParameterFloatAttributes{}
+                           .withStringFromValueFunction(
+                               [](float value, int) { return value < 10.0f ? String("from host") : String(value, 3); })
+                           .withValueFromStringFunction([](const String& typed) { return typed.getFloatValue(); })));
+    controls.position_s = add(
+        processor, std::make_unique<juce::AudioParameterFloat>(
+                       ParameterID{"position", 1}, "Position", NormalisableRange<float>(0.0f, 3600.0f), 0.0f,
+                       juce::AudioParameterFloatAttributes{}
+                           .withLabel("s")
+                           .withStringFromValueFunction([](float value, int) { return String(value, 3); })
+                           .withValueFromStringFunction([](const String& typed) { return typed.getFloatValue(); })));
+    controls.beats_per_bar = add(processor, std::make_unique<juce::AudioParameterInt>(ParameterID{"beats_per_bar", 1},
+                                                                                      "Beats per bar", 1, 16, 4));
     return controls;
 }
 

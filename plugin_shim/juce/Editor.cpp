@@ -20,7 +20,9 @@ juce::String meaningOf(Control control) {
     return {meaning.data(), meaning.size()};
 }
 
-juce::String ms(double value) { return juce::String(value, 1) + " ms"; }
+juce::String ms(double value) {
+    return juce::String(value, 1) + " ms";
+}
 
 juce::String wordsOf(const Status& seen) {
     return seen.state == BridgeState::kNoServer ? juce::String("Nobody is playing yet") : juce::String(seen.text);
@@ -30,7 +32,8 @@ juce::String wordsOf(const Status& seen) {
 juce::String detailOf(const Status& seen, const juce::String& notice) {
     if (notice.isNotEmpty()) return notice;
     if (seen.state == BridgeState::kLate)
-        return juce::String(seen.late_frames + seen.skipped_frames) + " of " + juce::String(seen.frames + seen.skipped_frames) + " frames came late";
+        return juce::String(seen.late_frames + seen.skipped_frames) + " of " +
+               juce::String(seen.frames + seen.skipped_frames) + " frames came late";
     if (seen.state == BridgeState::kNoServer) return "press Start, or run: liveband serve";
     if (!seen.model.empty() && seen.server_pid != 0) return "plays " + juce::String(seen.model);
     return {};
@@ -43,11 +46,10 @@ Editor::Editor(Processor& processor)
       processor_(processor),
       stem_(processor.controls[Control::kStem],
             {{"Drums", "play drums"}, {"Bass", "play bass"}, {"Piano", "play piano"}, {"Guitar", "play guitar"}}),
-      mode_(processor.controls[Control::kMode],
-            {{"Live", "in time with you: writes ahead, adds no latency"},
-             {"Aligned", "hears the most: the host moves it back into time"},
-             {"Bounce", "as a rendering: your anticipation, no machine in it"},
-             {"Manual", "your anticipation, for tests"}}),
+      mode_(processor.controls[Control::kMode], {{"Live", "in time with you: writes ahead, adds no latency"},
+                                                 {"Aligned", "hears the most: the host moves it back into time"},
+                                                 {"Bounce", "as a rendering: your anticipation, no machine in it"},
+                                                 {"Manual", "your anticipation, for tests"}}),
       variation_(processor.controls[Control::kVariation], "Variation", meaningOf(Control::kVariation)),
       adherence_(processor.controls[Control::kAdherence], "Adherence", meaningOf(Control::kAdherence)),
       density_(processor.controls[Control::kDensity], "Density", meaningOf(Control::kDensity)),
@@ -57,34 +59,40 @@ Editor::Editor(Processor& processor)
     setLookAndFeel(&theme_);
     addAndMakeVisible(page_);
     page_.setSize(kWidth, kHeight);
-    for (juce::Component* child : {static_cast<juce::Component*>(&status_), static_cast<juce::Component*>(&start_),
-                                   static_cast<juce::Component*>(&stem_), static_cast<juce::Component*>(&mode_),
-                                   static_cast<juce::Component*>(&variation_), static_cast<juce::Component*>(&adherence_),
-                                   static_cast<juce::Component*>(&density_), static_cast<juce::Component*>(&brightness_),
-                                   static_cast<juce::Component*>(&mix_), static_cast<juce::Component*>(&gain_),
-                                   static_cast<juce::Component*>(&meters_), static_cast<juce::Component*>(&headroom_),
-                                   static_cast<juce::Component*>(&seed_), static_cast<juce::Component*>(&dice_),
-                                   static_cast<juce::Component*>(&freeze_), static_cast<juce::Component*>(&listen_),
-                                   static_cast<juce::Component*>(&reset_), static_cast<juce::Component*>(&keep_),
-                                   static_cast<juce::Component*>(&recall_), static_cast<juce::Component*>(&chords_)})
+    for (juce::Component* child :
+         {static_cast<juce::Component*>(&status_),    static_cast<juce::Component*>(&start_),
+          static_cast<juce::Component*>(&stem_),      static_cast<juce::Component*>(&mode_),
+          static_cast<juce::Component*>(&variation_), static_cast<juce::Component*>(&adherence_),
+          static_cast<juce::Component*>(&density_),   static_cast<juce::Component*>(&brightness_),
+          static_cast<juce::Component*>(&mix_),       static_cast<juce::Component*>(&gain_),
+          static_cast<juce::Component*>(&meters_),    static_cast<juce::Component*>(&headroom_),
+          static_cast<juce::Component*>(&seed_),      static_cast<juce::Component*>(&dice_),
+          static_cast<juce::Component*>(&freeze_),    static_cast<juce::Component*>(&listen_),
+          static_cast<juce::Component*>(&reset_),     static_cast<juce::Component*>(&keep_),
+          static_cast<juce::Component*>(&recall_),    static_cast<juce::Component*>(&chords_)})
         page_.addAndMakeVisible(child);
     gain_.setArcFrom(0.0);
-    button(start_, "starts the LiveBand server; it ends by itself ten minutes after the last plug-in", [this] { processor_.startServer(); });
+    button(start_, "starts the LiveBand server; it ends by itself ten minutes after the last plug-in",
+           [this] { processor_.startServer(); });
     start_.getProperties().set("call", true);
     button(dice_, "another seed, another take", [this] {
         auto& parameter = processor_.controls[Control::kSeed];
         parameter.beginChangeGesture();
-        parameter.setValueNotifyingHost(parameter.convertTo0to1(static_cast<float>(juce::Random::getSystemRandom().nextInt(kNewSeeds) + 1)));
+        parameter.setValueNotifyingHost(
+            parameter.convertTo0to1(static_cast<float>(juce::Random::getSystemRandom().nextInt(kNewSeeds) + 1)));
         parameter.endChangeGesture();
     });
-    button(reset_, meaningOf(Control::kReset), [this] { processor_.controls[Control::kReset].setValueNotifyingHost(1.0f); });
+    button(reset_, meaningOf(Control::kReset),
+           [this] { processor_.controls[Control::kReset].setValueNotifyingHost(1.0f); });
     button(keep_, "keep this moment: what the band has heard and played", [this] { processor_.keepMoment(); });
     button(recall_, "go on from the moment that was kept", [this] { processor_.recallMoment(); });
     for (auto* toggle : {&freeze_, &listen_}) toggle->setClickingTogglesState(true);
     freeze_.setTooltip(meaningOf(Control::kFreeze));
     listen_.setTooltip(meaningOf(Control::kListen));
-    freeze_attachment_ = std::make_unique<juce::ButtonParameterAttachment>(processor.controls[Control::kFreeze], freeze_);
-    listen_attachment_ = std::make_unique<juce::ButtonParameterAttachment>(processor.controls[Control::kListen], listen_);
+    freeze_attachment_ =
+        std::make_unique<juce::ButtonParameterAttachment>(processor.controls[Control::kFreeze], freeze_);
+    listen_attachment_ =
+        std::make_unique<juce::ButtonParameterAttachment>(processor.controls[Control::kListen], listen_);
     seed_.setFont(plain(15.0f));
     seed_.setEditable(true);
     seed_.setTitle("Seed");
@@ -99,7 +107,8 @@ Editor::Editor(Processor& processor)
     chords_.setFont(plain(14.0f));
     chords_.setIndents(8, 5);
     chords_.setInputRestrictions(4000);
-    chords_.setTextToShowWhenEmpty("| Am | F | C | G |     bars that repeat; press return to tell the band", colour::kMuted);
+    chords_.setTextToShowWhenEmpty("| Am | F | C | G |     bars that repeat; press return to tell the band",
+                                   colour::kMuted);
     chords_.setText(processor.notes().chart, false);
     chords_.onReturnKey = [this] { processor_.tellChart(chords_.getText()); };
     chords_.onFocusLost = chords_.onReturnKey;
@@ -144,7 +153,8 @@ void Editor::place() {
     headroom_.setBounds(kTrace.reduced(12, 8));
     auto take = kTake.reduced(10).removeFromBottom(28);
     seed_.setBounds(take.removeFromLeft(56));
-    for (const auto& [each, width] : {std::pair{&dice_, 40}, {&freeze_, 50}, {&listen_, 48}, {&reset_, 46}, {&keep_, 44}, {&recall_, 52}}) {
+    for (const auto& [each, width] :
+         {std::pair{&dice_, 40}, {&freeze_, 50}, {&listen_, 48}, {&reset_, 46}, {&keep_, 44}, {&recall_, 52}}) {
         take.removeFromLeft(4);
         each->setBounds(take.removeFromLeft(width));
     }
@@ -153,7 +163,9 @@ void Editor::place() {
     chords_.setBounds(chart.reduced(0, 2));
 }
 
-void Editor::paint(juce::Graphics& graphics) { graphics.fillAll(colour::kGround); }
+void Editor::paint(juce::Graphics& graphics) {
+    graphics.fillAll(colour::kGround);
+}
 
 void Editor::draw(juce::Graphics& graphics) {
     graphics.setColour(colour::kText);
@@ -163,7 +175,8 @@ void Editor::draw(juce::Graphics& graphics) {
     const std::array<float, 4> heights{12.0f, 24.0f, 17.0f, 8.0f};
     for (std::size_t bar = 0; bar < heights.size(); ++bar) {
         graphics.setColour(bar == 1 ? colour::kAccent : colour::kMuted);
-        graphics.fillRoundedRectangle(static_cast<float>(kMargin) + 6.5f * static_cast<float>(bar), 30.0f - heights[bar] / 2.0f, 4.0f, heights[bar], 2.0f);
+        graphics.fillRoundedRectangle(static_cast<float>(kMargin) + 6.5f * static_cast<float>(bar),
+                                      30.0f - heights[bar] / 2.0f, 4.0f, heights[bar], 2.0f);
     }
     for (const auto& group : {kWho, kHow, kKnobs, kBlend, kLevels, kTrace, kTake}) drawPanel(graphics, group.toFloat());
     const auto caption = [](const Area& group) { return group.reduced(12, 8).removeFromTop(16).toFloat(); };
@@ -186,7 +199,8 @@ void Editor::resized() {
 void Editor::showTiming(const Status& seen) {
     juce::String now;
     if (seen.rate_hz > 0.0) {
-        now = "latency " + ms(1000.0 * seen.latency_samples / seen.rate_hz) + juce::String::fromUTF8(" \xc2\xb7 ") + "ahead " + ms(seen.anticipation_ms);
+        now = "latency " + ms(1000.0 * seen.latency_samples / seen.rate_hz) + juce::String::fromUTF8(" \xc2\xb7 ") +
+              "ahead " + ms(seen.anticipation_ms);
         if (seen.pending_latency_samples != seen.latency_samples) now = "stop the host: the latency changes";
     }
     if (now == timing_) return;
@@ -201,7 +215,10 @@ void Editor::refresh() {
     // A band that is lost mostly comes back by itself: the user is asked only when it does not.
     lost_refreshes_ = seen.state == BridgeState::kLost ? lost_refreshes_ + 1 : 0;
     const bool absent = seen.state == BridgeState::kNoServer || lost_refreshes_ > kPatientRefreshes;
-    if (starting && absent)
+    const bool waits = !processor_.isPrepared() && !absent && seen.state != BridgeState::kRefused;
+    if (waits)
+        status_.show(BridgeState::kConnecting, "Waiting for the host", "its audio has not started yet", false);
+    else if (starting && absent)
         status_.show(BridgeState::kConnecting, "The band is coming", "the first start takes some seconds", false);
     else
         status_.show(seen.state, wordsOf(seen), detailOf(seen, notice), notice.isNotEmpty());
@@ -212,7 +229,8 @@ void Editor::refresh() {
     density_.setKnown(processor_.understands("density"));
     brightness_.setKnown(processor_.understands("brightness"));
     const bool playing = seen.state == BridgeState::kPlaying || seen.state == BridgeState::kLate;
-    headroom_.push(seen.headroom_ms, playing, seen.late_frames + seen.skipped_frames, seen.frames + seen.skipped_frames);
+    headroom_.push(seen.headroom_ms, playing, seen.late_frames + seen.skipped_frames,
+                   seen.frames + seen.skipped_frames);
     auto& player = processor_.player();
     meters_.push({player.input[0].take(), player.input[1].take(), player.output[0].take(), player.output[1].take()});
     keep_.setEnabled(playing);

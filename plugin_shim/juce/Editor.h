@@ -41,7 +41,8 @@ class Editor final : public juce::AudioProcessorEditor, private juce::Timer {
     Knob variation_, adherence_, density_, brightness_, mix_, gain_;
     Meters meters_;
     HeadroomTrace headroom_;
-    juce::TextButton dice_{"Roll"}, reset_{"Reset"}, freeze_{"Freeze"}, listen_{"Listen"}, keep_{"Keep"}, recall_{"Recall"};
+    juce::TextButton dice_{"Roll"}, reset_{"Reset"}, freeze_{"Freeze"}, listen_{"Listen"}, keep_{"Keep"},
+        recall_{"Recall"};
     juce::Label seed_;
     juce::TextEditor chords_;
     int lost_refreshes_ = 0;

@@ -14,10 +14,14 @@ constexpr double kLongestLatencySeconds = 6.0;
 constexpr auto kPatience = std::chrono::seconds(10);
 constexpr float kMost = 2.0f;  // +6 dBFS
 
-float finite(float sample) noexcept { return std::isfinite(sample) ? sample : 0.0f; }
+float finite(float sample) noexcept {
+    return std::isfinite(sample) ? sample : 0.0f;
+}
 
 /// For what leaves: nothing that could hurt an ear or the next plug-in.
-float bearable(float sample) noexcept { return std::clamp(finite(sample), -kMost, kMost); }
+float bearable(float sample) noexcept {
+    return std::clamp(finite(sample), -kMost, kMost);
+}
 
 }  // namespace
 
@@ -88,8 +92,8 @@ void Player::hear(const Block& block, int start, int samples) noexcept {
 }
 
 void Player::delay(const Block& block, int start, int samples) noexcept {
-    const auto latency = std::clamp<std::int64_t>(bridge_.latencySamples(), 0,
-                                                  static_cast<std::int64_t>(past_mask_) - kPieceSamples);
+    const auto latency =
+        std::clamp<std::int64_t>(bridge_.latencySamples(), 0, static_cast<std::int64_t>(past_mask_) - kPieceSamples);
     for (int channel = 0; channel < block.channels; ++channel) {
         const auto index = static_cast<std::size_t>(channel);
         auto* past = past_[index].data();

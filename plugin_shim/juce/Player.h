@@ -39,7 +39,8 @@ class Peak {
   public:
     void feed(float magnitude) noexcept {
         float seen = value_.load(std::memory_order_relaxed);
-        while (magnitude > seen && !value_.compare_exchange_weak(seen, magnitude, std::memory_order_relaxed)) {}
+        while (magnitude > seen && !value_.compare_exchange_weak(seen, magnitude, std::memory_order_relaxed)) {
+        }
     }
     float take() noexcept { return value_.exchange(0.0f, std::memory_order_relaxed); }
 

@@ -18,18 +18,25 @@ constexpr auto kPrepareRealtime = std::chrono::milliseconds(300), kPrepareOfflin
 
 constexpr auto kOpenStep = std::chrono::milliseconds(20);
 
-bool isAlone(BridgeState state) { return state == BridgeState::kNoServer || state == BridgeState::kRefused; }
+bool isAlone(BridgeState state) {
+    return state == BridgeState::kNoServer || state == BridgeState::kRefused;
+}
 
-std::string newSession() { return "plugin-" + juce::Uuid().toString().substring(0, 12).toStdString(); }
+std::string newSession() {
+    return "plugin-" + juce::Uuid().toString().substring(0, 12).toStdString();
+}
 
 BridgeConfig bridgeConfig() {
     BridgeConfig config;
     config.session = newSession();
-    config.client = (juce::String("LiveBand in ") + juce::PluginHostType().getHostDescription()).substring(0, 60).toStdString();
+    config.client =
+        (juce::String("LiveBand in ") + juce::PluginHostType().getHostDescription()).substring(0, 60).toStdString();
     return config;
 }
 
-bool isEpoch(std::size_t control) { return protocol::kControls[control].acts == "epoch"; }
+bool isEpoch(std::size_t control) {
+    return protocol::kControls[control].acts == "epoch";
+}
 
 }  // namespace
 
@@ -45,7 +52,9 @@ Processor::Processor()
     startTimer(kFollowMs);
 }
 
-Processor::~Processor() { stopTimer(); }
+Processor::~Processor() {
+    stopTimer();
+}
 
 bool Processor::isBusesLayoutSupported(const BusesLayout& layouts) const {
     const auto main = layouts.getMainOutputChannelSet();
@@ -133,7 +142,8 @@ Transport Processor::transport() const noexcept {
     }
     const double bpm = static_cast<double>(controls.bpm->get());
     if (bpm < kLeastBpm) return told;
-    const double second = static_cast<double>(controls.position_s->get()) + static_cast<double>(player_.played()) / getSampleRate();
+    const double second =
+        static_cast<double>(controls.position_s->get()) + static_cast<double>(player_.played()) / getSampleRate();
     const double bar = controls.beats_per_bar->get();
     told.playing = true;
     told.tempo_bpm = bpm;
@@ -221,7 +231,10 @@ void Processor::setStateInformation(const void* data, int bytes) {
     }
 }
 
-juce::AudioProcessorEditor* Processor::createEditor() { return new Editor(*this); }
+juce::AudioProcessorEditor* Processor::createEditor() {
+    bridge_.start();  // who looks at the window wants to know whether a band is there, before any audio runs
+    return new Editor(*this);
+}
 
 void Processor::tellChart(const juce::String& chart) {
     const bool had = !notes_.chart.empty();
@@ -268,4 +281,6 @@ juce::String Processor::notice() const {
 
 }  // namespace liveband::plugin
 
-juce::AudioProcessor* JUCE_CALLTYPE createPluginFilter() { return new liveband::plugin::Processor; }
+juce::AudioProcessor* JUCE_CALLTYPE createPluginFilter() {
+    return new liveband::plugin::Processor;
+}

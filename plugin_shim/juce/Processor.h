@@ -56,6 +56,8 @@ class Processor final : public juce::AudioProcessor, private juce::Timer {
     /// What the user must know and the bridge does not say: a start or a state that failed, a render without a band.
     juce::String notice() const;
     bool understands(const std::string& control) const { return model_.understands(control); }
+    /// The host has prepared audio.
+    bool isPrepared() const { return is_prepared_; }
     bool hostPlays() const { return host_plays_.load(std::memory_order_relaxed); }
 
     Controls controls;

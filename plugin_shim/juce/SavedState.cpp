@@ -12,11 +12,14 @@ namespace {
 constexpr std::size_t kLongestChart = 4096;
 constexpr int kWidest = 4096;
 
-std::string identity(const juce::RangedAudioParameter& parameter) { return parameter.getParameterID().toStdString(); }
+std::string identity(const juce::RangedAudioParameter& parameter) {
+    return parameter.getParameterID().toStdString();
+}
 
 bool isSessionName(const std::string& name) {
-    return name.size() <= 64 && name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                                       "0123456789_.-") == std::string::npos;
+    return name.size() <= 64 && name.find_first_not_of(
+                                    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                    "0123456789_.-") == std::string::npos;
 }
 
 }  // namespace

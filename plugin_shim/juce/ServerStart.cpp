@@ -74,7 +74,8 @@ bool ServerStart::begin() {
     posix_spawnattr_init(&attributes);
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen(&files, 2, told_.getFullPathName().toRawUTF8(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_addopen(&files, 2, told_.getFullPathName().toRawUTF8(), O_WRONLY | O_CREAT | O_TRUNC,
+                                     0600);
     // What the host blocks or ignores must not be inherited: else Ctrl-C and kill do nothing to the server.
     sigset_t none, all;
     sigemptyset(&none);

@@ -22,8 +22,12 @@ juce::String family() {
 
 }  // namespace
 
-juce::Font plain(float height) { return juce::Font(family(), height, juce::Font::plain); }
-juce::Font strong(float height) { return juce::Font(family(), height, juce::Font::bold); }
+juce::Font plain(float height) {
+    return juce::Font(family(), height, juce::Font::plain);
+}
+juce::Font strong(float height) {
+    return juce::Font(family(), height, juce::Font::bold);
+}
 
 void drawCaption(juce::Graphics& graphics, const juce::String& text, juce::Rectangle<float> area) {
     graphics.setColour(colour::kMuted);
@@ -79,7 +83,8 @@ void Theme::drawRotarySlider(juce::Graphics& graphics, int x, int y, int width, 
     const double from = slider.getProperties().getWithDefault("from", slider.getMinimum());
     const float zero = start + static_cast<float>(slider.valueToProportionOfLength(from)) * (end - start);
     if (enabled && std::abs(angle - zero) > 0.01f) {
-        arc.addCentredArc(centre.x, centre.y, radius, radius, 0.0f, juce::jmin(zero, angle), juce::jmax(zero, angle), true);
+        arc.addCentredArc(centre.x, centre.y, radius, radius, 0.0f, juce::jmin(zero, angle), juce::jmax(zero, angle),
+                          true);
         graphics.setColour(accent);
         graphics.strokePath(arc, {4.5f, juce::PathStrokeType::curved, juce::PathStrokeType::rounded});
     }
@@ -108,13 +113,17 @@ juce::Label* Theme::createSliderTextBox(juce::Slider& slider) {
     return label;
 }
 
-void Theme::drawButtonBackground(juce::Graphics& graphics, juce::Button& button, const juce::Colour&, bool over, bool down) {
+void Theme::drawButtonBackground(juce::Graphics& graphics, juce::Button& button, const juce::Colour&, bool over,
+                                 bool down) {
     const auto area = button.getLocalBounds().toFloat().reduced(1.0f);
     const bool lit = button.getToggleState() || button.getProperties().contains("call");
     auto fill = lit ? colour::kAccent : colour::kRaised;
-    if (!button.isEnabled()) fill = colour::kRaised.withAlpha(0.45f);
-    else if (down) fill = fill.darker(0.15f);
-    else if (over) fill = fill.brighter(0.1f);
+    if (!button.isEnabled())
+        fill = colour::kRaised.withAlpha(0.45f);
+    else if (down)
+        fill = fill.darker(0.15f);
+    else if (over)
+        fill = fill.brighter(0.1f);
     graphics.setColour(fill);
     graphics.fillRoundedRectangle(area, kCorner);
     if (button.hasKeyboardFocus(false)) drawFocus(graphics, button.getLocalBounds().toFloat(), kCorner + 1.0f);
@@ -124,7 +133,8 @@ void Theme::drawButtonText(juce::Graphics& graphics, juce::TextButton& button, b
     const bool lit = button.getToggleState() || button.getProperties().contains("call");
     graphics.setColour(!button.isEnabled() ? colour::kDim : lit ? colour::kGround : colour::kText);
     graphics.setFont(lit ? strong(13.0f) : plain(13.0f));
-    graphics.drawFittedText(button.getButtonText(), button.getLocalBounds().reduced(4, 0), juce::Justification::centred, 1);
+    graphics.drawFittedText(button.getButtonText(), button.getLocalBounds().reduced(4, 0), juce::Justification::centred,
+                            1);
 }
 
 void Theme::fillTextEditorBackground(juce::Graphics& graphics, int width, int height, juce::TextEditor&) {

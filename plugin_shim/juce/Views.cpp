@@ -10,14 +10,19 @@ constexpr float kLowestDb = -60.0f, kHighestDb = 6.0f, kFallDb = 1.4f, kHoldFall
 
 juce::Colour colourOf(BridgeState state) {
     switch (state) {
-        case BridgeState::kPlaying: return colour::kAccent;
+        case BridgeState::kPlaying:
+            return colour::kAccent;
         case BridgeState::kConnecting:
-        case BridgeState::kListening: return colour::kText;
-        case BridgeState::kLate: return colour::kWarning;
+        case BridgeState::kListening:
+            return colour::kText;
+        case BridgeState::kLate:
+            return colour::kWarning;
         case BridgeState::kLost:
-        case BridgeState::kRefused: return colour::kTrouble;
+        case BridgeState::kRefused:
+            return colour::kTrouble;
         case BridgeState::kStopped:
-        case BridgeState::kNoServer: break;
+        case BridgeState::kNoServer:
+            break;
     }
     return colour::kDim;
 }
@@ -34,7 +39,8 @@ Knob::Knob(juce::RangedAudioParameter& parameter, const juce::String& name, cons
     slider_.setSliderStyle(juce::Slider::RotaryVerticalDrag);
     slider_.setTextBoxStyle(juce::Slider::TextBoxBelow, false, 84, 18);
     slider_.setTextValueSuffix(parameter.getLabel().isEmpty() ? juce::String() : " " + parameter.getLabel());
-    slider_.setDoubleClickReturnValue(true, static_cast<double>(parameter.convertFrom0to1(parameter.getDefaultValue())));
+    slider_.setDoubleClickReturnValue(true,
+                                      static_cast<double>(parameter.convertFrom0to1(parameter.getDefaultValue())));
     slider_.setWantsKeyboardFocus(true);
     slider_.setTitle(name);
     slider_.setTooltip(meaning);
@@ -55,18 +61,27 @@ void Knob::paint(juce::Graphics& graphics) {
     graphics.drawText(name_, getLocalBounds().removeFromTop(18), juce::Justification::centred);
 }
 
-void Knob::resized() { slider_.setBounds(getLocalBounds().withTrimmedTop(20)); }
+void Knob::resized() {
+    slider_.setBounds(getLocalBounds().withTrimmedTop(20));
+}
 
 bool Knob::Turn::keyPressed(const juce::KeyPress& key) {
     const double step = (getMaximum() - getMinimum()) / 100.0;
     double by = 0.0;
-    if (key == juce::KeyPress::upKey || key == juce::KeyPress::rightKey) by = step;
-    else if (key == juce::KeyPress::downKey || key == juce::KeyPress::leftKey) by = -step;
-    else if (key == juce::KeyPress::pageUpKey) by = 10.0 * step;
-    else if (key == juce::KeyPress::pageDownKey) by = -10.0 * step;
-    else if (key == juce::KeyPress::homeKey) by = getDoubleClickReturnValue() - getValue();
-    else if (key == juce::KeyPress::returnKey) return showTextBox(), true;
-    else return false;
+    if (key == juce::KeyPress::upKey || key == juce::KeyPress::rightKey)
+        by = step;
+    else if (key == juce::KeyPress::downKey || key == juce::KeyPress::leftKey)
+        by = -step;
+    else if (key == juce::KeyPress::pageUpKey)
+        by = 10.0 * step;
+    else if (key == juce::KeyPress::pageDownKey)
+        by = -10.0 * step;
+    else if (key == juce::KeyPress::homeKey)
+        by = getDoubleClickReturnValue() - getValue();
+    else if (key == juce::KeyPress::returnKey)
+        return showTextBox(), true;
+    else
+        return false;
     setValue(getValue() + by, juce::sendNotificationSync);
     return true;
 }
@@ -91,7 +106,8 @@ void Choice::resized() {
     const float width = static_cast<float>(getWidth() + 4) / static_cast<float>(buttons_.size());
     for (int index = 0; index < buttons_.size(); ++index)
         buttons_[index]->setBounds(juce::Rectangle<float>(width * static_cast<float>(index), 0.0f, width - 4.0f,
-                                                          static_cast<float>(getHeight())).toNearestInt());
+                                                          static_cast<float>(getHeight()))
+                                       .toNearestInt());
 }
 
 void StatusView::show(BridgeState state, const juce::String& words, const juce::String& detail, bool trouble) {
@@ -118,13 +134,17 @@ void StatusView::paint(juce::Graphics& graphics) {
         graphics.drawEllipse(light.reduced(1.0f), 2.0f);
     }
     area.removeFromLeft(6.0f);
-    auto lines = detail_.isEmpty() ? area.withSizeKeepingCentre(area.getWidth(), 20.0f) : area.removeFromTop(area.getHeight() * 0.56f);
+    auto lines = detail_.isEmpty() ? area.withSizeKeepingCentre(area.getWidth(), 20.0f)
+                                   : area.removeFromTop(area.getHeight() * 0.56f);
     graphics.setColour(colour::kText);
     graphics.setFont(strong(15.0f));
-    graphics.drawFittedText(words_, lines.toNearestInt(), detail_.isEmpty() ? juce::Justification::centredLeft : juce::Justification::bottomLeft, 1, 0.85f);
+    graphics.drawFittedText(words_, lines.toNearestInt(),
+                            detail_.isEmpty() ? juce::Justification::centredLeft : juce::Justification::bottomLeft, 1,
+                            0.85f);
     graphics.setColour(trouble_ ? colour::kTrouble : colour::kMuted);
     graphics.setFont(plain(12.5f));
-    if (detail_.isNotEmpty()) graphics.drawFittedText(detail_, area.toNearestInt(), juce::Justification::centredLeft, 1, 0.8f);
+    if (detail_.isNotEmpty())
+        graphics.drawFittedText(detail_, area.toNearestInt(), juce::Justification::centredLeft, 1, 0.8f);
 }
 
 void HeadroomTrace::push(double headroom_ms, bool playing, std::uint64_t late_frames, std::uint64_t frames) {
@@ -158,16 +178,20 @@ void HeadroomTrace::paint(juce::Graphics& graphics) {
     const float now = points_[(next_ + kPoints - 1) % kPoints];
     graphics.setFont(plain(12.5f));
     graphics.setColour(now < 0.0f ? colour::kWarning : colour::kText);
-    const auto lates = late_ == 0 ? juce::String("none late") : juce::String(late_) + " of " + juce::String(frames_) + " late";
+    const auto lates =
+        late_ == 0 ? juce::String("none late") : juce::String(late_) + " of " + juce::String(frames_) + " late";
     graphics.drawText(juce::String(now, 1) + " ms, " + lates, head, juce::Justification::centredRight);
     area.removeFromTop(4.0f);
-    const auto yOf = [&](float value) { return juce::jmap(juce::jmax(value, least), least, most, area.getBottom(), area.getY()); };
+    const auto yOf = [&](float value) {
+        return juce::jmap(juce::jmax(value, least), least, most, area.getBottom(), area.getY());
+    };
     graphics.setColour(colour::kEdge);
     graphics.drawHorizontalLine(juce::roundToInt(yOf(0.0f)) - 1, area.getX(), area.getRight());
     juce::Path line;
     for (std::size_t point = 0; point < filled_; ++point) {
         const auto index = (next_ + kPoints - filled_ + point) % kPoints;
-        const float x = area.getRight() - area.getWidth() * static_cast<float>(filled_ - 1 - point) / static_cast<float>(kPoints - 1);
+        const float x = area.getRight() -
+                        area.getWidth() * static_cast<float>(filled_ - 1 - point) / static_cast<float>(kPoints - 1);
         point == 0 ? line.startNewSubPath(x, yOf(points_[index])) : line.lineTo(x, yOf(points_[index]));
     }
     auto under = line;
@@ -194,7 +218,8 @@ void Meters::paint(juce::Graphics& graphics) {
     const auto names = getLocalBounds().toFloat().removeFromBottom(18.0f);
     const auto bars = getLocalBounds().toFloat().withTrimmedBottom(20.0f);
     const auto yOf = [&](float db) {
-        return juce::jmap(juce::jlimit(kLowestDb, kHighestDb, db), kLowestDb, kHighestDb, bars.getBottom(), bars.getY());
+        return juce::jmap(juce::jlimit(kLowestDb, kHighestDb, db), kLowestDb, kHighestDb, bars.getBottom(),
+                          bars.getY());
     };
     const float middle = bars.getCentreX(), width = 10.0f;
     const std::array<float, 4> lefts{bars.getX(), bars.getX() + width + 2.0f, bars.getRight() - 2.0f * width - 2.0f,
@@ -202,7 +227,8 @@ void Meters::paint(juce::Graphics& graphics) {
     graphics.setFont(plain(10.0f));
     for (const float db : {0.0f, -12.0f, -24.0f, -48.0f}) {
         graphics.setColour(colour::kMuted);
-        graphics.drawText(juce::String(juce::roundToInt(std::abs(db))), juce::Rectangle<float>(middle - 14.0f, yOf(db) - 6.0f, 28.0f, 12.0f),
+        graphics.drawText(juce::String(juce::roundToInt(std::abs(db))),
+                          juce::Rectangle<float>(middle - 14.0f, yOf(db) - 6.0f, 28.0f, 12.0f),
                           juce::Justification::centred);
     }
     for (std::size_t bar = 0; bar < lefts.size(); ++bar) {

@@ -9,9 +9,9 @@
 #include <juce_audio_utils/juce_audio_utils.h>
 
 #include <cmath>
+#include <functional>
 #include <iostream>
 #include <memory>
-#include <functional>
 #include <sstream>
 #include <thread>
 
@@ -67,7 +67,8 @@ class Host {
     }
     juce::String words() {
         const auto seen = processor_.status();
-        return juce::String(liveband::toText(seen.state)) + " | " + juce::String(seen.text) + " | " + juce::String(seen.error);
+        return juce::String(liveband::toText(seen.state)) + " | " + juce::String(seen.text) + " | " +
+               juce::String(seen.error);
     }
 
   private:
@@ -94,12 +95,18 @@ int main() {
             double number = 0.0;
             words >> command;
             bool good = true;
-            if (command == "play" && words >> number) host.play(number);
-            else if (command == "set" && words >> text >> number) there([&] { host.set(text, static_cast<float>(number)); });
-            else if (command == "chart" && std::getline(words, text)) there([&] { host.chart(text); });
-            else if (command == "shot" && words >> number >> text) there([&] { good = host.shot(static_cast<float>(number), juce::File(text)); });
-            else if (command == "words") std::cout << host.words() << " ";
-            else good = false;
+            if (command == "play" && words >> number)
+                host.play(number);
+            else if (command == "set" && words >> text >> number)
+                there([&] { host.set(text, static_cast<float>(number)); });
+            else if (command == "chart" && std::getline(words, text))
+                there([&] { host.chart(text); });
+            else if (command == "shot" && words >> number >> text)
+                there([&] { good = host.shot(static_cast<float>(number), juce::File(text)); });
+            else if (command == "words")
+                std::cout << host.words() << " ";
+            else
+                good = false;
             std::cout << (good ? "done" : "not done") << std::endl;
         }
         messages->stopDispatchLoop();

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +36,9 @@ def band(server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No server anywhere."""
     monkeypatch.setenv("LIVEBAND_RUN", str(tmp_path / "nobody"))
-    yield
 
 
 def load(**controls: float | str) -> Any:
@@ -121,6 +119,15 @@ def test_dry_is_exact_in_every_mode(band: Any) -> None:
             learn_latency(plugin, 48000)
             found = plugin(mix, 48000, buffer_size=300)
             np.testing.assert_array_equal(found, mix, err_msg=f"{mode} {controls}")
+
+
+def test_render_begins_with_its_gain(band: Any, tmp_path: Path) -> None:
+    """The first note of a render is as loud as the last."""
+    mix = music(1.0, 48000)
+    wanted = bounced(mix, 48000, 40.0, tmp_path)
+    plugin = load(mode="bounce", anticipation_ms=40.0, gain_db=-12.0)
+    found = plugin(mix, 48000)
+    np.testing.assert_allclose(found, wanted * np.float32(10 ** (-12 / 20)), atol=1e-6)
 
 
 def test_mono(band: Any, tmp_path: Path) -> None:
