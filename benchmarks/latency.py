@@ -54,16 +54,19 @@ def virtual_rows(rates_hz: Sequence[int]) -> list[dict[str, Any]]:
             for mode, frames in stage.MODES:
                 copy = testing.copy()
                 seat = stage.Seat(rate_hz=rate_hz, blocks=blocks, mode=mode, anticipation_frames=frames)
-                first, every = rate_hz // 7 + 1, rate_hz * 7 // 10 + 123
+                first, every = rate_hz // 7 + 1, rate_hz * 7 // 10 + 2 * max(blocks)
+                seconds = (first + 2 * every) / rate_hz
                 budget = Budget(compute_s=0.006, margin_s=0.002)
                 host = stage.front_end("a", seat, copy.spec, budget, stage.impulses(every, first))
                 worker = VirtualWorker(copy, lambda _rows, _now_s: 0.005)
                 session = worker.serve(host)
                 ahead, latency = stage.reported_samples(host)
                 if mode is Mode.BOUNCE:
-                    stage.play_offline(host, worker, blocks=int(1.6 * rate_hz * len(blocks) / sum(blocks)))
+                    stage.play_offline(
+                        host, worker, blocks=int(seconds * rate_hz * len(blocks) / sum(blocks))
+                    )
                 else:
-                    run([host], [worker], until_s=1.6)
+                    run([host], [worker], until_s=seconds)
                 reported = ahead + latency + stage.hop_samples(copy, rate_hz)
                 written = range(first, host.samples - int(reported) - 256, every)
                 measured = stage.measured_offsets(host.audio, written, every)
