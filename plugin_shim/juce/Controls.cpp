@@ -76,8 +76,7 @@ Controls addControls(juce::AudioProcessor& processor) {
         processor, std::make_unique<juce::AudioParameterFloat>(
                        ParameterID{"bpm", 1}, "BPM", NormalisableRange<float>(0.0f, 400.0f), 0.0f,
                        juce::AudioParameterFloatAttributes{}
-                           .withStringFromValueFunction(
-                               [](float value, int) { return value < 10.0f ? String("from host") : String(value, 3); })
+                           .withStringFromValueFunction([](float value, int) { return String(value, 3); })
                            .withValueFromStringFunction([](const String& typed) { return typed.getFloatValue(); })));
     controls.position_s = add(
         processor, std::make_unique<juce::AudioParameterFloat>(

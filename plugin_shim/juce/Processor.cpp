@@ -123,31 +123,35 @@ void Processor::passControls() noexcept {
 }
 
 Transport Processor::transport() const noexcept {
+    // What the user set goes before a host that only says 120 because it has to say something.
+    if (static_cast<double>(controls.bpm->get()) >= kLeastBpm) return ownTransport();
     Transport told;
-    if (auto* head = getPlayHead()) {
-        if (const auto info = head->getPosition(); info && info->getBpm()) {
-            told.playing = info->getIsPlaying();
-            told.looping = info->getIsLooping();
-            told.recording = info->getIsRecording();
-            told.tempo_bpm = *info->getBpm();
-            if (const auto quarter = info->getPpqPosition()) told.quarter = *quarter;
-            if (const auto bar = info->getPpqPositionOfLastBarStart()) told.bar_quarter = *bar;
-            if (const auto signature = info->getTimeSignature()) {
-                told.signature_above = signature->numerator;
-                told.signature_below = signature->denominator;
-            }
-            if (const auto sample = info->getTimeInSamples()) told.song_sample = *sample;
-            return told;
-        }
+    auto* head = getPlayHead();
+    if (head == nullptr) return told;
+    const auto info = head->getPosition();
+    if (!info || !info->getBpm() || (isNonRealtime() && !info->getIsPlaying())) return told;
+    told.playing = info->getIsPlaying();
+    told.looping = info->getIsLooping();
+    told.recording = info->getIsRecording();
+    told.tempo_bpm = *info->getBpm();
+    if (const auto quarter = info->getPpqPosition()) told.quarter = *quarter;
+    if (const auto bar = info->getPpqPositionOfLastBarStart()) told.bar_quarter = *bar;
+    if (const auto signature = info->getTimeSignature()) {
+        told.signature_above = signature->numerator;
+        told.signature_below = signature->denominator;
     }
-    const double bpm = static_cast<double>(controls.bpm->get());
-    if (bpm < kLeastBpm) return told;
+    if (const auto sample = info->getTimeInSamples()) told.song_sample = *sample;
+    return told;
+}
+
+Transport Processor::ownTransport() const noexcept {
+    Transport told;
     const double second =
         static_cast<double>(controls.position_s->get()) + static_cast<double>(player_.played()) / getSampleRate();
     const double bar = controls.beats_per_bar->get();
     told.playing = true;
-    told.tempo_bpm = bpm;
-    told.quarter = second * bpm / 60.0;
+    told.tempo_bpm = static_cast<double>(controls.bpm->get());
+    told.quarter = second * told.tempo_bpm / 60.0;
     told.bar_quarter = std::floor(told.quarter / bar) * bar;
     told.signature_above = bar;
     told.signature_below = 4.0;

@@ -67,6 +67,7 @@ class Processor final : public juce::AudioProcessor, private juce::Timer {
     void open();
     void passControls() noexcept;
     Transport transport() const noexcept;
+    Transport ownTransport() const noexcept;
     Preparation preparation() const;
     void timerCallback() override;
     void follow();
