@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The window: drawn for 800 x 420, and scaled as a whole.
+#pragma once
+
+#include "Processor.h"
+#include "Views.h"
+
+namespace liveband::plugin {
+
+inline constexpr int kWidth = 800, kHeight = 420;
+
+class Editor final : public juce::AudioProcessorEditor, private juce::Timer {
+  public:
+    explicit Editor(Processor& processor);
+    ~Editor() override;
+    void paint(juce::Graphics&) override;
+    void resized() override;
+    /// Takes what is to be seen now; the timer does it 30 times a second.
+    void refresh();
+
+  private:
+    struct Page final : juce::Component {
+        explicit Page(Editor& owner) : owner_(owner) {}
+        void paint(juce::Graphics& graphics) override { owner_.draw(graphics); }
+        Editor& owner_;
+    };
+
+    void timerCallback() override { refresh(); }
+    void draw(juce::Graphics& graphics);
+    void place();
+    void showTiming(const Status& seen);
+    juce::Button& button(juce::TextButton& made, const juce::String& meaning, std::function<void()> click);
+
+    Processor& processor_;
+    Theme theme_;
+    juce::TooltipWindow tooltips_{this, 700};
+    Page page_{*this};
+    StatusView status_;
+    juce::TextButton start_{"Start the band"};
+    Choice stem_, mode_;
+    Knob variation_, adherence_, density_, brightness_, mix_, gain_;
+    Meters meters_;
+    HeadroomTrace headroom_;
+    juce::TextButton dice_{"Roll"}, reset_{"Reset"}, freeze_{"Freeze"}, listen_{"Listen"}, keep_{"Keep"},
+        recall_{"Recall"};
+    juce::Label seed_;
+    juce::TextEditor chords_;
+    int lost_refreshes_ = 0;
+    juce::String timing_, shown_seed_;
+    std::unique_ptr<juce::ButtonParameterAttachment> freeze_attachment_, listen_attachment_;
+};
+
+}  // namespace liveband::plugin

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "Processor.h"
+
+#include <chrono>
+#include <cmath>
+
+#include "Editor.h"
+
+namespace liveband::plugin {
+namespace {
+
+using protocol::Control;
+
+constexpr int kFollowMs = 100, kOfflineBlock = 512;
+constexpr double kLeastBpm = 10.0;  // below it the parameter means: not told
+// A host asks for the latency when it prepares, so a server that is there gets this long to tell it.
+constexpr auto kPrepareRealtime = std::chrono::milliseconds(300), kPrepareOffline = std::chrono::milliseconds(5000);
+
+constexpr auto kOpenStep = std::chrono::milliseconds(20);
+
+bool isAlone(BridgeState state) {
+    return state == BridgeState::kNoServer || state == BridgeState::kRefused;
+}
+
+std::string newSession() {
+    return "plugin-" + juce::Uuid().toString().substring(0, 12).toStdString();
+}
+
+BridgeConfig bridgeConfig() {
+    BridgeConfig config;
+    config.session = newSession();
+    config.client =
+        (juce::String("LiveBand in ") + juce::PluginHostType().getHostDescription()).substring(0, 60).toStdString();
+    return config;
+}
+
+bool isEpoch(std::size_t control) {
+    return protocol::kControls[control].acts == "epoch";
+}
+
+}  // namespace
+
+Processor::Processor()
+    : AudioProcessor(BusesProperties()
+                         .withInput("Input", juce::AudioChannelSet::stereo())
+                         .withInput("Listen", juce::AudioChannelSet::stereo(), false)
+                         .withOutput("Output", juce::AudioChannelSet::stereo())),
+      controls(addControls(*this)),
+      bridge_(bridgeConfig()) {
+    passed_.fill(std::nan(""));
+    passed_[static_cast<std::size_t>(Control::kReset)] = 0.0;
+    startTimer(kFollowMs);
+}
+
+Processor::~Processor() {
+    stopTimer();
+}
+
+bool Processor::isBusesLayoutSupported(const BusesLayout& layouts) const {
+    const auto main = layouts.getMainOutputChannelSet();
+    if (main != juce::AudioChannelSet::mono() && main != juce::AudioChannelSet::stereo()) return false;
+    if (layouts.getMainInputChannelSet() != main) return false;
+    const auto listen = layouts.getChannelSet(true, 1);
+    return listen.isDisabled() || listen == juce::AudioChannelSet::mono() || listen == juce::AudioChannelSet::stereo();
+}
+
+Preparation Processor::preparation() const {
+    Preparation wanted;
+    wanted.rate_hz = getSampleRate();
+    wanted.channels = juce::jlimit(1, kMostChannels, getMainBusNumOutputChannels());
+    wanted.block_samples = juce::jlimit(1, static_cast<int>(protocol::kMaxBlock), getBlockSize());
+    wanted.mode = static_cast<Mode>(static_cast<int>(controls.value(Control::kMode)));
+    wanted.offline = isNonRealtime();
+    // Offline nothing is late, however long the blocks: one latency for all of them, told before the first.
+    if (wanted.offline) wanted.block_samples = kOfflineBlock;
+    if (wanted.mode == Mode::kBounce) wanted.latency_samples = 0;
+    wanted.anticipation_ms = controls.value(Control::kAnticipation);
+    wanted.wait = wanted.offline ? kPrepareOffline : kPrepareRealtime;
+    return wanted;
+}
+
+void Processor::prepareToPlay(double rate_hz, int block_samples) {
+    // Some hosts call it without telling the base class first.
+    setRateAndBufferSizeDetails(rate_hz, block_samples);
+    player_.prepare(rate_hz);
+    bridge_.start();
+    passControls();
+    prepared_ = preparation();
+    is_prepared_ = true;
+    open();
+    setLatencySamples(bridge_.latencySamples());
+}
+
+void Processor::open() {
+    const auto deadline = std::chrono::steady_clock::now() + prepared_.wait;
+    auto step = prepared_;
+    step.wait = kOpenStep;
+    // Where nobody is, nobody is waited for: hosts prepare a plug-in a dozen times while they scan it.
+    while (!bridge_.prepare(step)) {
+        if (isAlone(bridge_.status().state) || std::chrono::steady_clock::now() > deadline) return;
+    }
+    if (!prepared_.offline) return;
+    // A render begins with its controls in force: gain is not to be approached in the first notes.
+    player_.settle(prepared_.channels);
+    bridge_.prepare(step);
+}
+
+void Processor::reset() {
+    player_.restart();
+    bridge_.requestEpoch();
+}
+
+void Processor::passControls() noexcept {
+    for (std::size_t index = 0; index < passed_.size(); ++index) {
+        if (isEpoch(index)) continue;
+        const double value = controls.value(static_cast<Control>(index));
+        if (value == passed_[index]) continue;
+        passed_[index] = value;
+        // A trigger acts when it rises; the message thread lets it go again.
+        if (protocol::kControls[index].kind == "trigger" && value < 0.5) continue;
+        bridge_.setControl(static_cast<Control>(index), value);
+    }
+}
+
+Transport Processor::transport() const noexcept {
+    // What the user set goes before a host that only says 120 because it has to say something.
+    if (static_cast<double>(controls.bpm->get()) >= kLeastBpm) return ownTransport();
+    Transport told;
+    auto* head = getPlayHead();
+    if (head == nullptr) return told;
+    const auto info = head->getPosition();
+    if (!info || !info->getBpm() || (isNonRealtime() && !info->getIsPlaying())) return told;
+    told.playing = info->getIsPlaying();
+    told.looping = info->getIsLooping();
+    told.recording = info->getIsRecording();
+    told.tempo_bpm = *info->getBpm();
+    if (const auto quarter = info->getPpqPosition()) told.quarter = *quarter;
+    if (const auto bar = info->getPpqPositionOfLastBarStart()) told.bar_quarter = *bar;
+    if (const auto signature = info->getTimeSignature()) {
+        told.signature_above = signature->numerator;
+        told.signature_below = signature->denominator;
+    }
+    if (const auto sample = info->getTimeInSamples()) told.song_sample = *sample;
+    return told;
+}
+
+Transport Processor::ownTransport() const noexcept {
+    Transport told;
+    const double second =
+        static_cast<double>(controls.position_s->get()) + static_cast<double>(player_.played()) / getSampleRate();
+    const double bar = controls.beats_per_bar->get();
+    told.playing = true;
+    told.tempo_bpm = static_cast<double>(controls.bpm->get());
+    told.quarter = second * told.tempo_bpm / 60.0;
+    told.bar_quarter = std::floor(told.quarter / bar) * bar;
+    told.signature_above = bar;
+    told.signature_below = 4.0;
+    return told;
+}
+
+void Processor::process(juce::AudioBuffer<float>& audio, bool bypassed) noexcept {
+    const juce::ScopedNoDenormals flush;
+    const int samples = audio.getNumSamples();
+    const int channels = juce::jmin(kMostChannels, getMainBusNumInputChannels(), audio.getNumChannels());
+    for (int channel = channels; channel < getMainBusNumOutputChannels() && channel < audio.getNumChannels(); ++channel)
+        audio.clear(channel, 0, samples);
+    blocks_.fetch_add(1, std::memory_order_relaxed);
+    if (samples == 0 || channels == 0 || !is_prepared_) return;
+    passControls();
+
+    Block block;
+    block.main = audio.getArrayOfWritePointers();
+    block.channels = channels;
+    block.samples = samples;
+    if (auto* listen = getBus(true, 1); listen != nullptr && listen->isEnabled()) {
+        const int first = getChannelIndexInProcessBlockBuffer(true, 1, 0);
+        if (first + listen->getNumberOfChannels() <= audio.getNumChannels()) {
+            block.listen = audio.getArrayOfReadPointers() + first;
+            block.listen_channels = juce::jmin(kMostChannels, listen->getNumberOfChannels());
+        }
+    }
+    Playing playing;
+    playing.mix = controls.value(Control::kMix);
+    playing.bypassed = bypassed || controls.bypass->get();
+    // Asked in every block: hosts switch it without preparing again.
+    playing.offline = isNonRealtime();
+    playing.alone = playing.offline && isAlone(bridge_.status().state);
+    playing.transport = transport();
+    host_plays_.store(playing.transport.playing, std::memory_order_relaxed);
+    bridge_.setBypassed(playing.bypassed);
+    player_.play(block, playing);
+}
+
+void Processor::timerCallback() {
+    follow();
+    if (auto& reset = controls[Control::kReset]; reset.getValue() > 0.5f) reset.setValueNotifyingHost(0.0f);
+    start_.failed();
+    const auto seen = bridge_.status();
+    model_.ask(seen.server_pid, seen.model);
+    if (chart_waits_) sendChart(seen);
+}
+
+void Processor::follow() {
+    if (!is_prepared_ || isNonRealtime()) return;
+    // While it plays the latency stays as it was told: hosts glitch or restart when it changes.
+    if (hostPlays()) return;
+    const auto wanted = preparation();
+    if (wanted.mode != prepared_.mode || wanted.anticipation_ms != prepared_.anticipation_ms) {
+        suspendProcessing(true);
+        {
+            const juce::ScopedLock lock(getCallbackLock());
+            prepared_ = wanted;
+            prepared_.wait = std::chrono::milliseconds(0);
+            bridge_.prepare(prepared_);
+        }
+        suspendProcessing(false);
+    } else {
+        bridge_.adoptLatency();
+    }
+    if (bridge_.latencySamples() != getLatencySamples()) setLatencySamples(bridge_.latencySamples());
+}
+
+void Processor::getStateInformation(juce::MemoryBlock& into) {
+    const auto chunk = save(controls, notes_);
+    into.replaceAll(chunk.data(), chunk.size());
+}
+
+void Processor::setStateInformation(const void* data, int bytes) {
+    std::string reason;
+    if (restore(data, bytes > 0 ? static_cast<std::size_t>(bytes) : 0, controls, notes_, reason)) {
+        refused_state_.clear();
+        tellChart(notes_.chart);
+    } else {
+        refused_state_ = reason;
+    }
+}
+
+juce::AudioProcessorEditor* Processor::createEditor() {
+    bridge_.start();  // who looks at the window wants to know whether a band is there, before any audio runs
+    return new Editor(*this);
+}
+
+void Processor::tellChart(const juce::String& chart) {
+    const bool had = !notes_.chart.empty();
+    notes_.chart = chart.trim().substring(0, 4000).toStdString();
+    if (notes_.chart.empty() && !had) return;
+    chart_waits_ = true;
+    sendChart(bridge_.status());
+}
+
+void Processor::sendChart(const Status& seen) {
+    Knowledge known;
+    known.chart = notes_.chart;
+    if (const double bpm = static_cast<double>(controls.bpm->get()); bpm >= kLeastBpm) {
+        known.tempo_bpm = bpm;
+        known.beats_per_bar = controls.beats_per_bar->get();
+    } else if (!notes_.chart.empty() && !std::isfinite(seen.tempo_bpm)) {
+        return;  // the server would refuse it
+    }
+    chart_waits_ = false;
+    bridge_.know(known);
+}
+
+void Processor::keepMoment() {
+    if (notes_.moment.empty()) notes_.moment = "moment-" + juce::Uuid().toString().substring(0, 12).toStdString();
+    bridge_.keep(notes_.moment);
+}
+
+void Processor::recallMoment() {
+    if (!notes_.moment.empty()) bridge_.recall(notes_.moment);
+}
+
+void Processor::startServer() {
+    connections_at_start_ = bridge_.status().connections;
+    start_.begin();
+}
+
+juce::String Processor::notice() const {
+    if (chart_waits_ && !notes_.chart.empty()) return "the chords wait for a tempo: let the host play, or set BPM";
+    if (player_.failedOffline()) return "the band did not answer: this render is silent";
+    const auto seen = bridge_.status();
+    if (seen.state != BridgeState::kPlaying && start_.error().isNotEmpty()) return start_.error();
+    return refused_state_.isNotEmpty() ? refused_state_ : juce::String(seen.error);
+}
+
+}  // namespace liveband::plugin
+
+juce::AudioProcessor* JUCE_CALLTYPE createPluginFilter() {
+    return new liveband::plugin::Processor;
+}

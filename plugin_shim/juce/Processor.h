@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The plug-in as its host sees it.
+#pragma once
+
+#include <juce_audio_processors/juce_audio_processors.h>
+
+#include <atomic>
+#include <mutex>
+
+#include "Controls.h"
+#include "Player.h"
+#include "SavedState.h"
+#include "ServerStart.h"
+
+namespace liveband::plugin {
+
+class Processor final : public juce::AudioProcessor, private juce::Timer {
+  public:
+    Processor();
+    ~Processor() override;
+
+    const juce::String getName() const override { return "LiveBand"; }
+    bool acceptsMidi() const override { return false; }
+    bool producesMidi() const override { return false; }
+    double getTailLengthSeconds() const override { return 0.0; }
+    int getNumPrograms() override { return 1; }
+    int getCurrentProgram() override { return 0; }
+    void setCurrentProgram(int) override {}
+    const juce::String getProgramName(int) override { return {}; }
+    void changeProgramName(int, const juce::String&) override {}
+    juce::AudioProcessorParameter* getBypassParameter() const override { return controls.bypass; }
+
+    bool isBusesLayoutSupported(const BusesLayout& layouts) const override;
+    void prepareToPlay(double rate_hz, int block_samples) override;
+    void releaseResources() override {}
+    void reset() override;
+    void processBlock(juce::AudioBuffer<float>& audio, juce::MidiBuffer&) override { process(audio, false); }
+    void processBlockBypassed(juce::AudioBuffer<float>& audio, juce::MidiBuffer&) override { process(audio, true); }
+    using AudioProcessor::processBlock;
+    using AudioProcessor::processBlockBypassed;
+    void getStateInformation(juce::MemoryBlock& into) override;
+    void setStateInformation(const void* data, int bytes) override;
+    bool hasEditor() const override { return true; }
+    juce::AudioProcessorEditor* createEditor() override;
+
+    // For the editor, on the message thread.
+    Status status() const { return bridge_.status(); }
+    Notes& notes() { return notes_; }
+    /// Chords as a chart, e.g. `| Am | F | C | G |`; empty forgets them.
+    void tellChart(const juce::String& chart);
+    void keepMoment();
+    void recallMoment();
+    void startServer();
+    /// The server is being started by this plug-in, and is not there yet.
+    bool startingServer() const { return start_.running() && bridge_.status().connections == connections_at_start_; }
+    /// What the user must know and the bridge does not say: a start or a state that failed, a render without a band.
+    juce::String notice() const;
+    bool understands(const std::string& control) const { return model_.understands(control); }
+    /// The host has prepared audio.
+    bool isPrepared() const { return is_prepared_; }
+    bool hostPlays() const { return host_plays_.load(std::memory_order_relaxed); }
+
+    Controls controls;
+
+  private:
+    void process(juce::AudioBuffer<float>& audio, bool bypassed) noexcept;
+    void open();
+    void passControls() noexcept;
+    Transport transport() const noexcept;
+    Transport ownTransport() const noexcept;
+    Preparation preparation() const;
+    void timerCallback() override;
+    void follow();
+    void sendChart(const Status& seen);
+
+    Bridge bridge_;
+    Player player_{bridge_};
+    ServerStart start_;
+    ModelLookup model_;
+    Notes notes_;
+    std::array<double, protocol::kControls.size()> passed_{};
+    Preparation prepared_;
+    bool is_prepared_ = false;
+    std::atomic<bool> host_plays_{false};
+    std::atomic<std::int64_t> blocks_{0};
+    juce::String refused_state_;
+    bool chart_waits_ = false;  // for a tempo: a chart counts bars
+    std::uint64_t connections_at_start_ = 0;
+
+  public:
+    Player& player() { return player_; }
+};
+
+}  // namespace liveband::plugin

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a project keeps of the plug-in: its controls and what the user told of the music. Values only.
+#pragma once
+
+#include <string>
+
+#include "Controls.h"
+
+namespace liveband::plugin {
+
+/// What the user told, and how the window looks.
+struct Notes {
+    std::string chart;   // chord line
+    std::string moment;  // name of the moment that was kept on the server, empty if none
+    int width = 0;       // of the editor; 0: as it comes
+};
+
+/// The chunk: sections `controls` (name to value in the control's unit) and `notes`, both msgpack maps.
+std::string save(const Controls& controls, const Notes& notes);
+
+/// Takes over a chunk: every control and note that is in it and makes sense. Bytes that are no chunk of ours change
+/// nothing; false then, with a line in `reason`.
+bool restore(const void* data, std::size_t bytes, const Controls& controls, Notes& notes, std::string& reason);
+
+}  // namespace liveband::plugin

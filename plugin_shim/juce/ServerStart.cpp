@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ServerStart.h"
+
+#include <chrono>
+#include <mutex>
+
+#include "liveband/connection.h"
+#include "liveband/protocol.h"
+#include "liveband/rundir.h"
+
+#if !JUCE_WINDOWS
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+extern char** environ;
+#endif
+
+namespace liveband::plugin {
+namespace {
+
+constexpr const char* kIdleExitSeconds = "600";
+constexpr auto kAnswer = std::chrono::milliseconds(2000);
+
+bool isProgram(const juce::File& file) {
+#if JUCE_WINDOWS
+    return file.existsAsFile();
+#else
+    return file.existsAsFile() && ::access(file.getFullPathName().toRawUTF8(), X_OK) == 0;
+#endif
+}
+
+}  // namespace
+
+juce::File findLiveband() {
+    const auto told = juce::SystemStats::getEnvironmentVariable("LIVEBAND_COMMAND", {});
+    if (juce::File::isAbsolutePath(told) && isProgram(told)) return told;
+    const auto home = juce::File::getSpecialLocation(juce::File::userHomeDirectory);
+    juce::StringArray folders;
+    folders.addTokens(juce::SystemStats::getEnvironmentVariable("PATH", {}), ":", {});
+    // A desktop starts its programs with a shorter PATH than a terminal has.
+    folders.add(home.getChildFile(".local/bin").getFullPathName());
+    folders.add(home.getChildFile(".liveband/bin").getFullPathName());
+    folders.add("/usr/local/bin");
+    folders.add("/opt/homebrew/bin");
+    for (const auto& folder : folders) {
+        if (!juce::File::isAbsolutePath(folder)) continue;  // never what lies in the project's folder
+        const auto file = juce::File(folder).getChildFile("liveband");
+        if (isProgram(file)) return file;
+    }
+    return {};
+}
+
+ServerStart::~ServerStart() {
+    failed();  // reaps it if it ended; one that serves lives on
+}
+
+bool ServerStart::begin() {
+#if JUCE_WINDOWS
+    error_ = "start it with: liveband serve";
+    return false;
+#else
+    if (running()) return true;
+    const auto program = findLiveband();
+    if (program == juce::File()) {
+        error_ = "liveband is not installed here: pip install liveband";
+        return false;
+    }
+    told_ = juce::File::createTempFile("liveband-start.txt");
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_init(&files);
+    posix_spawnattr_init(&attributes);
+    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&files, 2, told_.getFullPathName().toRawUTF8(), O_WRONLY | O_CREAT | O_TRUNC,
+                                     0600);
+    // What the host blocks or ignores must not be inherited: else Ctrl-C and kill do nothing to the server.
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+#ifdef POSIX_SPAWN_SETSID
+    flags |= POSIX_SPAWN_SETSID;
+#endif
+    posix_spawnattr_setflags(&attributes, flags);
+    const auto path = program.getFullPathName().toStdString();
+    const char* arguments[] = {path.c_str(), "serve", "--idle-exit", kIdleExitSeconds, nullptr};
+    pid_t child = -1;
+    const int failure = posix_spawn(&child, path.c_str(), &files, &attributes, const_cast<char**>(arguments), environ);
+    posix_spawn_file_actions_destroy(&files);
+    posix_spawnattr_destroy(&attributes);
+    if (failure != 0) {
+        error_ = "liveband could not be started: " + juce::String(std::strerror(failure));
+        told_.deleteFile();
+        return false;
+    }
+    pid_ = child;
+    error_.clear();
+    return true;
+#endif
+}
+
+bool ServerStart::failed() {
+#if JUCE_WINDOWS
+    return false;
+#else
+    int status = 0;
+    if (pid_ <= 0 || ::waitpid(pid_, &status, WNOHANG) != pid_) return false;
+    pid_ = -1;
+    auto lines = juce::StringArray::fromLines(told_.loadFileAsString().trim());
+    lines.removeEmptyStrings();
+    told_.deleteFile();
+    const auto last = lines.isEmpty() ? juce::String("it ended at once") : lines[lines.size() - 1].substring(0, 200);
+    error_ = "the server could not be started: " + last;
+    return true;
+#endif
+}
+
+class ModelLookup::Asker : public juce::Thread {
+  public:
+    explicit Asker(ModelLookup& owner) : juce::Thread("LiveBand model"), owner_(owner) {}
+    void run() override {
+        ServerInfo info;
+        std::string error;
+        if (!findServer(runPath(), info, error)) return;
+        auto connection = Connection::connect(info.socket, error);
+        if (connection == nullptr) return;
+        auto hello = msgpack::Value::map();
+        hello.with("type", "hello").with("major", protocol::kMajor).with("minor", protocol::kMinor);
+        hello.with("client", "liveband plug-in");
+        msgpack::Value reply;
+        if (!ask(*connection, hello, "welcome", reply)) return;
+        if (!ask(*connection, msgpack::Value::map().with("type", "describe"), "description", reply)) return;
+        const auto* spec = reply.find("spec");
+        const auto* controls = spec == nullptr ? nullptr : spec->find("controls");
+        if (controls == nullptr) return;
+        std::set<std::string> names(controls->keys.begin(), controls->keys.end());
+        for (const auto& entry : controls->values) names.insert(entry.textOf("name"));
+        const std::lock_guard<std::mutex> lock(owner_.mutex_);
+        owner_.controls_ = std::move(names);
+        owner_.known_.store(true, std::memory_order_release);
+    }
+
+  private:
+    bool ask(Connection& connection, const msgpack::Value& request, const char* type, msgpack::Value& reply) {
+        std::string error;
+        return connection.send(request) &&
+               connection.receive(reply, kAnswer, wake_, error) == Connection::Outcome::kMessage &&
+               reply.textOf("type") == type;
+    }
+
+    ModelLookup& owner_;
+    Wake wake_;
+};
+
+ModelLookup::~ModelLookup() {
+    if (asker_ != nullptr) asker_->stopThread(5000);
+}
+
+void ModelLookup::ask(std::int64_t server_pid, const std::string&) {
+    if (server_pid == 0 || server_pid == asked_pid_ || (asker_ != nullptr && asker_->isThreadRunning())) return;
+    asked_pid_ = server_pid;
+    known_.store(false, std::memory_order_release);
+    asker_ = std::make_unique<Asker>(*this);
+    asker_->startThread();
+}
+
+bool ModelLookup::understands(const std::string& control) const {
+    if (!known()) return true;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return controls_.count(control) > 0;
+}
+
+}  // namespace liveband::plugin

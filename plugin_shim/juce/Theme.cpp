@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "Theme.h"
+
+#include <cmath>
+
+namespace liveband::plugin {
+namespace {
+
+constexpr float kCorner = 5.0f, kPanelCorner = 9.0f;
+
+/// The first family that is installed; looked up once.
+juce::String family() {
+    static const juce::String found = [] {
+        const auto installed = juce::Font::findAllTypefaceNames();
+        for (const auto* name : {"Inter", "SF Pro Text", "Helvetica Neue", "Segoe UI", "Noto Sans", "Open Sans",
+                                 "Cantarell", "Liberation Sans", "DejaVu Sans"})
+            if (installed.contains(name)) return juce::String(name);
+        return juce::Font::getDefaultSansSerifFontName();
+    }();
+    return found;
+}
+
+}  // namespace
+
+juce::Font plain(float height) {
+    return juce::Font(family(), height, juce::Font::plain);
+}
+juce::Font strong(float height) {
+    return juce::Font(family(), height, juce::Font::bold);
+}
+
+void drawCaption(juce::Graphics& graphics, const juce::String& text, juce::Rectangle<float> area) {
+    graphics.setColour(colour::kMuted);
+    graphics.setFont(strong(10.5f).withExtraKerningFactor(0.08f));
+    graphics.drawText(text.toUpperCase(), area, juce::Justification::centredLeft);
+}
+
+void drawPanel(juce::Graphics& graphics, juce::Rectangle<float> area) {
+    graphics.setColour(colour::kPanel);
+    graphics.fillRoundedRectangle(area, kPanelCorner);
+}
+
+void drawFocus(juce::Graphics& graphics, juce::Rectangle<float> area, float corner) {
+    graphics.setColour(colour::kAccent.withAlpha(0.9f));
+    graphics.drawRoundedRectangle(area.reduced(0.75f), corner, 1.5f);
+}
+
+Theme::Theme() {
+    setColour(juce::ResizableWindow::backgroundColourId, colour::kGround);
+    setColour(juce::TextEditor::textColourId, colour::kText);
+    setColour(juce::TextEditor::highlightColourId, colour::kAccent.withAlpha(0.35f));
+    setColour(juce::TextEditor::highlightedTextColourId, colour::kText);
+    setColour(juce::CaretComponent::caretColourId, colour::kAccent);
+    setColour(juce::Label::textColourId, colour::kText);
+    setColour(juce::Slider::textBoxTextColourId, colour::kText);
+    setColour(juce::Slider::textBoxOutlineColourId, juce::Colours::transparentBlack);
+}
+
+juce::Typeface::Ptr Theme::getTypefaceForFont(const juce::Font& font) {
+    if (font.getTypefaceName() == juce::Font::getDefaultSansSerifFontName()) {
+        auto ours = font;
+        ours.setTypefaceName(family());
+        return juce::LookAndFeel_V4::getTypefaceForFont(ours);
+    }
+    return juce::LookAndFeel_V4::getTypefaceForFont(font);
+}
+
+void Theme::drawRotarySlider(juce::Graphics& graphics, int x, int y, int width, int height, float position, float start,
+                             float end, juce::Slider& slider) {
+    const auto area = juce::Rectangle<int>(x, y, width, height).toFloat().reduced(3.0f);
+    const float size = juce::jmin(area.getWidth(), area.getHeight());
+    const auto circle = area.withSizeKeepingCentre(size, size);
+    const auto centre = circle.getCentre();
+    const bool enabled = slider.isEnabled();
+    const auto accent = enabled ? colour::kAccent : colour::kDim.withAlpha(0.6f);
+    const float radius = size / 2.0f - 3.0f, angle = start + position * (end - start);
+
+    juce::Path ring, arc;
+    ring.addCentredArc(centre.x, centre.y, radius, radius, 0.0f, start, end, true);
+    graphics.setColour(colour::kRaised);
+    graphics.strokePath(ring, {4.5f, juce::PathStrokeType::curved, juce::PathStrokeType::rounded});
+    // A gain of 0 dB is no colour: the arc grows from the value that changes nothing.
+    const double from = slider.getProperties().getWithDefault("from", slider.getMinimum());
+    const float zero = start + static_cast<float>(slider.valueToProportionOfLength(from)) * (end - start);
+    if (enabled && std::abs(angle - zero) > 0.01f) {
+        arc.addCentredArc(centre.x, centre.y, radius, radius, 0.0f, juce::jmin(zero, angle), juce::jmax(zero, angle),
+                          true);
+        graphics.setColour(accent);
+        graphics.strokePath(arc, {4.5f, juce::PathStrokeType::curved, juce::PathStrokeType::rounded});
+    }
+    const auto cap = circle.reduced(10.0f);
+    graphics.setGradientFill({colour::kRaised.brighter(enabled ? 0.12f : 0.0f), cap.getCentreX(), cap.getY(),
+                              colour::kRaised.darker(0.25f), cap.getCentreX(), cap.getBottom(), false});
+    graphics.fillEllipse(cap);
+    graphics.setColour(colour::kEdge);
+    graphics.drawEllipse(cap, 1.0f);
+    const auto tip = centre.getPointOnCircumference(cap.getWidth() / 2.0f - 3.5f, angle);
+    const auto root = centre.getPointOnCircumference(cap.getWidth() / 2.0f - 10.0f, angle);
+    graphics.setColour(enabled ? colour::kText : colour::kDim);
+    graphics.drawLine({root, tip}, 2.4f);
+    if (slider.hasKeyboardFocus(false)) {
+        graphics.setColour(colour::kAccent.withAlpha(0.8f));
+        graphics.drawEllipse(circle.expanded(2.0f), 1.2f);
+    }
+}
+
+juce::Label* Theme::createSliderTextBox(juce::Slider& slider) {
+    auto* label = juce::LookAndFeel_V4::createSliderTextBox(slider);
+    label->setFont(plain(12.5f));
+    label->setJustificationType(juce::Justification::centred);
+    label->setColour(juce::Label::textColourId, slider.isEnabled() ? colour::kText : colour::kDim);
+    label->setColour(juce::Label::outlineColourId, juce::Colours::transparentBlack);
+    return label;
+}
+
+void Theme::drawButtonBackground(juce::Graphics& graphics, juce::Button& button, const juce::Colour&, bool over,
+                                 bool down) {
+    const auto area = button.getLocalBounds().toFloat().reduced(1.0f);
+    const bool lit = button.getToggleState() || button.getProperties().contains("call");
+    auto fill = lit ? colour::kAccent : colour::kRaised;
+    if (!button.isEnabled())
+        fill = colour::kRaised.withAlpha(0.45f);
+    else if (down)
+        fill = fill.darker(0.15f);
+    else if (over)
+        fill = fill.brighter(0.1f);
+    graphics.setColour(fill);
+    graphics.fillRoundedRectangle(area, kCorner);
+    if (button.hasKeyboardFocus(false)) drawFocus(graphics, button.getLocalBounds().toFloat(), kCorner + 1.0f);
+}
+
+void Theme::drawButtonText(juce::Graphics& graphics, juce::TextButton& button, bool, bool) {
+    const bool lit = button.getToggleState() || button.getProperties().contains("call");
+    graphics.setColour(!button.isEnabled() ? colour::kDim : lit ? colour::kGround : colour::kText);
+    graphics.setFont(lit ? strong(13.0f) : plain(13.0f));
+    graphics.drawFittedText(button.getButtonText(), button.getLocalBounds().reduced(4, 0), juce::Justification::centred,
+                            1);
+}
+
+void Theme::fillTextEditorBackground(juce::Graphics& graphics, int width, int height, juce::TextEditor&) {
+    graphics.setColour(colour::kRaised);
+    graphics.fillRoundedRectangle(juce::Rectangle<int>(width, height).toFloat().reduced(1.0f), kCorner);
+}
+
+void Theme::drawTextEditorOutline(juce::Graphics& graphics, int width, int height, juce::TextEditor& editor) {
+    if (editor.hasKeyboardFocus(true))
+        drawFocus(graphics, juce::Rectangle<int>(width, height).toFloat(), kCorner + 1.0f);
+}
+
+void Theme::drawTooltip(juce::Graphics& graphics, const juce::String& text, int width, int height) {
+    graphics.fillAll(colour::kEdge);
+    graphics.setColour(colour::kText);
+    graphics.setFont(plain(13.0f));
+    graphics.drawFittedText(text, {6, 2, width - 12, height - 4}, juce::Justification::centredLeft, 3);
+}
+
+void Theme::drawCornerResizer(juce::Graphics& graphics, int width, int height, bool over, bool) {
+    graphics.setColour(over ? colour::kMuted : colour::kDim);
+    const auto w = static_cast<float>(width), h = static_cast<float>(height);
+    for (const float part : {0.35f, 0.65f}) graphics.drawLine(w * part, h - 2.0f, w - 2.0f, h * part, 1.2f);
+}
+
+}  // namespace liveband::plugin
