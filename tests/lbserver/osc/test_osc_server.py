@@ -186,7 +186,7 @@ def test_a_worker_that_is_killed_leaves_a_hole_and_nothing_shifts(band) -> None:
     restarts = place.restarts
     first = play(stream, noise(RATE_HZ // 2))
     os.kill(place.pid, signal.SIGKILL)
-    until(lambda: place.restarts > restarts)
+    until(lambda: place.restarts > restarts and place.up)
     play(stream, noise(RATE_HZ))  # it finds its way back
     start = stream.position
     mix = noise(RATE_HZ)
