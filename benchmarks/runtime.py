@@ -27,12 +27,12 @@ from benchmarks.measure import machine, record
 from benchmarks.measure.clock import measure
 from lbmodels import zoo
 from lbmodels.errors import LiveBandModelError
-from lbmodels.runtime import library
+from lbmodels.runtime import shelf
 from lbmodels.runtime.graph import GraphAccompanist
 from lbmodels.runtime.timing import Step, graph_step, told, torch_step
 from lbmodels.streaming.state import named_tensors
 
-_ALL = (*library.GRAPHS, "torch")
+_ALL = (*shelf.GRAPHS, "torch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def run(config: RuntimeConfig) -> dict[str, Any]:
     runs, opening_s = [], {}
     for runtime in config.runtimes:
         begin = time.perf_counter()
-        graph = library.open_model(config.model, runtime)
+        graph = shelf.open_model(config.model, runtime)
         opening_s[runtime] = round(time.perf_counter() - begin, 2)
         for batch in config.batches:
             for paced in (False, True):
@@ -106,7 +106,7 @@ def parity(config: RuntimeConfig) -> dict[str, dict[str, float]]:
     other, _ = _by_torch(reference, mixes, conditions, [3, 4])
     figures = {}
     for runtime in names:
-        graph = library.open_model(config.model, runtime)
+        graph = shelf.open_model(config.model, runtime)
         assert graph is not None
         found: list[NDArray[np.float32]] = []
         state = graph.init_state([1, 2])

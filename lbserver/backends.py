@@ -119,7 +119,7 @@ def adapt_spec(spec: Any) -> Spec:
 def load(name: str | None = None, runtime: str = "auto") -> Accompanist:
     """An accompanist by name or path; None is the default model, `test:copy` and the like need no torch.
 
-    `runtime` is `torch`, a graph engine of `lbmodels.runtime.library`, or `auto`: what $LIVEBAND_RUNTIME says,
+    `runtime` is `torch`, a graph engine of `lbmodels.runtime.shelf`, or `auto`: what $LIVEBAND_RUNTIME says,
     else the quickest that is installed and can run the model. The first time a model runs on a graph engine it
     is exported, once.
 
@@ -130,7 +130,7 @@ def load(name: str | None = None, runtime: str = "auto") -> Accompanist:
             raise LiveBandError(f"unknown model {name!r}: test accompanists are {', '.join(testing.BY_NAME)}")
         return testing.BY_NAME[name]()
     try:
-        graph = importlib.import_module("lbmodels.runtime.library").open_model(name, runtime)
+        graph = importlib.import_module("lbmodels.runtime.shelf").open_model(name, runtime)
         if graph is not None:
             return GraphAccompanist(graph)
         return TorchAccompanist(importlib.import_module("lbmodels.zoo").load(name))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m lbmodels.runtime`: exports one graph, as asked for on stdin by `lbmodels.runtime.library`."""
+"""`python -m lbmodels.runtime`: exports one graph, as asked for on stdin by `lbmodels.runtime.shelf`."""
 
 import sys
 
-from lbmodels.runtime.library import work
+from lbmodels.runtime.shelf import work
 
 if __name__ == "__main__":
     raise SystemExit(work(sys.stdin.read()))

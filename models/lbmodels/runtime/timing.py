@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbmodels.errors import NotExportableError
-from lbmodels.runtime import library
+from lbmodels.runtime import shelf
 from lbmodels.runtime.graph import GraphAccompanist
 from lbmodels.streaming.spec import AccompanistSpec
 
@@ -42,12 +42,12 @@ def runtimes(name: str | None = None, frames: int = 20) -> list[Timed]:
     Raises:
         LiveBandModelError: no such model, or weights that are missing, damaged or foreign.
     """
-    chosen = library.open_model(name)
+    chosen = shelf.open_model(name)
     used = "torch" if chosen is None else chosen.runtime
     results = []
-    for runtime in dict.fromkeys([used, *library.LIVE, "torch"]):
+    for runtime in dict.fromkeys([used, *shelf.LIVE, "torch"]):
         try:
-            graph = chosen if chosen is not None and runtime == used else library.open_model(name, runtime)
+            graph = chosen if chosen is not None and runtime == used else shelf.open_model(name, runtime)
             spec, step = graph_step(graph, 1) if graph is not None else torch_step(name, 1)
         except NotExportableError as error:
             results.append(Timed(runtime=runtime, used=False, note=str(error)))

@@ -13,7 +13,7 @@ from lbmodels import catalog, zoo
 from lbmodels.codec.autoencoder import Codec, CodecConfig
 from lbmodels.liveband.accompanist import LiveBandAccompanist
 from lbmodels.liveband.generator import Generator, GeneratorConfig
-from lbmodels.runtime import cache, export, library
+from lbmodels.runtime import cache, export, shelf
 from lbmodels.runtime.engines import open_engine
 from lbmodels.runtime.graph import GraphAccompanist
 from lbmodels.runtime.manifest import Manifest
@@ -65,9 +65,9 @@ def toy(toy_weights_folder: Path) -> Both:
     """Traced once for all its graphs."""
     model = zoo.load(str(toy_weights_folder))
     program = export.traced(model)
-    made = {runtime: export.lower(program, model, library.matrices(runtime)) for runtime in library.GRAPHS}
+    made = {runtime: export.lower(program, model, shelf.matrices(runtime)) for runtime in shelf.GRAPHS}
     graphs = {
-        runtime: GraphAccompanist(runtime, manifest, open_engine(library.engine(runtime), graph))
+        runtime: GraphAccompanist(runtime, manifest, open_engine(shelf.engine(runtime), graph))
         for runtime, (graph, manifest) in made.items()
     }
     return Both(model, graphs, made["onnx"][1], made["onnx"][0])
@@ -77,13 +77,13 @@ def toy(toy_weights_folder: Path) -> Both:
 def shipped() -> Both:
     """From the cache of the tests where all are there, else traced once for all."""
     model, found = zoo.load(), catalog.locate()
-    keys = {runtime: library.key(found, runtime) or "" for runtime in library.GRAPHS}
+    keys = {runtime: shelf.key(found, runtime) or "" for runtime in shelf.GRAPHS}
     if not all(cache.read(key) for key in keys.values()):
         program = export.traced(model)
         for runtime, key in keys.items():
-            graph, manifest = export.lower(program, model, library.matrices(runtime))
+            graph, manifest = export.lower(program, model, shelf.matrices(runtime))
             cache.write(key, manifest.to_json(), graph)
-    graphs = {runtime: library.open_model(None, runtime) for runtime in library.GRAPHS}
+    graphs = {runtime: shelf.open_model(None, runtime) for runtime in shelf.GRAPHS}
     return Both(model, {runtime: graph for runtime, graph in graphs.items() if graph is not None})
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from lbmodels.catalog import Located
 from lbmodels.errors import LiveBandModelError, NotExportableError
-from lbmodels.runtime import cache, library
+from lbmodels.runtime import cache, shelf
 
 
 @pytest.fixture
@@ -31,13 +31,13 @@ def made(toy, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         runtimes.append(runtime)
         return toy.manifest.to_json(), toy.model
 
-    monkeypatch.setattr(library, "_exported", exported)
+    monkeypatch.setattr(shelf, "_exported", exported)
     return runtimes
 
 
 def test_a_graph_is_made_once(toy_cache: Path, made: list[str], toy_weights_folder: Path) -> None:
     for _ in range(3):
-        opened = library.open_model(str(toy_weights_folder), "onnx")
+        opened = shelf.open_model(str(toy_weights_folder), "onnx")
         assert opened is not None
         assert opened.spec.name == "toy"
     assert made == ["onnx"]
@@ -50,7 +50,7 @@ def test_a_graph_is_made_once(toy_cache: Path, made: list[str], toy_weights_fold
 def test_a_damaged_graph_is_made_again(
     toy_cache: Path, made: list[str], toy_weights_folder: Path, damage: str
 ) -> None:
-    library.open_model(str(toy_weights_folder), "onnx")
+    shelf.open_model(str(toy_weights_folder), "onnx")
     (file,) = (toy_cache / "graphs").iterdir()
     whole = file.read_bytes()
     flipped = bytearray(whole)
@@ -58,18 +58,18 @@ def test_a_damaged_graph_is_made_again(
     file.write_bytes(
         {"flip": bytes(flipped), "cut": whole[:-100], "empty": b"", "text": b"not a graph" * 9}[damage]
     )
-    library.open_model(str(toy_weights_folder), "onnx")
+    shelf.open_model(str(toy_weights_folder), "onnx")
     assert made == ["onnx", "onnx"]
     assert file.read_bytes() == whole
 
 
 def test_other_weights_are_another_graph(toy_cache: Path, made: list[str], toy_weights_folder: Path) -> None:
-    library.open_model(str(toy_weights_folder), "onnx")
+    shelf.open_model(str(toy_weights_folder), "onnx")
     file = toy_weights_folder / "generator.safetensors"
     whole = file.read_bytes()
     try:
         file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-        library.open_model(str(toy_weights_folder), "onnx")
+        shelf.open_model(str(toy_weights_folder), "onnx")
     finally:
         file.write_bytes(whole)
     assert made == ["onnx", "onnx"]
@@ -80,7 +80,7 @@ def test_without_a_place_for_a_cache_it_still_opens(
 ) -> None:
     toy_cache.write_text("a file where the folder should be")
     for _ in range(2):
-        assert library.open_model(str(toy_weights_folder), "onnx") is not None
+        assert shelf.open_model(str(toy_weights_folder), "onnx") is not None
     assert made == ["onnx", "onnx"]
 
 
@@ -111,30 +111,30 @@ def test_what_cannot_be_exported_runs_on_torch(
     def refuse(found: Located, runtime: str) -> tuple[str, bytes]:
         raise NotExportableError("this model cannot be exported: no graph operation for aten.erfinv")
 
-    monkeypatch.setattr(library, "_exported", refuse)
-    assert library.open_model(str(toy_weights_folder)) is None
+    monkeypatch.setattr(shelf, "_exported", refuse)
+    assert shelf.open_model(str(toy_weights_folder)) is None
     with pytest.raises(LiveBandModelError, match="erfinv"):
-        library.open_model(str(toy_weights_folder), "onnx")
+        shelf.open_model(str(toy_weights_folder), "onnx")
 
 
 def test_the_runtime_is_chosen_by_name_and_by_environment(
     toy_cache: Path, made: list[str], toy_weights_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = str(toy_weights_folder)
-    assert library.open_model(name, "torch") is None
+    assert shelf.open_model(name, "torch") is None
     monkeypatch.setenv("LIVEBAND_RUNTIME", "torch")
-    assert library.open_model(name) is None
-    assert library.open_model(name, "onnx").runtime == "onnx"
+    assert shelf.open_model(name) is None
+    assert shelf.open_model(name, "onnx").runtime == "onnx"
     monkeypatch.setenv("LIVEBAND_RUNTIME", "abacus")
     with pytest.raises(LiveBandModelError, match=r"unknown runtime 'abacus'; there are: auto, onnx"):
-        library.open_model(name)
+        shelf.open_model(name)
 
 
 def test_missing_weights_are_named_as_ever(toy_cache: Path, tmp_path: Path) -> None:
     with pytest.raises(LiveBandModelError, match="weights not found"):
-        library.open_model(str(tmp_path))
+        shelf.open_model(str(tmp_path))
     with pytest.raises(LiveBandModelError, match="unknown model"):
-        library.open_model("nobody")
+        shelf.open_model("nobody")
 
 
 _WITHOUT_TORCH = """
@@ -157,15 +157,15 @@ def test_the_live_path_does_not_import_torch(
     toy_cache: Path, made: list[str], toy_weights_folder: Path
 ) -> None:
     """Torch takes half a gigabyte and seconds, for nothing."""
-    library.open_model(str(toy_weights_folder), "onnx")
+    shelf.open_model(str(toy_weights_folder), "onnx")
     program = _WITHOUT_TORCH.format(name=str(toy_weights_folder))
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
 
 
 _EXPORTS_ELSEWHERE = """
 import sys
-from lbmodels.runtime import library
-assert library.open_model({name!r}, "onnx") is not None
+from lbmodels.runtime import shelf
+assert shelf.open_model({name!r}, "onnx") is not None
 assert "torch" not in sys.modules, "torch stays for good"
 """
 
@@ -180,7 +180,7 @@ def test_a_real_export_is_made_by_another_process_and_kept(
     both = [subprocess.Popen(program) for _ in range(2)]  # the second one waits for the first one's
     assert [process.wait(timeout=300) for process in both] == [0, 0]
     assert len(list((toy_cache / "graphs").iterdir())) == 1
-    opened = library.open_model(name, "onnx")
+    opened = shelf.open_model(name, "onnx")
     assert opened is not None
     mix = music(opened.spec, 2, 10)
     found, _ = stream(opened, mix, [1, 2])
@@ -194,7 +194,7 @@ def test_why_an_export_failed_crosses_the_process(
     broken = tmp_path / "broken"
     shutil.copytree(toy_weights_folder, broken)
     (broken / "codec.safetensors").write_bytes(b"these are not weights")
-    program = f"from lbmodels.runtime import library; library.open_model({str(broken)!r}, 'onnx')"
+    program = f"from lbmodels.runtime import shelf; shelf.open_model({str(broken)!r}, 'onnx')"
     failed = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300
     )
