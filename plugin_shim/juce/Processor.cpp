@@ -16,6 +16,7 @@ constexpr double kLeastBpm = 10.0;  // below it the parameter means: not told
 // A host asks for the latency when it prepares, so a server that is there gets this long to tell it.
 constexpr auto kPrepareRealtime = std::chrono::milliseconds(300), kPrepareOffline = std::chrono::milliseconds(5000);
 
+constexpr Control kTiming[] = {Control::kMode, Control::kAnticipation};
 constexpr auto kOpenStep = std::chrono::milliseconds(20);
 
 bool isAlone(BridgeState state) {
@@ -34,6 +35,11 @@ BridgeConfig bridgeConfig() {
     return config;
 }
 
+Preparation withoutWait(Preparation wanted) {
+    wanted.wait = std::chrono::milliseconds(0);
+    return wanted;
+}
+
 bool isEpoch(std::size_t control) {
     return protocol::kControls[control].acts == "epoch";
 }
@@ -49,10 +55,12 @@ Processor::Processor()
       bridge_(bridgeConfig()) {
     passed_.fill(std::nan(""));
     passed_[static_cast<std::size_t>(Control::kReset)] = 0.0;
+    for (const auto control : kTiming) controls[control].addListener(this);
     startTimer(kFollowMs);
 }
 
 Processor::~Processor() {
+    for (const auto control : kTiming) controls[control].removeListener(this);
     stopTimer();
 }
 
@@ -80,15 +88,31 @@ Preparation Processor::preparation() const {
 }
 
 void Processor::prepareToPlay(double rate_hz, int block_samples) {
-    // Some hosts call it without telling the base class first.
-    setRateAndBufferSizeDetails(rate_hz, block_samples);
-    player_.prepare(rate_hz);
-    bridge_.start();
-    passControls();
-    prepared_ = preparation();
-    is_prepared_ = true;
-    open();
-    setLatencySamples(bridge_.latencySamples());
+    {
+        const std::lock_guard<std::recursive_mutex> lock(preparing_);
+        // Some hosts call it without telling the base class first.
+        setRateAndBufferSizeDetails(rate_hz, block_samples);
+        player_.prepare(rate_hz);
+        bridge_.start();
+        passControls();
+        prepared_ = preparation();
+        is_prepared_ = true;
+        timing_waits_ = false;
+        open();
+        active_ = true;
+        idle_ = true;
+    }
+    tellLatency();
+}
+
+void Processor::tellLatency() {
+    const int latency = bridge_.latencySamples();
+    if (latency == getLatencySamples()) return;
+    setLatencySamples(latency);
+    // A renderer plays at once: it must have learnt the latency before. Who plays live learns it by JUCE's message.
+    if (!isNonRealtime() || juce::MessageManager::existsAndIsCurrentThread() || asking_.exchange(true)) return;
+    askForLatency();
+    asking_ = false;
 }
 
 void Processor::open() {
@@ -165,6 +189,7 @@ void Processor::process(juce::AudioBuffer<float>& audio, bool bypassed) noexcept
     for (int channel = channels; channel < getMainBusNumOutputChannels() && channel < audio.getNumChannels(); ++channel)
         audio.clear(channel, 0, samples);
     blocks_.fetch_add(1, std::memory_order_relaxed);
+    idle_.store(false, std::memory_order_relaxed);
     if (samples == 0 || channels == 0 || !is_prepared_) return;
     passControls();
 
@@ -192,6 +217,9 @@ void Processor::process(juce::AudioBuffer<float>& audio, bool bypassed) noexcept
 }
 
 void Processor::timerCallback() {
+    const auto blocks = blocks_.load(std::memory_order_relaxed);
+    if (blocks == blocks_seen_) idle_.store(true, std::memory_order_relaxed);
+    blocks_seen_ = blocks;
     follow();
     if (auto& reset = controls[Control::kReset]; reset.getValue() > 0.5f) reset.setValueNotifyingHost(0.0f);
     start_.failed();
@@ -200,24 +228,37 @@ void Processor::timerCallback() {
     if (chart_waits_) sendChart(seen);
 }
 
+void Processor::parameterValueChanged(int, float) {
+    // Live, it may be the audio thread that tells it: the timer looks. A script wants to know the latency at once.
+    if (is_prepared_ && isNonRealtime() && isIdle()) follow();
+}
+
 void Processor::follow() {
-    if (!is_prepared_ || isNonRealtime()) return;
-    // While it plays the latency stays as it was told: hosts glitch or restart when it changes.
-    if (hostPlays()) return;
-    const auto wanted = preparation();
-    if (wanted.mode != prepared_.mode || wanted.anticipation_ms != prepared_.anticipation_ms) {
-        suspendProcessing(true);
-        {
-            const juce::ScopedLock lock(getCallbackLock());
-            prepared_ = wanted;
-            prepared_.wait = std::chrono::milliseconds(0);
-            bridge_.prepare(prepared_);
+    {
+        const std::unique_lock<std::recursive_mutex> lock(preparing_, std::try_to_lock);
+        if (!lock.owns_lock() || !is_prepared_) return;
+        const auto wanted = preparation();
+        const bool differs = wanted.mode != prepared_.mode || wanted.anticipation_ms != prepared_.anticipation_ms;
+        // While it plays the latency stays as it was told: hosts glitch or restart when it changes.
+        const bool plays = !isIdle() && (isNonRealtime() || hostPlays());
+        timing_waits_ = differs && plays;
+        if (plays) return;
+        if (differs) {
+            suspendProcessing(true);
+            {
+                const juce::ScopedLock callback(getCallbackLock());
+                prepared_ = wanted;
+                if (isNonRealtime())
+                    open();
+                else
+                    bridge_.prepare(withoutWait(prepared_));
+            }
+            suspendProcessing(false);
+        } else if (!isNonRealtime()) {
+            bridge_.adoptLatency();
         }
-        suspendProcessing(false);
-    } else {
-        bridge_.adoptLatency();
     }
-    if (bridge_.latencySamples() != getLatencySamples()) setLatencySamples(bridge_.latencySamples());
+    tellLatency();
 }
 
 void Processor::getStateInformation(juce::MemoryBlock& into) {

@@ -8,13 +8,17 @@
 #include <mutex>
 
 #include "Controls.h"
+#include "HostAgain.h"
 #include "Player.h"
 #include "SavedState.h"
 #include "ServerStart.h"
 
 namespace liveband::plugin {
 
-class Processor final : public juce::AudioProcessor, private juce::Timer {
+class Processor final : public juce::AudioProcessor,
+                        public HostAgain,
+                        private juce::AudioProcessorParameter::Listener,
+                        private juce::Timer {
   public:
     Processor();
     ~Processor() override;
@@ -32,7 +36,7 @@ class Processor final : public juce::AudioProcessor, private juce::Timer {
 
     bool isBusesLayoutSupported(const BusesLayout& layouts) const override;
     void prepareToPlay(double rate_hz, int block_samples) override;
-    void releaseResources() override {}
+    void releaseResources() override { active_ = false; }
     void reset() override;
     void processBlock(juce::AudioBuffer<float>& audio, juce::MidiBuffer&) override { process(audio, false); }
     void processBlockBypassed(juce::AudioBuffer<float>& audio, juce::MidiBuffer&) override { process(audio, true); }
@@ -58,6 +62,8 @@ class Processor final : public juce::AudioProcessor, private juce::Timer {
     bool understands(const std::string& control) const { return model_.understands(control); }
     /// The host has prepared audio.
     bool isPrepared() const { return is_prepared_; }
+    /// Mode or anticipation were changed while it plays: they change when it stops.
+    bool timingWaits() const { return timing_waits_.load(); }
     bool hostPlays() const { return host_plays_.load(std::memory_order_relaxed); }
 
     Controls controls;
@@ -70,7 +76,12 @@ class Processor final : public juce::AudioProcessor, private juce::Timer {
     Transport ownTransport() const noexcept;
     Preparation preparation() const;
     void timerCallback() override;
+    void parameterValueChanged(int index, float value) override;
+    void parameterGestureChanged(int, bool) override {}
+    /// Mode, anticipation and latency as they are wished now, if nothing plays.
     void follow();
+    bool isIdle() const { return !active_.load() || idle_.load(std::memory_order_relaxed); }
+    void tellLatency();
     void sendChart(const Status& seen);
 
     Bridge bridge_;
@@ -79,10 +90,12 @@ class Processor final : public juce::AudioProcessor, private juce::Timer {
     ModelLookup model_;
     Notes notes_;
     std::array<double, protocol::kControls.size()> passed_{};
+    std::recursive_mutex preparing_;  // held while prepared_ is changed; a host may prepare again within
     Preparation prepared_;
-    bool is_prepared_ = false;
+    std::atomic<bool> is_prepared_{false}, active_{false}, idle_{true}, timing_waits_{false}, asking_{false};
     std::atomic<bool> host_plays_{false};
     std::atomic<std::int64_t> blocks_{0};
+    std::int64_t blocks_seen_ = 0;
     juce::String refused_state_;
     bool chart_waits_ = false;  // for a tempo: a chart counts bars
     std::uint64_t connections_at_start_ = 0;
