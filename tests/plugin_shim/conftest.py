@@ -107,10 +107,10 @@ class Server:
         }
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self) -> None:
+    def start(self, model: str = "test:copy") -> None:
         quiet = ["--osc-port", "off", "--http-port", "off"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "lbserver", "serve", "--json", "--model", "test:copy", *quiet],
+            [sys.executable, "-m", "lbserver", "serve", "--json", "--model", model, *quiet],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
