@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # ruff: noqa: INP001
-"""Pictures of the editor in each state at two scales, each state brought about for real.
+"""Pictures of the editor in each state at two scales, each state brought about for real. Needs a display, or xvfb-run.
 
 cmake -S plugin_shim -B build -DLIVEBAND_JUCE=ON -DLIVEBAND_SHOTS=ON && cmake --build build
 python plugin_shim/pictures.py build/juce/liveband_shots plugin_shim/docs
@@ -18,24 +18,44 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+from PIL import Image
+
 SCALES = (1, 2)
+STATES = (
+    "no_server",
+    "starting",
+    "connecting",
+    "refused",
+    "listening",
+    "playing",
+    "manual",
+    "late",
+    "lost",
+)
 _START_S = 120.0
+_COLOURS = 256
 
 
 class Window:
     """The program that hosts the plug-in and draws its editor."""
 
-    def __init__(self, program: Path, run: Path) -> None:
+    def __init__(self, program: Path, run: Path, **environment: str) -> None:
         self._process = subprocess.Popen(
             [program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "LIVEBAND_RUN": str(run)},
+            env={**os.environ, "LIVEBAND_RUN": str(run), **environment},
         )
+
+    def __enter__(self) -> "Window":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def tell(self, line: str) -> str:
         """Do one command; what it printed."""
@@ -89,17 +109,20 @@ def server(run: Path, model: str | None) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def silent_server(run: Path) -> Iterator[None]:
+def silent_server(run: Path, *, major: int = 1) -> Iterator[None]:
     """Somebody who takes connections and says nothing."""
-    run.chmod(0o700)
     path = run / "lb.sock"
-    registry = {"pid": os.getpid(), "major": 1, "minor": 0, "socket": str(path), "started": time.time()}
+    path.unlink(missing_ok=True)
+    registry = {"pid": os.getpid(), "major": major, "minor": 0, "socket": str(path), "started": time.time()}
     with (run / "lock").open("w") as lock, socket.socket(socket.AF_UNIX) as listener:
         fcntl.flock(lock, fcntl.LOCK_EX)
         listener.bind(str(path))
         listener.listen()
         (run / "server.json").write_text(json.dumps(registry))
-        yield
+        try:
+            yield
+        finally:
+            (run / "server.json").unlink()
 
 
 @contextlib.contextmanager
@@ -123,56 +146,102 @@ def slowed(group: int) -> Iterator[None]:
         thread.join()
 
 
-def draw(program: Path, folder: Path, model: str | None) -> None:
-    """All pictures, as `<state>_<scale>x.png`."""
+def starter(folder: Path, model: str) -> Path:
+    """A program that `Start the band` can start; it listens on no port."""
+    program = folder / "liveband"
+    program.write_text(
+        f'#!/bin/sh\nexec {sys.executable} -m lbserver "$@" --model {model}'
+        " --workers 1 --osc-port off --http-port off\n"
+    )
+    program.chmod(0o755)
+    return program
 
-    def window_in(run: Path, name: str, prepare: Callable[[Window], None]) -> None:
-        window = Window(program, run)
-        try:
-            prepare(window)
-            shoot(window, name)
-        finally:
-            window.close()
 
-    def half_a_second(window: Window) -> None:
+@contextlib.contextmanager
+def started(run: Path) -> Iterator[None]:
+    """Ends the server that was started in `run` meanwhile, when it is there."""
+    try:
+        yield
+    finally:
+        deadline = time.monotonic() + _START_S
+        while not (run / "server.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(json.loads((run / "server.json").read_text())["pid"], signal.SIGTERM)
+
+
+def lonely_states(program: Path, run: Path, model: str) -> Iterator[tuple[str, Window]]:
+    """The window in the states without a session, by name."""
+    with Window(program, run, LIVEBAND_COMMAND=str(starter(run, model))) as window:
         window.tell("play 0.5")
+        yield "no_server", window
+        with started(run):
+            window.tell("press Start the band")
+            window.tell("play 0.3")
+            yield "starting", window
+    while (run / "server.json").exists():
+        time.sleep(0.05)
+    with silent_server(run), Window(program, run) as window:
+        window.tell("play 0.5")
+        yield "connecting", window
+    with silent_server(run, major=99), Window(program, run) as window:
+        window.tell("play 0.5")
+        yield "refused", window
 
-    def shoot(window: Window, name: str) -> None:
+
+def states_together(program: Path, run: Path, model: str, *, seconds: float) -> Iterator[tuple[str, Window]]:
+    """The window in the states with a session, by name; `seconds` of music to play."""
+    with server(run, model) as group:
+        with Window(program, run) as window:
+            yield "listening", window
+        with Window(program, run) as window:
+            for line in ("set bpm 96", "chart | Am | F | C | G |", "key Am", "set seed 4711"):
+                window.tell(line)
+            for line in ("set variation 0.8", "set gain -3", f"play {seconds}"):
+                window.tell(line)
+            yield "playing", window
+            with slowed(group):
+                window.tell("play 3")
+                yield "late", window
+            window.tell("play 1")
+            os.killpg(group, signal.SIGKILL)
+            window.tell("play 1.5")
+            yield "lost", window
+    with server(run, model), Window(program, run) as window:
+        for line in ("set mode 3", "set anticipation 60", "set stem 0", "set when_lost 1", "play 0.5"):
+            window.tell(line)
+        for line in ("set bpm 120", f"play {seconds}"):
+            window.tell(line)
+        yield "manual", window
+
+
+def each_state(program: Path, model: str, *, seconds: float = 8.0) -> Iterator[tuple[str, Window]]:
+    """The window in each of STATES in turn, brought about for real, by name."""
+    for states in (
+        lambda run: lonely_states(program, run, model),
+        lambda run: states_together(program, run, model, seconds=seconds),
+    ):
+        with tempfile.TemporaryDirectory() as made:
+            Path(made).chmod(0o700)
+            yield from states(Path(made))
+
+
+def smaller(path: Path) -> None:
+    """Save a picture anew with as few colours as it needs."""
+    with Image.open(path) as picture:
+        reduced = picture.convert("RGB").quantize(
+            _COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
+        )
+    reduced.save(path, optimize=True)
+
+
+def draw(program: Path, folder: Path, model: str) -> None:
+    """All pictures, as `<state>_<scale>x.png`."""
+    for name, window in each_state(program, model):
         print(f"{name}: {window.tell('words')}")
         for scale in SCALES:
-            window.tell(f"shot {scale} {folder / f'{name}_{scale}x.png'}")
-
-    with tempfile.TemporaryDirectory() as made:
-        run = Path(made)
-        window_in(run, "no_server", half_a_second)
-        with silent_server(run):
-            window_in(run, "connecting", half_a_second)
-    with tempfile.TemporaryDirectory() as made:
-        run = Path(made)
-        run.chmod(0o700)
-        with server(run, model) as group:
-            window_in(run, "listening", lambda _window: None)
-            window = Window(program, run)
-            try:
-                for line in (
-                    "set bpm 96",
-                    "chart | Am | F | C | G |",
-                    "set seed 4711",
-                    "set variation 0.8",
-                    "set gain -3",
-                    "play 8",
-                ):
-                    window.tell(line)
-                shoot(window, "playing")
-                with slowed(group):
-                    window.tell("play 3")
-                    shoot(window, "late")
-                window.tell("play 1")
-                os.killpg(group, signal.SIGKILL)
-                window.tell("play 1.5")
-                shoot(window, "lost")
-            finally:
-                window.close()
+            path = folder / f"{name}_{scale}x.png"
+            window.tell(f"shot {scale} {path}")
+            smaller(path)
 
 
 def main() -> None:
@@ -181,7 +250,7 @@ def main() -> None:
     )
     parser.add_argument("program", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default="test:copy")
+    parser.add_argument("--model", default="tiny")
     parsed = parser.parse_args()
     draw(parsed.program.absolute(), parsed.folder.absolute(), parsed.model)
 

@@ -87,6 +87,9 @@ Controls addControls(juce::AudioProcessor& processor) {
                            .withValueFromStringFunction([](const String& typed) { return typed.getFloatValue(); })));
     controls.beats_per_bar = add(processor, std::make_unique<juce::AudioParameterInt>(ParameterID{"beats_per_bar", 1},
                                                                                       "Beats per bar", 1, 16, 4));
+    controls.when_lost =
+        add(processor, std::make_unique<juce::AudioParameterChoice>(ParameterID{"when_lost", 1}, "When lost",
+                                                                    juce::StringArray{"silence", "dry"}, 0));
     return controls;
 }
 
@@ -94,7 +97,8 @@ std::vector<juce::RangedAudioParameter*> saved(const Controls& controls) {
     std::vector<juce::RangedAudioParameter*> all;
     for (std::size_t index = 0; index < controls.table.size(); ++index)
         if (protocol::kControls[index].kind != "trigger") all.push_back(controls.table[index]);
-    all.insert(all.end(), {controls.bypass, controls.bpm, controls.position_s, controls.beats_per_bar});
+    all.insert(all.end(),
+               {controls.bypass, controls.bpm, controls.position_s, controls.beats_per_bar, controls.when_lost});
     return all;
 }
 

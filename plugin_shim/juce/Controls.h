@@ -11,7 +11,7 @@
 namespace liveband::plugin {
 
 /// Seeds a host can set: every one survives the host's normalised floats exactly.
-inline constexpr int kMaxSeed = 999999;
+inline constexpr int kMaxSeed = (1 << 24) - 1;
 
 /// Pointers into the processor's parameters, which own them.
 struct Controls {
@@ -22,6 +22,8 @@ struct Controls {
     juce::AudioParameterFloat* bpm = nullptr;
     juce::AudioParameterFloat* position_s = nullptr;
     juce::AudioParameterInt* beats_per_bar = nullptr;
+    /// What is heard while no band plays: silence, or what comes in.
+    juce::AudioParameterChoice* when_lost = nullptr;
 
     juce::RangedAudioParameter& operator[](protocol::Control control) const {
         return *table[static_cast<std::size_t>(control)];

@@ -10,10 +10,12 @@ using protocol::Control;
 using Area = juce::Rectangle<int>;
 
 // The groups of the window.
-constexpr int kMargin = 16, kHeaderBottom = 60;
-const Area kWho{16, 64, 380, 66}, kHow{404, 64, 380, 66}, kKnobs{16, 138, 456, 148}, kBlend{480, 138, 200, 148},
-    kLevels{688, 138, 96, 148}, kTrace{16, 294, 380, 72}, kTake{404, 294, 380, 72}, kChart{16, 374, 768, 34};
-constexpr int kNewSeeds = kMaxSeed, kPatientRefreshes = 90;
+constexpr int kMargin = 16, kHeaderHeight = 60;
+const Area kWho{16, 64, 400, 102}, kHow{424, 64, 400, 102}, kKnobs{16, 174, 480, 148}, kBlend{504, 174, 216, 148},
+    kLevels{728, 174, 96, 148}, kTrace{16, 330, 400, 74}, kTake{424, 330, 400, 74}, kChart{16, 412, 808, 34};
+const Area kState{166, 4, 478, kHeaderHeight - 8}, kCorner{656, 6, 168, 48};
+constexpr int kNewSeeds = 1000000, kPatientRefreshes = 90, kQuietRefreshes = 30;
+constexpr float kQuiet = 0.0005f;
 
 juce::String meaningOf(Control control) {
     const auto meaning = protocol::kControls[static_cast<std::size_t>(control)].meaning;
@@ -24,32 +26,21 @@ juce::String ms(double value) {
     return juce::String(value, 1) + " ms";
 }
 
-juce::String wordsOf(const Status& seen) {
-    return seen.state == BridgeState::kNoServer ? juce::String("Nobody is playing yet") : juce::String(seen.text);
-}
-
-/// What a user can do about it, where there is something.
-juce::String detailOf(const Status& seen, const juce::String& notice) {
-    if (notice.isNotEmpty()) return notice;
-    if (seen.state == BridgeState::kLate)
-        return juce::String(seen.late_frames + seen.skipped_frames) + " of " +
-               juce::String(seen.frames + seen.skipped_frames) + " frames came late";
-    if (seen.state == BridgeState::kNoServer) return "press Start, or run: liveband serve";
-    if (!seen.model.empty() && seen.server_pid != 0) return "plays " + juce::String(seen.model);
-    return {};
-}
-
 }  // namespace
 
 Editor::Editor(Processor& processor)
     : AudioProcessorEditor(processor),
       processor_(processor),
+      tempo_(*processor.controls.bpm),
       stem_(processor.controls[Control::kStem],
             {{"Drums", "play drums"}, {"Bass", "play bass"}, {"Piano", "play piano"}, {"Guitar", "play guitar"}}),
+      when_lost_(*processor.controls.when_lost,
+                 {{"Silence", "while no band plays: silence"}, {"My sound", "while no band plays: what comes in"}}),
       mode_(processor.controls[Control::kMode], {{"Live", "in time with you: writes ahead, adds no latency"},
                                                  {"Aligned", "hears the most: the host moves it back into time"},
                                                  {"Bounce", "as a rendering: your anticipation, no machine in it"},
                                                  {"Manual", "your anticipation, for tests"}}),
+      ahead_(processor.controls[Control::kAnticipation], meaningOf(Control::kAnticipation)),
       variation_(processor.controls[Control::kVariation], "Variation", meaningOf(Control::kVariation)),
       adherence_(processor.controls[Control::kAdherence], "Adherence", meaningOf(Control::kAdherence)),
       density_(processor.controls[Control::kDensity], "Density", meaningOf(Control::kDensity)),
@@ -57,24 +48,52 @@ Editor::Editor(Processor& processor)
       mix_(processor.controls[Control::kMix], "Mix", "left: only what comes in, right: only the band"),
       gain_(processor.controls[Control::kGain], "Gain", meaningOf(Control::kGain)) {
     setLookAndFeel(&theme_);
+    setTitle("LiveBand");
     addAndMakeVisible(page_);
     page_.setSize(kWidth, kHeight);
-    for (juce::Component* child :
-         {static_cast<juce::Component*>(&status_),    static_cast<juce::Component*>(&start_),
-          static_cast<juce::Component*>(&stem_),      static_cast<juce::Component*>(&mode_),
-          static_cast<juce::Component*>(&variation_), static_cast<juce::Component*>(&adherence_),
-          static_cast<juce::Component*>(&density_),   static_cast<juce::Component*>(&brightness_),
-          static_cast<juce::Component*>(&mix_),       static_cast<juce::Component*>(&gain_),
-          static_cast<juce::Component*>(&meters_),    static_cast<juce::Component*>(&headroom_),
-          static_cast<juce::Component*>(&seed_),      static_cast<juce::Component*>(&dice_),
-          static_cast<juce::Component*>(&freeze_),    static_cast<juce::Component*>(&listen_),
-          static_cast<juce::Component*>(&reset_),     static_cast<juce::Component*>(&keep_),
-          static_cast<juce::Component*>(&recall_),    static_cast<juce::Component*>(&chords_)})
+    // In the order of the tab key.
+    int order = 0;
+    for (auto* child : std::initializer_list<juce::Component*>{
+             &status_,    &start_,   &tempo_,      &stem_,  &when_lost_, &mode_,   &ahead_,    &variation_,
+             &adherence_, &density_, &brightness_, &mix_,   &gain_,      &meters_, &headroom_, &seed_,
+             &dice_,      &freeze_,  &listen_,     &reset_, &keep_,      &recall_, &chords_,   &key_}) {
         page_.addAndMakeVisible(child);
+        child->setExplicitFocusOrder(++order);
+    }
     gain_.setArcFrom(0.0);
+    meters_.setTitle("Levels in and out");
+    headroom_.setTitle("Headroom");
     button(start_, "starts the LiveBand server; it ends by itself ten minutes after the last plug-in",
            [this] { processor_.startServer(); });
     start_.getProperties().set("call", true);
+    prepareTake();
+    prepareTexts();
+    place();
+    const int saved_width = processor.notes().width;  // sizing below writes it
+    setResizable(true, true);
+    setResizeLimits(kWidth * 3 / 4, kHeight * 3 / 4, kWidth * 3, kHeight * 3);
+    getConstrainer()->setFixedAspectRatio(static_cast<double>(kWidth) / kHeight);
+    const int width = saved_width >= kWidth * 3 / 4 ? saved_width : kWidth;
+    setSize(width, width * kHeight / kWidth);
+    setWantsKeyboardFocus(true);
+    setFocusContainerType(FocusContainerType::keyboardFocusContainer);
+    sendLookAndFeelChange();
+    refresh();
+    startTimerHz(30);
+}
+
+Editor::~Editor() {
+    stopTimer();
+    setLookAndFeel(nullptr);
+}
+
+void Editor::button(juce::TextButton& made, const juce::String& meaning, std::function<void()> click) {
+    made.setTooltip(meaning);
+    made.setTitle(made.getButtonText());
+    made.onClick = std::move(click);
+}
+
+void Editor::prepareTake() {
     button(dice_, "another seed, another take", [this] {
         auto& parameter = processor_.controls[Control::kSeed];
         parameter.beginChangeGesture();
@@ -86,63 +105,58 @@ Editor::Editor(Processor& processor)
            [this] { processor_.controls[Control::kReset].setValueNotifyingHost(1.0f); });
     button(keep_, "keep this moment: what the band has heard and played", [this] { processor_.keepMoment(); });
     button(recall_, "go on from the moment that was kept", [this] { processor_.recallMoment(); });
+    button(freeze_, meaningOf(Control::kFreeze), nullptr);
+    button(listen_, meaningOf(Control::kListen), nullptr);
     for (auto* toggle : {&freeze_, &listen_}) toggle->setClickingTogglesState(true);
-    freeze_.setTooltip(meaningOf(Control::kFreeze));
-    listen_.setTooltip(meaningOf(Control::kListen));
     freeze_attachment_ =
-        std::make_unique<juce::ButtonParameterAttachment>(processor.controls[Control::kFreeze], freeze_);
+        std::make_unique<juce::ButtonParameterAttachment>(processor_.controls[Control::kFreeze], freeze_);
     listen_attachment_ =
-        std::make_unique<juce::ButtonParameterAttachment>(processor.controls[Control::kListen], listen_);
+        std::make_unique<juce::ButtonParameterAttachment>(processor_.controls[Control::kListen], listen_);
     seed_.setFont(plain(15.0f));
+    seed_.setBorderSize({0, 2, 0, 2});
     seed_.setEditable(true);
     seed_.setTitle("Seed");
     seed_.setTooltip(meaningOf(Control::kSeed));
     seed_.onTextChange = [this] {
         auto& parameter = processor_.controls[Control::kSeed];
-        const int wanted = juce::jlimit(0, kMaxSeed, seed_.getText().getIntValue());
+        const auto wanted = juce::jlimit<juce::int64>(0, kMaxSeed, seed_.getText().getLargeIntValue());
         parameter.setValueNotifyingHost(parameter.convertTo0to1(static_cast<float>(wanted)));
         shown_seed_.clear();
     };
-    chords_.setTitle("Chords");
-    chords_.setFont(plain(14.0f));
-    chords_.setIndents(8, 5);
-    chords_.setInputRestrictions(4000);
-    chords_.setTextToShowWhenEmpty("| Am | F | C | G |     bars that repeat; press return to tell the band",
-                                   colour::kMuted);
-    chords_.setText(processor.notes().chart, false);
-    chords_.onReturnKey = [this] { processor_.tellChart(chords_.getText()); };
-    chords_.onFocusLost = chords_.onReturnKey;
-    chords_.setJustification(juce::Justification::centredLeft);
-    place();
-    const int saved_width = processor.notes().width;  // sizing below writes it
-    setResizable(true, true);
-    setResizeLimits(kWidth * 3 / 4, kHeight * 3 / 4, kWidth * 3, kHeight * 3);
-    getConstrainer()->setFixedAspectRatio(static_cast<double>(kWidth) / kHeight);
-    const int width = saved_width >= kWidth * 3 / 4 ? saved_width : kWidth;
-    setSize(width, width * kHeight / kWidth);
-    setWantsKeyboardFocus(true);
-    sendLookAndFeelChange();
-    refresh();
-    startTimerHz(30);
 }
 
-Editor::~Editor() {
-    stopTimer();
-    setLookAndFeel(nullptr);
+void Editor::textField(juce::TextEditor& field, const juce::String& title, const juce::String& meaning, int most,
+                       const juce::String& hint, std::function<void()> told) {
+    field.setTitle(title);
+    field.setTooltip(meaning);
+    field.setFont(plain(14.0f));
+    field.setIndents(8, 0);
+    field.setJustification(juce::Justification::centredLeft);
+    field.setInputRestrictions(most);
+    field.setTextToShowWhenEmpty(hint, colour::kMuted);
+    field.onReturnKey = told;
+    field.onFocusLost = std::move(told);
 }
 
-juce::Button& Editor::button(juce::TextButton& made, const juce::String& meaning, std::function<void()> click) {
-    made.setTooltip(meaning);
-    made.setTitle(made.getButtonText());
-    made.onClick = std::move(click);
-    return made;
+void Editor::prepareTexts() {
+    textField(chords_, "Chords", "bars that repeat; return tells the band", 4000,
+              "for example | Am | F | C | G |, bars that repeat; return tells the band",
+              [this] { processor_.tellChart(chords_.getText()); });
+    textField(key_, "Key", "the key, such as Am or Bb major; return tells the band", 20, "e.g. Am",
+              [this] { processor_.tellKey(key_.getText()); });
+    chords_.setText(processor_.notes().chart, false);
+    key_.setText(processor_.notes().key, false);
 }
 
 void Editor::place() {
-    status_.setBounds(176, 8, 408, 44);
-    start_.setBounds(644, 16, 140, 30);
-    stem_.setBounds(kWho.reduced(10).removeFromBottom(28));
-    mode_.setBounds(kHow.reduced(10).removeFromBottom(28));
+    status_.setBounds(kState);
+    start_.setBounds(kCorner.withSizeKeepingCentre(kCorner.getWidth(), 32));
+    tempo_.setBounds(kCorner);
+    auto who = kWho.reduced(10).withTrimmedTop(22), how = kHow.reduced(10).withTrimmedTop(22);
+    stem_.setBounds(who.removeFromTop(28));
+    mode_.setBounds(how.removeFromTop(28));
+    when_lost_.setBounds(who.removeFromBottom(26).removeFromRight(kWho.getWidth() / 2 - 8));
+    ahead_.setBounds(how.removeFromBottom(26).withTrimmedLeft(2));
     auto knobs = kKnobs.reduced(8, 10);
     const int knob = knobs.getWidth() / 4;
     for (auto* each : {&variation_, &adherence_, &density_, &brightness_}) each->setBounds(knobs.removeFromLeft(knob));
@@ -152,15 +166,15 @@ void Editor::place() {
     meters_.setBounds(kLevels.reduced(14, 12));
     headroom_.setBounds(kTrace.reduced(12, 8));
     auto take = kTake.reduced(10).removeFromBottom(28);
-    seed_.setBounds(take.removeFromLeft(56));
+    seed_.setBounds(take.removeFromLeft(74));
     for (const auto& [each, width] :
-         {std::pair{&dice_, 40}, {&freeze_, 50}, {&listen_, 48}, {&reset_, 46}, {&keep_, 44}, {&recall_, 52}}) {
-        take.removeFromLeft(4);
-        each->setBounds(take.removeFromLeft(width));
+         {std::pair{&dice_, 40}, {&freeze_, 56}, {&listen_, 52}, {&reset_, 48}, {&keep_, 44}, {&recall_, 54}}) {
+        take.removeFromLeft(2);
+        each->setBounds(take.removeFromLeft(width).withTrimmedLeft(2));
     }
-    auto chart = kChart;
-    chart.removeFromLeft(76);
-    chords_.setBounds(chart.reduced(0, 2));
+    auto chart = kChart.reduced(0, 2);
+    chords_.setBounds(chart.withTrimmedLeft(76).withTrimmedRight(150));
+    key_.setBounds(chart.removeFromRight(92));
 }
 
 void Editor::paint(juce::Graphics& graphics) {
@@ -170,7 +184,7 @@ void Editor::paint(juce::Graphics& graphics) {
 void Editor::draw(juce::Graphics& graphics) {
     graphics.setColour(colour::kText);
     graphics.setFont(strong(22.0f));
-    graphics.drawText("LiveBand", kMargin + 34, 8, 140, 44, juce::Justification::centredLeft);
+    drawWords(graphics, "LiveBand", Area(kMargin + 34, 8, 112, 44).toFloat(), juce::Justification::centredLeft);
     // The mark: four players, one of them is ours.
     const std::array<float, 4> heights{12.0f, 24.0f, 17.0f, 8.0f};
     for (std::size_t bar = 0; bar < heights.size(); ++bar) {
@@ -184,9 +198,13 @@ void Editor::draw(juce::Graphics& graphics) {
     drawCaption(graphics, "Timing", caption(kHow));
     drawCaption(graphics, "Seed", caption(kTake));
     drawCaption(graphics, "Chords", kChart.withTrimmedLeft(12).toFloat());
+    drawCaption(graphics, "Key", kChart.withTrimmedLeft(kChart.getWidth() - 134).toFloat());
     graphics.setColour(colour::kText);
     graphics.setFont(plain(12.5f));
-    graphics.drawText(timing_, caption(kHow), juce::Justification::centredRight);
+    drawWords(graphics, timing_, caption(kHow).withTrimmedLeft(80.0f), juce::Justification::centredRight);
+    graphics.setFont(plain(13.0f));
+    drawWords(graphics, "While no band plays", kWho.reduced(12, 10).removeFromBottom(26).toFloat(),
+              juce::Justification::centredLeft);
 }
 
 void Editor::resized() {
@@ -198,31 +216,52 @@ void Editor::resized() {
 
 void Editor::showTiming(const Status& seen) {
     juce::String now;
-    if (seen.rate_hz > 0.0) {
+    if (processor_.timingWaits()) {
+        now = "changes when the host stops";
+    } else if (seen.rate_hz > 0.0 && seen.pending_latency_samples != seen.latency_samples) {
+        now = "stop the host: the latency changes";
+    } else if (seen.rate_hz > 0.0) {
         now = "latency " + ms(1000.0 * seen.latency_samples / seen.rate_hz) + juce::String::fromUTF8(" \xc2\xb7 ") +
               "ahead " + ms(seen.anticipation_ms);
-        if (seen.pending_latency_samples != seen.latency_samples) now = "stop the host: the latency changes";
     }
+    const auto mode = static_cast<Mode>(juce::roundToInt(processor_.controls.value(Control::kMode)));
+    const bool in_force = seen.rate_hz > 0.0 && !processor_.timingWaits();
+    ahead_.show(mode, in_force ? seen.anticipation_ms : std::nan(""));
     if (now == timing_) return;
     timing_ = now;
     page_.repaint(kHow);
 }
 
-void Editor::refresh() {
-    const auto seen = processor_.status();
-    const bool starting = processor_.startingServer();
-    const auto notice = processor_.notice();
+Situation Editor::situation(const Status& seen) {
+    Situation here;
     // A band that is lost mostly comes back by itself: the user is asked only when it does not.
     lost_refreshes_ = seen.state == BridgeState::kLost ? lost_refreshes_ + 1 : 0;
-    const bool absent = seen.state == BridgeState::kNoServer || lost_refreshes_ > kPatientRefreshes;
-    const bool waits = !processor_.isPrepared() && !absent && seen.state != BridgeState::kRefused;
-    if (waits)
-        status_.show(BridgeState::kConnecting, "Waiting for the host", "its audio has not started yet", false);
-    else if (starting && absent)
-        status_.show(BridgeState::kConnecting, "The band is coming", "the first start takes some seconds", false);
-    else
-        status_.show(seen.state, wordsOf(seen), detailOf(seen, notice), notice.isNotEmpty());
-    start_.setVisible(absent && !starting);
+    here.gone_for_long = lost_refreshes_ > kPatientRefreshes;
+    here.prepared = processor_.isPrepared();
+    here.starting = processor_.startingServer();
+    here.bypassed = processor_.controls.bypass->get();
+    here.frozen = processor_.controls.value(Control::kFreeze) > 0.5;
+    here.deaf = processor_.controls.value(Control::kListen) < 0.5;
+    here.hears = quiet_refreshes_ < kQuietRefreshes;
+    here.dry_when_lost = processor_.controls.when_lost->getIndex() == 1;
+    const auto stem = protocol::kStems[static_cast<std::size_t>(processor_.controls.value(Control::kStem))];
+    here.stem = juce::String(stem.data(), stem.size());
+    here.notice = processor_.notice();
+    return here;
+}
+
+void Editor::refresh() {
+    const auto seen = processor_.status();
+    auto& player = processor_.player();
+    const std::array<float, 4> peaks{player.input[0].take(), player.input[1].take(), player.output[0].take(),
+                                     player.output[1].take()};
+    meters_.push(peaks);
+    quiet_refreshes_ = std::max(peaks[0], peaks[1]) > kQuiet ? 0 : quiet_refreshes_ + 1;
+    const auto shown = describe(seen, situation(seen));
+    status_.show(shown);
+    start_.setVisible(shown.offer_start);
+    tempo_.setVisible(!shown.offer_start);
+    tempo_.show(processor_.musicTime());
     showTiming(seen);
     variation_.setKnown(processor_.understands("variation"));
     adherence_.setKnown(processor_.understands("adherence"));
@@ -231,8 +270,6 @@ void Editor::refresh() {
     const bool playing = seen.state == BridgeState::kPlaying || seen.state == BridgeState::kLate;
     headroom_.push(seen.headroom_ms, playing, seen.late_frames + seen.skipped_frames,
                    seen.frames + seen.skipped_frames);
-    auto& player = processor_.player();
-    meters_.push({player.input[0].take(), player.input[1].take(), player.output[0].take(), player.output[1].take()});
     keep_.setEnabled(playing);
     recall_.setEnabled(playing && !processor_.notes().moment.empty());
     const juce::String number(juce::roundToInt(processor_.controls.value(Control::kSeed)));
@@ -240,8 +277,11 @@ void Editor::refresh() {
         shown_seed_ = number;
         seed_.setText(number, juce::dontSendNotification);
     }
-    if (!chords_.hasKeyboardFocus(true) && chords_.getText() != juce::String(processor_.notes().chart))
-        chords_.setText(processor_.notes().chart, false);
+    const auto follow = [](juce::TextEditor& field, const std::string& text) {
+        if (!field.hasKeyboardFocus(true) && field.getText() != juce::String(text)) field.setText(text, false);
+    };
+    follow(chords_, processor_.notes().chart);
+    follow(key_, processor_.notes().key);
 }
 
 }  // namespace liveband::plugin

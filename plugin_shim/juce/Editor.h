@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The window: drawn for 800 x 420, and scaled as a whole.
+// The window: drawn for 840 x 458, and scaled as a whole.
 #pragma once
 
 #include "Processor.h"
-#include "Views.h"
+#include "TimingViews.h"
 
 namespace liveband::plugin {
 
-inline constexpr int kWidth = 800, kHeight = 420;
+inline constexpr int kWidth = 840, kHeight = 458;
 
 class Editor final : public juce::AudioProcessorEditor, private juce::Timer {
   public:
@@ -17,6 +17,8 @@ class Editor final : public juce::AudioProcessorEditor, private juce::Timer {
     void resized() override;
     /// Takes what is to be seen now; the timer does it 30 times a second.
     void refresh();
+    /// What the status says now.
+    const Shown& shown() const { return status_.shown(); }
 
   private:
     struct Page final : juce::Component {
@@ -28,8 +30,13 @@ class Editor final : public juce::AudioProcessorEditor, private juce::Timer {
     void timerCallback() override { refresh(); }
     void draw(juce::Graphics& graphics);
     void place();
+    void prepareTake();
+    void prepareTexts();
     void showTiming(const Status& seen);
-    juce::Button& button(juce::TextButton& made, const juce::String& meaning, std::function<void()> click);
+    Situation situation(const Status& seen);
+    void button(juce::TextButton& made, const juce::String& meaning, std::function<void()> click);
+    void textField(juce::TextEditor& field, const juce::String& title, const juce::String& meaning, int most,
+                   const juce::String& hint, std::function<void()> told);
 
     Processor& processor_;
     Theme theme_;
@@ -37,15 +44,17 @@ class Editor final : public juce::AudioProcessorEditor, private juce::Timer {
     Page page_{*this};
     StatusView status_;
     juce::TextButton start_{"Start the band"};
-    Choice stem_, mode_;
+    TempoView tempo_;
+    Choice stem_, when_lost_, mode_;
+    AheadView ahead_;
     Knob variation_, adherence_, density_, brightness_, mix_, gain_;
     Meters meters_;
     HeadroomTrace headroom_;
     juce::TextButton dice_{"Roll"}, reset_{"Reset"}, freeze_{"Freeze"}, listen_{"Listen"}, keep_{"Keep"},
         recall_{"Recall"};
     juce::Label seed_;
-    juce::TextEditor chords_;
-    int lost_refreshes_ = 0;
+    juce::TextEditor chords_, key_;
+    int lost_refreshes_ = 0, quiet_refreshes_ = 0;
     juce::String timing_, shown_seed_;
     std::unique_ptr<juce::ButtonParameterAttachment> freeze_attachment_, listen_attachment_;
 };

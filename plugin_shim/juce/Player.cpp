@@ -57,7 +57,8 @@ void Player::settle(int channels) noexcept {
 }
 
 void Player::play(const Block& block, const Playing& playing) noexcept {
-    const double wet = std::clamp(playing.mix, 0.0, 1.0), through = playing.bypassed ? 1.0 : 0.0;
+    const double wet = std::clamp(playing.mix, 0.0, 1.0),
+                 through = playing.bypassed || (playing.dry_when_absent && false) ? 1.0 : 0.0;
     if (fresh_) {
         fresh_ = false;
         wet_.reset(rate_hz_, kSmoothingSeconds);

@@ -29,6 +29,7 @@ struct Block {
 struct Playing {
     double mix = 1.0;  // 0 dry to 1 wet
     bool bypassed = false;
+    bool dry_when_absent = false;  // pass the dry signal while no band plays
     bool offline = false;
     bool alone = false;  // offline: no server is there, so none is waited for
     Transport transport;

@@ -146,13 +146,13 @@ void Processor::passControls() noexcept {
     }
 }
 
-Transport Processor::transport() const noexcept {
+Transport Processor::transport() noexcept {
+    auto* head = getPlayHead();
+    const auto info = head == nullptr ? juce::Optional<juce::AudioPlayHead::PositionInfo>() : head->getPosition();
+    host_plays_.store(info && info->getIsPlaying(), std::memory_order_relaxed);
     // What the user set goes before a host that only says 120 because it has to say something.
     if (static_cast<double>(controls.bpm->get()) >= kLeastBpm) return ownTransport();
     Transport told;
-    auto* head = getPlayHead();
-    if (head == nullptr) return told;
-    const auto info = head->getPosition();
     if (!info || !info->getBpm() || (isNonRealtime() && !info->getIsPlaying())) return told;
     told.playing = info->getIsPlaying();
     told.looping = info->getIsLooping();
@@ -166,6 +166,27 @@ Transport Processor::transport() const noexcept {
     }
     if (const auto sample = info->getTimeInSamples()) told.song_sample = *sample;
     return told;
+}
+
+void Processor::show(const Transport& told) noexcept {
+    const auto known = [](double value, float otherwise) {
+        return std::isfinite(value) ? static_cast<float>(value) : otherwise;
+    };
+    bpm_.store(known(told.tempo_bpm, 0.0f), std::memory_order_relaxed);
+    beat_.store(known(told.quarter - told.bar_quarter, 0.0f), std::memory_order_relaxed);
+    bar_beats_.store(known(told.signature_above, 4.0f), std::memory_order_relaxed);
+    music_plays_.store(told.playing, std::memory_order_relaxed);
+}
+
+MusicTime Processor::musicTime() const {
+    MusicTime time;
+    time.bpm = static_cast<double>(bpm_.load(std::memory_order_relaxed));
+    time.known = time.bpm > 0.0;
+    time.typed = static_cast<double>(controls.bpm->get()) >= kLeastBpm;
+    time.playing = music_plays_.load(std::memory_order_relaxed);
+    time.beat = static_cast<double>(beat_.load(std::memory_order_relaxed));
+    time.beats_per_bar = juce::roundToInt(bar_beats_.load(std::memory_order_relaxed));
+    return time;
 }
 
 Transport Processor::ownTransport() const noexcept {
@@ -211,7 +232,8 @@ void Processor::process(juce::AudioBuffer<float>& audio, bool bypassed) noexcept
     playing.offline = isNonRealtime();
     playing.alone = playing.offline && isAlone(bridge_.status().state);
     playing.transport = transport();
-    host_plays_.store(playing.transport.playing, std::memory_order_relaxed);
+    playing.dry_when_absent = controls.when_lost->getIndex() == 1;
+    show(playing.transport);
     bridge_.setBypassed(playing.bypassed);
     player_.play(block, playing);
 }
@@ -268,9 +290,11 @@ void Processor::getStateInformation(juce::MemoryBlock& into) {
 
 void Processor::setStateInformation(const void* data, int bytes) {
     std::string reason;
+    const bool had_key = !notes_.key.empty();
     if (restore(data, bytes > 0 ? static_cast<std::size_t>(bytes) : 0, controls, notes_, reason)) {
         refused_state_.clear();
         tellChart(notes_.chart);
+        if (had_key || !notes_.key.empty()) sendKey();
     } else {
         refused_state_ = reason;
     }
@@ -287,6 +311,19 @@ void Processor::tellChart(const juce::String& chart) {
     if (notes_.chart.empty() && !had) return;
     chart_waits_ = true;
     sendChart(bridge_.status());
+}
+
+void Processor::tellKey(const juce::String& key) {
+    const auto trimmed = key.trim().substring(0, 20).toStdString();
+    if (trimmed == notes_.key) return;
+    notes_.key = trimmed;
+    sendKey();
+}
+
+void Processor::sendKey() {
+    Knowledge known;
+    known.key = notes_.key;
+    bridge_.know(known);
 }
 
 void Processor::sendChart(const Status& seen) {

@@ -12,6 +12,7 @@
 #include "Player.h"
 #include "SavedState.h"
 #include "ServerStart.h"
+#include "Words.h"
 
 namespace liveband::plugin {
 
@@ -52,6 +53,9 @@ class Processor final : public juce::AudioProcessor,
     Notes& notes() { return notes_; }
     /// Chords as a chart, e.g. `| Am | F | C | G |`; empty forgets them.
     void tellChart(const juce::String& chart);
+    /// The key, e.g. `Am`; empty forgets it.
+    void tellKey(const juce::String& key);
+    MusicTime musicTime() const;
     void keepMoment();
     void recallMoment();
     void startServer();
@@ -72,7 +76,8 @@ class Processor final : public juce::AudioProcessor,
     void process(juce::AudioBuffer<float>& audio, bool bypassed) noexcept;
     void open();
     void passControls() noexcept;
-    Transport transport() const noexcept;
+    Transport transport() noexcept;
+    void show(const Transport& told) noexcept;
     Transport ownTransport() const noexcept;
     Preparation preparation() const;
     void timerCallback() override;
@@ -83,6 +88,7 @@ class Processor final : public juce::AudioProcessor,
     bool isIdle() const { return !active_.load() || idle_.load(std::memory_order_relaxed); }
     void tellLatency();
     void sendChart(const Status& seen);
+    void sendKey();
 
     Bridge bridge_;
     Player player_{bridge_};
@@ -93,7 +99,8 @@ class Processor final : public juce::AudioProcessor,
     std::recursive_mutex preparing_;  // held while prepared_ is changed; a host may prepare again within
     Preparation prepared_;
     std::atomic<bool> is_prepared_{false}, active_{false}, idle_{true}, timing_waits_{false}, asking_{false};
-    std::atomic<bool> host_plays_{false};
+    std::atomic<bool> host_plays_{false}, music_plays_{false};
+    std::atomic<float> bpm_{0.0f}, beat_{0.0f}, bar_beats_{4.0f};  // as the band was told last; bpm 0: nothing
     std::atomic<std::int64_t> blocks_{0};
     std::int64_t blocks_seen_ = 0;
     juce::String refused_state_;

@@ -9,7 +9,7 @@
 namespace liveband::plugin {
 namespace {
 
-constexpr std::size_t kLongestChart = 4096;
+constexpr std::size_t kLongestChart = 4096, kLongestKey = 64;
 constexpr int kWidest = 4096;
 
 std::string identity(const juce::RangedAudioParameter& parameter) {
@@ -34,7 +34,7 @@ std::string save(const Controls& controls, const Notes& notes) {
             values.with(identity(*parameter), value);
     }
     auto told = msgpack::Value::map();
-    told.with("chart", notes.chart).with("moment", notes.moment).with("width", notes.width);
+    told.with("chart", notes.chart).with("key", notes.key).with("moment", notes.moment).with("width", notes.width);
     return packChunk({{"controls", msgpack::pack(values)}, {"notes", msgpack::pack(told)}});
 }
 
@@ -68,8 +68,9 @@ bool restore(const void* data, std::size_t bytes, const Controls& controls, Note
         const auto fitting = juce::jlimit<double>(range.start, range.end, number);
         parameter->setValueNotifyingHost(parameter->convertTo0to1(static_cast<float>(fitting)));
     }
-    const auto chart = told.textOf("chart"), moment = told.textOf("moment");
+    const auto chart = told.textOf("chart"), key = told.textOf("key"), moment = told.textOf("moment");
     if (chart.size() <= kLongestChart) notes.chart = chart;
+    if (key.size() <= kLongestKey) notes.key = key;
     if (isSessionName(moment)) notes.moment = moment;
     notes.width = static_cast<int>(juce::jlimit<std::int64_t>(0, kWidest, told.integerOf("width")));
     return true;

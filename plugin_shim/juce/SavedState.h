@@ -10,7 +10,8 @@ namespace liveband::plugin {
 
 /// What the user told, and how the window looks.
 struct Notes {
-    std::string chart;   // chord line
+    std::string chart;  // chord line
+    std::string key;
     std::string moment;  // name of the moment that was kept on the server, empty if none
     int width = 0;       // of the editor; 0: as it comes
 };

@@ -2,14 +2,26 @@
 #include "Theme.h"
 
 #include <cmath>
+#include <utility>
 
 namespace liveband::plugin {
 namespace {
 
-constexpr float kCorner = 5.0f, kPanelCorner = 9.0f;
+constexpr float kCorner = 5.0f, kPanelCorner = 9.0f, kSqueeze = 0.86f;
+
+juce::String& wishedFamily() {
+    static juce::String name;
+    return name;
+}
+
+juce::StringArray& clipped() {
+    static juce::StringArray words;
+    return words;
+}
 
 /// The first family that is installed; looked up once.
 juce::String family() {
+    if (wishedFamily().isNotEmpty()) return wishedFamily();
     static const juce::String found = [] {
         const auto installed = juce::Font::findAllTypefaceNames();
         for (const auto* name : {"Inter", "SF Pro Text", "Helvetica Neue", "Segoe UI", "Noto Sans", "Open Sans",
@@ -29,10 +41,36 @@ juce::Font strong(float height) {
     return juce::Font(family(), height, juce::Font::bold);
 }
 
+void setFamily(const juce::String& name) {
+    wishedFamily() = name;
+}
+
+juce::StringArray clippedWords() {
+    return std::exchange(clipped(), {});
+}
+
+void drawWords(juce::Graphics& graphics, const juce::String& text, juce::Rectangle<float> area,
+               juce::Justification where) {
+    const auto font = graphics.getCurrentFont();
+    const float width = font.getStringWidthFloat(text), room = area.getWidth() + 0.5f;
+    if (width * kSqueeze > room || font.getHeight() > area.getHeight() + 3.0f) clipped().addIfNotAlreadyThere(text);
+    if (width > room) graphics.setFont(font.withHorizontalScale(juce::jmax(kSqueeze, room / width)));
+    graphics.drawText(text, area, where, true);
+    graphics.setFont(font);
+}
+
+void drawLines(juce::Graphics& graphics, const juce::String& text, juce::Rectangle<int> area, int lines) {
+    const auto font = graphics.getCurrentFont();
+    // Words do not break, so a line is seldom full.
+    const float room = static_cast<float>(area.getWidth() * lines) * (lines > 1 ? 0.9f : 1.0f);
+    if (font.getStringWidthFloat(text) * kSqueeze > room) clipped().addIfNotAlreadyThere(text);
+    graphics.drawFittedText(text, area, juce::Justification::topLeft, lines, kSqueeze);
+}
+
 void drawCaption(juce::Graphics& graphics, const juce::String& text, juce::Rectangle<float> area) {
     graphics.setColour(colour::kMuted);
     graphics.setFont(strong(10.5f).withExtraKerningFactor(0.08f));
-    graphics.drawText(text.toUpperCase(), area, juce::Justification::centredLeft);
+    drawWords(graphics, text.toUpperCase(), area, juce::Justification::centredLeft);
 }
 
 void drawPanel(juce::Graphics& graphics, juce::Rectangle<float> area) {
@@ -72,7 +110,7 @@ void Theme::drawRotarySlider(juce::Graphics& graphics, int x, int y, int width, 
     const auto circle = area.withSizeKeepingCentre(size, size);
     const auto centre = circle.getCentre();
     const bool enabled = slider.isEnabled();
-    const auto accent = enabled ? colour::kAccent : colour::kDim.withAlpha(0.6f);
+    const auto accent = enabled ? colour::kAccent : colour::kFaint;
     const float radius = size / 2.0f - 3.0f, angle = start + position * (end - start);
 
     juce::Path ring, arc;
@@ -96,12 +134,27 @@ void Theme::drawRotarySlider(juce::Graphics& graphics, int x, int y, int width, 
     graphics.drawEllipse(cap, 1.0f);
     const auto tip = centre.getPointOnCircumference(cap.getWidth() / 2.0f - 3.5f, angle);
     const auto root = centre.getPointOnCircumference(cap.getWidth() / 2.0f - 10.0f, angle);
-    graphics.setColour(enabled ? colour::kText : colour::kDim);
+    graphics.setColour(enabled ? colour::kText : colour::kFaint);
     graphics.drawLine({root, tip}, 2.4f);
     if (slider.hasKeyboardFocus(false)) {
         graphics.setColour(colour::kAccent.withAlpha(0.8f));
         graphics.drawEllipse(circle.expanded(2.0f), 1.2f);
     }
+}
+
+void Theme::drawLinearSlider(juce::Graphics& graphics, int x, int y, int width, int height, float position, float,
+                             float, juce::Slider::SliderStyle, juce::Slider& slider) {
+    const auto area = juce::Rectangle<int>(x, y, width, height).toFloat();
+    const float middle = area.getCentreY(), left = area.getX(), right = area.getRight();
+    const bool enabled = slider.isEnabled();
+    graphics.setColour(colour::kRaised);
+    graphics.fillRoundedRectangle({left, middle - 2.0f, right - left, 4.0f}, 2.0f);
+    graphics.setColour(enabled ? colour::kAccent : colour::kFaint);
+    graphics.fillRoundedRectangle({left, middle - 2.0f, position - left, 4.0f}, 2.0f);
+    const auto thumb = juce::Rectangle<float>(12.0f, 12.0f).withCentre({position, middle});
+    graphics.setColour(enabled ? colour::kText : colour::kFaint);
+    graphics.fillEllipse(thumb);
+    if (slider.hasKeyboardFocus(false)) drawFocus(graphics, thumb.expanded(3.0f), 9.0f);
 }
 
 juce::Label* Theme::createSliderTextBox(juce::Slider& slider) {
@@ -111,6 +164,14 @@ juce::Label* Theme::createSliderTextBox(juce::Slider& slider) {
     label->setColour(juce::Label::textColourId, slider.isEnabled() ? colour::kText : colour::kDim);
     label->setColour(juce::Label::outlineColourId, juce::Colours::transparentBlack);
     return label;
+}
+
+void Theme::drawLabel(juce::Graphics& graphics, juce::Label& label) {
+    if (label.isBeingEdited()) return;
+    graphics.setColour(label.isEnabled() ? label.findColour(juce::Label::textColourId) : colour::kDim);
+    graphics.setFont(label.getFont());
+    drawWords(graphics, label.getText(), getLabelBorderSize(label).subtractedFrom(label.getLocalBounds()).toFloat(),
+              label.getJustificationType());
 }
 
 void Theme::drawButtonBackground(juce::Graphics& graphics, juce::Button& button, const juce::Colour&, bool over,
@@ -133,8 +194,8 @@ void Theme::drawButtonText(juce::Graphics& graphics, juce::TextButton& button, b
     const bool lit = button.getToggleState() || button.getProperties().contains("call");
     graphics.setColour(!button.isEnabled() ? colour::kDim : lit ? colour::kGround : colour::kText);
     graphics.setFont(lit ? strong(13.0f) : plain(13.0f));
-    graphics.drawFittedText(button.getButtonText(), button.getLocalBounds().reduced(4, 0), juce::Justification::centred,
-                            1);
+    drawWords(graphics, button.getButtonText(), button.getLocalBounds().reduced(4, 0).toFloat(),
+              juce::Justification::centred);
 }
 
 void Theme::fillTextEditorBackground(juce::Graphics& graphics, int width, int height, juce::TextEditor&) {

@@ -35,7 +35,7 @@ bool isFilled(BridgeState state) {
 }  // namespace
 
 Knob::Knob(juce::RangedAudioParameter& parameter, const juce::String& name, const juce::String& meaning)
-    : name_(name), attachment_(parameter, slider_) {
+    : name_(name), meaning_(meaning), attachment_(parameter, slider_) {
     slider_.setSliderStyle(juce::Slider::RotaryVerticalDrag);
     slider_.setTextBoxStyle(juce::Slider::TextBoxBelow, false, 84, 18);
     slider_.setTextValueSuffix(parameter.getLabel().isEmpty() ? juce::String() : " " + parameter.getLabel());
@@ -51,6 +51,7 @@ void Knob::setKnown(bool known) {
     if (known == known_) return;
     known_ = known;
     slider_.setEnabled(known);
+    slider_.setTooltip(known ? meaning_ : meaning_ + "; the model that plays does not know it");
     slider_.lookAndFeelChanged();
     repaint();
 }
@@ -58,31 +59,31 @@ void Knob::setKnown(bool known) {
 void Knob::paint(juce::Graphics& graphics) {
     graphics.setColour(known_ ? colour::kText : colour::kDim);
     graphics.setFont(plain(13.0f));
-    graphics.drawText(name_, getLocalBounds().removeFromTop(18), juce::Justification::centred);
+    drawWords(graphics, name_, getLocalBounds().removeFromTop(18).toFloat(), juce::Justification::centred);
 }
 
 void Knob::resized() {
     slider_.setBounds(getLocalBounds().withTrimmedTop(20));
 }
 
-bool Knob::Turn::keyPressed(const juce::KeyPress& key) {
-    const double step = (getMaximum() - getMinimum()) / 100.0;
+bool KeySlider::keyPressed(const juce::KeyPress& key) {
     double by = 0.0;
     if (key == juce::KeyPress::upKey || key == juce::KeyPress::rightKey)
-        by = step;
+        by = 0.01;
     else if (key == juce::KeyPress::downKey || key == juce::KeyPress::leftKey)
-        by = -step;
+        by = -0.01;
     else if (key == juce::KeyPress::pageUpKey)
-        by = 10.0 * step;
+        by = 0.1;
     else if (key == juce::KeyPress::pageDownKey)
-        by = -10.0 * step;
+        by = -0.1;
     else if (key == juce::KeyPress::homeKey)
-        by = getDoubleClickReturnValue() - getValue();
+        return setValue(getDoubleClickReturnValue(), juce::sendNotificationSync), true;
     else if (key == juce::KeyPress::returnKey)
         return showTextBox(), true;
     else
         return false;
-    setValue(getValue() + by, juce::sendNotificationSync);
+    const double place = juce::jlimit(0.0, 1.0, valueToProportionOfLength(getValue()) + by);
+    setValue(proportionOfLengthToValue(place), juce::sendNotificationSync);
     return true;
 }
 
@@ -110,21 +111,21 @@ void Choice::resized() {
                                        .toNearestInt());
 }
 
-void StatusView::show(BridgeState state, const juce::String& words, const juce::String& detail, bool trouble) {
-    if (state == state_ && words == words_ && detail == detail_ && trouble == trouble_) return;
-    state_ = state;
-    words_ = words;
-    detail_ = detail;
-    trouble_ = trouble;
-    setTitle(words + (detail.isEmpty() ? juce::String() : ": " + detail));
+void StatusView::show(const Shown& shown) {
+    if (shown.light == shown_.light && shown.words == shown_.words && shown.detail == shown_.detail &&
+        shown.trouble == shown_.trouble)
+        return;
+    shown_ = shown;
+    setTitle(shown.words + (shown.detail.isEmpty() ? juce::String() : ": " + shown.detail));
+    setTooltip(shown.detail);
     repaint();
 }
 
 void StatusView::paint(juce::Graphics& graphics) {
-    auto area = getLocalBounds().toFloat();
-    const auto light = area.removeFromLeft(26.0f).withSizeKeepingCentre(12.0f, 12.0f);
-    const auto tint = colourOf(state_);
-    if (isFilled(state_)) {
+    auto area = getLocalBounds();
+    const auto light = area.removeFromLeft(26).toFloat().withSizeKeepingCentre(12.0f, 12.0f);
+    const auto tint = colourOf(shown_.light);
+    if (isFilled(shown_.light)) {
         graphics.setColour(tint.withAlpha(0.18f));
         graphics.fillEllipse(light.expanded(5.0f));
         graphics.setColour(tint);
@@ -133,18 +134,17 @@ void StatusView::paint(juce::Graphics& graphics) {
         graphics.setColour(tint);
         graphics.drawEllipse(light.reduced(1.0f), 2.0f);
     }
-    area.removeFromLeft(6.0f);
-    auto lines = detail_.isEmpty() ? area.withSizeKeepingCentre(area.getWidth(), 20.0f)
-                                   : area.removeFromTop(area.getHeight() * 0.56f);
+    area.removeFromLeft(6);
+    const auto small = plain(12.5f);
+    const bool two = small.getStringWidthFloat(shown_.detail) * 0.9f > static_cast<float>(area.getWidth());
+    const int detail = shown_.detail.isEmpty() ? 0 : two ? 32 : 17;
+    area = area.withSizeKeepingCentre(area.getWidth(), juce::jmin(getHeight(), 19 + detail));
     graphics.setColour(colour::kText);
     graphics.setFont(strong(15.0f));
-    graphics.drawFittedText(words_, lines.toNearestInt(),
-                            detail_.isEmpty() ? juce::Justification::centredLeft : juce::Justification::bottomLeft, 1,
-                            0.85f);
-    graphics.setColour(trouble_ ? colour::kTrouble : colour::kMuted);
-    graphics.setFont(plain(12.5f));
-    if (detail_.isNotEmpty())
-        graphics.drawFittedText(detail_, area.toNearestInt(), juce::Justification::centredLeft, 1, 0.8f);
+    drawWords(graphics, shown_.words, area.removeFromTop(19).toFloat(), juce::Justification::centredLeft);
+    graphics.setColour(shown_.trouble ? colour::kTrouble : colour::kMuted);
+    graphics.setFont(small);
+    if (detail > 0) drawLines(graphics, shown_.detail, area, two ? 2 : 1);
 }
 
 void HeadroomTrace::push(double headroom_ms, bool playing, std::uint64_t late_frames, std::uint64_t frames) {
@@ -166,7 +166,7 @@ void HeadroomTrace::paint(juce::Graphics& graphics) {
     if (filled_ == 0) {
         graphics.setColour(colour::kDim);
         graphics.setFont(plain(12.5f));
-        graphics.drawText("shows how early each note arrives", area, juce::Justification::centredLeft);
+        drawWords(graphics, "shows how early each note arrives", area, juce::Justification::centredLeft);
         return;
     }
     float least = 0.0f, most = 10.0f;
@@ -180,7 +180,8 @@ void HeadroomTrace::paint(juce::Graphics& graphics) {
     graphics.setColour(now < 0.0f ? colour::kWarning : colour::kText);
     const auto lates =
         late_ == 0 ? juce::String("none late") : juce::String(late_) + " of " + juce::String(frames_) + " late";
-    graphics.drawText(juce::String(now, 1) + " ms, " + lates, head, juce::Justification::centredRight);
+    drawWords(graphics, juce::String(now, 1) + " ms, " + lates, head.withTrimmedLeft(90.0f),
+              juce::Justification::centredRight);
     area.removeFromTop(4.0f);
     const auto yOf = [&](float value) {
         return juce::jmap(juce::jmax(value, least), least, most, area.getBottom(), area.getY());
@@ -227,9 +228,8 @@ void Meters::paint(juce::Graphics& graphics) {
     graphics.setFont(plain(10.0f));
     for (const float db : {0.0f, -12.0f, -24.0f, -48.0f}) {
         graphics.setColour(colour::kMuted);
-        graphics.drawText(juce::String(juce::roundToInt(std::abs(db))),
-                          juce::Rectangle<float>(middle - 14.0f, yOf(db) - 6.0f, 28.0f, 12.0f),
-                          juce::Justification::centred);
+        drawWords(graphics, juce::String(juce::roundToInt(std::abs(db))),
+                  juce::Rectangle<float>(middle - 14.0f, yOf(db) - 6.0f, 28.0f, 12.0f), juce::Justification::centred);
     }
     for (std::size_t bar = 0; bar < lefts.size(); ++bar) {
         const juce::Rectangle<float> slot(lefts[bar], bars.getY(), width, bars.getHeight());
@@ -246,8 +246,8 @@ void Meters::paint(juce::Graphics& graphics) {
     }
     graphics.setColour(colour::kMuted);
     graphics.setFont(plain(12.0f));
-    graphics.drawText("in", names.withWidth(2.0f * width + 2.0f), juce::Justification::centred);
-    graphics.drawText("out", names.withLeft(names.getRight() - 2.0f * width - 2.0f), juce::Justification::centred);
+    drawWords(graphics, "in", names.withWidth(2.0f * width + 2.0f), juce::Justification::centred);
+    drawWords(graphics, "out", names.withLeft(names.getRight() - 2.0f * width - 2.0f), juce::Justification::centred);
 }
 
 }  // namespace liveband::plugin

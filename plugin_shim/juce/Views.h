@@ -8,11 +8,19 @@
 #include <functional>
 
 #include "Theme.h"
-#include "liveband/bridge.h"
+#include "Words.h"
 
 namespace liveband::plugin {
 
-/// A turning knob with its name above and its value below; arrows, page keys, home and return work too.
+/// A slider that takes arrows, page keys, home (its default) and return (type a value).
+class KeySlider final : public juce::Slider {
+  public:
+    bool keyPressed(const juce::KeyPress& key) override;
+    void focusGained(FocusChangeType) override { repaint(); }
+    void focusLost(FocusChangeType) override { repaint(); }
+};
+
+/// A turning knob with its name above and its value below.
 class Knob final : public juce::Component {
   public:
     Knob(juce::RangedAudioParameter& parameter, const juce::String& name, const juce::String& meaning);
@@ -23,14 +31,8 @@ class Knob final : public juce::Component {
     void resized() override;
 
   private:
-    struct Turn final : juce::Slider {
-        bool keyPressed(const juce::KeyPress& key) override;
-        void focusGained(FocusChangeType) override { repaint(); }
-        void focusLost(FocusChangeType) override { repaint(); }
-    };
-
-    juce::String name_;
-    Turn slider_;
+    juce::String name_, meaning_;
+    KeySlider slider_;
     juce::SliderParameterAttachment attachment_;
     bool known_ = true;
 };
@@ -47,16 +49,15 @@ class Choice final : public juce::Component {
     std::unique_ptr<juce::ParameterAttachment> attachment_;
 };
 
-/// A light and the state in words, the last error or the model's name below it.
-class StatusView final : public juce::Component {
+/// A light and the state in words; below it what to do, or who plays, or what went wrong.
+class StatusView final : public juce::Component, public juce::SettableTooltipClient {
   public:
-    void show(BridgeState state, const juce::String& words, const juce::String& detail, bool trouble);
+    void show(const Shown& shown);
+    const Shown& shown() const { return shown_; }
     void paint(juce::Graphics&) override;
 
   private:
-    BridgeState state_ = BridgeState::kStopped;
-    juce::String words_, detail_;
-    bool trouble_ = false;
+    Shown shown_;
 };
 
 /// Time left before each frame was needed, of the last seconds.

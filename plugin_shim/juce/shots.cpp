@@ -4,8 +4,18 @@
 //     play SECONDS      audio and time pass
 //     set NAME VALUE    a parameter, in its own unit
 //     chart TEXT        tell the chords
+//     key TEXT          tell the key
 //     shot SCALE PATH   the window as a PNG
-//     words             prints the state, as `state | text | error`
+//     family NAME       draw in this typeface
+//     size W H          as if a user dragged its corner; prints `W H` of the window
+//     press NAME        a button
+//     stroke KEY NAME   a key, such as `return` or `cursor up`, at what the tab key calls NAME; _ for its blanks
+//     value NAME        prints a parameter, in its own unit
+//     words             prints what the status says, as `state | words | detail`
+//     clipped           prints the words that do not fit into their places, as `one | two`
+//     tab               prints the names of what the tab key reaches, in its order, as `one | two`
+//     nameless          prints how many of these have no name
+//     controls          prints how many visible things a mouse can change
 #include <juce_audio_utils/juce_audio_utils.h>
 
 #include <cmath>
@@ -58,6 +68,67 @@ class Host {
                 if (ranged->getParameterID() == name) ranged->setValueNotifyingHost(ranged->convertTo0to1(value));
     }
     void chart(const juce::String& text) { processor_.tellChart(text); }
+    void key(const juce::String& text) { processor_.tellKey(text); }
+    juce::String size(int width, int height) {
+        editor_->getConstrainer()->setBoundsForComponent(editor_.get(), {0, 0, width, height}, false, false, true,
+                                                         true);
+        return juce::String(editor_->getWidth()) + " " + juce::String(editor_->getHeight());
+    }
+    juce::String clipped() {
+        liveband::plugin::clippedWords();
+        editor_->refresh();
+        editor_->createComponentSnapshot(editor_->getLocalBounds());
+        return liveband::plugin::clippedWords().joinIntoString(" | ");
+    }
+    juce::Component* named(const juce::String& name) {
+        for (auto* one : editor_->createKeyboardFocusTraverser()->getAllComponents(editor_.get()))
+            if (one->getTitle() == name && one->isVisible() && one->isEnabled()) return one;
+        return nullptr;
+    }
+    bool press(const juce::String& name) {
+        auto* button = dynamic_cast<juce::Button*>(named(name));
+        if (button != nullptr) button->triggerClick();
+        return button != nullptr;
+    }
+    bool stroke(const juce::String& key, const juce::String& name) {
+        auto* at = named(name);
+        return at != nullptr && at->keyPressed(juce::KeyPress::createFromDescription(key.replaceCharacter('_', ' ')));
+    }
+    juce::String value(const juce::String& name) {
+        for (auto* parameter : processor_.getParameters())
+            if (auto* ranged = dynamic_cast<juce::RangedAudioParameter*>(parameter))
+                if (ranged->getParameterID() == name)
+                    return juce::String(static_cast<double>(ranged->convertFrom0to1(ranged->getValue())), 4);
+        return "none";
+    }
+    juce::StringArray tab() {
+        juce::StringArray names;
+        for (const auto* one : editor_->createKeyboardFocusTraverser()->getAllComponents(editor_.get()))
+            if (one->isEnabled() && one->isVisible()) names.add(one->getTitle());
+        return names;
+    }
+    int nameless() {
+        auto names = tab();
+        const int all = names.size();
+        names.removeEmptyStrings();
+        return all - names.size();
+    }
+    static int controls(const juce::Component& within) {
+        int count = 0;
+        for (const auto* child : within.getChildren()) {
+            if (!child->isVisible() || !child->isEnabled()) continue;
+            const bool ours = dynamic_cast<const juce::Button*>(child) != nullptr ||
+                              dynamic_cast<const juce::Slider*>(child) != nullptr ||
+                              dynamic_cast<const juce::TextEditor*>(child) != nullptr;
+            const auto* label = dynamic_cast<const juce::Label*>(child);
+            if (ours || (label != nullptr && label->isEditableOnSingleClick()))
+                ++count;
+            else
+                count += controls(*child);
+        }
+        return count;
+    }
+    int controls() { return controls(*editor_); }
     bool shot(float scale, const juce::File& file) {
         editor_->refresh();
         const auto image = editor_->createComponentSnapshot(editor_->getLocalBounds(), true, scale);
@@ -66,9 +137,9 @@ class Host {
         return out.openedOk() && juce::PNGImageFormat().writeImageToStream(image, out);
     }
     juce::String words() {
-        const auto seen = processor_.status();
-        return juce::String(liveband::toText(seen.state)) + " | " + juce::String(seen.text) + " | " +
-               juce::String(seen.error);
+        editor_->refresh();
+        const auto shown = editor_->shown();
+        return juce::String(liveband::toText(shown.light)) + " | " + shown.words + " | " + shown.detail;
     }
 
   private:
@@ -89,6 +160,7 @@ int main() {
             messages->callFunctionOnMessageThread(
                 [](void* given) -> void* { return (*static_cast<std::function<void()>*>(given))(), nullptr; }, &what);
         };
+        const auto say = [](const juce::String& text) { std::cout << text << " "; };
         for (std::string line; std::getline(std::cin, line);) {
             std::istringstream words(line);
             std::string command, text;
@@ -103,8 +175,28 @@ int main() {
                 there([&] { host.chart(text); });
             else if (command == "shot" && words >> number >> text)
                 there([&] { good = host.shot(static_cast<float>(number), juce::File(text)); });
+            else if (command == "key" && std::getline(words, text))
+                there([&] { host.key(text); });
+            else if (command == "family" && std::getline(words, text))
+                there([&] { liveband::plugin::setFamily(juce::String(text).trim()); });
+            else if (int width = 0, height = 0; command == "size" && words >> width >> height)
+                there([&] { say(host.size(width, height)); });
+            else if (std::string name; command == "press" && std::getline(words, name))
+                there([&] { good = host.press(juce::String(name).trim()); });
+            else if (command == "stroke" && words >> text && std::getline(words, name))
+                there([&] { good = host.stroke(text, juce::String(name).trim()); });
+            else if (command == "value" && words >> text)
+                there([&] { say(host.value(text)); });
             else if (command == "words")
-                std::cout << host.words() << " ";
+                there([&] { say(host.words()); });
+            else if (command == "clipped")
+                there([&] { say(host.clipped()); });
+            else if (command == "tab")
+                there([&] { say(host.tab().joinIntoString(" | ")); });
+            else if (command == "nameless")
+                there([&] { say(juce::String(host.nameless())); });
+            else if (command == "controls")
+                there([&] { say(juce::String(host.controls())); });
             else
                 good = false;
             std::cout << (good ? "done" : "not done") << std::endl;

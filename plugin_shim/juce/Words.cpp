@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "Words.h"
+
+namespace liveband::plugin {
+namespace {
+
+juce::String whoPlays(const Status& seen, const Situation& here) {
+    const auto name = friendlyName(seen.model);
+    if (name.isEmpty()) return here.stem;
+    return name + juce::String::fromUTF8(" \xc2\xb7 ") + here.stem;
+}
+
+juce::String meanwhile(const Situation& here) {
+    return here.dry_when_lost ? "until then your own sound passes" : "until then it is silent";
+}
+
+/// Of a band that plays: what the user should know, the most pressing first.
+Shown playing(const Status& seen, const Situation& here) {
+    Shown shown{BridgeState::kPlaying, "Playing", whoPlays(seen, here), false, false};
+    if (here.bypassed) {
+        shown.words = "Bypassed";
+        shown.detail = "your own sound passes, and the band goes on listening";
+    } else if (here.frozen) {
+        shown.detail << ", frozen: plays on from what it has heard";
+    } else if (here.deaf) {
+        shown.detail << ", not listening: press Listen";
+    }
+    return shown;
+}
+
+Shown late(const Status& seen, const Situation& here) {
+    Shown shown{BridgeState::kLate, seen.text, {}, false, false};
+    if (seen.pending_latency_samples > seen.latency_samples) {
+        shown.words = "Stop the host once";
+        shown.detail = "the band needs more latency, which a host learns only while it stands";
+        return shown;
+    }
+    shown.words = seen.band == protocol::State::kLate ? "Parts are missing" : "Silent until it keeps up";
+    shown.detail = juce::String(seen.late_frames + seen.skipped_frames) + " of " +
+                   juce::String(seen.frames + seen.skipped_frames) +
+                   " frames came late: this machine is too slow. Close other programs, or choose Aligned";
+    juce::ignoreUnused(here);
+    return shown;
+}
+
+Shown absent(const Status& seen, const Situation& here) {
+    if (here.starting)
+        return {BridgeState::kConnecting, "The band is coming", "the first start takes some seconds", false, false};
+    if (seen.state == BridgeState::kNoServer)
+        return {BridgeState::kNoServer, "Nobody is playing yet", "press Start the band, or run: liveband serve", false,
+                true};
+    return {BridgeState::kLost, "The band is gone", "it does not come back by itself: press Start the band", false,
+            true};
+}
+
+Shown usual(const Status& seen, const Situation& here) {
+    switch (seen.state) {
+        case BridgeState::kPlaying:
+            return playing(seen, here);
+        case BridgeState::kLate:
+            return late(seen, here);
+        case BridgeState::kLost:
+            return {BridgeState::kLost,
+                    seen.band == protocol::State::kRecovering ? "The band fell over" : "The band is gone",
+                    "it comes back by itself; " + meanwhile(here), false, false};
+        case BridgeState::kRefused:
+            return {BridgeState::kRefused, "The band cannot play here", seen.text, true, false};
+        case BridgeState::kConnecting:
+            return {BridgeState::kConnecting, "The band takes its place",
+                    "a large model needs some seconds; " + meanwhile(here), false, false};
+        case BridgeState::kListening:
+            if (here.deaf)
+                return {BridgeState::kListening, "Not listening", "press Listen, so that the band hears you", false,
+                        false};
+            if (!here.hears)
+                return {BridgeState::kListening, "Listening", "nothing comes in yet: play, or send sound to this track",
+                        false, false};
+            return {BridgeState::kListening, "Listening", "play on: " + whoPlays(seen, here) + " comes in soon", false,
+                    false};
+        case BridgeState::kNoServer:
+        case BridgeState::kStopped:
+            break;
+    }
+    return {BridgeState::kStopped, "Stopped", "the host has taken the plug-in out of the signal", false, false};
+}
+
+}  // namespace
+
+juce::String friendlyName(const std::string& model) {
+    const auto name = juce::String(model);
+    if (name.startsWith("test:")) return "Test band (" + name.substring(5) + ")";
+    return name.isEmpty() ? juce::String() : "LiveBand " + name;
+}
+
+Shown describe(const Status& seen, const Situation& here) {
+    const bool gone = seen.state == BridgeState::kNoServer || (seen.state == BridgeState::kLost && here.gone_for_long);
+    Shown shown;
+    if (gone)
+        shown = absent(seen, here);
+    else if (!here.prepared && seen.state != BridgeState::kRefused)
+        shown = {BridgeState::kConnecting, "Waiting for the host", "its audio has not started yet", false, false};
+    else
+        shown = usual(seen, here);
+    if (here.notice.isNotEmpty()) {
+        // What went wrong, and what comes of it.
+        const bool comes_back = shown.light == BridgeState::kLost && !shown.offer_start;
+        shown.detail = comes_back ? here.notice + "; " + shown.detail : here.notice;
+        shown.trouble = true;
+    }
+    return shown;
+}
+
+}  // namespace liveband::plugin
