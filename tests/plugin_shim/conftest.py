@@ -94,6 +94,16 @@ def build(request: pytest.FixtureRequest) -> Build:
     return program
 
 
+@pytest.fixture(scope="session")
+def plugin_build() -> Path:
+    """The plug-in as `make plugin` builds it, or as LIVEBAND_PLUGIN_BUILD names it: holds VST3, LV2 and Standalone."""
+    made = SHIM.parent / "build" / "plugin" / "juce" / "LiveBand_artefacts" / "Release"
+    folder = Path(os.environ.get("LIVEBAND_PLUGIN_BUILD") or made).resolve()
+    if not (folder / "VST3" / "LiveBand.vst3").is_dir():
+        pytest.skip("the plug-in is not built: make plugin")
+    return folder
+
+
 class Server:
     """A real server in its own process group; `environment` is what its front ends need to find it."""
 
