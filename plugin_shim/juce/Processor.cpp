@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "Editor.h"
+#include "Moments.h"
 
 namespace liveband::plugin {
 namespace {
@@ -116,13 +117,18 @@ void Processor::tellLatency() {
 }
 
 void Processor::open() {
-    const auto deadline = std::chrono::steady_clock::now() + prepared_.wait;
+    // A server that hangs is waited for once, not each of the dozen times that a host prepares.
+    const auto deadline = std::chrono::steady_clock::now() + (vain_ == 0 ? prepared_.wait : kOpenStep);
     auto step = prepared_;
     step.wait = kOpenStep;
     // Where nobody is, nobody is waited for: hosts prepare a plug-in a dozen times while they scan it.
     while (!bridge_.prepare(step)) {
-        if (isAlone(bridge_.status().state) || std::chrono::steady_clock::now() > deadline) return;
+        if (isAlone(bridge_.status().state)) return;
+        if (std::chrono::steady_clock::now() <= deadline) continue;
+        ++vain_;
+        return;
     }
+    vain_ = 0;
     if (!prepared_.offline) return;
     // A render begins with its controls in force: gain is not to be approached in the first notes.
     player_.settle(prepared_.channels);
@@ -230,7 +236,7 @@ void Processor::process(juce::AudioBuffer<float>& audio, bool bypassed) noexcept
     playing.bypassed = bypassed || controls.bypass->get();
     // Asked in every block: hosts switch it without preparing again.
     playing.offline = isNonRealtime();
-    playing.alone = playing.offline && isAlone(bridge_.status().state);
+    playing.alone = playing.offline && (vain_ > 1 || isAlone(bridge_.status().state));
     playing.transport = transport();
     playing.dry_when_absent = controls.when_lost->getIndex() == 1;
     show(playing.transport);
@@ -340,7 +346,7 @@ void Processor::sendChart(const Status& seen) {
 }
 
 void Processor::keepMoment() {
-    if (notes_.moment.empty()) notes_.moment = "moment-" + juce::Uuid().toString().substring(0, 12).toStdString();
+    if (notes_.moment.empty()) notes_.moment = newMomentName();
     bridge_.keep(notes_.moment);
 }
 

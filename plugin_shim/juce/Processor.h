@@ -103,6 +103,7 @@ class Processor final : public juce::AudioProcessor,
     std::atomic<float> bpm_{0.0f}, beat_{0.0f}, bar_beats_{4.0f};  // as the band was told last; bpm 0: nothing
     std::atomic<std::int64_t> blocks_{0};
     std::int64_t blocks_seen_ = 0;
+    std::atomic<int> vain_{0};  // times in a row that a server was there and did not answer
     juce::String refused_state_;
     bool chart_waits_ = false;  // for a tempo: a chart counts bars
     std::uint64_t connections_at_start_ = 0;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "Chunk.h"
+#include "Moments.h"
 #include "liveband/msgpack.h"
 
 namespace liveband::plugin {
@@ -35,15 +36,19 @@ std::string save(const Controls& controls, const Notes& notes) {
     }
     auto told = msgpack::Value::map();
     told.with("chart", notes.chart).with("key", notes.key).with("moment", notes.moment).with("width", notes.width);
-    return packChunk({{"controls", msgpack::pack(values)}, {"notes", msgpack::pack(told)}});
+    Sections sections{{"controls", msgpack::pack(values)}, {"notes", msgpack::pack(told)}};
+    if (auto moment = readMoment(notes.moment); !moment.empty()) sections.emplace_back("moment", std::move(moment));
+    return packChunk(sections);
 }
 
 bool restore(const void* data, std::size_t bytes, const Controls& controls, Notes& notes, std::string& reason) {
     const auto sections = unpackChunk(data, bytes, reason);
     if (!sections) return false;
     msgpack::Value values, told;
+    std::string musical;
     // All is read before anything is changed.
     for (const auto& [name, packed] : *sections) {
+        if (name == "moment") musical = packed;
         auto* into = name == "controls" ? &values : name == "notes" ? &told : nullptr;
         if (into == nullptr) continue;
         if (!msgpack::unpack(packed, *into, reason) || into->kind != msgpack::Value::Kind::kMap) {
@@ -72,6 +77,7 @@ bool restore(const void* data, std::size_t bytes, const Controls& controls, Note
     if (chart.size() <= kLongestChart) notes.chart = chart;
     if (key.size() <= kLongestKey) notes.key = key;
     if (isSessionName(moment)) notes.moment = moment;
+    if (!musical.empty() && !notes.moment.empty()) notes.moment = giveMoment(notes.moment, musical);
     notes.width = static_cast<int>(juce::jlimit<std::int64_t>(0, kWidest, told.integerOf("width")));
     return true;
 }

@@ -16,7 +16,8 @@ struct Notes {
     int width = 0;       // of the editor; 0: as it comes
 };
 
-/// The chunk: sections `controls` (name to value in the control's unit) and `notes`, both msgpack maps.
+/// The chunk: sections `controls` (name to value in the control's unit) and `notes`, both msgpack maps, and `moment`,
+/// the kept moment's bytes, if there is one that fits.
 std::string save(const Controls& controls, const Notes& notes);
 
 /// Takes over a chunk: every control and note that is in it and makes sense. Bytes that are no chunk of ours change

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 extern char** environ;
@@ -21,7 +22,20 @@ namespace liveband::plugin {
 namespace {
 
 constexpr const char* kIdleExitSeconds = "600";
+constexpr juce::int64 kMostConfigBytes = 65536;
+constexpr const char* kRunsAlready = "a server runs already";
+constexpr double kElsewhereMs = 60000.0;
 constexpr auto kAnswer = std::chrono::milliseconds(2000);
+
+#if !JUCE_WINDOWS
+/// Nobody but this user, or the system, can have put it there.
+bool isTrusted(const juce::File& file, bool link_is_fine) {
+    struct stat info {};
+    const auto path = file.getFullPathName();
+    if ((link_is_fine ? ::stat : ::lstat)(path.toRawUTF8(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
+    return (info.st_uid == ::geteuid() || info.st_uid == 0) && (info.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+#endif
 
 bool isProgram(const juce::File& file) {
 #if JUCE_WINDOWS
@@ -31,11 +45,49 @@ bool isProgram(const juce::File& file) {
 #endif
 }
 
+juce::File configFile() {
+#if JUCE_WINDOWS
+    return juce::File::getSpecialLocation(juce::File::userApplicationDataDirectory)
+        .getChildFile("liveband/server.toml");
+#else
+    const auto told = juce::SystemStats::getEnvironmentVariable("XDG_CONFIG_HOME", {});
+    const auto base = juce::File::isAbsolutePath(told)
+                          ? juce::File(told)
+                          : juce::File::getSpecialLocation(juce::File::userHomeDirectory).getChildFile(".config");
+    return base.getChildFile("liveband/server.toml");
+#endif
+}
+
+/// The program that the server, or `liveband plugin install`, named: `program = "/path"` in server.toml.
+juce::File namedProgram() {
+    const auto file = configFile();
+#if !JUCE_WINDOWS
+    if (!isTrusted(file, false)) return {};
+#endif
+    if (!file.existsAsFile() || file.getSize() > kMostConfigBytes) return {};
+    for (const auto& line : juce::StringArray::fromLines(file.loadFileAsString())) {
+        const auto value = line.fromFirstOccurrenceOf("=", false, false).trim();
+        if (line.upToFirstOccurrenceOf("=", false, false).trim() != "program") continue;
+        // A basic string without escapes, which is all that is written there.
+        const auto path = value.substring(1, value.length() - 1);
+        if (!value.startsWithChar('"') || !value.endsWithChar('"') || path.containsAnyOf("\"\\") ||
+            !juce::File::isAbsolutePath(path))
+            return {};
+        const juce::File program(path);
+#if !JUCE_WINDOWS
+        if (!isTrusted(program, true)) return {};
+#endif
+        return isProgram(program) ? program : juce::File();
+    }
+    return {};
+}
+
 }  // namespace
 
 juce::File findLiveband() {
     const auto told = juce::SystemStats::getEnvironmentVariable("LIVEBAND_COMMAND", {});
     if (juce::File::isAbsolutePath(told) && isProgram(told)) return told;
+    if (const auto named = namedProgram(); named != juce::File()) return named;
     const auto home = juce::File::getSpecialLocation(juce::File::userHomeDirectory);
     juce::StringArray folders;
     folders.addTokens(juce::SystemStats::getEnvironmentVariable("PATH", {}), ":", {});
@@ -64,7 +116,7 @@ bool ServerStart::begin() {
     if (running()) return true;
     const auto program = findLiveband();
     if (program == juce::File()) {
-        error_ = "liveband is not installed here: pip install liveband";
+        error_ = "liveband was not found: run `liveband plugin install` once, or pip install liveband";
         return false;
     }
     told_ = juce::File::createTempFile("liveband-start.txt");
@@ -86,6 +138,12 @@ bool ServerStart::begin() {
 #ifdef POSIX_SPAWN_SETSID
     flags |= POSIX_SPAWN_SETSID;
 #endif
+    // Nor what the host has open: files, sockets, a sound card.
+#if defined(POSIX_SPAWN_CLOEXEC_DEFAULT)
+    flags |= POSIX_SPAWN_CLOEXEC_DEFAULT;
+#elif defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+    posix_spawn_file_actions_addclosefrom_np(&files, 3);
+#endif
     posix_spawnattr_setflags(&attributes, flags);
     const auto path = program.getFullPathName().toStdString();
     const char* arguments[] = {path.c_str(), "serve", "--idle-exit", kIdleExitSeconds, nullptr};
@@ -104,16 +162,29 @@ bool ServerStart::begin() {
 #endif
 }
 
+bool ServerStart::running() const {
+    return pid_ > 0 || juce::Time::getMillisecondCounterHiRes() < elsewhere_until_ms_;
+}
+
 bool ServerStart::failed() {
 #if JUCE_WINDOWS
     return false;
 #else
     int status = 0;
-    if (pid_ <= 0 || ::waitpid(pid_, &status, WNOHANG) != pid_) return false;
+    if (pid_ <= 0) return false;
+    const auto ended = ::waitpid(pid_, &status, WNOHANG);
+    // Some hosts have their children reaped by the system: then there is only whether it lives.
+    if (ended == 0 || (ended < 0 && ::kill(pid_, 0) == 0)) return false;
     pid_ = -1;
     auto lines = juce::StringArray::fromLines(told_.loadFileAsString().trim());
     lines.removeEmptyStrings();
     told_.deleteFile();
+    if (lines.joinIntoString(" ").contains(kRunsAlready)) {
+        // Another plug-in was quicker: its server is on its way.
+        elsewhere_until_ms_ = juce::Time::getMillisecondCounterHiRes() + kElsewhereMs;
+        error_.clear();
+        return false;
+    }
     const auto last = lines.isEmpty() ? juce::String("it ended at once") : lines[lines.size() - 1].substring(0, 200);
     error_ = "the server could not be started: " + last;
     return true;
@@ -145,6 +216,12 @@ class ModelLookup::Asker : public juce::Thread {
         owner_.known_.store(true, std::memory_order_release);
     }
 
+    void stop() {
+        signalThreadShouldExit();
+        wake_.set();
+        stopThread(5000);
+    }
+
   private:
     bool ask(Connection& connection, const msgpack::Value& request, const char* type, msgpack::Value& reply) {
         std::string error;
@@ -157,8 +234,10 @@ class ModelLookup::Asker : public juce::Thread {
     Wake wake_;
 };
 
+ModelLookup::ModelLookup() = default;
+
 ModelLookup::~ModelLookup() {
-    if (asker_ != nullptr) asker_->stopThread(5000);
+    if (asker_ != nullptr) asker_->stop();
 }
 
 void ModelLookup::ask(std::int64_t server_pid, const std::string&) {

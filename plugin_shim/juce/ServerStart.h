@@ -10,8 +10,8 @@
 
 namespace liveband::plugin {
 
-/// The program to start: LIVEBAND_COMMAND, the one that last served here (`command` beside the registry), then PATH
-/// and the folders where installers put it. Empty if there is none.
+/// The program to start: LIVEBAND_COMMAND; the one that ~/.config/liveband/server.toml names, if only this user can
+/// have written that; then PATH and the folders where installers put it. Empty if there is none.
 juce::File findLiveband();
 
 /// One start of the server, in a session of its own: it outlives the host, and ends when idle.
@@ -23,18 +23,21 @@ class ServerStart {
     bool begin();
     /// To be called now and then while it starts: true when it ended without serving; `error` says why.
     bool failed();
-    bool running() const { return pid_ > 0; }
+    /// Also while another plug-in's server is on its way.
+    bool running() const;
     const juce::String& error() const { return error_; }
 
   private:
     int pid_ = -1;
     juce::File told_;
     juce::String error_;
+    double elsewhere_until_ms_ = 0.0;
 };
 
 /// Names of the controls that the server's model understands; asked on a thread of its own, once per server.
 class ModelLookup {
   public:
+    ModelLookup();
     ~ModelLookup();
     /// Begins to ask if this server was not asked yet.
     void ask(std::int64_t server_pid, const std::string& model);
@@ -44,7 +47,7 @@ class ModelLookup {
 
   private:
     class Asker;
-    std::unique_ptr<juce::Thread> asker_;
+    std::unique_ptr<Asker> asker_;
     std::int64_t asked_pid_ = 0;
     std::atomic<bool> known_{false};
     mutable std::mutex mutex_;

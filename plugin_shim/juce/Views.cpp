@@ -87,6 +87,22 @@ bool KeySlider::keyPressed(const juce::KeyPress& key) {
     return true;
 }
 
+void KeySlider::lookAndFeelChanged() {
+    juce::Slider::lookAndFeelChanged();
+    keepFocus();
+}
+
+void KeySlider::enablementChanged() {
+    juce::Slider::enablementChanged();
+    keepFocus();
+}
+
+void KeySlider::keepFocus() {
+    // The value is typed after return; it is no stop of the tab key of its own.
+    for (auto* child : getChildren())
+        if (auto* label = dynamic_cast<juce::Label*>(child)) label->setWantsKeyboardFocus(false);
+}
+
 Choice::Choice(juce::RangedAudioParameter& parameter, const std::vector<std::pair<juce::String, juce::String>>& words) {
     for (const auto& [word, meaning] : words) {
         const int index = buttons_.size();

@@ -18,6 +18,11 @@ class KeySlider final : public juce::Slider {
     bool keyPressed(const juce::KeyPress& key) override;
     void focusGained(FocusChangeType) override { repaint(); }
     void focusLost(FocusChangeType) override { repaint(); }
+    void lookAndFeelChanged() override;
+    void enablementChanged() override;
+
+  private:
+    void keepFocus();
 };
 
 /// A turning knob with its name above and its value below.

@@ -6,11 +6,13 @@
 //     chart TEXT        tell the chords
 //     key TEXT          tell the key
 //     shot SCALE PATH   the window as a PNG
-//     family NAME       draw in this typeface
+//     family NAME       draw in this typeface; `default`: in the first that is installed
 //     size W H          as if a user dragged its corner; prints `W H` of the window
 //     press NAME        a button
 //     stroke KEY NAME   a key, such as `return` or `cursor up`, at what the tab key calls NAME; _ for its blanks
 //     value NAME        prints a parameter, in its own unit
+//     save PATH         what a project keeps
+//     load PATH         a project's state, true or not
 //     words             prints what the status says, as `state | words | detail`
 //     clipped           prints the words that do not fit into their places, as `one | two`
 //     tab               prints the names of what the tab key reaches, in its order, as `one | two`
@@ -93,6 +95,17 @@ class Host {
     bool stroke(const juce::String& key, const juce::String& name) {
         auto* at = named(name);
         return at != nullptr && at->keyPressed(juce::KeyPress::createFromDescription(key.replaceCharacter('_', ' ')));
+    }
+    bool save(const juce::File& file) {
+        juce::MemoryBlock state;
+        processor_.getStateInformation(state);
+        return file.replaceWithData(state.getData(), state.getSize());
+    }
+    bool load(const juce::File& file) {
+        juce::MemoryBlock state;
+        if (!file.loadFileAsData(state)) return false;
+        processor_.setStateInformation(state.getData(), static_cast<int>(state.getSize()));
+        return true;
     }
     juce::String value(const juce::String& name) {
         for (auto* parameter : processor_.getParameters())
@@ -178,13 +191,17 @@ int main() {
             else if (command == "key" && std::getline(words, text))
                 there([&] { host.key(text); });
             else if (command == "family" && std::getline(words, text))
-                there([&] { liveband::plugin::setFamily(juce::String(text).trim()); });
+                there([&] { liveband::plugin::setFamily(juce::String(text).trim().replace("default", {})); });
             else if (int width = 0, height = 0; command == "size" && words >> width >> height)
                 there([&] { say(host.size(width, height)); });
             else if (std::string name; command == "press" && std::getline(words, name))
                 there([&] { good = host.press(juce::String(name).trim()); });
             else if (command == "stroke" && words >> text && std::getline(words, name))
                 there([&] { good = host.stroke(text, juce::String(name).trim()); });
+            else if (command == "save" && words >> text)
+                there([&] { good = host.save(juce::File(text)); });
+            else if (command == "load" && words >> text)
+                there([&] { good = host.load(juce::File(text)); });
             else if (command == "value" && words >> text)
                 there([&] { say(host.value(text)); });
             else if (command == "words")

@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plug-in's window in every state, its keys, its saved state and `Start the band`, in a host of a few lines.
+
+That host is `liveband_shots`, built beside the plug-in; it draws on a display of its own (Xvfb).
+"""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from lbserver import chunk
+from lbserver.rundir import find_server
+
+_PICTURES = Path(__file__).resolve().parents[2] / "plugin_shim" / "pictures.py"
+_START_S = 60.0
+_WORDS = {
+    "no_server": ("no server", "Nobody is playing yet", "press Start"),
+    "starting": ("connecting", "The band is coming", "seconds"),
+    "connecting": ("connecting", "The band takes its place", ""),
+    "refused": ("refused", "The band cannot play here", "update the older"),
+    "listening": ("listening", "Listening", "comes in soon"),
+    "playing": ("playing", "Playing", "Test band (copy) · bass"),
+    "late": ("late", "", ""),
+    "lost": ("lost", "The band is gone", "comes back by itself"),
+    "manual": ("playing", "Playing", "Test band (copy) · drums"),
+}
+
+
+def _pictures() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("liveband_pictures", _PICTURES)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+pictures = _pictures()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _display() -> Iterator[None]:
+    """A display nobody looks at."""
+    program = shutil.which("Xvfb")
+    if program is None:
+        pytest.skip("Xvfb is not installed: apt install xvfb")
+    server = subprocess.Popen(
+        [program, "-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert server.stdout is not None
+    number = server.stdout.readline().strip()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DISPLAY", f":{number}")
+        yield
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture
+def program(plugin_build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The host that draws; nothing of the user's own is read or written."""
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    for folder in (plugin_build, plugin_build.parents[1]):
+        if (folder / "liveband_shots").is_file():
+            return folder / "liveband_shots"
+    pytest.skip("the plug-in was built without -DLIVEBAND_SHOTS=ON")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run directory where nobody is yet."""
+    path = tmp_path / "run"
+    path.mkdir(mode=0o700)
+    return path
+
+
+def _until(window: object, wanted: Callable[[str], bool], what: str) -> str:
+    """Play until the window says what is wanted."""
+    deadline = time.monotonic() + _START_S
+    while True:
+        said: str = window.tell("words")  # type: ignore[attr-defined]
+        if wanted(said):
+            return said
+        assert time.monotonic() < deadline, f"no {what} within {_START_S:g} s: {said}"
+        window.tell("play 0.2")  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_every_state(program: Path, tmp_path: Path) -> None:
+    """Each state says what it is, in words that fit, looks its own way, and is reached with the tab key."""
+    seen: dict[str, NDArray[np.uint8]] = {}
+    for name, window in pictures.each_state(program, "test:copy", seconds=2.0):
+        light, words, detail = window.tell("words").split(" | ")
+        wanted_light, wanted_words, wanted_detail = _WORDS[name]
+        assert (light, wanted_words in words, wanted_detail in detail) == (wanted_light, True, True), name
+        for family in ("DejaVu Sans", "default"):
+            window.tell(f"family {family}")
+            assert window.tell("clipped") == "", (name, family)
+        window.tell(f"shot 1 {tmp_path / name}.png")
+        assert window.tell("nameless") == "0", name
+        assert len(window.tell("tab").split(" | ")) == int(window.tell("controls")), name
+        with Image.open(tmp_path / f"{name}.png") as image:
+            seen[name] = np.asarray(image.convert("RGB"))
+    assert set(seen) == set(pictures.STATES)
+    for name, picture in seen.items():
+        assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 100, f"{name} is blank"
+        header = picture[:60, 160:650]
+        for other in seen:
+            same = other == name or _WORDS[other][:2] == _WORDS[name][:2]
+            assert same or (header != seen[other][:60, 160:650]).any(), f"{name} looks like {other}"
+
+
+def test_keys(program: Path, run: Path) -> None:
+    """Every kind of control does what its keys say."""
+    with pictures.Window(program, run) as window:
+        assert float(window.tell("value variation")) == 1.0
+        window.tell("stroke cursor_up Variation")
+        assert float(window.tell("value variation")) == pytest.approx(1.02)
+        window.tell("stroke page_down Variation")
+        window.tell("stroke home Variation")
+        assert float(window.tell("value variation")) == pytest.approx(1.0)
+        window.tell("stroke return Drums")
+        window.tell("stroke return My sound")
+        window.tell("stroke return Manual")
+        window.tell("play 0.2")
+        assert [float(window.tell(f"value {name}")) for name in ("stem", "when_lost", "mode")] == [0, 1, 3]
+        assert "Ahead" in window.tell("tab").split(" | ")
+        window.tell("stroke cursor_right Ahead")
+        assert float(window.tell("value anticipation")) > 40.0
+        window.tell("press Live")
+        window.tell("play 0.2")
+        assert "Ahead" not in window.tell("tab").split(" | "), "nothing to choose there"
+
+
+def test_tab_order_follows_the_eye(program: Path, run: Path) -> None:
+    with pictures.Window(program, run) as window:
+        names = window.tell("tab").split(" | ")
+    order = [
+        "Start the band",
+        "Drums",
+        "Silence",
+        "Live",
+        "Variation",
+        "Mix",
+        "Seed",
+        "Roll",
+        "Chords",
+        "Key",
+    ]
+    assert [name for name in names if name in order] == order
+
+
+def test_resize_keeps_the_ratio(program: Path, run: Path) -> None:
+    """However a corner is dragged, from 75 to 300 %."""
+    with pictures.Window(program, run) as window:
+        width, height = map(int, window.tell("size 840 458").split())
+        for wish in ((1200, 458), (2000, 2000), (100, 100), (9000, 9000), (840, 700)):
+            wide, high = map(int, window.tell(f"size {wish[0]} {wish[1]}").split())
+            assert wide / high == pytest.approx(width / height, rel=0.01)
+            assert 0.74 * width <= wide <= 3.01 * width
+            assert window.tell("clipped") == ""
+
+
+_KEPT = ("stem", "gain", "seed", "mode", "anticipation", "when_lost", "density", "bpm", "beats_per_bar")
+
+
+def _values(window: object) -> list[str]:
+    return [window.tell(f"value {name}") for name in _KEPT]  # type: ignore[attr-defined]
+
+
+def test_state_comes_back_whole(program: Path, run: Path, tmp_path: Path) -> None:
+    """Before any audio, all of it, every seed exactly."""
+    path = tmp_path / "state"
+    seeds = [16777215, 16777214, 8388609, 999999, 1]
+    with pictures.Window(program, run) as first, pictures.Window(program, run) as second:
+        for line in (
+            "set stem 3",
+            "set gain -7.25",
+            "set mode 1",
+            "set anticipation 123.4",
+            "set when_lost 1",
+        ):
+            first.tell(line)
+        for line in ("set density 0.3", "set bpm 97.3", "set beats_per_bar 3", "key Bb major"):
+            first.tell(line)
+        first.tell("chart | Bb | Eb |")
+        for seed in seeds:
+            first.tell(f"set seed {seed}")
+            first.tell(f"save {path}")
+            second.tell(f"load {path}")
+            assert float(second.tell("value seed")) == seed
+            assert _values(second) == _values(first)
+        again = tmp_path / "again"
+        second.tell(f"save {again}")
+        assert again.read_bytes() == path.read_bytes()
+    assert path.stat().st_size < chunk.MOST_PLUGIN_BYTES
+
+
+def test_bad_state_is_refused(program: Path, run: Path, tmp_path: Path) -> None:
+    """Nothing, noise, a piece or a flipped bit: no value changes, and the window says why."""
+    path = tmp_path / "state"
+    chance = np.random.default_rng(7)
+    with pictures.Window(program, run) as window:
+        window.tell(f"save {path}")
+        whole = path.read_bytes()
+        window.tell("set gain -7.25")
+        window.tell("set stem 3")
+        before = _values(window)
+        flipped = bytearray(whole)
+        flipped[len(flipped) // 2] ^= 4
+        bad = [b"", bytes(flipped), whole[:-1], whole[: len(whole) // 2], whole[:10], whole + b"\0"]
+        bad += [chance.bytes(2**20) for _ in range(3)]
+        bad += [whole[:16] + chance.bytes(2**20 - 16), chance.bytes(2**20 + 1)]
+        for bit in chance.integers(0, 8 * len(whole), 30):
+            one = bytearray(whole)
+            one[bit // 8] ^= 1 << bit % 8
+            bad.append(bytes(one))
+        for data in bad:
+            path.write_bytes(data)
+            window.tell(f"load {path}")
+            assert _values(window) == before
+            assert "saved state" in window.tell("words")
+        path.write_bytes(whole)
+        window.tell(f"load {path}")
+        assert _values(window) != before
+        assert "saved state" not in window.tell("words")
+
+
+def test_moment_travels_with_the_project(program: Path, run: Path, tmp_path: Path) -> None:
+    """What the band has in mind goes where the project goes, if it is small enough for it."""
+    path = tmp_path / "state"
+    moments = tmp_path / "xdg_data_home" / "liveband" / "moments"
+    with pictures.server(run, "test:copy"):
+        with pictures.Window(program, run) as window:
+            _until(window, lambda said: said.startswith("playing"), "band")
+            window.tell("press Keep")
+            window.tell("play 0.5")
+            (kept,) = moments.glob("*.moment")
+            data = kept.read_bytes()
+            window.tell(f"save {path}")
+        assert chunk.unpack(path.read_bytes(), limit_bytes=chunk.MOST_PLUGIN_BYTES)["moment"] == data
+        kept.unlink()
+        with pictures.Window(program, run) as window:
+            window.tell(f"load {path}")
+            assert kept.read_bytes() == data
+            assert kept.stat().st_mode & 0o077 == 0
+            _until(window, lambda said: said.startswith("playing"), "band")
+            window.tell("press Recall")
+            window.tell("play 0.5")
+            assert window.tell("words").startswith("playing | Playing | Test band")
+        # Another moment has the name by now: that one stays.
+        kept.write_bytes(other := data[:-1] + bytes([data[-1] ^ 1]))
+        with pictures.Window(program, run) as window:
+            window.tell(f"load {path}")
+        assert kept.read_bytes() == other
+        assert {one.read_bytes() for one in moments.glob("*.moment")} == {data, other}
+
+
+def test_a_long_moment_stays_where_it_is(program: Path, run: Path, tmp_path: Path) -> None:
+    """A state never grows beyond what hosts keep many times."""
+    moments = tmp_path / "xdg_data_home" / "liveband" / "moments"
+    moments.mkdir(parents=True)
+    path = tmp_path / "state"
+    with pictures.Window(program, run) as window:
+        window.tell(f"save {path}")
+        sections = chunk.unpack(path.read_bytes())
+        assert set(sections) == {"controls", "notes"}
+    noise = np.random.default_rng(1).bytes(2_000_000)
+    sections["moment"] = chunk.pack({"about": b"", "memory": noise[:500_000]})
+    sections["notes"] = sections["notes"].replace(b"\xa6moment\xa0", b"\xa6moment\xa4mine")
+    path.write_bytes(chunk.pack(sections))
+    with pictures.Window(program, run) as window:
+        window.tell(f"load {path}")
+        assert (moments / "mine.moment").read_bytes() == sections["moment"]
+        window.tell(f"save {path}")
+        assert "moment" in chunk.unpack(path.read_bytes())
+        (moments / "mine.moment").write_bytes(chunk.pack({"about": b"", "memory": noise}))
+        window.tell(f"save {path}")
+        assert path.stat().st_size < 10_000
+        assert set(chunk.unpack(path.read_bytes())) == {"controls", "notes"}
+
+
+def _named_in_config(folder: Path, named: Path, mode: int) -> None:
+    config = folder / "xdg_config_home" / "liveband"
+    config.mkdir(parents=True, exist_ok=True)
+    (config / "server.toml").write_text(f'program = "{named}"\n')
+    (config / "server.toml").chmod(mode)
+
+
+def test_two_press_start_one_band_comes(
+    program: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program is found by the user's own file; two plug-ins that start it at once share one server."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    starter = pictures.starter(tmp_path, "test:copy")
+    _named_in_config(tmp_path, starter, 0o600)
+    with pictures.Window(program, run) as first, pictures.Window(program, run) as second:
+        try:
+            for window in (first, second):
+                window.tell("press Start the band")
+            for window in (first, second):
+                _until(window, lambda said: said.startswith("playing"), "band")
+        finally:
+            if (found := find_server(run)) is not None:
+                os.kill(found.pid, signal.SIGTERM)
+    assert found is not None
+
+
+@pytest.mark.parametrize("spoilt", ["file", "program", "absent"])
+def test_a_program_others_could_have_put_there_is_not_started(
+    program: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoilt: str
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if Path("/usr/local/bin/liveband").exists():
+        pytest.skip("/usr/local/bin has a liveband")
+    trace = tmp_path / "started"
+    starter = tmp_path / "liveband"
+    starter.write_text(f"#!/bin/sh\n/usr/bin/touch {trace}\n")
+    starter.chmod(0o777 if spoilt == "program" else 0o755)
+    if spoilt != "absent":
+        _named_in_config(tmp_path, starter, 0o666 if spoilt == "file" else 0o600)
+    with pictures.Window(program, run) as window:
+        window.tell("play 0.3")
+        window.tell("press Start the band")
+        window.tell("play 0.5")
+        assert "liveband was not found" in window.tell("words")
+    assert not trace.exists()
+
+
+def test_a_start_that_fails_says_why(
+    program: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = tmp_path / "liveband"
+    failing.write_text(f'#!/bin/sh\nexec {sys.executable} -m lbserver "$@" --model nobody-knows-it\n')
+    failing.chmod(0o755)
+    monkeypatch.setenv("LIVEBAND_COMMAND", str(failing))
+    with pictures.Window(program, run) as window:
+        window.tell("play 0.3")
+        window.tell("press Start the band")
+        said = _until(window, lambda said: "could not be started" in said, "reason")
+    assert "nobody-knows-it" in said
