@@ -47,11 +47,17 @@ bool isEpoch(std::size_t control) {
 
 }  // namespace
 
+juce::AudioProcessor::BusesProperties Processor::buses() {
+    const auto stereo = juce::AudioChannelSet::stereo();
+    auto all = BusesProperties().withInput("Input", stereo);
+    // An LV2 host connects every port, with silence if with nothing else: a side chain there would always be on.
+    if (juce::PluginHostType::getPluginLoadedAs() != wrapperType_LV2)
+        all = all.withInput("Listen", stereo, false);
+    return all.withOutput("Output", stereo);
+}
+
 Processor::Processor()
-    : AudioProcessor(BusesProperties()
-                         .withInput("Input", juce::AudioChannelSet::stereo())
-                         .withInput("Listen", juce::AudioChannelSet::stereo(), false)
-                         .withOutput("Output", juce::AudioChannelSet::stereo())),
+    : AudioProcessor(buses()),
       controls(addControls(*this)),
       bridge_(bridgeConfig()) {
     passed_.fill(std::nan(""));
@@ -170,7 +176,9 @@ Transport Processor::transport() noexcept {
         told.signature_above = signature->numerator;
         told.signature_below = signature->denominator;
     }
-    if (const auto sample = info->getTimeInSamples()) told.song_sample = *sample;
+    // Before the song's start JUCE says 0 in block after block: that is not known, rather than a jump in each.
+    if (const auto sample = info->getTimeInSamples(); sample && (*sample > 0 || !(told.quarter < 0.0)))
+        told.song_sample = *sample;
     return told;
 }
 
@@ -261,7 +269,7 @@ void Processor::parameterValueChanged(int, float) {
     if (is_prepared_ && isNonRealtime() && isIdle()) follow();
 }
 
-void Processor::follow() {
+void Processor::follow(bool waits) {
     {
         const std::unique_lock<std::recursive_mutex> lock(preparing_, std::try_to_lock);
         if (!lock.owns_lock() || !is_prepared_) return;
@@ -272,15 +280,12 @@ void Processor::follow() {
         timing_waits_ = differs && plays;
         if (plays) return;
         if (differs) {
-            suspendProcessing(true);
-            {
-                const juce::ScopedLock callback(getCallbackLock());
-                prepared_ = wanted;
-                if (isNonRealtime())
-                    open();
-                else
-                    bridge_.prepare(withoutWait(prepared_));
-            }
+            suspendProcessing(true);  // after it no block is being processed; the host gets silence meanwhile
+            prepared_ = wanted;
+            if (waits || isNonRealtime())
+                open();
+            else
+                bridge_.prepare(withoutWait(prepared_));
             suspendProcessing(false);
         } else if (!isNonRealtime()) {
             bridge_.adoptLatency();
@@ -301,6 +306,7 @@ void Processor::setStateInformation(const void* data, int bytes) {
         refused_state_.clear();
         tellChart(notes_.chart);
         if (had_key || !notes_.key.empty()) sendKey();
+        follow(true);  // a renderer that has loaded its project may begin at once, with the latency it knows then
     } else {
         refused_state_ = reason;
     }

@@ -73,6 +73,7 @@ class Processor final : public juce::AudioProcessor,
     Controls controls;
 
   private:
+    static BusesProperties buses();
     void process(juce::AudioBuffer<float>& audio, bool bypassed) noexcept;
     void open();
     void passControls() noexcept;
@@ -84,7 +85,7 @@ class Processor final : public juce::AudioProcessor,
     void parameterValueChanged(int index, float value) override;
     void parameterGestureChanged(int, bool) override {}
     /// Mode, anticipation and latency as they are wished now, if nothing plays.
-    void follow();
+    void follow(bool waits = false);
     bool isIdle() const { return !active_.load() || idle_.load(std::memory_order_relaxed); }
     void tellLatency();
     void sendChart(const Status& seen);
