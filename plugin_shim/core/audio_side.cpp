@@ -121,6 +121,20 @@ void AudioSide::beginBlock(const Transport& transport, bool offline, bool midway
     }
 }
 
+// A band that was there is not gone because a new epoch takes a moment to begin, nor there before it sounds.
+void AudioSide::noteAbsence() noexcept {
+    if (current_ == nullptr) {
+        absent_.store(true, std::memory_order_relaxed);
+        return;
+    }
+    const HostPort& host = current_->host;
+    const std::uint64_t patience = host.segment().shape().rate_hz / 2;
+    if (host.begun())
+        absent_.store(host.missing(), std::memory_order_relaxed);
+    else if (host.position() > patience)
+        absent_.store(true, std::memory_order_relaxed);
+}
+
 void AudioSide::tellControls() noexcept {
     if (changed_.load(std::memory_order_relaxed) == 0) return;
     const std::uint32_t changed = changed_.exchange(0, std::memory_order_acquire);
@@ -178,6 +192,7 @@ void AudioSide::process(const float* const* in, float* const* out, int channels,
             at += samples;
         }
     }
+    noteAbsence();
     song_sample_ =
         transport.song_sample < 0 ? -1 : transport.song_sample + (transport.playing ? std::max(0, frames) : 0);
 }
@@ -190,6 +205,7 @@ bool AudioSide::processOffline(const float* const* in, float* const* out, int ch
     const milliseconds patience = failed_ ? milliseconds(0) : timeout;
     if (!waitForPort(generation, midway, patience)) {
         failed_ = true;
+        absent_.store(true, std::memory_order_relaxed);
         silence(out, channels, frames);
         return false;
     }
@@ -208,6 +224,7 @@ bool AudioSide::processOffline(const float* const* in, float* const* out, int ch
         current_->host.read(planes.out.data(), planes.channels, count);
         at += samples;
     }
+    noteAbsence();
     song_sample_ =
         transport.song_sample < 0 ? -1 : transport.song_sample + (transport.playing ? std::max(0, frames) : 0);
     failed_ = !whole;

@@ -634,6 +634,10 @@ void Bridge::requestEpoch() noexcept {
     impl_->audio().requestEpoch();
 }
 
+bool Bridge::bandAbsent() const noexcept {
+    return impl_->audio().bandAbsent();
+}
+
 void Bridge::setControl(protocol::Control control, double value) noexcept {
     impl_->audio().setControl(static_cast<std::size_t>(control), value);
 }

@@ -146,6 +146,10 @@ std::uint32_t HostPort::ready(std::uint32_t samples) const noexcept {
     return static_cast<std::uint32_t>(std::clamp<std::int64_t>(there, 0, samples));
 }
 
+bool HostPort::begun() const noexcept {
+    return protocol::epoch_of(segment_->load(offset::stem_cursor)) == epoch_;
+}
+
 void HostPort::read(float* const* stem, std::uint32_t channels, std::uint32_t samples) noexcept {
     const Shape& shape = segment_->shape();
     samples = std::min(samples, shape.capacity);
@@ -160,10 +164,9 @@ void HostPort::read(float* const* stem, std::uint32_t channels, std::uint32_t sa
             bound(stem[channel] + silent, there - silent);
         }
     }
-    const bool begun = protocol::epoch_of(segment_->load(offset::stem_cursor)) == epoch_;
     concealer_.present(stem, sounding, 0, there);
     if (there < samples) {
-        if (begun) {
+        if (begun()) {
             if (!concealer_.missing()) {
                 ++gaps_;
                 segment_->store(offset::gaps, gaps_);

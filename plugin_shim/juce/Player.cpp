@@ -58,7 +58,7 @@ void Player::settle(int channels) noexcept {
 
 void Player::play(const Block& block, const Playing& playing) noexcept {
     const double wet = std::clamp(playing.mix, 0.0, 1.0),
-                 through = playing.bypassed || (playing.dry_when_absent && false) ? 1.0 : 0.0;
+                 through = playing.bypassed || (playing.dry_when_absent && bridge_.bandAbsent()) ? 1.0 : 0.0;
     if (fresh_) {
         fresh_ = false;
         wet_.reset(rate_hz_, kSmoothingSeconds);
@@ -129,6 +129,7 @@ void Player::piece(const Block& block, const Playing& playing, int start, int sa
         if (!playing.offline) failed_offline_.store(false, std::memory_order_relaxed);
     }
     played_ += samples;
+    if (playing.dry_when_absent && !playing.bypassed) through_.setTargetValue(bridge_.bandAbsent() ? 1.0 : 0.0);
 
     // At rest, a blend of only one side passes it bit for bit.
     const bool moving = wet_.isSmoothing() || through_.isSmoothing();

@@ -51,15 +51,11 @@ juce::AudioProcessor::BusesProperties Processor::buses() {
     const auto stereo = juce::AudioChannelSet::stereo();
     auto all = BusesProperties().withInput("Input", stereo);
     // An LV2 host connects every port, with silence if with nothing else: a side chain there would always be on.
-    if (juce::PluginHostType::getPluginLoadedAs() != wrapperType_LV2)
-        all = all.withInput("Listen", stereo, false);
+    if (juce::PluginHostType::getPluginLoadedAs() != wrapperType_LV2) all = all.withInput("Listen", stereo, false);
     return all.withOutput("Output", stereo);
 }
 
-Processor::Processor()
-    : AudioProcessor(buses()),
-      controls(addControls(*this)),
-      bridge_(bridgeConfig()) {
+Processor::Processor() : AudioProcessor(buses()), controls(addControls(*this)), bridge_(bridgeConfig()) {
     passed_.fill(std::nan(""));
     passed_[static_cast<std::size_t>(Control::kReset)] = 0.0;
     for (const auto control : kTiming) controls[control].addListener(this);

@@ -2,6 +2,7 @@
 // A host of a few lines that draws the editor: reads commands, plays in real time between them. For pictures and tests.
 //
 //     play SECONDS      audio and time pass
+//     record PATH       from now on what comes in and goes out, left, float32, in turn
 //     set NAME VALUE    a parameter, in its own unit
 //     chart TEXT        tell the chords
 //     key TEXT          tell the key
@@ -60,9 +61,18 @@ class Host {
             for (int sample = 0; sample < kBlock; ++sample, ++at_)
                 for (int channel = 0; channel < 2; ++channel) audio.setSample(channel, sample, sound(at_));
             processor_.processBlock(audio, none);
+            for (int sample = 0; record_ != nullptr && sample < kBlock; ++sample) {
+                record_->writeFloat(sound(at_ - kBlock + sample));
+                record_->writeFloat(audio.getSample(0, sample));
+            }
             const double due = begun + 1000.0 * static_cast<double>((block + 1) * kBlock) / kRate;
             while (juce::Time::getMillisecondCounterHiRes() < due) juce::Thread::sleep(1);
         }
+    }
+    bool record(const juce::File& file) {
+        file.deleteFile();
+        record_ = std::make_unique<juce::FileOutputStream>(file);
+        return record_->openedOk();
     }
     void set(const juce::String& name, float value) {
         for (auto* parameter : processor_.getParameters())
@@ -158,6 +168,7 @@ class Host {
   private:
     Processor processor_;
     std::unique_ptr<Editor> editor_;
+    std::unique_ptr<juce::FileOutputStream> record_;
     std::int64_t at_ = 0;
 };
 
@@ -182,6 +193,8 @@ int main() {
             bool good = true;
             if (command == "play" && words >> number)
                 host.play(number);
+            else if (command == "record" && words >> text)
+                good = host.record(juce::File(text));
             else if (command == "set" && words >> text >> number)
                 there([&] { host.set(text, static_cast<float>(number)); });
             else if (command == "chart" && std::getline(words, text))

@@ -296,6 +296,41 @@ def test_a_long_moment_stays_where_it_is(program: Path, run: Path, tmp_path: Pat
         assert set(chunk.unpack(path.read_bytes())) == {"controls", "notes"}
 
 
+@pytest.mark.parametrize("choice", ["silence", "dry"])
+def test_what_is_heard_when_the_band_is_lost(program: Path, run: Path, tmp_path: Path, choice: str) -> None:
+    """Silence or one's own sound, by choice, from the next block on and without a click; never a mixture of both."""
+    path = tmp_path / "recorded"
+    with pictures.server(run, "test:copy") as group, pictures.Window(program, run) as window:
+        window.tell(f"set when_lost {int(choice == 'dry')}")
+        _until(window, lambda said: said.startswith("playing"), "band")
+        window.tell("play 1")
+        window.tell(f"record {path}")
+        window.tell("play 0.5")
+        os.killpg(group, signal.SIGKILL)
+        window.tell("play 1")
+    heard, out = np.fromfile(path, np.float32).reshape(-1, 2).T
+    before, after = slice(0, 20000), slice(-24000, None)
+    assert np.abs(out[before]).max() > 0.3, "the band plays"
+    assert (out[before] != heard[before]).any(), "and it is not the dry signal"
+    wanted = heard[after] if choice == "dry" else np.zeros(24000, np.float32)
+    np.testing.assert_array_equal(out[after], wanted)
+    # The copied strums have their own attacks; a click would be steeper than any of them.
+    assert np.abs(np.diff(out)).max() <= 1.5 * np.abs(np.diff(heard)).max()
+
+
+def test_nobody_there_is_heard_as_chosen(program: Path, run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "recorded"
+    with pictures.Window(program, run) as window:
+        for choice, dry in ((0, False), (1, True), (0, False)):
+            window.tell(f"set when_lost {choice}")
+            window.tell("play 0.1")
+            window.tell(f"record {path}")
+            window.tell("play 0.3")
+            window.tell(f"record {path}.end")
+            heard, out = np.fromfile(path, np.float32).reshape(-1, 2).T
+            np.testing.assert_array_equal(out, heard if dry else np.zeros_like(heard))
+
+
 def _named_in_config(folder: Path, named: Path, mode: int) -> None:
     config = folder / "xdg_config_home" / "liveband"
     config.mkdir(parents=True, exist_ok=True)

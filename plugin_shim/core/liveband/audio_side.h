@@ -50,6 +50,8 @@ class AudioSide {
     /// Whether a block was processed since this was last asked to forget it.
     bool hasProcessed() const noexcept { return processed_.load(std::memory_order_relaxed); }
     void forgetProcessed() noexcept { processed_.store(false, std::memory_order_relaxed); }
+    /// Nothing of the band could be heard at the end of the last block: no session, or its stem does not come.
+    bool bandAbsent() const noexcept { return absent_.load(std::memory_order_relaxed); }
     /// Ends a wait of processOffline.
     void abandon(bool on) noexcept { abandoned_.store(on, std::memory_order_relaxed); }
 
@@ -65,6 +67,7 @@ class AudioSide {
 
     void take(bool midway) noexcept;
     void beginBlock(const Transport& transport, bool offline, bool midway) noexcept;
+    void noteAbsence() noexcept;
     void tellControls() noexcept;
     void tellTransport(const Transport& transport) noexcept;
     bool waitForPort(std::uint64_t generation, bool midway, std::chrono::milliseconds timeout) noexcept;
@@ -81,6 +84,7 @@ class AudioSide {
     std::atomic<bool> bypassed_{false};
     std::atomic<bool> processed_{false};
     std::atomic<bool> abandoned_{false};
+    std::atomic<bool> absent_{true};
 
     // The other threads'.
     std::vector<std::unique_ptr<Port>> ports_;

@@ -130,6 +130,9 @@ class Bridge {
                         std::chrono::milliseconds timeout) noexcept;
     /// The next block begins a new epoch: what was heard is forgotten, what sounds fades.
     void requestEpoch() noexcept;
+    /// Nothing of the band could be heard at the end of the last block: no session, or its stem does not come. For
+    /// the audio thread, after `process`.
+    bool bandAbsent() const noexcept;
 
     /// A control in its own unit (choices: number of the choice), by its place in protocol::kControls. Takes effect
     /// with the next block, and again in every session opened later. Mode and anticipation go through prepare.

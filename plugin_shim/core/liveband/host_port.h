@@ -57,6 +57,10 @@ class HostPort {
     std::uint64_t gaps() const noexcept { return gaps_; }
     std::uint64_t droppedSamples() const noexcept { return dropped_samples_; }
     bool lapsed() const noexcept { return lapsed_; }
+    /// Whether the worker has begun to play in this epoch.
+    bool begun() const noexcept;
+    /// The last sample that was read was not there.
+    bool missing() const noexcept { return concealer_.missing(); }
     const Segment& segment() const noexcept { return *segment_; }
 
   private:
