@@ -41,6 +41,15 @@ Preparation withoutWait(Preparation wanted) {
     return wanted;
 }
 
+// For a host that tells where in the song the plug-in's output will sound, not where its input stands.
+void placeAtInput(Transport& told, double latency_s) noexcept {
+    if (!told.playing || !(told.tempo_bpm > 0.0)) return;
+    told.quarter += latency_s * told.tempo_bpm / 60.0;
+    const double bar = 4.0 * told.signature_above / told.signature_below;
+    if (bar > 0.0 && told.quarter >= told.bar_quarter)
+        told.bar_quarter += bar * std::floor((told.quarter - told.bar_quarter) / bar);
+}
+
 bool isEpoch(std::size_t control) {
     return protocol::kControls[control].acts == "epoch";
 }
@@ -175,6 +184,7 @@ Transport Processor::transport() noexcept {
     // Before the song's start JUCE says 0 in block after block: that is not known, rather than a jump in each.
     if (const auto sample = info->getTimeInSamples(); sample && (*sample > 0 || !(told.quarter < 0.0)))
         told.song_sample = *sample;
+    if (is_ardour_) placeAtInput(told, bridge_.latencySamples() / getSampleRate());
     return told;
 }
 

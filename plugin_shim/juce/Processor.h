@@ -91,6 +91,7 @@ class Processor final : public juce::AudioProcessor,
     void sendChart(const Status& seen);
     void sendKey();
 
+    const bool is_ardour_ = juce::PluginHostType().isArdour();
     Bridge bridge_;
     Player player_{bridge_};
     ServerStart start_;
