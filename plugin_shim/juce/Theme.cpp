@@ -79,7 +79,7 @@ void drawPanel(juce::Graphics& graphics, juce::Rectangle<float> area) {
 }
 
 void drawFocus(juce::Graphics& graphics, juce::Rectangle<float> area, float corner) {
-    graphics.setColour(colour::kAccent.withAlpha(0.9f));
+    graphics.setColour(colour::kText);
     graphics.drawRoundedRectangle(area.reduced(0.75f), corner, 1.5f);
 }
 
@@ -137,8 +137,8 @@ void Theme::drawRotarySlider(juce::Graphics& graphics, int x, int y, int width, 
     graphics.setColour(enabled ? colour::kText : colour::kFaint);
     graphics.drawLine({root, tip}, 2.4f);
     if (slider.hasKeyboardFocus(false)) {
-        graphics.setColour(colour::kAccent.withAlpha(0.8f));
-        graphics.drawEllipse(circle.expanded(2.0f), 1.2f);
+        graphics.setColour(colour::kText);
+        graphics.drawEllipse(circle.expanded(1.5f), 1.5f);
     }
 }
 

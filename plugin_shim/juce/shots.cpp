@@ -2,7 +2,11 @@
 // A host of a few lines that draws the editor: reads commands, plays in real time between them. For pictures and tests.
 //
 //     play SECONDS      audio and time pass
-//     record PATH       from now on what comes in and goes out, left, float32, in turn
+//     prepare R B M L   anew for R Hz and blocks of B, a main bus of M channels and a side chain of L
+//     block N           samples of a block, whatever was prepared for; 0: one such block, now
+//     host BPM          the host's transport plays at this tempo; 0: it stands
+//     jump SECONDS      to this moment of the song
+//     record PATH       from now on what comes in, into the side chain, and goes out, left, float32, in turn
 //     set NAME VALUE    a parameter, in its own unit
 //     chart TEXT        tell the chords
 //     key TEXT          tell the key
@@ -10,6 +14,8 @@
 //     family NAME       draw in this typeface; `default`: in the first that is installed
 //     size W H          as if a user dragged its corner; prints `W H` of the window
 //     press NAME        a button
+//     window            shows the editor on the display; only then anything has the keyboard
+//     focus NAME        the keyboard goes to what the tab key calls NAME; not done while it has it not
 //     stroke KEY NAME   a key, such as `return` or `cursor up`, at what the tab key calls NAME; _ for its blanks
 //     value NAME        prints a parameter, in its own unit
 //     save PATH         what a project keeps
@@ -20,6 +26,10 @@
 //     nameless          prints how many of these have no name
 //     controls          prints how many visible things a mouse can change
 #include <juce_audio_utils/juce_audio_utils.h>
+
+#if JUCE_LINUX
+#include <dlfcn.h>
+#endif
 
 #include <cmath>
 #include <functional>
@@ -38,6 +48,7 @@ using liveband::plugin::Processor;
 
 constexpr double kRate = 48000.0;
 constexpr int kBlock = 256;
+constexpr std::int64_t kApart = 12345;
 
 /// What a strummed instrument might give: four notes a second that ring out.
 float sound(std::int64_t sample) {
@@ -46,28 +57,83 @@ float sound(std::int64_t sample) {
     return static_cast<float>(0.5 * std::exp(-9.0 * since) * std::sin(6.283185307 * hertz * time));
 }
 
+/// The transport of the host.
+struct Head final : juce::AudioPlayHead {
+    juce::Optional<PositionInfo> getPosition() const override {
+        PositionInfo info;
+        if (bpm > 0.0) {
+            info.setIsPlaying(true);
+            info.setBpm(bpm);
+            info.setTimeInSamples(sample);
+            const double quarter = static_cast<double>(sample) / rate_hz * bpm / 60.0;
+            info.setPpqPosition(quarter);
+            info.setPpqPositionOfLastBarStart(4.0 * std::floor(quarter / 4.0));
+            info.setTimeSignature(TimeSignature{4, 4});
+        }
+        return info;
+    }
+    double bpm = 0.0, rate_hz = kRate;
+    std::int64_t sample = 0;
+};
+
 class Host {
   public:
     Host() {
+        processor_.setPlayHead(&head_);
         processor_.setPlayConfigDetails(2, 2, kRate, kBlock);
         processor_.prepareToPlay(kRate, kBlock);
         editor_ = std::make_unique<Editor>(processor_);
     }
+    ~Host() { processor_.releaseResources(); }
+    bool prepare(double rate_hz, int block, int main, int listen) {
+        const auto set = [](int channels) {
+            return channels == 0   ? juce::AudioChannelSet::disabled()
+                   : channels == 1 ? juce::AudioChannelSet::mono()
+                                   : juce::AudioChannelSet::stereo();
+        };
+        juce::AudioProcessor::BusesLayout layout;
+        layout.inputBuses = {set(main), set(listen)};
+        layout.outputBuses = {set(main)};
+        processor_.releaseResources();
+        if (!processor_.setBusesLayout(layout)) return false;
+        head_.rate_hz = rate_hz;
+        block_ = block;
+        processor_.prepareToPlay(rate_hz, block);
+        return true;
+    }
+    void setBlock(int samples) { block_ = samples; }
+    void setTempo(double bpm) { head_.bpm = bpm; }
+    void jump(double seconds) { head_.sample = static_cast<std::int64_t>(seconds * head_.rate_hz); }
     void play(double seconds) {
-        juce::AudioBuffer<float> audio(2, kBlock);
+        const int main = processor_.getMainBusNumInputChannels(), all = processor_.getTotalNumInputChannels();
+        juce::AudioBuffer<float> audio(all, block_);
         juce::MidiBuffer none;
         const auto begun = juce::Time::getMillisecondCounterHiRes();
-        for (std::int64_t block = 0; static_cast<double>(block) * kBlock < seconds * kRate; ++block) {
-            for (int sample = 0; sample < kBlock; ++sample, ++at_)
-                for (int channel = 0; channel < 2; ++channel) audio.setSample(channel, sample, sound(at_));
+        const auto wanted = static_cast<std::int64_t>(seconds * head_.rate_hz);
+        for (std::int64_t played = 0; played < wanted; played += block_) {
+            for (int sample = 0; sample < block_; ++sample)
+                for (int channel = 0; channel < all; ++channel)
+                    // Into the side chain goes something else: the same, upside down and shifted.
+                    audio.setSample(channel, sample,
+                                    channel < main ? sound(at_ + sample) : -sound(at_ + sample + kApart));
             processor_.processBlock(audio, none);
-            for (int sample = 0; record_ != nullptr && sample < kBlock; ++sample) {
-                record_->writeFloat(sound(at_ - kBlock + sample));
+            for (int sample = 0; record_ != nullptr && sample < block_; ++sample) {
+                record_->writeFloat(sound(at_ + sample));
+                record_->writeFloat(-sound(at_ + sample + kApart));
                 record_->writeFloat(audio.getSample(0, sample));
             }
-            const double due = begun + 1000.0 * static_cast<double>((block + 1) * kBlock) / kRate;
+            at_ += block_;
+            if (head_.bpm > 0.0) head_.sample += block_;
+            const double due = begun + 1000.0 * static_cast<double>(played + block_) / head_.rate_hz;
             while (juce::Time::getMillisecondCounterHiRes() < due) juce::Thread::sleep(1);
         }
+        if (record_ != nullptr) record_->flush();
+    }
+    /// A block of no samples, as some hosts send them to flush parameters.
+    void playNothing() {
+        juce::AudioBuffer<float> audio(processor_.getTotalNumInputChannels(), 0);
+        juce::MidiBuffer none;
+        processor_.processBlock(audio, none);
     }
     bool record(const juce::File& file) {
         file.deleteFile();
@@ -105,6 +171,17 @@ class Host {
     bool stroke(const juce::String& key, const juce::String& name) {
         auto* at = named(name);
         return at != nullptr && at->keyPressed(juce::KeyPress::createFromDescription(key.replaceCharacter('_', ' ')));
+    }
+    void window() {
+        editor_->setOpaque(true);
+        editor_->setVisible(true);
+        editor_->addToDesktop(0);
+        editor_->toFront(true);
+    }
+    bool focus(const juce::String& name) {
+        auto* at = named(name);
+        if (at != nullptr && !at->hasKeyboardFocus(true)) at->grabKeyboardFocus();
+        return at != nullptr && at->hasKeyboardFocus(true);
     }
     bool save(const juce::File& file) {
         juce::MemoryBlock state;
@@ -166,15 +243,33 @@ class Host {
     }
 
   private:
+    Head head_;
     Processor processor_;
     std::unique_ptr<Editor> editor_;
+    int block_ = kBlock;
     std::unique_ptr<juce::FileOutputStream> record_;
     std::int64_t at_ = 0;
 };
 
+/// JUCE looks for the names that a window manager gives, and dies on a display that never had one.
+void nameAtoms() {
+#if JUCE_LINUX
+    void* library = ::dlopen("libX11.so.6", RTLD_NOW);
+    if (library == nullptr) return;
+    const auto open = reinterpret_cast<void* (*)(const char*)>(::dlsym(library, "XOpenDisplay"));
+    const auto intern = reinterpret_cast<unsigned long (*)(void*, const char*, int)>(::dlsym(library, "XInternAtom"));
+    void* display = open == nullptr || intern == nullptr ? nullptr : open(nullptr);
+    // Never closed: a display without anybody forgets them.
+    for (const auto* name : {"WM_PROTOCOLS", "WM_TAKE_FOCUS", "WM_DELETE_WINDOW", "WM_CHANGE_STATE", "WM_STATE",
+                             "_NET_WM_PING", "_NET_WM_WINDOW_TYPE", "_NET_WM_STATE", "_NET_WM_STATE_HIDDEN"})
+        if (display != nullptr) intern(display, name, 0);
+#endif
+}
+
 }  // namespace
 
 int main() {
+    nameAtoms();
     const juce::ScopedJuceInitialiser_GUI gui;
     auto* messages = juce::MessageManager::getInstance();
     Host host;
@@ -191,8 +286,17 @@ int main() {
             double number = 0.0;
             words >> command;
             bool good = true;
+            int values[4] = {};
             if (command == "play" && words >> number)
                 host.play(number);
+            else if (command == "prepare" && words >> values[0] >> values[1] >> values[2] >> values[3])
+                good = host.prepare(values[0], values[1], values[2], values[3]);
+            else if (command == "block" && words >> values[0])
+                values[0] > 0 ? host.setBlock(values[0]) : host.playNothing();
+            else if (command == "host" && words >> number)
+                host.setTempo(number);
+            else if (command == "jump" && words >> number)
+                host.jump(number);
             else if (command == "record" && words >> text)
                 good = host.record(juce::File(text));
             else if (command == "set" && words >> text >> number)
@@ -209,6 +313,10 @@ int main() {
                 there([&] { say(host.size(width, height)); });
             else if (std::string name; command == "press" && std::getline(words, name))
                 there([&] { good = host.press(juce::String(name).trim()); });
+            else if (command == "window")
+                there([&] { host.window(); });
+            else if (command == "focus" && std::getline(words, name))
+                there([&] { good = host.focus(juce::String(name).trim()); });
             else if (command == "stroke" && words >> text && std::getline(words, name))
                 there([&] { good = host.stroke(text, juce::String(name).trim()); });
             else if (command == "save" && words >> text)

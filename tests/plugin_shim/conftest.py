@@ -4,6 +4,7 @@
 import contextlib
 import functools
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -102,6 +104,36 @@ def plugin_build() -> Path:
     if not (folder / "VST3" / "LiveBand.vst3").is_dir():
         pytest.skip("the plug-in is not built: make plugin")
     return folder
+
+
+@pytest.fixture(scope="session")
+def pictures() -> ModuleType:
+    """The program that draws the window's pictures, as a module: its states and the host on a string."""
+    spec = importlib.util.spec_from_file_location("liveband_pictures", SHIM / "pictures.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def shots(plugin_build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The host that draws the window, beside the plug-in; nothing of the user's own is read or written."""
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    for folder in (plugin_build, plugin_build.parents[1], plugin_build.parent):
+        if (folder / "liveband_shots").is_file():
+            return folder / "liveband_shots"
+    pytest.skip("the plug-in was built without -DLIVEBAND_SHOTS=ON")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run directory where nobody is yet."""
+    path = tmp_path / "run"
+    path.mkdir(mode=0o700)
+    return path
 
 
 class Server:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The plug-in's window in every state, its keys, its saved state and `Start the band`, in a host of a few lines.
 
-That host is `liveband_shots`, built beside the plug-in; it draws on a display of its own (Xvfb).
+That host is `liveband_shots`, built beside the plug-in; it draws without a display, but for the keyboard's focus.
 """
 
-import importlib.util
+import contextlib
 import os
 import shutil
 import signal
@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +23,6 @@ from PIL import Image
 from lbserver import chunk
 from lbserver.rundir import find_server
 
-_PICTURES = Path(__file__).resolve().parents[2] / "plugin_shim" / "pictures.py"
 _START_S = 60.0
 _WORDS = {
     "no_server": ("no server", "Nobody is playing yet", "press Start"),
@@ -38,20 +37,8 @@ _WORDS = {
 }
 
 
-def _pictures() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("liveband_pictures", _PICTURES)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-pictures = _pictures()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _display() -> Iterator[None]:
+@pytest.fixture
+def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A display nobody looks at."""
     program = shutil.which("Xvfb")
     if program is None:
@@ -63,49 +50,28 @@ def _display() -> Iterator[None]:
         text=True,
     )
     assert server.stdout is not None
-    number = server.stdout.readline().strip()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DISPLAY", f":{number}")
-        yield
+    monkeypatch.setenv("DISPLAY", f":{server.stdout.readline().strip()}")
+    yield
     server.terminate()
     server.wait()
 
 
-@pytest.fixture
-def program(plugin_build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The host that draws; nothing of the user's own is read or written."""
-    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    for folder in (plugin_build, plugin_build.parents[1]):
-        if (folder / "liveband_shots").is_file():
-            return folder / "liveband_shots"
-    pytest.skip("the plug-in was built without -DLIVEBAND_SHOTS=ON")
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    """A run directory where nobody is yet."""
-    path = tmp_path / "run"
-    path.mkdir(mode=0o700)
-    return path
-
-
-def _until(window: object, wanted: Callable[[str], bool], what: str) -> str:
+def _until(window: Any, wanted: Callable[[str], bool], what: str) -> str:
     """Play until the window says what is wanted."""
     deadline = time.monotonic() + _START_S
     while True:
-        said: str = window.tell("words")  # type: ignore[attr-defined]
+        said: str = window.tell("words")
         if wanted(said):
             return said
         assert time.monotonic() < deadline, f"no {what} within {_START_S:g} s: {said}"
-        window.tell("play 0.2")  # type: ignore[attr-defined]
+        window.tell("play 0.2")
 
 
 @pytest.mark.slow
-def test_every_state(program: Path, tmp_path: Path) -> None:
+def test_every_state(shots: Path, pictures: Any, tmp_path: Path) -> None:
     """Each state says what it is, in words that fit, looks its own way, and is reached with the tab key."""
     seen: dict[str, NDArray[np.uint8]] = {}
-    for name, window in pictures.each_state(program, "test:copy", seconds=2.0):
+    for name, window in pictures.each_state(shots, "test:copy", seconds=2.0):
         light, words, detail = window.tell("words").split(" | ")
         wanted_light, wanted_words, wanted_detail = _WORDS[name]
         assert (light, wanted_words in words, wanted_detail in detail) == (wanted_light, True, True), name
@@ -126,9 +92,9 @@ def test_every_state(program: Path, tmp_path: Path) -> None:
             assert same or (header != seen[other][:60, 160:650]).any(), f"{name} looks like {other}"
 
 
-def test_keys(program: Path, run: Path) -> None:
+def test_keys(shots: Path, pictures: Any, run: Path) -> None:
     """Every kind of control does what its keys say."""
-    with pictures.Window(program, run) as window:
+    with pictures.Window(shots, run) as window:
         assert float(window.tell("value variation")) == 1.0
         window.tell("stroke cursor_up Variation")
         assert float(window.tell("value variation")) == pytest.approx(1.02)
@@ -148,8 +114,35 @@ def test_keys(program: Path, run: Path) -> None:
         assert "Ahead" not in window.tell("tab").split(" | "), "nothing to choose there"
 
 
-def test_tab_order_follows_the_eye(program: Path, run: Path) -> None:
-    with pictures.Window(program, run) as window:
+def test_focus_is_seen(shots: Path, pictures: Any, run: Path, tmp_path: Path, display: None) -> None:
+    """In a real window: what has the keyboard looks different, whatever it is."""
+    seen: list[NDArray[np.uint8]] = []
+    with pictures.Window(shots, run) as window:
+        window.tell("window")
+        window.tell("play 0.5")
+        names = window.tell("tab").split(" | ")
+        for name in names:
+            _retry(window, f"focus {name}")
+            path = tmp_path / f"{len(seen)}.png"
+            window.tell(f"shot 1 {path}")
+            with Image.open(path) as image:
+                seen.append(np.asarray(image.convert("RGB"))[:, :700])  # the meters move by themselves
+    for first, second, name in zip(seen, seen[1:], names[1:], strict=False):
+        assert (first != second).any(axis=2).sum() > 40, f"{name} looks as without the keyboard"
+
+
+def _retry(window: Any, line: str) -> None:
+    """Until it is done: an X server takes its time."""
+    for _ in range(50):
+        with contextlib.suppress(SystemExit):
+            window.tell(line)
+            return
+        window.tell("play 0.05")
+    pytest.fail(f"{line!r} was never done")
+
+
+def test_tab_order_follows_the_eye(shots: Path, pictures: Any, run: Path) -> None:
+    with pictures.Window(shots, run) as window:
         names = window.tell("tab").split(" | ")
     order = [
         "Start the band",
@@ -166,9 +159,9 @@ def test_tab_order_follows_the_eye(program: Path, run: Path) -> None:
     assert [name for name in names if name in order] == order
 
 
-def test_resize_keeps_the_ratio(program: Path, run: Path) -> None:
+def test_resize_keeps_the_ratio(shots: Path, pictures: Any, run: Path) -> None:
     """However a corner is dragged, from 75 to 300 %."""
-    with pictures.Window(program, run) as window:
+    with pictures.Window(shots, run) as window:
         width, height = map(int, window.tell("size 840 458").split())
         for wish in ((1200, 458), (2000, 2000), (100, 100), (9000, 9000), (840, 700)):
             wide, high = map(int, window.tell(f"size {wish[0]} {wish[1]}").split())
@@ -180,15 +173,15 @@ def test_resize_keeps_the_ratio(program: Path, run: Path) -> None:
 _KEPT = ("stem", "gain", "seed", "mode", "anticipation", "when_lost", "density", "bpm", "beats_per_bar")
 
 
-def _values(window: object) -> list[str]:
-    return [window.tell(f"value {name}") for name in _KEPT]  # type: ignore[attr-defined]
+def _values(window: Any) -> list[str]:
+    return [window.tell(f"value {name}") for name in _KEPT]
 
 
-def test_state_comes_back_whole(program: Path, run: Path, tmp_path: Path) -> None:
+def test_state_comes_back_whole(shots: Path, pictures: Any, run: Path, tmp_path: Path) -> None:
     """Before any audio, all of it, every seed exactly."""
     path = tmp_path / "state"
     seeds = [16777215, 16777214, 8388609, 999999, 1]
-    with pictures.Window(program, run) as first, pictures.Window(program, run) as second:
+    with pictures.Window(shots, run) as first, pictures.Window(shots, run) as second:
         for line in (
             "set stem 3",
             "set gain -7.25",
@@ -212,11 +205,11 @@ def test_state_comes_back_whole(program: Path, run: Path, tmp_path: Path) -> Non
     assert path.stat().st_size < chunk.MOST_PLUGIN_BYTES
 
 
-def test_bad_state_is_refused(program: Path, run: Path, tmp_path: Path) -> None:
+def test_bad_state_is_refused(shots: Path, pictures: Any, run: Path, tmp_path: Path) -> None:
     """Nothing, noise, a piece or a flipped bit: no value changes, and the window says why."""
     path = tmp_path / "state"
     chance = np.random.default_rng(7)
-    with pictures.Window(program, run) as window:
+    with pictures.Window(shots, run) as window:
         window.tell(f"save {path}")
         whole = path.read_bytes()
         window.tell("set gain -7.25")
@@ -242,12 +235,12 @@ def test_bad_state_is_refused(program: Path, run: Path, tmp_path: Path) -> None:
         assert "saved state" not in window.tell("words")
 
 
-def test_moment_travels_with_the_project(program: Path, run: Path, tmp_path: Path) -> None:
+def test_moment_travels_with_the_project(shots: Path, pictures: Any, run: Path, tmp_path: Path) -> None:
     """What the band has in mind goes where the project goes, if it is small enough for it."""
     path = tmp_path / "state"
     moments = tmp_path / "xdg_data_home" / "liveband" / "moments"
     with pictures.server(run, "test:copy"):
-        with pictures.Window(program, run) as window:
+        with pictures.Window(shots, run) as window:
             _until(window, lambda said: said.startswith("playing"), "band")
             window.tell("press Keep")
             window.tell("play 0.5")
@@ -256,7 +249,7 @@ def test_moment_travels_with_the_project(program: Path, run: Path, tmp_path: Pat
             window.tell(f"save {path}")
         assert chunk.unpack(path.read_bytes(), limit_bytes=chunk.MOST_PLUGIN_BYTES)["moment"] == data
         kept.unlink()
-        with pictures.Window(program, run) as window:
+        with pictures.Window(shots, run) as window:
             window.tell(f"load {path}")
             assert kept.read_bytes() == data
             assert kept.stat().st_mode & 0o077 == 0
@@ -266,18 +259,18 @@ def test_moment_travels_with_the_project(program: Path, run: Path, tmp_path: Pat
             assert window.tell("words").startswith("playing | Playing | Test band")
         # Another moment has the name by now: that one stays.
         kept.write_bytes(other := data[:-1] + bytes([data[-1] ^ 1]))
-        with pictures.Window(program, run) as window:
+        with pictures.Window(shots, run) as window:
             window.tell(f"load {path}")
         assert kept.read_bytes() == other
         assert {one.read_bytes() for one in moments.glob("*.moment")} == {data, other}
 
 
-def test_a_long_moment_stays_where_it_is(program: Path, run: Path, tmp_path: Path) -> None:
+def test_a_long_moment_stays_where_it_is(shots: Path, pictures: Any, run: Path, tmp_path: Path) -> None:
     """A state never grows beyond what hosts keep many times."""
     moments = tmp_path / "xdg_data_home" / "liveband" / "moments"
     moments.mkdir(parents=True)
     path = tmp_path / "state"
-    with pictures.Window(program, run) as window:
+    with pictures.Window(shots, run) as window:
         window.tell(f"save {path}")
         sections = chunk.unpack(path.read_bytes())
         assert set(sections) == {"controls", "notes"}
@@ -285,7 +278,7 @@ def test_a_long_moment_stays_where_it_is(program: Path, run: Path, tmp_path: Pat
     sections["moment"] = chunk.pack({"about": b"", "memory": noise[:500_000]})
     sections["notes"] = sections["notes"].replace(b"\xa6moment\xa0", b"\xa6moment\xa4mine")
     path.write_bytes(chunk.pack(sections))
-    with pictures.Window(program, run) as window:
+    with pictures.Window(shots, run) as window:
         window.tell(f"load {path}")
         assert (moments / "mine.moment").read_bytes() == sections["moment"]
         window.tell(f"save {path}")
@@ -297,10 +290,12 @@ def test_a_long_moment_stays_where_it_is(program: Path, run: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("choice", ["silence", "dry"])
-def test_what_is_heard_when_the_band_is_lost(program: Path, run: Path, tmp_path: Path, choice: str) -> None:
+def test_what_is_heard_when_the_band_is_lost(
+    shots: Path, pictures: Any, run: Path, tmp_path: Path, choice: str
+) -> None:
     """Silence or one's own sound, by choice, from the next block on and without a click; never a mixture of both."""
     path = tmp_path / "recorded"
-    with pictures.server(run, "test:copy") as group, pictures.Window(program, run) as window:
+    with pictures.server(run, "test:copy") as group, pictures.Window(shots, run) as window:
         window.tell(f"set when_lost {int(choice == 'dry')}")
         _until(window, lambda said: said.startswith("playing"), "band")
         window.tell("play 1")
@@ -308,7 +303,7 @@ def test_what_is_heard_when_the_band_is_lost(program: Path, run: Path, tmp_path:
         window.tell("play 0.5")
         os.killpg(group, signal.SIGKILL)
         window.tell("play 1")
-    heard, out = np.fromfile(path, np.float32).reshape(-1, 2).T
+    heard, _side, out = np.fromfile(path, np.float32).reshape(-1, 3).T
     before, after = slice(0, 20000), slice(-24000, None)
     assert np.abs(out[before]).max() > 0.3, "the band plays"
     assert (out[before] != heard[before]).any(), "and it is not the dry signal"
@@ -318,16 +313,15 @@ def test_what_is_heard_when_the_band_is_lost(program: Path, run: Path, tmp_path:
     assert np.abs(np.diff(out)).max() <= 1.5 * np.abs(np.diff(heard)).max()
 
 
-def test_nobody_there_is_heard_as_chosen(program: Path, run: Path, tmp_path: Path) -> None:
+def test_nobody_there_is_heard_as_chosen(shots: Path, pictures: Any, run: Path, tmp_path: Path) -> None:
     path = tmp_path / "recorded"
-    with pictures.Window(program, run) as window:
+    with pictures.Window(shots, run) as window:
         for choice, dry in ((0, False), (1, True), (0, False)):
             window.tell(f"set when_lost {choice}")
             window.tell("play 0.1")
             window.tell(f"record {path}")
             window.tell("play 0.3")
-            window.tell(f"record {path}.end")
-            heard, out = np.fromfile(path, np.float32).reshape(-1, 2).T
+            heard, _side, out = np.fromfile(path, np.float32).reshape(-1, 3).T
             np.testing.assert_array_equal(out, heard if dry else np.zeros_like(heard))
 
 
@@ -339,14 +333,14 @@ def _named_in_config(folder: Path, named: Path, mode: int) -> None:
 
 
 def test_two_press_start_one_band_comes(
-    program: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shots: Path, pictures: Any, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The program is found by the user's own file; two plug-ins that start it at once share one server."""
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setenv("HOME", str(tmp_path))
     starter = pictures.starter(tmp_path, "test:copy")
     _named_in_config(tmp_path, starter, 0o600)
-    with pictures.Window(program, run) as first, pictures.Window(program, run) as second:
+    with pictures.Window(shots, run) as first, pictures.Window(shots, run) as second:
         try:
             for window in (first, second):
                 window.tell("press Start the band")
@@ -360,7 +354,7 @@ def test_two_press_start_one_band_comes(
 
 @pytest.mark.parametrize("spoilt", ["file", "program", "absent"])
 def test_a_program_others_could_have_put_there_is_not_started(
-    program: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoilt: str
+    shots: Path, pictures: Any, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoilt: str
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -372,7 +366,7 @@ def test_a_program_others_could_have_put_there_is_not_started(
     starter.chmod(0o777 if spoilt == "program" else 0o755)
     if spoilt != "absent":
         _named_in_config(tmp_path, starter, 0o666 if spoilt == "file" else 0o600)
-    with pictures.Window(program, run) as window:
+    with pictures.Window(shots, run) as window:
         window.tell("play 0.3")
         window.tell("press Start the band")
         window.tell("play 0.5")
@@ -381,13 +375,13 @@ def test_a_program_others_could_have_put_there_is_not_started(
 
 
 def test_a_start_that_fails_says_why(
-    program: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shots: Path, pictures: Any, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing = tmp_path / "liveband"
     failing.write_text(f'#!/bin/sh\nexec {sys.executable} -m lbserver "$@" --model nobody-knows-it\n')
     failing.chmod(0o755)
     monkeypatch.setenv("LIVEBAND_COMMAND", str(failing))
-    with pictures.Window(program, run) as window:
+    with pictures.Window(shots, run) as window:
         window.tell("play 0.3")
         window.tell("press Start the band")
         said = _until(window, lambda said: "could not be started" in said, "reason")
