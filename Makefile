@@ -5,16 +5,19 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PIP_FLAGS ?=
 PYTEST_FLAGS ?=
+PLUGIN_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
 BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
 # Tests render with fluidsynth and one small font; the tracker used for scores (madmom) is compiled on the spot.
 TEST_PACKAGES := libfluidsynth3 timgm6mb-soundfont gcc g++ python3-dev libportaudio2 jackd2
+# Hosts that the plug-in is tested in, and a screen for its window. Without them those tests skip.
+HOST_PACKAGES := ardour jalv lilv-utils sordi xvfb fonts-inter
 FONT_PACKAGES := libfluidsynth3 timgm6mb-soundfont fluid-soundfont-gm musescore-general-soundfont-lossless \
                  csound-soundfont fluidr3mono-gm-soundfont
 
-.PHONY: help demo bench test test-quick fuzz check format install dev fonts hooks clean
+.PHONY: help demo bench plugin test test-quick fuzz check format install dev fonts hosts hooks clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -27,7 +30,11 @@ bench: install  ## cost per frame and distance to the limit; appended to benchma
 	@if [ -z "$(BENCHMARKS)" ]; then echo "no benchmarks yet"; fi
 	@set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name; done
 
-test: dev  ## every test
+plugin:  ## the plug-in from its sources, into build/plugin (PLUGIN_FLAGS: more flags for CMake)
+	@.ci/plugin $(PLUGIN_FLAGS)
+
+test: dev hosts  ## every test; builds the plug-in first
+	@.ci/plugin --if-possible $(PLUGIN_FLAGS)
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_FLAGS)
 
 test-quick: dev  ## every test that takes seconds
@@ -53,6 +60,9 @@ dev: $(VENV)/.tracker  ## the program, its tests and tools, in .venv
 
 fonts:  ## the larger sound fonts that `liveband data render` plays
 	@.ci/apt-install $(FONT_PACKAGES)
+
+hosts:
+	@.ci/apt-install $(HOST_PACKAGES) || echo "without these packages, tests of the plug-in in those hosts skip"
 
 hooks: dev  ## run the checks at every commit
 	$(BIN)/pre-commit install
