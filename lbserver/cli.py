@@ -24,6 +24,7 @@ _MODULES = {
     "serve": ("lbserver.transports.serve", "keep the band ready for plug-ins, patches and scripts"),
     "jam": ("lbserver.transports.device", "play with the band through your audio interface"),
     "top": ("lbserver.top", "watch the sessions of the running server"),
+    "plugin": ("lbserver.plugin_command", "install the DAW plug-in, remove it, say where it is"),
     "doctor": ("lbserver.doctor", "look for what is wrong, and say what to do"),
     "keys": ("lbserver.transports.keys", "make a pair of keys for playing over a network"),
 }

@@ -21,6 +21,7 @@ from lbserver.engine.place import Place
 from lbserver.engine.supervisor import WorkerPlace
 from lbserver.errors import LiveBandError
 from lbserver.logs import LogConfig, logging_to
+from lbserver.program_file import note_program
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol.osc import HTTP_PORT, ZMQ_PORT
 from lbserver.protocol.osc import PORT as OSC_PORT
@@ -120,6 +121,7 @@ async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True
         if config.ableton_link:
             await stack.enter_async_context(ableton_link(hub, AbletonLinkConfig()))
         run.publish(info)
+        note_program()
         if announce:
             _announce(hub, info, config)
         await _until_idle(hub, config.idle_exit_s)
