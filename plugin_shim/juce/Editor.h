@@ -19,6 +19,7 @@ class Editor final : public juce::AudioProcessorEditor, private juce::Timer {
     void refresh();
     /// What the status says now.
     const Shown& shown() const { return status_.shown(); }
+    const juce::String& timing() const { return timing_; }
 
   private:
     struct Page final : juce::Component {

@@ -18,6 +18,8 @@
 //     focus NAME        the keyboard goes to what the tab key calls NAME; not done while it has it not
 //     stroke KEY NAME   a key, such as `return` or `cursor up`, at what the tab key calls NAME; _ for its blanks
 //     value NAME        prints a parameter, in its own unit
+//     latency           prints the samples of latency that the host is told
+//     timing            prints what is said beside the modes
 //     save PATH         what a project keeps
 //     load PATH         a project's state, true or not
 //     words             prints what the status says, as `state | words | detail`
@@ -201,6 +203,11 @@ class Host {
                     return juce::String(static_cast<double>(ranged->convertFrom0to1(ranged->getValue())), 4);
         return "none";
     }
+    int latency() const { return processor_.getLatencySamples(); }
+    juce::String timing() {
+        editor_->refresh();
+        return editor_->timing();
+    }
     juce::StringArray tab() {
         juce::StringArray names;
         for (const auto* one : editor_->createKeyboardFocusTraverser()->getAllComponents(editor_.get()))
@@ -325,6 +332,10 @@ int main() {
                 there([&] { good = host.load(juce::File(text)); });
             else if (command == "value" && words >> text)
                 there([&] { say(host.value(text)); });
+            else if (command == "latency")
+                there([&] { say(juce::String(host.latency())); });
+            else if (command == "timing")
+                there([&] { say(host.timing()); });
             else if (command == "words")
                 there([&] { say(host.words()); });
             else if (command == "clipped")

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What hosts do to a plug-in while it plays live: odd blocks, other layouts, jumps, bypass, modes, removal.
+
+The host is `liveband_shots`, built beside the plug-in, in real time with a real server that copies.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+Audio = NDArray[np.float32]
+_START_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def band(pictures: Any, plugin_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The run directory of a server that copies."""
+    run = tmp_path_factory.mktemp("run")
+    run.chmod(0o700)
+    with pictures.server(run, "test:copy"):
+        yield run
+
+
+def _play_until_heard(window: Any) -> None:
+    deadline = time.monotonic() + _START_S
+    while not window.tell("words").startswith("playing"):
+        assert time.monotonic() < deadline, window.tell("words")
+        window.tell("play 0.1")
+
+
+def _recorded(path: Path) -> tuple[Audio, Audio, Audio]:
+    """Main input, side chain and output, [T] each."""
+    heard, side, out = np.fromfile(path, np.float32).reshape(-1, 3).T
+    return heard, side, out
+
+
+def _is_copy_of(out: Audio, source: Audio) -> bool:
+    """Whether the last second is the source's of some moment within 0.2 s before, sample by sample."""
+    end = out[-8192:]
+    for lag in range(9600):
+        piece = source[len(source) - 8192 - lag : len(source) - lag]
+        if abs(piece[0] - end[0]) < 1e-6 and np.abs(piece - end).max() < 1e-6:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("block", [1, 37, 1000, 65536])
+def test_any_block(shots: Path, pictures: Any, band: Path, tmp_path: Path, block: int) -> None:
+    """Longer and shorter than announced, and empty ones: it plays on, every sample where it belongs."""
+    path = tmp_path / "recorded"
+    with pictures.Window(shots, band) as window:
+        for line in ("set mode 3", "set anticipation 40", "play 0.2"):
+            window.tell(line)
+        _play_until_heard(window)
+        for line in (
+            "block 0",
+            f"block {block}",
+            "block 0",
+            f"record {path}",
+            "play 1.5",
+            "block 0",
+            "play 0.1",
+        ):
+            window.tell(line)
+    heard, _side, out = _recorded(path)
+    assert np.isfinite(out).all()
+    if block < 8192:  # live, a longer block asks for samples that nobody has yet
+        assert _is_copy_of(out, heard)
+
+
+@pytest.mark.parametrize(("main", "listen"), [(1, 0), (2, 0), (1, 1), (2, 1), (1, 2), (2, 2)])
+def test_layouts(shots: Path, pictures: Any, band: Path, tmp_path: Path, main: int, listen: int) -> None:
+    """The band hears the side chain if there is one, else the track, in mono and stereo."""
+    path = tmp_path / "recorded"
+    with pictures.Window(shots, band) as window:
+        window.tell(f"prepare 48000 256 {main} {listen}")
+        window.tell("play 0.5")
+        _play_until_heard(window)
+        window.tell(f"record {path}")
+        window.tell("play 1")
+    heard, side, out = _recorded(path)
+    assert _is_copy_of(out, side if listen else heard)
+    assert not _is_copy_of(out, heard if listen else side)
+
+
+def test_other_layouts_are_refused(shots: Path, pictures: Any, run: Path) -> None:
+    with pictures.Window(shots, run) as window:
+        for main, listen in ((0, 0), (0, 2)):
+            with pytest.raises(SystemExit):
+                window.tell(f"prepare 48000 256 {main} {listen}")
+        window.tell("play 0.1")
+
+
+@pytest.mark.parametrize("rate_hz", [44100, 96000])
+def test_another_rate(shots: Path, pictures: Any, band: Path, tmp_path: Path, rate_hz: int) -> None:
+    """Prepared anew in the middle, it plays on at the new rate."""
+    path = tmp_path / "recorded"
+    with pictures.Window(shots, band) as window:
+        _play_until_heard(window)
+        for line in (f"prepare {rate_hz} 512 2 0", "play 1"):
+            window.tell(line)
+        _play_until_heard(window)
+        window.tell(f"record {path}")
+        window.tell("play 0.5")
+    _heard, _side, out = _recorded(path)
+    assert np.abs(out).max() > 0.1
+
+
+def test_jumps_do_not_click(shots: Path, pictures: Any, band: Path, tmp_path: Path) -> None:
+    """The host loops and jumps: each time a new epoch, a fade and no step."""
+    path = tmp_path / "recorded"
+    with pictures.Window(shots, band) as window:
+        window.tell("host 120")
+        _play_until_heard(window)
+        window.tell(f"record {path}")
+        for moment in (10, 2, 2, 100.5, 0):
+            window.tell("play 0.4")
+            window.tell(f"jump {moment}")
+        window.tell("play 0.4")
+        assert window.tell("words").startswith("playing | Playing")
+    heard, _side, out = _recorded(path)
+    assert np.abs(out[-9600:]).max() > 0.1, "it plays on after the last jump"
+    assert np.abs(np.diff(out)).max() <= 1.5 * np.abs(np.diff(heard)).max()
+
+
+def test_bypass_keeps_the_band_listening(shots: Path, pictures: Any, band: Path, tmp_path: Path) -> None:
+    """Bypassed, the input passes bit for bit at once, and the band is there the moment it ends."""
+    path = tmp_path / "recorded"
+    with pictures.Window(shots, band) as window:
+        _play_until_heard(window)
+        window.tell("set bypass 1")
+        window.tell("play 0.1")
+        window.tell(f"record {path}")
+        window.tell("play 0.5")
+        assert "Bypassed" in window.tell("words")
+        heard, _side, out = _recorded(path)
+        np.testing.assert_array_equal(out, heard)
+        window.tell("set bypass 0")
+        window.tell(f"record {path}")
+        window.tell("play 0.3")
+        assert window.tell("words").startswith("playing | Playing")
+    heard, _side, out = _recorded(path)
+    assert _is_copy_of(out, heard)
+    assert np.abs(out[:2400]).max() > 0.05, "it did not begin anew"
+
+
+def test_a_mode_waits_for_the_host_to_stop(shots: Path, pictures: Any, band: Path) -> None:
+    """While it plays the latency stays, and the window says when it will change."""
+    with pictures.Window(shots, band) as window:
+        window.tell("host 120")
+        _play_until_heard(window)
+        before = window.tell("latency")
+        window.tell("set mode 1")
+        window.tell("play 1")
+        assert window.tell("latency") == before == "0"
+        assert window.tell("timing") == "changes when the host stops"
+        window.tell("host 0")
+        window.tell("play 1")
+        assert int(window.tell("latency")) > 0
+        assert window.tell("timing").startswith("latency ")
+
+
+@pytest.mark.parametrize("moment", ["starting", "stopped", "silent"])
+def test_removal_never_hangs(
+    shots: Path, pictures: Any, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Taken out while the server starts, stands still, or says nothing: gone within seconds."""
+    monkeypatch.setenv("LIVEBAND_COMMAND", str(pictures.starter(tmp_path, "test:copy")))
+
+    def remove(*lines: str) -> None:
+        window = pictures.Window(shots, run)
+        for line in lines:
+            window.tell(line)
+        begun_s = time.monotonic()
+        window.close()
+        assert time.monotonic() - begun_s < 8.0
+
+    if moment == "starting":
+        with pictures.started(run):
+            remove("play 0.2", "press Start the band", "play 0.1")
+    elif moment == "silent":
+        with pictures.silent_server(run):
+            remove("play 0.3")
+    else:
+        with pictures.server(run, "test:copy") as group:
+            try:
+                window = pictures.Window(shots, run)
+                _play_until_heard(window)
+                os.killpg(group, signal.SIGSTOP)
+                window.tell("play 0.3")
+                begun_s = time.monotonic()
+                window.close()
+                assert time.monotonic() - begun_s < 8.0
+                remove("play 0.2")
+            finally:
+                os.killpg(group, signal.SIGCONT)
