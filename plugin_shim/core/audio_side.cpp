@@ -39,6 +39,11 @@ std::uint16_t flagsOf(const Transport& transport) noexcept {
     return static_cast<std::uint16_t>(flags);
 }
 
+Transport later(Transport transport, int samples, double rate_hz) noexcept {
+    if (transport.playing) transport.quarter += samples / rate_hz * transport.tempo_bpm / 60.0;
+    return transport;
+}
+
 void silence(float* const* out, int channels, int frames) noexcept {
     for (int channel = 0; channel < channels; ++channel) {
         if (out[channel] != nullptr) std::fill_n(out[channel], frames, 0.0f);
@@ -176,6 +181,7 @@ void AudioSide::process(const float* const* in, float* const* out, int channels,
                         const Transport& transport) noexcept {
     const bool midway = processed_.load(std::memory_order_relaxed);
     processed_.store(true, std::memory_order_relaxed);
+    failed_ = false;
     take(midway);
     if (current_ == nullptr) {
         silence(out, channels, frames);
@@ -201,33 +207,44 @@ bool AudioSide::processOffline(const float* const* in, float* const* out, int ch
                                const Transport& transport, milliseconds timeout, std::uint64_t generation) noexcept {
     const bool midway = processed_.load(std::memory_order_relaxed);
     processed_.store(true, std::memory_order_relaxed);
-    // What failed once is not waited for again, block after block, until something comes.
-    const milliseconds patience = failed_ ? milliseconds(0) : timeout;
-    if (!waitForPort(generation, midway, patience)) {
-        failed_ = true;
+    // What failed once is not waited for again, block after block, until there is something else to wait for.
+    const Awaited awaited{offered_.load(), generation, epochs_wanted_.load(std::memory_order_relaxed)};
+    const milliseconds patience = failed_ && awaited == in_vain_ ? milliseconds(0) : timeout;
+    bool whole = waitForPort(generation, midway, patience);
+    if (whole) {
+        beginBlock(transport, true, midway);
+        tellControls();
+        if (frames > 0) tellTransport(transport);
+        const int most = static_cast<int>(current_->host.longest() / 4);
+        for (int at = 0; at < frames;) {
+            const auto count = static_cast<std::uint32_t>(std::min(most, frames - at));
+            const Planes planes(in, out, channels, at);
+            const milliseconds left = whole ? patience : milliseconds(0);
+            const bool fits = waitForRoom(count, left);
+            if (!replaced()) {
+                current_->host.write(planes.in.data(), planes.channels, count);
+                whole = waitForStem(count, fits ? left : milliseconds(0)) && fits && whole;
+            }
+            if (replaced()) {  // what the old session did not play, the new one does
+                take(true);
+                beginBlock(transport, true, true);
+                tellControls();
+                tellTransport(later(transport, at, current_->host.segment().shape().rate_hz));
+                whole = true;
+                continue;
+            }
+            current_->host.read(planes.out.data(), planes.channels, count);
+            at += static_cast<int>(count);
+        }
+        noteAbsence();
+    } else {
         absent_.store(true, std::memory_order_relaxed);
         silence(out, channels, frames);
-        return false;
     }
-    beginBlock(transport, true, midway);
-    tellControls();
-    if (frames > 0) tellTransport(transport);
-    const int most = static_cast<int>(current_->host.longest() / 4);
-    bool whole = true;
-    for (int at = 0; at < frames;) {
-        const int samples = std::min(most, frames - at);
-        const auto count = static_cast<std::uint32_t>(samples);
-        const Planes planes(in, out, channels, at);
-        whole = whole && waitForRoom(count, patience);
-        current_->host.write(planes.in.data(), planes.channels, count);
-        whole = whole && current_->host.wait(count, patience, &abandoned_);
-        current_->host.read(planes.out.data(), planes.channels, count);
-        at += samples;
-    }
-    noteAbsence();
     song_sample_ =
         transport.song_sample < 0 ? -1 : transport.song_sample + (transport.playing ? std::max(0, frames) : 0);
     failed_ = !whole;
+    in_vain_ = {offered_.load(), generation, epochs_wanted_.load(std::memory_order_relaxed)};
     return whole;
 }
 

@@ -18,8 +18,15 @@ bool AudioSide::waitForPort(std::uint64_t generation, bool midway, std::chrono::
 bool AudioSide::waitForRoom(std::uint32_t samples, std::chrono::milliseconds timeout) noexcept {
     HostPort& host = current_->host;
     return waitUntil(
-        timeout, &abandoned_, [&] { return host.room() >= samples; },
+        timeout, &abandoned_, [&] { return host.room() >= samples || replaced(); },
         [&] { return host.segment().load(protocol::offset::mix_read); });
+}
+
+bool AudioSide::waitForStem(std::uint32_t samples, std::chrono::milliseconds timeout) noexcept {
+    HostPort& host = current_->host;
+    return waitUntil(
+        timeout, &abandoned_, [&] { return host.ready(samples) >= samples || replaced(); },
+        [&] { return host.segment().load(protocol::offset::stem_cursor); });
 }
 
 void AudioSide::offer(std::unique_ptr<Port> port) {

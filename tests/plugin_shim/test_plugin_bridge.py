@@ -192,6 +192,70 @@ def test_offline_fails_loudly_when_the_server_dies(server: Server, host: Host) -
     host.end()
 
 
+def test_a_render_begun_while_the_server_returns_is_whole(server: Server, host: Host) -> None:
+    """What the dead session did not play the new one does, from the render's first block on."""
+    _play(host, server)
+    server.signal(signal.SIGKILL)
+    host.until("lost", 2000)
+    host.ask("halt")
+    server.end()
+    back = threading.Thread(target=server.start)
+    back.start()
+    begun = host.ask("status")["samples"]
+    rendered = host.ask("offline 60 4800")
+    back.join()
+    assert rendered["good"]
+    assert rendered["connections"] == 2
+    played, heard = host.end()
+    delay = 1920 + round(rendered["anticipation_ms"] * RATE_HZ / 1000)
+    assert not heard[begun + 480 : begun + delay].any()
+    np.testing.assert_array_equal(heard[begun + delay + 240 :], played[begun + 240 : -delay])
+
+
+def test_a_render_that_failed_is_heard_again_once_the_server_is_back(server: Server, host: Host) -> None:
+    """After one wait in vain no block waits, until there is a session to wait for."""
+    _play(host, server)
+    host.ask("halt")
+    server.signal(signal.SIGKILL, everyone=True)
+    host.until("lost", 2000)
+    assert not host.ask("offline 2 4800")["good"]
+    assert host.ask("offline 200 4800")["ms"] < 5000.0  # not 200 waits
+    server.end()
+    server.start()
+    host.until("listening")
+    begun = host.ask("status")["samples"]
+    rendered = host.ask("offline 60 4800")
+    played, heard = host.end()
+    delay = 1920 + round(rendered["anticipation_ms"] * RATE_HZ / 1000)
+    np.testing.assert_array_equal(heard[begun + delay + 240 :], played[begun + 240 : -delay])
+
+
+def test_a_host_may_turn_to_offline_and_back_in_mid_stream(server: Server, host: Host) -> None:
+    """As Ardour does: what was missed before is silence in its place, the rest lies where it did, to the sample."""
+    server.start()
+    host.ask("start")
+    assert host.ask(f"prepare {RATE_HZ} 512 live 0 5000")["open"]
+    host.ask("online 40 512")  # faster than any band plays
+    turned = host.ask("status")["samples"]
+    rendered = host.ask("offline 150 512")
+    assert rendered["good"]
+    host.ask("online 3 512")
+    host.ask("offline 100 512")
+    back = host.ask("status")["samples"]
+    host.ask("play")
+    time.sleep(1.0)
+    host.ask("halt")
+    played, heard = host.end()
+    delay = 1920 + round(rendered["anticipation_ms"] * RATE_HZ / 1000)
+    expected = np.concatenate([np.zeros(delay, np.float32), played])
+    once, again = turned + 150 * 512, turned + 153 * 512
+    for start, end in ((turned + 240, once), (again + 240, back)):
+        np.testing.assert_array_equal(heard[start:end], expected[start:end])
+    assert _delay(played, heard) == delay
+    strange = (heard[:turned] != 0) & (heard[:turned] != expected[:turned])
+    assert strange.sum() <= 720 * (rendered["gaps"] + 1)  # in fades alone it is neither right nor silent
+
+
 def test_without_a_server_there_is_silence_and_no_wait(server: Server, host: Host) -> None:
     host.ask("start")
     host.ask(f"prepare {RATE_HZ} 128 live 0 0")

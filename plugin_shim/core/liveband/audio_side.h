@@ -58,12 +58,21 @@ class AudioSide {
     // The audio thread.
     void process(const float* const* in, float* const* out, int channels, int frames,
                  const Transport& transport) noexcept;
-    /// Also waits for a port of this generation or a newer one.
+    /// Also waits for a port of this generation or a newer one, and goes on with one that replaces a dead one.
     bool processOffline(const float* const* in, float* const* out, int channels, int frames, const Transport& transport,
                         std::chrono::milliseconds timeout, std::uint64_t generation) noexcept;
 
   private:
     struct Planes;
+    // What an offline block waits for: after a failure only something else is worth waiting for.
+    struct Awaited {
+        const Port* port = nullptr;
+        std::uint64_t generation = 0;
+        std::uint32_t epochs = 0;
+        bool operator==(const Awaited& other) const noexcept {
+            return port == other.port && generation == other.generation && epochs == other.epochs;
+        }
+    };
 
     void take(bool midway) noexcept;
     void beginBlock(const Transport& transport, bool offline, bool midway) noexcept;
@@ -72,6 +81,12 @@ class AudioSide {
     void tellTransport(const Transport& transport) noexcept;
     bool waitForPort(std::uint64_t generation, bool midway, std::chrono::milliseconds timeout) noexcept;
     bool waitForRoom(std::uint32_t samples, std::chrono::milliseconds timeout) noexcept;
+    bool waitForStem(std::uint32_t samples, std::chrono::milliseconds timeout) noexcept;
+    // Another session has been opened since: the one that is played now will never go on.
+    bool replaced() const noexcept {
+        const Port* const found = offered_.load();
+        return found != nullptr && found != current_;
+    }
 
     // Shared.
     std::atomic<Port*> offered_{nullptr};
@@ -95,6 +110,7 @@ class AudioSide {
     std::int64_t song_sample_ = -1;  // expected next, -1: unknown
     bool offline_ = false;
     bool failed_ = false;  // the last offline block was not whole
+    Awaited in_vain_;      // what it waited for
     bool shown_bypassed_ = false;
     Transport told_;
     std::uint32_t told_epoch_ = 0;

@@ -43,6 +43,8 @@ class HostPort {
     void read(float* const* stem, std::uint32_t channels, std::uint32_t samples) noexcept;
     /// Mix samples that fit before unread ones would be overwritten.
     std::uint32_t room() const noexcept;
+    /// How many of the next `samples` are there to be read.
+    std::uint32_t ready(std::uint32_t samples) const noexcept;
     /// Whether all of the next `samples` is there, waiting as long as the stem grows at least every `timeout`.
     /// For offline use: sleeps. `abandoned` ends the wait, null if nothing may.
     bool wait(std::uint32_t samples, std::chrono::milliseconds timeout,
@@ -64,7 +66,6 @@ class HostPort {
     const Segment& segment() const noexcept { return *segment_; }
 
   private:
-    std::uint32_t ready(std::uint32_t samples) const noexcept;
     void level(float* const* stem, std::uint32_t channels, std::uint32_t samples) noexcept;
 
     std::unique_ptr<Segment> segment_;
