@@ -41,13 +41,14 @@ Preparation withoutWait(Preparation wanted) {
     return wanted;
 }
 
-// For a host that tells where in the song the plug-in's output will sound, not where its input stands.
-void placeAtInput(Transport& told, double latency_s) noexcept {
-    if (!told.playing || !(told.tempo_bpm > 0.0)) return;
-    told.quarter += latency_s * told.tempo_bpm / 60.0;
-    const double bar = 4.0 * told.signature_above / told.signature_below;
-    if (bar > 0.0 && told.quarter >= told.bar_quarter)
-        told.bar_quarter += bar * std::floor((told.quarter - told.bar_quarter) / bar);
+/// The same transport, `samples` later.
+void goOn(Transport& at, int samples, double rate_hz) noexcept {
+    if (!at.playing) return;
+    if (at.song_sample >= 0) at.song_sample += samples;
+    at.quarter += samples / rate_hz * at.tempo_bpm / 60.0;
+    const double bar = 4.0 * at.signature_above / at.signature_below;
+    if (bar > 0.0 && at.quarter >= at.bar_quarter)
+        at.bar_quarter += bar * std::floor((at.quarter - at.bar_quarter) / bar);
 }
 
 bool isEpoch(std::size_t control) {
@@ -105,6 +106,7 @@ void Processor::prepareToPlay(double rate_hz, int block_samples) {
         // Some hosts call it without telling the base class first.
         setRateAndBufferSizeDetails(rate_hz, block_samples);
         player_.prepare(rate_hz);
+        position_ = {};
         bridge_.start();
         passControls();
         prepared_ = preparation();
@@ -163,28 +165,42 @@ void Processor::passControls() noexcept {
     }
 }
 
-Transport Processor::transport() noexcept {
+Transport Processor::transport(int samples) noexcept {
     auto* head = getPlayHead();
     const auto info = head == nullptr ? juce::Optional<juce::AudioPlayHead::PositionInfo>() : head->getPosition();
-    host_plays_.store(info && info->getIsPlaying(), std::memory_order_relaxed);
+    // An LV2 host tells its position when it changes, and it goes on from there.
+    if (info || wrapperType != wrapperType_LV2) {
+        host_plays_.store(info && info->getIsPlaying(), std::memory_order_relaxed);
+        position_ = info ? hostTransport(*info) : Transport{};
+    }
+    const auto told = position_;
+    goOn(position_, samples, getSampleRate());
     // What the user set goes before a host that only says 120 because it has to say something.
-    if (static_cast<double>(controls.bpm->get()) >= kLeastBpm) return ownTransport();
+    return static_cast<double>(controls.bpm->get()) >= kLeastBpm ? ownTransport() : told;
+}
+
+Transport Processor::hostTransport(const juce::AudioPlayHead::PositionInfo& info) const noexcept {
     Transport told;
-    if (!info || !info->getBpm() || (isNonRealtime() && !info->getIsPlaying())) return told;
-    told.playing = info->getIsPlaying();
-    told.looping = info->getIsLooping();
-    told.recording = info->getIsRecording();
-    told.tempo_bpm = *info->getBpm();
-    if (const auto quarter = info->getPpqPosition()) told.quarter = *quarter;
-    if (const auto bar = info->getPpqPositionOfLastBarStart()) told.bar_quarter = *bar;
-    if (const auto signature = info->getTimeSignature()) {
+    if (!info.getBpm() || (isNonRealtime() && !info.getIsPlaying())) return told;
+    told.playing = info.getIsPlaying();
+    told.looping = info.getIsLooping();
+    told.recording = info.getIsRecording();
+    told.tempo_bpm = *info.getBpm();
+    if (const auto quarter = info.getPpqPosition()) told.quarter = *quarter;
+    if (const auto bar = info.getPpqPositionOfLastBarStart()) told.bar_quarter = *bar;
+    if (const auto signature = info.getTimeSignature()) {
         told.signature_above = signature->numerator;
         told.signature_below = signature->denominator;
     }
     // Before the song's start JUCE says 0 in block after block: that is not known, rather than a jump in each.
-    if (const auto sample = info->getTimeInSamples(); sample && (*sample > 0 || !(told.quarter < 0.0)))
+    if (const auto sample = info.getTimeInSamples(); sample && (*sample > 0 || !(told.quarter < 0.0)))
         told.song_sample = *sample;
-    if (is_ardour_) placeAtInput(told, bridge_.latencySamples() / getSampleRate());
+    // Ardour tells where in the song the plug-in's output will sound, not where its input stands.
+    if (is_ardour_) {
+        const auto sample = told.song_sample;
+        goOn(told, bridge_.latencySamples(), getSampleRate());
+        told.song_sample = sample;
+    }
     return told;
 }
 
@@ -251,7 +267,7 @@ void Processor::process(juce::AudioBuffer<float>& audio, bool bypassed) noexcept
     // Asked in every block: hosts switch it without preparing again.
     playing.offline = isNonRealtime();
     playing.alone = playing.offline && (vain_ > 1 || isAlone(bridge_.status().state));
-    playing.transport = transport();
+    playing.transport = transport(samples);
     playing.dry_when_absent = controls.when_lost->getIndex() == 1;
     show(playing.transport);
     bridge_.setBypassed(playing.bypassed);

@@ -77,7 +77,9 @@ class Processor final : public juce::AudioProcessor,
     void process(juce::AudioBuffer<float>& audio, bool bypassed) noexcept;
     void open();
     void passControls() noexcept;
-    Transport transport() noexcept;
+    /// At the first of the next `samples`.
+    Transport transport(int samples) noexcept;
+    Transport hostTransport(const juce::AudioPlayHead::PositionInfo& info) const noexcept;
     void show(const Transport& told) noexcept;
     Transport ownTransport() const noexcept;
     Preparation preparation() const;
@@ -91,6 +93,7 @@ class Processor final : public juce::AudioProcessor,
     void sendChart(const Status& seen);
     void sendKey();
 
+    Transport position_;  // the audio thread's: of the host, at the block that comes
     const bool is_ardour_ = juce::PluginHostType().isArdour();
     Bridge bridge_;
     Player player_{bridge_};
