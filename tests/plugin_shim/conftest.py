@@ -22,11 +22,12 @@ import pytest
 SHIM = Path(__file__).resolve().parents[2] / "plugin_shim"
 _PORT = ("core/segment.cpp", "core/conceal.cpp", "core/host_port.cpp", "core/port_wait.cpp")
 _RING = (*_PORT, "core/audio_side.cpp", "core/offline.cpp")
+_BRIDGE = ("msgpack", "rundir", "connection", "asking", "health", "watcher", "bridge")
 _PARTS = {
     "port": _PORT,
     "ring": _RING,
     "messages": (*_PORT, "core/msgpack.cpp", "core/rundir.cpp"),
-    "core": (*_RING, "core/msgpack.cpp", "core/rundir.cpp", "core/connection.cpp", "core/bridge.cpp"),
+    "core": (*_RING, *(f"core/{name}.cpp" for name in _BRIDGE)),
 }
 _FLAGS = [
     "-std=c++17",

@@ -93,6 +93,8 @@ struct Status {
     std::uint64_t connections = 0;  // sessions opened since start
 };
 
+class Watcher;
+
 /// Threads: start, stop, prepare, know, keep, recall, status: any but the audio thread. process, processOffline,
 /// requestEpoch: the audio thread, one call at a time, never at once with prepare. setControl, setBypassed,
 /// control, latencySamples: any thread.
@@ -147,8 +149,7 @@ class Bridge {
     void recall(const std::string& name);
 
   private:
-    class Impl;
-    std::unique_ptr<Impl> impl_;
+    std::unique_ptr<Watcher> watcher_;
 };
 
 }  // namespace liveband
