@@ -62,7 +62,7 @@ Shown usual(const Status& seen, const Situation& here) {
         case BridgeState::kLost:
             return {BridgeState::kLost,
                     seen.band == protocol::State::kRecovering ? "The band fell over" : "The band is gone",
-                    "it comes back by itself; " + meanwhile(here), false, false};
+                    "waiting for it to come back, " + meanwhile(here), false, false};
         case BridgeState::kRefused:
             return {BridgeState::kRefused, "The band cannot play here", seen.text, true, false};
         case BridgeState::kConnecting:
@@ -104,7 +104,7 @@ Shown describe(const Status& seen, const Situation& here) {
     if (here.notice.isNotEmpty()) {
         // What went wrong, and what comes of it.
         const bool comes_back = shown.light == BridgeState::kLost && !shown.offer_start;
-        shown.detail = comes_back ? here.notice + "; " + shown.detail : here.notice;
+        shown.detail = comes_back ? here.notice + ": " + shown.detail : here.notice;
         shown.trouble = true;
     }
     return shown;

@@ -32,7 +32,7 @@ _WORDS = {
     "listening": ("listening", "Listening", "comes in soon"),
     "playing": ("playing", "Playing", "Test band (copy) · bass"),
     "late": ("late", "", ""),
-    "lost": ("lost", "The band is gone", "comes back by itself"),
+    "lost": ("lost", "The band is gone", "waiting for it to come back"),
     "manual": ("playing", "Playing", "Test band (copy) · drums"),
 }
 
