@@ -154,6 +154,7 @@ class Player:
         session = self.sessions[name]
         bank = self._bank_of(session)
         bank.replace(bank.sessions.index(session), self.accompanist.restore(snapshot))
+        session.wants_fresh_state = False  # it was wanted of what is gone
 
     def listen(self, now_s: float) -> list[tuple[str, str]]:
         """Look at every ring. Returns (session, reason) of those that must end because theirs is corrupt."""
@@ -199,7 +200,7 @@ class Player:
             session.land(stems[row], now_s, step_s)
             if session.wants_fresh_state:
                 session.wants_fresh_state = False
-                bank.replace(row, self._fresh(session.setup))
+                bank.replace(row, self._fresh_now(session))
 
     @property
     def idle(self) -> bool:
@@ -209,6 +210,11 @@ class Player:
     def _fresh(self, setup: Setup) -> Any:
         stem = STEMS[int(setup.controls[0])]
         return self.accompanist.init_state([stem_seed(setup.seed, stem)])
+
+    def _fresh_now(self, session: LiveSession) -> Any:
+        """Of the stem that is played now, which need not be the one that it was opened with."""
+        stem = STEMS[int(session.controls["stem"])]
+        return self.accompanist.init_state([stem_seed(session.setup.seed, stem)])
 
     def _bank_of(self, session: LiveSession) -> _Bank:
         return next(bank for bank in self._banks if session in bank.sessions)
@@ -230,6 +236,10 @@ class Player:
         for row, session in enumerate(bank.sessions):
             if active[row]:
                 known.append(session.conditions())
+                # Before the step that the reset is for: a render begins as a bounce does, with its first frame.
+                if session.wants_fresh_state:
+                    session.wants_fresh_state = False
+                    bank.replace(row, self._fresh_now(session))
                 mix[row] = session.take_mix()
             else:
                 known.append({"stem": 0.0, "anticipation": 0.0, "variation": 0.0})

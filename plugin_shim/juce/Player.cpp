@@ -61,6 +61,8 @@ void Player::play(const Block& block, const Playing& playing) noexcept {
                  through = playing.bypassed || (playing.dry_when_absent && bridge_.bandAbsent()) ? 1.0 : 0.0;
     if (fresh_) {
         fresh_ = false;
+        // A render is the same however often it is made: the band forgets what was played before it.
+        if (playing.offline) bridge_.setControl(protocol::Control::kReset, 1.0);
         wet_.reset(rate_hz_, kSmoothingSeconds);
         through_.reset(rate_hz_, kSmoothingSeconds);
         wet_.setCurrentAndTargetValue(wet);

@@ -72,6 +72,21 @@ def test_live_equals_offline(rate_hz: int, blocks: tuple[int, ...], mode: Mode, 
     host.close()
 
 
+def test_a_take_begun_anew_is_a_take_from_the_start() -> None:
+    """A seed that is set before the first frame is that of the first frame, not of the second."""
+    source = stage.noise(11)
+
+    def begin_anew(_host: VirtualHost, session: LiveSession) -> None:
+        session.set_control("seed", 7.0)
+
+    seat = stage.Seat(rate_hz=48000, blocks=(480,), seed=4)
+    heard, session, host = live(testing.noise(), seat, source, 0.5, begin_anew)
+    assert session.setup.seed == 7
+    expected = offline(testing.noise(), session, source, heard.shape[-1], 48000)
+    np.testing.assert_array_equal(heard, expected[:, : heard.shape[-1]])
+    host.close()
+
+
 @pytest.mark.parametrize("rate_hz", [44100, 48000, 96000])
 @pytest.mark.parametrize("bpm", [97.3, 120.0, 181.0])
 def test_clicks_told_by_a_message_are_those_of_a_bounce(rate_hz: int, bpm: float) -> None:
