@@ -33,7 +33,10 @@ bool isTrusted(const juce::File& file, bool link_is_fine) {
     struct stat info {};
     const auto path = file.getFullPathName();
     if ((link_is_fine ? ::stat : ::lstat)(path.toRawUTF8(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
-    return (info.st_uid == ::geteuid() || info.st_uid == 0) && (info.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+    // A group of the user's own, as many systems give everybody, is the user.
+    const bool own_group = info.st_gid == ::getegid() && ::getegid() == ::geteuid();
+    const mode_t others = own_group ? S_IWOTH : S_IWGRP | S_IWOTH;
+    return (info.st_uid == ::geteuid() || info.st_uid == 0) && (info.st_mode & others) == 0;
 }
 #endif
 

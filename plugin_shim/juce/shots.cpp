@@ -29,10 +29,6 @@
 //     controls          prints how many visible things a mouse can change
 #include <juce_audio_utils/juce_audio_utils.h>
 
-#if JUCE_LINUX
-#include <dlfcn.h>
-#endif
-
 #include <cmath>
 #include <functional>
 #include <iostream>
@@ -40,6 +36,7 @@
 #include <sstream>
 #include <thread>
 
+#include "BareDisplay.h"
 #include "Editor.h"
 #include "Processor.h"
 
@@ -84,7 +81,7 @@ class Host {
         processor_.setPlayHead(&head_);
         processor_.setPlayConfigDetails(2, 2, kRate, kBlock);
         processor_.prepareToPlay(kRate, kBlock);
-        editor_ = std::make_unique<Editor>(processor_);
+        editor_.reset(dynamic_cast<Editor*>(processor_.createEditor()));
     }
     ~Host() { processor_.releaseResources(); }
     bool prepare(double rate_hz, int block, int main, int listen) {
@@ -258,25 +255,10 @@ class Host {
     std::int64_t at_ = 0;
 };
 
-/// JUCE looks for the names that a window manager gives, and dies on a display that never had one.
-void nameAtoms() {
-#if JUCE_LINUX
-    void* library = ::dlopen("libX11.so.6", RTLD_NOW);
-    if (library == nullptr) return;
-    const auto open = reinterpret_cast<void* (*)(const char*)>(::dlsym(library, "XOpenDisplay"));
-    const auto intern = reinterpret_cast<unsigned long (*)(void*, const char*, int)>(::dlsym(library, "XInternAtom"));
-    void* display = open == nullptr || intern == nullptr ? nullptr : open(nullptr);
-    // Never closed: a display without anybody forgets them.
-    for (const auto* name : {"WM_PROTOCOLS", "WM_TAKE_FOCUS", "WM_DELETE_WINDOW", "WM_CHANGE_STATE", "WM_STATE",
-                             "_NET_WM_PING", "_NET_WM_WINDOW_TYPE", "_NET_WM_STATE", "_NET_WM_STATE_HIDDEN"})
-        if (display != nullptr) intern(display, name, 0);
-#endif
-}
-
 }  // namespace
 
 int main() {
-    nameAtoms();
+    liveband::plugin::nameAtoms();
     const juce::ScopedJuceInitialiser_GUI gui;
     auto* messages = juce::MessageManager::getInstance();
     Host host;

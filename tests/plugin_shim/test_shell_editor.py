@@ -363,9 +363,9 @@ def test_a_program_others_could_have_put_there_is_not_started(
     trace = tmp_path / "started"
     starter = tmp_path / "liveband"
     starter.write_text(f"#!/bin/sh\n/usr/bin/touch {trace}\n")
-    starter.chmod(0o777 if spoilt == "program" else 0o755)
+    starter.chmod(0o757 if spoilt == "program" else 0o755)
     if spoilt != "absent":
-        _named_in_config(tmp_path, starter, 0o666 if spoilt == "file" else 0o600)
+        _named_in_config(tmp_path, starter, 0o606 if spoilt == "file" else 0o600)
     with pictures.Window(shots, run) as window:
         window.tell("play 0.3")
         window.tell("press Start the band")
