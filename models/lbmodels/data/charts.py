@@ -21,6 +21,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from lbmodels.data.errors import DataError
+from lbmodels.data.generate import played
 from lbmodels.data.harmony import NO_CHORD, Chord, chord, key_name, parse_label, transpose
 from lbmodels.data.midi_check import read_checked
 from lbmodels.data.song import (
@@ -28,12 +29,12 @@ from lbmodels.data.song import (
     Bar,
     MelodyNote,
     Song,
-    beat_grid,
     choose_parts,
     choose_playing,
     everyone_plays,
 )
 from lbmodels.data.styles import STYLES, WEIGHTS, Style
+from lbmodels.data.tempo import draw_tempo
 
 _MAX_XML_BYTES = 20_000_000
 _MOST_REPEATS = 64  # of one line of a Billboard chart
@@ -421,7 +422,7 @@ def song_from_chart(
 ) -> tuple[Song, tuple[str, ...]]:
     """A new song on a stretch of the chart, in a drawn style, key and tempo, with its band."""
     style = style_for(chart, rng)
-    tempo = float(np.round(rng.uniform(*style.tempo_bpm), 1))
+    tempo = draw_tempo(*style.tempo_bpm, rng)
     chart = _long_enough(chart, target_s[1] * tempo / 60.0)
     shift = int(rng.integers(-5, 7))
     key = (chart.key % 12 + shift) % 12 + (12 if chart.key >= 12 else 0)
@@ -429,15 +430,11 @@ def song_from_chart(
     lengths = np.array([beats for beats, _ in chart.bars])
     room = np.flatnonzero(np.cumsum(lengths[::-1])[::-1] >= wanted_beats)
     first = int(rng.integers(room[-1] + 1)) // 4 * 4 if len(room) else 0
-    parts = choose_parts(rng)
+    parts = choose_parts(rng, style)
     if chart.melody and "lead" not in parts:
         parts = (*parts, "lead")
     bars = _bars(chart, first, wanted_beats, shift, parts, rng)
     n_beats = sum(b.beats for b in bars)
-    start_s = float(rng.choice([0.0, rng.uniform(0.02, 0.8)], p=[0.3, 0.7]))
-    beats_s = beat_grid(
-        n_beats, tempo, rng, start_s=start_s, drift=float(rng.choice([0.0, rng.uniform(0.002, 0.02)]))
-    )
     octave = int(np.clip(round((72 - float(np.median([n.pitch for n in chart.melody] or [72]))) / 12), -2, 2))
     begin = int(lengths[:first].sum())
     melody = tuple(
@@ -445,12 +442,10 @@ def song_from_chart(
         for n in chart.melody
         if begin <= n.start_beat < begin + n_beats and 24 <= n.pitch + shift + 12 * octave <= 103
     )
-    song = Song(
-        name=name, title=f"{chart.title}: {style.name} in {key_name(key)}, {tempo:g} BPM", source=chart.source, seed=seed,
-        key=key, tempo_bpm=tempo, style=style, bars=bars, beats_s=beats_s, duration_s=float(beats_s[-1]) + 1.5,
-        melody=melody,
+    return played(
+        name=name, title=f"{chart.title}: {style.name} in {key_name(key)}, {tempo:g} BPM", source=chart.source,
+        seed=seed, key=key, tempo=tempo, style=style, bars=bars, melody=melody, parts=parts, rng=rng,
     )  # fmt: skip
-    return song, parts
 
 
 def _long_enough(chart: Chart, wanted_beats: float) -> Chart:

@@ -132,8 +132,8 @@ def _guitar_shape(value: Chord, position: int, *, power: bool) -> list[int]:
     return sorted(set(pitches)) or [near(value.root, 52, 40, 64)]
 
 
-def guitar(song: Song, rng: np.random.Generator) -> list[Note]:
-    """Guitar: strummed grips with down and up strokes, arpeggios, muted strokes, power chords where the style has them."""
+def guitar(song: Song, rng: np.random.Generator, part: str = "guitar") -> list[Note]:
+    """Guitar (or a second one, by the name of its part): strummed grips with down and up strokes, arpeggios, muted strokes, power chords where the style has them."""
     player = Player(song, rng, jitter_ms=5.0, lag_ms=float(rng.uniform(-3, 5)))
     style = song.style
     choose = section_choice(len(style.guitar), rng)
@@ -142,7 +142,7 @@ def guitar(song: Song, rng: np.random.Generator) -> list[Note]:
     strum_s = float(rng.uniform(0.004, 0.016))
     damp = float(rng.uniform(0.6, 1.0))
     for bar in song.bars:
-        if "guitar" not in bar.playing:
+        if part not in bar.playing:
             continue
         figure = style.guitar[choose(bar.section)]
         steps, limit, changes = player.steps(bar), player.limit(bar), player.change_steps(bar)

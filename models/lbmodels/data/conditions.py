@@ -65,6 +65,16 @@ def _chord_conditions(times: npt.NDArray[np.float64], spans: tuple[ChordSpan, ..
     return chroma, bass
 
 
+def _key_conditions(times: npt.NDArray[np.float64], track: Track) -> Array:
+    """Key number [F] at `times`, NaN where none is known."""
+    keys = track.keys or (() if track.key is None else ((0.0, track.key),))
+    if not keys:
+        return np.full(len(times), np.nan, np.float32)
+    index = np.searchsorted([start for start, _ in keys], times + 1e-9, side="right") - 1
+    values = np.array([value for _, value in keys], np.float32)[np.clip(index, 0, None)]
+    return np.where(index >= 0, values, np.float32(np.nan)).astype(np.float32)
+
+
 def frame_conditions(
     track: Track, first_frame: int, n_frames: int, *, hop: int, sample_rate: int
 ) -> dict[str, npt.NDArray[np.float32]]:
@@ -84,7 +94,7 @@ def frame_conditions(
     times = (first_frame + np.arange(n_frames, dtype=np.float64)) * hop / sample_rate
     beat_phase, bar_phase, tempo = _beat_conditions(times, track)
     chroma, bass = _chord_conditions(times, track.chords)
-    key = np.full(n_frames, np.nan if track.key is None else track.key, np.float32)
+    key = _key_conditions(times, track)
     return {
         "beat_phase": beat_phase, "bar_phase": bar_phase, "tempo": tempo, "chord": chroma, "chord_bass": bass, "key": key,
     }  # fmt: skip

@@ -68,7 +68,7 @@ def _phrases(
             motif = _motif(song, rng)
         steps, limit = player.steps(bar), player.limit(bar)
         first = 0 if bar.bar_in_section % 2 == 0 else steps
-        tonic_scale = set(scale(song.key))
+        tonic_scale = set(scale(song.key_of(bar)))
         for step, length in ((s - first, n) for s, n in motif if first <= s < first + steps):
             if step >= limit:
                 continue

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stems to a mix: light effects, loudness, place in the stereo field, and a peak that stays below full scale."""
+"""Stems to a mix: loudness, place in the stereo field, and a peak that stays below full scale."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ Audio = npt.NDArray[np.float32]
 
 # Mean loudness of each class in dB (RMS over the loud part), and how far it may move.
 _LEVEL_DB = {"drums": -21.0, "bass": -22.0, "piano": -24.0, "guitar": -24.5, "other": -26.0}
-_LEVEL_SPREAD_DB = 2.2
-_DISTORTED_PROGRAMS = (29, 30)
+_LEVEL_SPREAD_DB = 3.0
 
 
 def gated_rms_db(audio: Audio, sample_rate: int, *, window_s: float = 0.4, gate_db: float = -20.0) -> float:
@@ -29,55 +28,6 @@ def gated_rms_db(audio: Audio, sample_rate: int, *, window_s: float = 0.4, gate_
     return float(10 * np.log10(loud.mean()))
 
 
-def apply_effects(
-    audio: Audio, stem_class: str, program: int, sample_rate: int, rng: np.random.Generator
-) -> Audio:
-    """The stem through a random light chain: shelves, compressor, chorus, drive, room. Adds no latency. [2, T] -> [2, T]."""
-    import pedalboard as pb
-
-    chain: list[pb.Plugin] = []
-    if stem_class == "guitar" and program in _DISTORTED_PROGRAMS:
-        if rng.random() < 0.7:
-            chain.append(pb.Distortion(drive_db=float(rng.uniform(6, 18))))
-        chain.append(pb.LowpassFilter(cutoff_frequency_hz=float(rng.uniform(4500, 8000))))
-    elif rng.random() < 0.08 and stem_class in ("bass", "other"):
-        chain.append(pb.Distortion(drive_db=float(rng.uniform(2, 8))))
-    if rng.random() < 0.6:
-        chain.append(
-            pb.LowShelfFilter(
-                cutoff_frequency_hz=float(rng.uniform(90, 300)), gain_db=float(rng.normal(0, 2.5))
-            )
-        )
-    if rng.random() < 0.6:
-        chain.append(
-            pb.HighShelfFilter(
-                cutoff_frequency_hz=float(rng.uniform(3000, 9000)), gain_db=float(rng.normal(0, 3.0))
-            )
-        )
-    if rng.random() < 0.35:
-        chain.append(
-            pb.Compressor(
-                threshold_db=float(rng.uniform(-30, -18)), ratio=float(rng.uniform(1.8, 4.0)),
-                attack_ms=float(rng.uniform(2, 25)), release_ms=float(rng.uniform(60, 250)),
-            )
-        )  # fmt: skip
-    if stem_class in ("guitar", "piano", "other") and rng.random() < 0.15:
-        chain.append(
-            pb.Chorus(rate_hz=float(rng.uniform(0.4, 1.6)), depth=0.15, mix=float(rng.uniform(0.1, 0.35)))
-        )
-    wet = float(rng.uniform(0.02, 0.22)) * (0.3 if stem_class == "bass" else 1.0)
-    if rng.random() < 0.4:
-        chain.append(
-            pb.Reverb(
-                room_size=float(rng.uniform(0.15, 0.7)), wet_level=wet, dry_level=1.0 - wet, damping=0.5
-            )
-        )
-    if not chain:
-        return audio
-    board = pb.Pedalboard(chain)
-    return np.ascontiguousarray(board(audio, sample_rate), dtype=np.float32)
-
-
 def place(audio: Audio, stem_class: str, sample_rate: int, rng: np.random.Generator) -> Audio:
     """Balance, width and the loudness of the class with a random offset. [2, T] -> [2, T]."""
     width = float(rng.uniform(0.0, 0.3)) if stem_class == "bass" else float(rng.uniform(0.4, 1.0))
@@ -88,7 +38,7 @@ def place(audio: Audio, stem_class: str, sample_rate: int, rng: np.random.Genera
     near, far = (1.0 + width) / 2, (1.0 - width) / 2
     matrix = np.array([[left * near, left * far], [right * far, right * near]], np.float32)
     placed = matrix @ audio
-    offset = float(np.clip(rng.normal(0, _LEVEL_SPREAD_DB), -5.0, 5.0))
+    offset = float(np.clip(rng.normal(0, _LEVEL_SPREAD_DB), -8.0, 7.0))
     level = gated_rms_db(placed, sample_rate)
     if np.isfinite(level):
         placed *= np.float32(10 ** ((_LEVEL_DB[stem_class] + offset - level) / 20))
@@ -106,3 +56,10 @@ def balance(stems: Sequence[Audio], *, peak: float = 0.95) -> tuple[list[Audio],
         for x in (mix, *stems):
             x *= gain
     return list(stems), mix
+
+
+def fade_out(stems: Sequence[Audio], sample_rate: int, length_s: float) -> None:
+    """Turns all stems down to nothing over the last `length_s` seconds, as records end. Works in place."""
+    for stem in stems:
+        n = min(stem.shape[-1], int(length_s * sample_rate))
+        stem[:, stem.shape[-1] - n :] *= np.linspace(1.0, 0.0, n, dtype=np.float32) ** 2

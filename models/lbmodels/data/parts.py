@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lbmodels.data.harmony import Chord
+from lbmodels.data.performance import Feel
 from lbmodels.data.song import Bar, Song
 
 # Pattern letter -> General MIDI percussion key.
@@ -42,15 +43,19 @@ class Note:
 
 
 class Player:
-    """What every part needs while it writes: grid times with swing, jitter and loudness."""
+    """What every part needs while it writes: grid times with swing, and how this player deviates from them."""
 
     def __init__(
         self, song: Song, rng: np.random.Generator, *, jitter_ms: float, lag_ms: float = 0.0
     ) -> None:
         self.song, self.rng = song, rng
         self.style = song.style
-        self.jitter_s, self.lag_s = jitter_ms / 1000.0, lag_ms / 1000.0
-        self.swing = float(rng.uniform(*self.style.swing))
+        band = song.take.swing
+        self.swing = float(rng.uniform(*self.style.swing)) if band is None else band
+        if self.swing != 0.5:
+            own = float(rng.normal(0.0, 0.01)) * song.take.looseness
+            self.swing = float(np.clip(self.swing + own, 0.5, 0.72))
+        self.feel = Feel(song.take, len(song.beats_s) - 1, rng, jitter_ms=jitter_ms, lag_ms=lag_ms)
         self.notes: list[Note] = []
 
     def beat_of_step(self, step: float) -> float:
@@ -67,9 +72,9 @@ class Player:
         return self.song.time_s(bar.start_beat + self.beat_of_step(step))
 
     def add(self, start_s: float, end_s: float, pitch: int, velocity: float, *, spread: float = 6.0) -> None:
-        shift = float(np.clip(self.rng.normal(self.lag_s, self.jitter_s), -0.02, 0.025))
-        start = max(0.0, start_s + shift)
-        level = int(np.clip(velocity + self.rng.normal(0, spread), 12, 127))
+        beat = self.song.beat_at(start_s)
+        start = max(0.0, start_s + self.feel.offset_s(beat))
+        level = self.feel.velocity(beat, velocity, spread)
         self.notes.append(
             Note(start_s=start, end_s=max(end_s, start + 0.03), pitch=int(pitch), velocity=level)
         )
@@ -135,6 +140,11 @@ def drums(song: Song, rng: np.random.Generator) -> list[Note]:
     for bar in song.bars:
         if "drums" not in bar.playing:
             previous = None
+            continue
+        if bar.section == "count-in":
+            for beat in range(bar.beats):
+                start = player.time(bar, beat * style.steps_per_beat)
+                player.add(start, start + 0.2, DRUM_KEYS["R"], 92 + (10 if beat == 0 else 0))
             continue
         groove = dict(style.grooves[choose(bar.section)])
         if cymbal_swap.get(bar.section) and "H" in groove and "r" not in groove:

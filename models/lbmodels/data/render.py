@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +21,44 @@ import numpy as np
 import numpy.typing as npt
 
 from lbmodels.data.charts import charts_of_split, find_charts, read_chart, song_from_chart
+from lbmodels.data.colours import arpeggio, percussion
 from lbmodels.data.comping import guitar, pad, piano
+from lbmodels.data.effects import apply_effects
 from lbmodels.data.errors import DataError
+from lbmodels.data.generate import generate_song
 from lbmodels.data.harmony import key_name
 from lbmodels.data.melody import counter, lead
 from lbmodels.data.midi import Part, write_midi
-from lbmodels.data.mixing import apply_effects, balance, gated_rms_db, place
+from lbmodels.data.mixing import balance, fade_out, gated_rms_db, place
 from lbmodels.data.parts import Note, bass, drums
-from lbmodels.data.song import Song, generate_song
+from lbmodels.data.song import Song
 from lbmodels.data.styles import Style
-from lbmodels.data.synth import FONTS, SAMPLE_RATE, available_fonts, render_part
+from lbmodels.data.synth import FONTS, SAMPLE_RATE, available_fonts, fonts_for, render_part
 
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 SPLITS = ("train", "validation", "test")
 
 # Part name -> its player. Each draws from its own generator, so parts do not disturb each other.
 PLAYERS: dict[str, Callable[[Song, np.random.Generator], list[Note]]] = {
     "drums": drums, "bass": bass, "piano": piano, "guitar": guitar, "lead": lead, "pad": pad, "counter": counter,
+    "guitar2": partial(guitar, part="guitar2"), "percussion": percussion, "arpeggio": arpeggio,
 }  # fmt: skip
 
-_CLASS = {"drums": "drums", "bass": "bass", "piano": "piano", "guitar": "guitar"}
+_CLASS = {
+    "drums": "drums", "bass": "bass", "piano": "piano", "guitar": "guitar", "guitar2": "guitar", "percussion": "drums",
+}  # fmt: skip
 _INST_CLASS = {"drums": "Drums", "bass": "Bass", "piano": "Piano", "guitar": "Guitar"}
+_DRUM_PARTS = ("drums", "percussion")
+# Any sound of the family, whatever the style says, in a share of the stems.
+_ANY_SOUND_SHARE = 0.22
+_FAMILY = {
+    "bass": tuple(range(32, 40)), "piano": (*range(8), 16, 17, 18), "guitar": tuple(range(24, 31)),
+    "guitar2": tuple(range(24, 31)),
+    "lead": (*range(8, 16), *range(21, 24), *range(40, 47), *range(52, 88), 104, 105, 107, 110, 111),
+    "pad": (*range(16, 24), *range(44, 46), *range(48, 56), 61, *range(88, 96)),
+    "counter": (*range(40, 46), *range(48, 52), *range(56, 84)),
+    "arpeggio": (*range(8), *range(8, 15), 24, 25, 45, 46, 80, 81, 84, 88, 98, 102, 104, 108),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +80,14 @@ def _rng(seed: int, split: str, index: int, purpose: int) -> np.random.Generator
 
 
 def _program(part: str, style: Style, rng: np.random.Generator) -> int:
-    """General MIDI number of a part's sound, by the style's table."""
+    """General MIDI number of a part's sound, by the style's table; of a drum part the kit's."""
+    if part not in _DRUM_PARTS and rng.random() < _ANY_SOUND_SHARE:
+        return int(rng.choice(_FAMILY[part]))
     table = {
         "drums": style.kits, "bass": style.bass_programs, "piano": style.piano_programs,
         "guitar": style.guitar_programs, "lead": style.lead_programs, "pad": style.pad_programs,
-        "counter": style.pad_programs + style.lead_programs,
+        "counter": style.pad_programs + style.lead_programs, "guitar2": style.guitar_programs, "percussion": (0,),
+        "arpeggio": _FAMILY["arpeggio"],
     }[part]  # fmt: skip
     return int(rng.choice(table))
 
@@ -83,7 +103,7 @@ def _other_class(program: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class StemPlan:
-    """One stem before rendering."""
+    """One stem before rendering; `cents` is its tuning against concert pitch."""
 
     part: str
     stem_class: str
@@ -92,25 +112,37 @@ class StemPlan:
     is_drum: bool
     font: str
     notes: tuple[Note, ...]
+    cents: float = 0.0
+    vibrato: int = 0
+
+
+def _band_cents(rng: np.random.Generator) -> float:
+    """How far the whole band is off concert pitch: mostly not at all, at the most half a semitone."""
+    return 0.0 if rng.random() < 0.5 else float(np.clip(rng.normal(0.0, 18.0), -50.0, 50.0))
 
 
 def plan_stems(
     song: Song, parts: Sequence[str], fonts: Sequence[str], rng: np.random.Generator
 ) -> list[StemPlan]:
     """Notes, sound and font of every part that plays at least one note."""
-    weights = np.array([next(c.weight for c in FONTS if c.file == f) for f in fonts])
+    band_cents = _band_cents(rng)
     plans: list[StemPlan] = []
     for part in parts:
         part_rng = np.random.default_rng(rng.integers(2**63))
         notes = tuple(n for n in PLAYERS[part](song, part_rng) if n.start_s < song.duration_s)
         program = _program(part, song.style, part_rng)
-        font = str(part_rng.choice(list(fonts), p=weights / weights.sum()))
+        is_drum = part in _DRUM_PARTS
+        able, shares = fonts_for(fonts, is_drum=is_drum)
+        font = str(part_rng.choice(able, p=shares))
+        own_cents = float(part_rng.normal(0.0, 2.5)) * min(song.take.looseness, 1.5)
+        vibrato = int(part_rng.choice([0, 20, 40, 70])) if part in ("lead", "counter") else 0
         if not notes:
             continue
         plans.append(
             StemPlan(
                 part=part, stem_class=_CLASS.get(part, "other"), inst_class=_INST_CLASS.get(part, _other_class(program)),
-                program=program, is_drum=part == "drums", font=font, notes=notes,
+                program=program, is_drum=is_drum, font=font, notes=notes,
+                cents=0.0 if is_drum else round(float(np.clip(band_cents + own_cents, -50.0, 50.0)), 2), vibrato=vibrato,
             )
         )  # fmt: skip
     return plans
@@ -146,10 +178,14 @@ def render_stems(
     stems = []
     for plan in plans:
         dry = render_part(
-            fonts[plan.font], plan.notes, program=plan.program, is_drum=plan.is_drum, n_samples=n_samples
-        )
-        wet = apply_effects(dry, plan.stem_class, plan.program, SAMPLE_RATE, rng)
+            fonts[plan.font], plan.notes, program=plan.program, is_drum=plan.is_drum, n_samples=n_samples,
+            cents=plan.cents, vibrato=plan.vibrato,
+        )  # fmt: skip
+        beat_s = 60.0 / song.tempo_bpm
+        wet = apply_effects(dry, plan.stem_class, plan.program, SAMPLE_RATE, rng, beat_s=beat_s)
         stems.append(place(wet, plan.stem_class, SAMPLE_RATE, rng))
+    if rng.random() < 0.08:
+        fade_out(stems, SAMPLE_RATE, float(rng.uniform(3.0, 9.0)))
     return balance(stems)
 
 
@@ -172,13 +208,16 @@ def _metadata(
         "liveband": {
             "generator_version": GENERATOR_VERSION, "seed": options.seed, "split": options.split,
             "source": song.source, "title": song.title, "key": song.key, "key_name": key_name(song.key),
-            "tempo_bpm": song.tempo_bpm, "beats_per_bar": song.style.beats_per_bar,
+            "keys": [{"start_s": round(start, 6), "key": key} for start, key in song.key_rows()],
+            "tempo_bpm": song.tempo_bpm, "tempo_kind": song.tempo_plan.kind,
+            "looseness": round(song.take.looseness, 3), "beats_per_bar": song.style.beats_per_bar,
             "time_signature": _time_signature(song.style), "style": song.style.name,
             "duration_s": round(song.duration_s, 6),
             "sound_fonts": {f"S{i:02d}": plan.font for i, plan in enumerate(plans)},
+            "cents": {f"S{i:02d}": plan.cents for i, plan in enumerate(plans)},
             "sound_font_licences": {f: cards[f].licence for f in used},
             "sections": [
-                {"start_s": round(float(song.beats_s[b.start_beat]), 4), "name": b.section}
+                {"start_s": round(float(song.beats_s[b.start_beat]), 6), "name": b.section}
                 for b in song.bars if b.bar_in_section == 0
             ],
         },

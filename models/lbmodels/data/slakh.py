@@ -48,7 +48,8 @@ class ChordSpan:
 class Track:
     """One track: its audio files and whatever truth its folder holds (empty arrays, `()` and None where it lacks it).
 
-    `beats_s` [n] and `beat_in_bar` [n] (1-based) belong together; `key` is 0-11 major by tonic, 12-23 minor.
+    `beats_s` [n] and `beat_in_bar` [n] (1-based) belong together; `key` is 0-11 major by tonic, 12-23 minor, and
+    `keys` the (start in seconds, key) of each stretch, from 0 on, of a track that may change it.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Track:
     chords: tuple[ChordSpan, ...]
     key: int | None
     info: dict[str, Any]
+    keys: tuple[tuple[float, int], ...] = ()
 
     def stems_of(self, stem_class: str) -> tuple[Stem, ...]:
         """Stems of one class, in file order."""
@@ -185,6 +187,26 @@ def read_chords(path: Path) -> tuple[ChordSpan, ...]:
     return tuple(spans)
 
 
+def _is_key(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value < 24
+
+
+def _read_keys(rows: object, key: int | None, path: Path) -> tuple[tuple[float, int], ...]:
+    """Stretches of one key each; of a track that states no more than its key, one."""
+    if rows is None:
+        return () if key is None else ((0.0, key),)
+    try:
+        keys = tuple((float(row["start_s"]), int(row["key"])) for row in rows)  # type: ignore[attr-defined]
+    except (TypeError, KeyError, ValueError) as exc:
+        raise DataError(f"{path}/metadata.yaml: keys must be a list of {{start_s, key}}") from exc
+    starts = [start for start, _ in keys]
+    if not keys or not all(_is_key(value) for _, value in keys) or starts != sorted(set(starts)):
+        raise DataError(
+            f"{path}/metadata.yaml: keys must have rising start_s and key 0..23, got {list(keys)}"
+        )
+    return keys
+
+
 def read_track(path: Path) -> Track:
     """The track in a folder, audio left on disk.
 
@@ -208,11 +230,12 @@ def read_track(path: Path) -> Track:
     extra = metadata.get("liveband")
     info: dict[str, Any] = extra if isinstance(extra, dict) else {}
     key = info.get("key")
-    if key is not None and not (isinstance(key, int) and 0 <= key < 24):
+    if key is not None and not _is_key(key):
         raise DataError(f"{path}/metadata.yaml: key must be 0..23, got {key!r}")
     beats_s, beat_in_bar = read_beats(path / "beats.txt")
     return Track(
         name=path.name, duration_s=audio.frames / audio.samplerate, sample_rate=int(audio.samplerate), stems=stems,
         mix_path=mix_path, beats_s=beats_s, beat_in_bar=beat_in_bar, downbeats_s=beats_s[beat_in_bar == 1],
         chords=read_chords(path / "chords.txt"), key=key, info=info,
+        keys=_read_keys(info.get("keys"), key, path),
     )  # fmt: skip

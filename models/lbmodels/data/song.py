@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from lbmodels.data.harmony import NO_CHORD, Chord, chord, key_name, transpose
+from lbmodels.data.harmony import NO_CHORD, Chord, chord, transpose
+from lbmodels.data.performance import Take
 from lbmodels.data.styles import STYLES, WEIGHTS, Style
+from lbmodels.data.tempo import TempoPlan
 
 CORE_PARTS = ("drums", "bass", "piano", "guitar")
 
@@ -59,7 +61,10 @@ _FORMS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """One bar. `chords` are (beats from the bar's start, chord), the first at 0; `playing` names the parts that sound."""
+    """One bar. `chords` are (beats from the bar's start, chord), the first at 0; `playing` names the parts that sound.
+
+    `first_beat` is the number of its first beat (above 1 for a pick-up), `key_shift` how far the song has moved from its key.
+    """
 
     start_beat: int
     beats: int
@@ -71,6 +76,8 @@ class Bar:
     intensity: float
     playing: frozenset[str]
     stop: bool = False
+    first_beat: int = 1
+    key_shift: int = 0
 
     @property
     def closes_section(self) -> bool:
@@ -109,14 +116,36 @@ class Song:
     beats_s: npt.NDArray[np.float64]
     duration_s: float
     melody: tuple[MelodyNote, ...] = ()
+    take: Take = Take()
+    tempo_plan: TempoPlan = TempoPlan()
 
     def time_s(self, beat: float) -> float:
         """Time of a beat position, exact on beats, linear between them."""
         return float(np.interp(beat, np.arange(len(self.beats_s)), self.beats_s))
 
     def beat_rows(self) -> list[tuple[float, int]]:
-        """(seconds, beat in bar counted from 1) of every beat."""
-        return [(float(self.beats_s[b.start_beat + i]), i + 1) for b in self.bars for i in range(b.beats)]
+        """(seconds, beat in bar counted from 1) of every beat; a pick-up's numbers are those of the bar's last ones."""
+        return [
+            (float(self.beats_s[b.start_beat + i]), b.first_beat + i)
+            for b in self.bars
+            for i in range(b.beats)
+        ]
+
+    def beat_at(self, time_s: float) -> float:
+        """Beat position of a time, the inverse of `time_s`; held at the song's ends."""
+        return float(np.interp(time_s, self.beats_s, np.arange(len(self.beats_s))))
+
+    def key_of(self, bar: Bar) -> int:
+        """Key number 0..23 in a bar."""
+        return (self.key + bar.key_shift) % 12 + (12 if self.key >= 12 else 0)
+
+    def key_rows(self) -> list[tuple[float, int]]:
+        """(start in seconds, key number) wherever the key is a new one, the first at 0."""
+        rows = [(0.0, self.key_of(self.bars[0]))]
+        for bar in self.bars:
+            if self.key_of(bar) != rows[-1][1]:
+                rows.append((float(self.beats_s[bar.start_beat]), self.key_of(bar)))
+        return rows
 
     def chord_rows(self) -> list[tuple[float, float, Chord]]:
         """(start, end, chord) without gaps from 0 to the end of the song; equal neighbours are joined."""
@@ -251,24 +280,28 @@ def everyone_plays(bars: Sequence[Bar], parts: Sequence[str]) -> tuple[Bar, ...]
     return tuple(replace(b, playing=b.playing | idle) if b.section_index == loudest else b for b in bars)
 
 
-def choose_parts(rng: np.random.Generator) -> tuple[str, ...]:
-    """Band of a song: each core part is missing in about one song of ten; one to three others join."""
+def choose_parts(rng: np.random.Generator, style: Style) -> tuple[str, ...]:
+    """Band of a song: each core part is missing in about one song of ten; one to four others join.
+
+    Some styles do without drums, and one song in eight is a duo or trio of core parts alone.
+    """
     core = [p for p in CORE_PARTS if rng.random() >= 0.1]
     while len(core) < 2:
         core = [p for p in CORE_PARTS if rng.random() >= 0.1]
-    others = ["lead", "pad", "counter"]
-    kept = [o for o, chance in zip(others, (0.75, 0.65, 0.3), strict=True) if rng.random() < chance]
+    if "drums" in core and len(core) > 2 and rng.random() < style.drumless:
+        core.remove("drums")
+    if rng.random() < 0.125:
+        return tuple(core)
+    chances = {
+        "lead": 0.72,
+        "pad": 0.55,
+        "counter": 0.28,
+        "guitar2": 0.2,
+        "percussion": 0.15,
+        "arpeggio": 0.18,
+    }
+    kept = [other for other, chance in chances.items() if rng.random() < chance]
     return tuple(core + (kept or ["lead"]))
-
-
-def beat_grid(
-    n_beats: int, tempo_bpm: float, rng: np.random.Generator, *, start_s: float, drift: float
-) -> npt.NDArray[np.float64]:
-    """Beat times [n_beats + 1] with a slow random drift of the tempo (`drift` = relative standard deviation)."""
-    walk = np.cumsum(rng.normal(size=n_beats + 1))
-    walk -= np.linspace(walk[0], walk[-1], n_beats + 1)
-    factor = 1.0 + drift * walk / max(1.0, float(np.abs(walk).max()))
-    return np.concatenate([[start_s], start_s + np.cumsum(60.0 / (tempo_bpm * factor))])[: n_beats + 1]
 
 
 def bars_of_form(
@@ -312,35 +345,10 @@ def bars_of_form(
             moved = tuple((o, transpose(c, shift)) for o, c in chords[i])
             bars.append(
                 Bar(
-                    start_beat=len(bars) * style.beats_per_bar, beats=style.beats_per_bar, section=section,
+                    key_shift=shift, start_beat=len(bars) * style.beats_per_bar, beats=style.beats_per_bar, section=section,
                     section_index=section_index, bar_in_section=i, section_bars=n, chords=moved,
                     intensity=intensity, playing=band[section], stop=stop_last and i == n - 1,
                 )
             )  # fmt: skip
         section_index += 1
     return everyone_plays(bars, parts)
-
-
-def generate_song(
-    name: str, seed: int, rng: np.random.Generator, *, target_s: tuple[float, float] = (60.0, 75.0)
-) -> tuple[Song, tuple[str, ...]]:
-    """A new song and its band. The same generator state gives the same song.
-
-    Args:
-        target_s: range of lengths aimed at, seconds.
-    """
-    style = pick_style(rng)
-    key = int(rng.integers(12)) + (12 if rng.random() < style.minor else 0)
-    tempo = float(np.round(rng.uniform(*style.tempo_bpm), 1))
-    parts = choose_parts(rng)
-    bars = bars_of_form(style, key, tempo, float(rng.uniform(*target_s)), parts, rng)
-    n_beats = sum(b.beats for b in bars)
-    start_s = float(rng.choice([0.0, rng.uniform(0.02, 0.8)], p=[0.3, 0.7]))
-    drift = 0.0 if rng.random() < 0.5 else float(rng.uniform(0.002, 0.02))
-    beats_s = beat_grid(n_beats, tempo, rng, start_s=start_s, drift=drift)
-    title = f"{style.name} in {key_name(key)}, {tempo:g} BPM"
-    song = Song(
-        name=name, title=title, source="generator", seed=seed, key=key, tempo_bpm=tempo, style=style, bars=bars,
-        beats_s=beats_s, duration_s=float(beats_s[-1]) + 1.5,
-    )  # fmt: skip
-    return song, parts

@@ -1,50 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Accompaniment styles as tables: which grid, which grooves, which figures, which sounds.
-
-A groove or figure is one bar of steps. Drum lines: `X` accent, `x` hit, `o` ghost note, `.` nothing.
-Bass: `R` root, `5` fifth, `3` third, `7` seventh or sixth, `8` octave, `A` approach to the next chord, `-` hold, `.` rest.
-Piano: `X`/`x` chord, `-` hold, `.` rest, digits = single voices of the chord from below.
-Guitar: `d`/`D` down stroke, `u` up stroke, `m` muted stroke, digits = strings of an arpeggio, `-` hold, `.` rest.
-Bars of 4/4 have 16 steps (12 where the beat is divided in three), 3/4 has 12, 6/8 has 6 (two beats of three steps).
-"""
+"""The first accompaniment styles as tables (`style.py` says how to read them); STYLES has those of `idioms.py` too."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lbmodels.data.errors import DataError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Style:
-    """One accompaniment style. `swing` is where the off-beat falls in its unit (0.5 = straight), `swing_unit` in beats."""
-
-    name: str
-    beats_per_bar: int = 4
-    steps_per_beat: int = 4
-    tempo_bpm: tuple[float, float]
-    swing: tuple[float, float] = (0.5, 0.5)
-    swing_unit: float = 1.0
-    colour: float  # chance that a triad grows to a seventh or further
-    minor: float = 0.4  # chance of a minor key
-    grooves: tuple[dict[str, str], ...]
-    bass: tuple[str, ...]
-    piano: tuple[tuple[str, str], ...]  # right hand, left hand
-    guitar: tuple[str, ...]
-    power_chords: float = 0.0
-    kits: tuple[int, ...] = (0, 8, 16)
-    bass_programs: tuple[int, ...] = (33, 34, 33, 32)
-    piano_programs: tuple[int, ...] = (0, 1, 0, 2)
-    guitar_programs: tuple[int, ...] = (25, 27, 24)
-    lead_programs: tuple[int, ...] = (80, 81, 73, 65, 56, 40, 22)
-    pad_programs: tuple[int, ...] = (48, 49, 50, 16, 17, 89, 52)
-    drum_lag_ms: float = 0.0
-    blues: float = 0.0  # chance of a twelve-bar form
-
-
-def _g(**lines: str) -> dict[str, str]:
-    return lines
-
+from lbmodels.data.idioms import IDIOM_WEIGHTS, IDIOMS
+from lbmodels.data.style import Style as Style
+from lbmodels.data.style import groove as _g
 
 # fmt: off
 STYLES: tuple[Style, ...] = (
@@ -281,6 +243,7 @@ STYLES: tuple[Style, ...] = (
         guitar=("012321", "D-ud-u", "0-23-2", "D--d-u"),
         guitar_programs=(25, 24, 27), pad_programs=(48, 49, 89, 52), lead_programs=(73, 40, 22, 71, 65),
     ),
+    *IDIOMS,
 )
 
 # fmt: on
@@ -289,7 +252,7 @@ STYLES: tuple[Style, ...] = (
 WEIGHTS: dict[str, float] = {
     "pop": 1.6, "rock": 1.6, "ballad": 1.1, "bossa": 0.9, "swing": 1.1, "funk": 1.2, "reggae": 0.7, "waltz": 0.8,
     "disco": 0.9, "house": 0.8, "latin": 0.9, "country": 1.0, "hip-hop": 1.0, "soul": 1.2, "shuffle": 0.9,
-    "twelve-eight": 0.6, "six-eight": 0.7,
+    "twelve-eight": 0.6, "six-eight": 0.7, **IDIOM_WEIGHTS,
 }  # fmt: skip
 
 

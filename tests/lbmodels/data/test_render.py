@@ -130,7 +130,7 @@ def test_most_songs_have_most_of_the_band() -> None:
     options = RenderOptions(out=Path("unused"), split="train", seed=0)
     bands = [make_song(options, i)[1] for i in range(150)]
     for part in CORE_PARTS:
-        assert 0.8 < np.mean([part in band for band in bands]) < 0.97
+        assert 0.75 < np.mean([part in band for band in bands]) < 0.97
 
 
 def test_splits_share_neither_song_nor_font() -> None:
@@ -155,8 +155,8 @@ def test_all_keys_and_many_metres_occur() -> None:
     songs = [make_song(options, i)[0] for i in range(300)]
     assert {s.key for s in songs} == set(range(24))
     assert {s.style.name for s in songs} == {s.name for s in STYLES}
-    assert min(s.tempo_bpm for s in songs) >= 70
-    assert max(s.tempo_bpm for s in songs) <= 170
+    assert 60 <= min(s.tempo_bpm for s in songs) < 70
+    assert 175 < max(s.tempo_bpm for s in songs) <= 190
 
 
 @pytest.mark.parametrize("style", STYLES, ids=lambda s: s.name)
