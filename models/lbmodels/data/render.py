@@ -47,7 +47,9 @@ PLAYERS: dict[str, Callable[[Song, np.random.Generator], list[Note]]] = {
 _CLASS = {
     "drums": "drums", "bass": "bass", "piano": "piano", "guitar": "guitar", "guitar2": "guitar", "percussion": "drums",
 }  # fmt: skip
-_INST_CLASS = {"drums": "Drums", "bass": "Bass", "piano": "Piano", "guitar": "Guitar"}
+_INST_CLASS = {
+    "drums": "Drums", "percussion": "Drums", "bass": "Bass", "piano": "Piano", "guitar": "Guitar", "guitar2": "Guitar",
+}  # fmt: skip
 _DRUM_PARTS = ("drums", "percussion")
 # Any sound of the family, whatever the style says, in a share of the stems.
 _ANY_SOUND_SHARE = 0.22
