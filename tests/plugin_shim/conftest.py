@@ -27,6 +27,7 @@ _PARTS = {
     "port": _PORT,
     "ring": _RING,
     "messages": (*_PORT, "core/msgpack.cpp", "core/rundir.cpp"),
+    "stage": ("host/context.cpp", "host/module.cpp", "host/plug.cpp"),
     "core": (*_RING, *(f"core/{name}.cpp" for name in _BRIDGE)),
 }
 _FLAGS = [
@@ -53,7 +54,7 @@ def _compiler() -> str | None:
 
 @functools.cache
 def _headers() -> bytes:
-    found = sorted([*SHIM.glob("core/liveband/*.h"), *SHIM.glob("include/**/*.h"), *SHIM.glob("tests/*.h")])
+    found = sorted([*SHIM.glob("core/liveband/*.h"), *SHIM.glob("include/**/*.h"), *SHIM.glob("tests/*.h"), *SHIM.glob("host/*.h")])
     return b"".join(path.read_bytes() for path in found)
 
 
