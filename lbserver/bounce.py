@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from math import log10
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -130,11 +130,74 @@ def plan_outputs(
     return {name: out.with_name(f"{out.stem}_{name}{out.suffix}") for name in names}
 
 
+class Performer(Protocol):
+    """Whoever plays the stems of a render: hears [C, T], gives [B, 1 or 2, T] for the same positions, later."""
+
+    @property
+    def channels(self) -> int:
+        """C, of what it hears."""
+        ...
+
+    @property
+    def timing(self) -> timeline.Timing:
+        """What it reports of its timing."""
+        ...
+
+    def push(self, block: Audio) -> Audio:
+        """Hear a block; what can be heard of the stems by now."""
+        ...
+
+    def flush(self) -> Audio:
+        """The rest, up to the last sample that was heard."""
+        ...
+
+
+class _Driven:
+    """The engine's offline driver as a performer."""
+
+    def __init__(self, driver: StreamDriver) -> None:
+        self._driver = driver
+        self.channels = driver.accompanist.spec.channels
+        self.timing = driver.timing
+
+    def push(self, block: Audio) -> Audio:
+        return self._driver.push(block).audio
+
+    def flush(self) -> Audio:
+        return self._driver.flush().audio
+
+
 def bounce(
     request: BounceRequest, accompanist: Accompanist, progress: Progress = lambda _done_s, _total_s: None
 ) -> BounceReport:
-    """Render. All files appear under their names at the end, together, or none does.
+    """Render with an accompanist in this process: see `render`."""
+    spec = accompanist.spec
+    frames = plan_anticipation_frames(spec, request.anticipation_ms)
 
+    def perform(rate_hz: int) -> Performer:
+        config = SessionConfig(
+            host_rate_hz=rate_hz,
+            stems=request.stems,
+            anticipation_frames=frames,
+            seed=request.seed,
+            variation=request.variation,
+        )
+        return _Driven(
+            StreamDriver(accompanist, config, condition_source(request.knowledge, grid_of(spec, rate_hz)))
+        )
+
+    return render(request, spec, perform, progress)
+
+
+def render(
+    request: BounceRequest,
+    spec: Spec,
+    perform: Callable[[int], Performer],
+    progress: Progress = lambda _done_s, _total_s: None,
+) -> BounceReport:
+    """Render with the performer that `perform` makes for the source's rate.
+
+    All files appear under their names at the end, together, or none does.
     Memory does not grow with the length of the source, but for 0.3 MB an hour of loudness readings.
     Raises LiveBandError; on any exception the `.part` files are removed.
     """
@@ -149,23 +212,12 @@ def bounce(
             raise LiveBandError(
                 f"an output for {name!r}, which is not among the stems {', '.join(request.stems)}"
             )
-    spec = accompanist.spec
-    frames = plan_anticipation_frames(spec, request.anticipation_ms)
     with ExitStack() as stack:
         reader = stack.enter_context(AudioReader(request.source))
         if any(_same_file(path, request.source) for path in request.outputs.values()):
             raise LiveBandError(f"the output would replace the input {request.source}: choose another name")
-        driver = StreamDriver(
-            accompanist,
-            SessionConfig(
-                host_rate_hz=reader.rate_hz,
-                stems=request.stems,
-                anticipation_frames=frames,
-                seed=request.seed,
-                variation=request.variation,
-            ),
-            condition_source(request.knowledge, grid_of(spec, reader.rate_hz)),
-        )
+        performer = perform(reader.rate_hz)
+        done = 0
 
         def open_writer(path: Path) -> AudioWriter:
             return stack.enter_context(
@@ -181,7 +233,7 @@ def bounce(
         source_meter = LoudnessMeter(rate_hz=reader.rate_hz, channels=OUTPUT_CHANNELS)
         gain = np.float32(10.0 ** (request.gain_db / 20.0))
         started = time.perf_counter()
-        for heard, played in _stream(reader, driver, request.feed_samples):
+        for heard, played in _stream(reader, performer, request.feed_samples):
             played = played * gain
             source_meter.push(heard)
             for stem, audio in zip(request.stems, played, strict=True):
@@ -189,7 +241,8 @@ def bounce(
                     sinks[stem].put(audio)
             if blend is not None:
                 blend.put(heard + played.sum(axis=0))
-            progress(driver.read / reader.rate_hz, reader.frames / reader.rate_hz)
+            done += heard.shape[-1]
+            progress(done / reader.rate_hz, reader.frames / reader.rate_hz)
         compute_s = time.perf_counter() - started
         scale = 1.0
         if blend is not None:
@@ -203,11 +256,11 @@ def bounce(
             writer.finish()
         for writer in writers.values():
             writer.publish()
-    duration_s = driver.read / reader.rate_hz
+    duration_s = done / reader.rate_hz
     return BounceReport(
         source=request.source,
         duration_s=duration_s,
-        samples=driver.read,
+        samples=done,
         rate_hz=reader.rate_hz,
         source_channels=reader.channels,
         source_loudness_lufs=source_meter.lufs(),
@@ -215,8 +268,8 @@ def bounce(
         weights_id=spec.weights_id,
         stems=request.stems,
         seed=request.seed,
-        timing=driver.timing,
-        anticipation_ms=frames * spec.frame_ms,
+        timing=performer.timing,
+        anticipation_ms=performer.timing.anticipation_frames * spec.frame_ms,
         frame_ms=spec.frame_ms,
         compute_s=compute_s,
         rtf=duration_s / max(compute_s, 1e-9),
@@ -246,7 +299,7 @@ class _Sink:
         self.meter.push(audio)
 
 
-def _stream(reader: AudioReader, driver: StreamDriver, feed: int) -> Iterator[tuple[Audio, Audio]]:
+def _stream(reader: AudioReader, performer: Performer, feed: int) -> Iterator[tuple[Audio, Audio]]:
     """The source as heard [2, T] beside what was played at the same positions [B, 2, T].
 
     The file is read and written in large blocks; only the engine sees the small ones.
@@ -255,10 +308,10 @@ def _stream(reader: AudioReader, driver: StreamDriver, feed: int) -> Iterator[tu
     for block in reader.blocks(max(BLOCK_SAMPLES, feed)):
         heard = to_channels(block, OUTPUT_CHANNELS)
         waiting.put(heard)
-        mix = to_channels(heard, driver.accompanist.spec.channels)
-        played = [driver.push(mix[:, at : at + feed]).audio for at in range(0, mix.shape[-1], feed)]
+        mix = to_channels(heard, performer.channels)
+        played = [performer.push(mix[:, at : at + feed]) for at in range(0, mix.shape[-1], feed)]
         yield _beside(waiting, played)
-    yield _beside(waiting, [driver.flush().audio])
+    yield _beside(waiting, [performer.flush()])
 
 
 def _beside(waiting: Queue, played: list[Audio]) -> tuple[Audio, Audio]:

@@ -6,7 +6,8 @@ import importlib
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -17,6 +18,7 @@ from lbserver.errors import LiveBandError
 
 if TYPE_CHECKING:
     from lbserver.bounce import BounceReport
+    from lbserver.conditions import HostKnowledge
 
 USER_ERROR = 2
 
@@ -166,6 +168,18 @@ def _add_bounce(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     playing.add_argument(
         "--chunk", type=int, default=4096, metavar="N", help="samples fed at once; changes no bit"
     )
+    playing.add_argument(
+        "--through",
+        choices=("plugin",),
+        help="play through the DAW plug-in, loaded in a host, and the server that runs, or one of its own: "
+        "the same audio, the way a DAW gets it",
+    )
+    playing.add_argument(
+        "--vst3",
+        type=Path,
+        metavar="PATH",
+        help="with --through plugin: which one (default: the installed one)",
+    )
     _add_print_options(parser)
     parser.set_defaults(run=_run_bounce)
 
@@ -206,8 +220,8 @@ def _run_demo(parsed: argparse.Namespace) -> int:
 
 def _run_bounce(parsed: argparse.Namespace) -> int:
     from lbserver.audio_files import AudioReader
-    from lbserver.bounce import BounceRequest, bounce, plan_anticipation_frames, plan_outputs
-    from lbserver.conditions import describe, read_knowledge
+    from lbserver.bounce import bounce
+    from lbserver.conditions import read_knowledge
 
     knowledge = read_knowledge(
         bpm=parsed.bpm,
@@ -219,10 +233,29 @@ def _run_bounce(parsed: argparse.Namespace) -> int:
     # The input before the model: a wrong name should not wait for weights to load.
     with AudioReader(parsed.input):
         pass
-    accompanist = backends.load(parsed.model)
+    if parsed.vst3 is not None and parsed.through is None:
+        raise LiveBandError("--vst3 says which plug-in to play through: it needs --through plugin")
+    if parsed.through is None:
+        accompanist = backends.load(parsed.model)
+        return _bounce_with(parsed, knowledge, accompanist.spec, partial(bounce, accompanist=accompanist))
+    from lbserver.through_plugin import a_server, bounce_through_plugin, find_plugin
+
+    plugin = find_plugin(parsed.vst3)
+    with a_server(parsed.model) as (server, spec):
+        through = partial(bounce_through_plugin, plugin=plugin, server=server, spec=spec)
+        return _bounce_with(parsed, knowledge, spec, through)
+
+
+def _bounce_with(
+    parsed: argparse.Namespace, knowledge: "HostKnowledge", spec: Spec, play: "Callable[..., BounceReport]"
+) -> int:
+    """Plan the files, play, and say what came of it."""
+    from lbserver.bounce import BounceRequest, plan_anticipation_frames, plan_outputs
+    from lbserver.conditions import describe
+
     if not parsed.output.suffix:
         _make_folder(parsed.output)
-    stems = _stems(parsed.stem, accompanist.spec)
+    stems = _stems(parsed.stem, spec)
     outputs = plan_outputs(parsed.input, parsed.output, stems, mix=parsed.mix, mix_only=parsed.mix_only)
     request = BounceRequest(
         source=parsed.input,
@@ -237,7 +270,6 @@ def _run_bounce(parsed: argparse.Namespace) -> int:
     )
     talk = not (parsed.quiet or parsed.json)
     if talk:
-        spec = accompanist.spec
         frames = plan_anticipation_frames(spec, parsed.anticipation)
         rounded = ""
         if parsed.anticipation is not None and abs(parsed.anticipation - frames * spec.frame_ms) > 1e-9:
@@ -248,7 +280,7 @@ def _run_bounce(parsed: argparse.Namespace) -> int:
         )
         print(f"told: {describe(knowledge)}", file=sys.stderr)
     with _Bar(quiet=not talk) as bar:
-        report = bounce(request, accompanist, bar.show)
+        report = play(request, progress=bar.show)
     if parsed.json:
         print(json.dumps(report.as_json()))
     elif talk:

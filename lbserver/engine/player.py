@@ -9,6 +9,7 @@ depend on no other session at all.
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace as with_fields
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,8 @@ class Player:
         """Give a session a new segment and timing; its musical memory, controls and knowledge stay."""
         old = self.sessions[setup.session]
         bank = self._bank_of(old)
-        new = LiveSession(setup, self.accompanist.spec, port)
+        # The seed too may have been set since it was opened.
+        new = LiveSession(with_fields(setup, seed=old.setup.seed), self.accompanist.spec, port)
         new.told = old.told
         for name, value in old.controls.items():
             if name not in ("seed", "reset"):
