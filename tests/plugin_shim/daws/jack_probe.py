@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A JACK client that plays noise to the plug-in's host and records what comes back, by JACK's own frame clock.
+
+Arguments: JACK name of the host, a file for the recording, seconds. Commands on standard input, one a line:
+`transport BPM BEATS_PER_BAR`, `roll`, `halt`, `locate FRAME`, `at`, `end` (waits, saves). Each but the last is answered with
+how many samples were played by then.
+"""
+
+import json
+import sys
+import threading
+from typing import Any
+
+import jack
+import numpy as np
+
+
+class Probe:
+    def __init__(self, seconds: float) -> None:
+        self.client = jack.Client("probe", no_start_server=True)
+        self.samples = int(seconds * self.client.samplerate)
+        noise = np.random.default_rng(5).standard_normal((2, self.samples))
+        self.played = (0.1 * noise).astype(np.float32)
+        self.heard = np.zeros((2, self.samples), np.float32)
+        self.outs = [self.client.outports.register(f"out_{i}") for i in (1, 2)]
+        self.ins = [self.client.inports.register(f"in_{i}") for i in (1, 2)]
+        self.first = -1  # JACK's frame at which the noise began
+        self.begun = False
+        self.at = 0
+        self.lost = 0  # samples of JACK cycles that never came to this client
+        self.tempo: tuple[float, float] | None = None
+        self.over = threading.Event()
+        self.client.set_process_callback(self.process)
+        self.client.set_shutdown_callback(lambda *_: self.over.set())
+
+    def process(self, frames: int) -> None:
+        now = self.client.last_frame_time
+        if self.begun and self.first < 0:
+            self.first = now
+        at = now - self.first if self.first >= 0 else 0
+        if self.first < 0 or at + frames > self.samples:
+            for out in self.outs:
+                out.get_array()[:] = 0
+            if self.first >= 0:
+                self.over.set()
+            return
+        self.lost += at - self.at
+        for channel in (0, 1):
+            self.outs[channel].get_array()[:] = self.played[channel, at : at + frames]
+            self.heard[channel, at : at + frames] = self.ins[channel].get_array()
+        self.at = at + frames
+
+    def timebase(self, _state: Any, _frames: int, position: Any, _new: bool) -> None:
+        assert self.tempo is not None
+        bpm, per_bar = self.tempo
+        beats = position.frame / position.frame_rate * bpm / 60.0
+        position.valid = 0x10  # bar, beat and tick
+        position.bar = int(beats // per_bar) + 1
+        position.beat = int(beats % per_bar) + 1
+        position.ticks_per_beat = 1920.0
+        position.tick = int((beats % 1.0) * 1920)
+        position.bar_start_tick = (position.bar - 1) * per_bar * 1920.0
+        position.beats_per_bar, position.beat_type, position.beats_per_minute = per_bar, 4.0, bpm
+
+    def obey(self, command: str, values: list[str]) -> None:
+        if command == "transport":
+            self.tempo = float(values[0]), float(values[1])
+            self.client.set_timebase_callback(self.timebase)
+        elif command == "roll":
+            self.client.transport_start()
+        elif command == "halt":
+            self.client.transport_stop()
+        elif command == "locate":
+            self.client.transport_locate(int(values[0]))
+
+
+def main() -> None:
+    host, recording, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+    probe = Probe(seconds)
+    probe.client.activate()
+    for channel in (1, 2):
+        probe.client.connect(f"probe:out_{channel}", f"{host}:audio_in_{channel}")
+        probe.client.connect(f"{host}:audio_out_{channel}", f"probe:in_{channel}")
+    probe.begun = True
+    print("begun", flush=True)
+    for line in sys.stdin:
+        command, *values = line.split()
+        if command == "end":
+            break
+        probe.obey(command, values)
+        print(probe.at, flush=True)
+    probe.over.wait(seconds + 20.0)
+    np.save(recording, np.stack([probe.played, probe.heard]))
+    told = {"period": probe.client.blocksize}
+    print(json.dumps(told | {"played": probe.at, "lost": probe.lost}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
