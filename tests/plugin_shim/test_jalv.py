@@ -135,7 +135,7 @@ class Studio:
         (folder / "state.ttl").write_text(STATE.format(uri=URI, text=text))
         return str(folder)
 
-    def play(self, seconds: float) -> None:
+    def play(self, seconds: float = 60.0) -> None:
         """Begin to play noise and to record."""
         script = str(Path(__file__).parent / "daws" / "jack_probe.py")
         recording = str(self.folder / "recording.npy")
@@ -157,7 +157,7 @@ class Studio:
         return int(until(f"{second} s", lambda: (at := int(self.ask("at"))) >= second * 48000 and at))
 
     def recorded(self) -> tuple[Audio, Audio]:
-        """(played [C, T], heard [C, T]) when all is played."""
+        """(played [C, T], heard [C, T]) until now."""
         told = json.loads(self.ask("end"))
         assert self.probe is not None
         assert self.probe.wait(PATIENCE_S) == 0
@@ -226,7 +226,7 @@ def status() -> dict[str, Any]:
 @needs_jack
 def test_real_time(studio: Studio) -> None:
     """Live and aligned: to the bit, at the sample that was reported, and the transport's tempo is known."""
-    studio.play(4.0)
+    studio.play()
     studio.ask("transport 97 3")
     studio.ask("roll")
     until("the tempo", lambda: status()["tempo"] == 97.0)
@@ -247,7 +247,8 @@ def test_real_time(studio: Studio) -> None:
     studio.jalv = studio.host("-l", studio.saved(mode="aligned"))
     until("aligned", lambda: status()["mode"] == "aligned")
     until("its latency", lambda: status()["measured_latency_samples"] == status()["latency_samples"] > 0)
-    studio.play(3.0)
+    studio.play()
+    studio.wait_for(1.5)
     aligned = status()
     played, heard = studio.recorded()
     assert aligned["anticipation_samples"] == 0
@@ -261,16 +262,18 @@ def test_real_time(studio: Studio) -> None:
 @needs_jack
 def test_server_and_host_die(studio: Studio, server: Any) -> None:
     """The server killed: silence by a fade; back: right again, and nothing stale. The host killed: the server lets go."""
-    studio.play(12.0)
-    studio.wait_for(1.5)
+    studio.play()
+    studio.wait_for(1.0)
     shift = int(status()["anticipation_samples"]) + HOP + PERIOD
     killed = int(studio.ask("at"))
     server.signal(signal.SIGKILL, everyone=True)
     server.end()
-    studio.wait_for(killed / 48000 + 1.0)
+    studio.wait_for(killed / 48000 + 0.6)
     server.start()
+    returned = int(studio.ask("at"))
     until("the band", lambda: [one for one in sessions().values() if one["state"] == "playing"])
     back = int(studio.ask("at"))
+    studio.wait_for(back / 48000 + 1.0)
     played, heard = studio.recorded()
     lengths = {shift} | {
         steps * HOP + HOP + PERIOD for steps in range(1, 26)
@@ -278,10 +281,11 @@ def test_server_and_host_die(studio: Studio, server: Any) -> None:
     after = [one for one in lengths if (heard[:, -9600:] == later(played, one)[:, -9600:]).mean() > 0.5]
     assert after, "the band did not come back in its place"
     assert killed < back < played.shape[1] - 9600
-    assert_only_gaps(heard[:, : killed + 48000], later(played, shift)[:, : killed + 48000])
-    assert not heard[:, killed + 9600 : killed + 48000].any()
+    assert_only_gaps(heard[:, : killed + 28000], later(played, shift)[:, : killed + 28000])
+    assert not heard[:, killed + 9600 : killed + 28000].any()
     assert_only_gaps(heard[:, killed + 9600 :], later(played, after[0])[:, killed + 9600 :])
-    print(f"killed at {killed}, right again at {gaps(heard, later(played, after[0]))[-1][1]}")
+    right = gaps(heard, later(played, after[0]))[-1][1]
+    print(f"killed at {killed}, back at {returned}, right again {(right - returned) / 48:.0f} ms later")
 
     assert len(sessions()) == 1
     studio.jalv.kill()

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A JACK client that plays noise to the plug-in's host and records what comes back, by JACK's own frame clock.
 
-Arguments: JACK name of the host, a file for the recording, seconds. Commands on standard input, one a line:
-`transport BPM BEATS_PER_BAR`, `roll`, `halt`, `locate FRAME`, `at`, `end` (waits, saves). Each but the last is answered with
+Arguments: JACK name of the host, a file for the recording, seconds at most. Commands on standard input, one a line:
+`transport BPM BEATS_PER_BAR`, `roll`, `halt`, `locate FRAME`, `at`, `end` (saves). Each but the last is answered with
 how many samples were played by then.
 """
 
 import json
 import sys
-import threading
 from typing import Any
 
 import jack
@@ -29,9 +28,7 @@ class Probe:
         self.at = 0
         self.lost = 0  # samples of JACK cycles that never came to this client
         self.tempo: tuple[float, float] | None = None
-        self.over = threading.Event()
         self.client.set_process_callback(self.process)
-        self.client.set_shutdown_callback(lambda *_: self.over.set())
 
     def process(self, frames: int) -> None:
         now = self.client.last_frame_time
@@ -41,8 +38,6 @@ class Probe:
         if self.first < 0 or at + frames > self.samples:
             for out in self.outs:
                 out.get_array()[:] = 0
-            if self.first >= 0:
-                self.over.set()
             return
         self.lost += at - self.at
         for channel in (0, 1):
@@ -89,7 +84,7 @@ def main() -> None:
             break
         probe.obey(command, values)
         print(probe.at, flush=True)
-    probe.over.wait(seconds + 20.0)
+    probe.client.deactivate()
     np.save(recording, np.stack([probe.played, probe.heard]))
     told = {"period": probe.client.blocksize}
     print(json.dumps(told | {"played": probe.at, "lost": probe.lost}), flush=True)
