@@ -238,8 +238,10 @@ def _run_bounce(parsed: argparse.Namespace) -> int:
     if parsed.through is None:
         accompanist = backends.load(parsed.model)
         return _bounce_with(parsed, knowledge, accompanist.spec, partial(bounce, accompanist=accompanist))
-    from lbserver.through_plugin import a_server, bounce_through_plugin, find_plugin
+    from lbserver.through_plugin import a_server, bounce_through_plugin, find_plugin, parameters_of
 
+    # What does not go is said at once, not when a server has started for it.
+    parameters_of(knowledge, seed=parsed.seed, variation=parsed.variation, feed_samples=parsed.chunk)
     plugin = find_plugin(parsed.vst3)
     with a_server(parsed.model) as (server, spec):
         through = partial(bounce_through_plugin, plugin=plugin, server=server, spec=spec)

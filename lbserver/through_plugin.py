@@ -15,7 +15,7 @@ import numpy as np
 from lbserver import timeline
 from lbserver.accompanist import Audio, Spec
 from lbserver.bounce import BounceReport, BounceRequest, Progress, plan_anticipation_frames, render
-from lbserver.conditions import SteadyBeat
+from lbserver.conditions import HostKnowledge, SteadyBeat
 from lbserver.connection import Connection
 from lbserver.engine.describe import understood
 from lbserver.engine.lane import Queue, grid_of
@@ -25,8 +25,9 @@ from lbserver.rundir import ServerInfo, find_server
 
 CHANNELS = 2
 MOST_SEED = 16777215
-_LEAST_BPM, _MOST_BPM = 20.0, 400.0
+_MOST_BPM = 400.0
 _MOST_POSITION_S, _MOST_ANTICIPATION_MS, _MOST_VARIATION = 3600.0, 1000.0, 2.0
+_MOST_BLOCK = 65536
 _PATIENCE_S = 30.0
 
 
@@ -94,7 +95,9 @@ def bounce_through_plugin(
 
     Raises LiveBandError: what a host cannot tell the plug-in, or the band went away.
     """
-    parameters = _parameters(request, spec)
+    parameters = parameters_of(
+        request.knowledge, seed=request.seed, variation=request.variation, feed_samples=request.feed_samples
+    )
     frames = plan_anticipation_frames(spec, request.anticipation_ms)
 
     def perform(rate_hz: int) -> "_Hosted":
@@ -189,27 +192,27 @@ def _set_seed(plugin: Any, seed: int) -> None:
     raise LiveBandError(f"the plug-in does not take the seed {seed}, it takes {plugin.seed:g}: try another")
 
 
-def _parameters(request: BounceRequest, spec: Spec) -> dict[str, float]:
-    """The host's parameters, 0 to 1 each. Raises LiveBandError for what has none."""
-    known = request.knowledge
+def parameters_of(
+    known: HostKnowledge, *, seed: int, variation: float, feed_samples: int
+) -> dict[str, float]:
+    """The host's parameters, 0 to 1 each, for a render. Raises LiveBandError for what has none."""
     if known.spans or known.chart or known.key is not None:
         raise LiveBandError(
-            "--chords and --key do not go --through plugin: a host has no parameter for them (the plug-in's window has)"
+            "--chords and --key do not go --through plugin: a host has no parameter for them "
+            "(the plug-in's window has)"
         )
-    if not 0 <= request.seed <= MOST_SEED:
-        raise LiveBandError(f"seed {request.seed} does not go through the plug-in: 0 to {MOST_SEED}")
-    if request.variation > _MOST_VARIATION:
+    if not 0 <= seed <= MOST_SEED:
+        raise LiveBandError(f"seed {seed} does not go through the plug-in: 0 to {MOST_SEED}")
+    if not 0 <= variation <= _MOST_VARIATION:
         raise LiveBandError(
-            f"a variation of {request.variation:g} does not go through the plug-in: 0 to {_MOST_VARIATION:g}"
+            f"a variation of {variation:g} does not go through the plug-in: 0 to {_MOST_VARIATION:g}"
         )
-    if not 1 <= request.feed_samples <= 65536:
-        raise LiveBandError(f"a block of {request.feed_samples} samples does not fit: 1 to 65536")
-    for stem in request.stems:
-        spec.stem_index(stem)
+    if not 1 <= feed_samples <= _MOST_BLOCK:
+        raise LiveBandError(f"a block of {feed_samples} samples does not fit: 1 to {_MOST_BLOCK}")
     values = {
         "bpm": 0.0,
         "position_s": 0.0,
-        "variation": request.variation / _MOST_VARIATION,
+        "variation": variation / _MOST_VARIATION,
     }
     if known.beat is None:
         return values
