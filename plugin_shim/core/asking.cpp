@@ -69,22 +69,23 @@ Value configureMessage(const std::string& session, const Preparation& wish) {
     return withSession("configure", session, wish);
 }
 
-Value knowMessage(const std::string& session, const Knowledge& what) {
-    Value message = Value::map().with("type", "know").with("session", session);
-    if (what.tempo_bpm) message.with("bpm", *what.tempo_bpm);
-    if (what.beats_per_bar) message.with("beats_per_bar", *what.beats_per_bar);
-    if (what.chart) message.with("chart", *what.chart);
-    if (what.chord) message.with("chord", *what.chord);
-    if (what.key) message.with("key", *what.key);
-    return message;
+std::vector<Value> knowMessages(const std::string& session, const Knowledge& what) {
+    const Value empty = Value::map().with("type", "know").with("session", session);
+    std::vector<Value> messages;
+    if (what.tempo_bpm || what.beats_per_bar || what.chart) {
+        Value bars = empty;
+        if (what.tempo_bpm) bars.with("bpm", *what.tempo_bpm);
+        if (what.beats_per_bar) bars.with("beats_per_bar", *what.beats_per_bar);
+        if (what.chart) bars.with("chart", *what.chart);
+        messages.push_back(std::move(bars));
+    }
+    if (what.chord) messages.push_back(Value(empty).with("chord", *what.chord));
+    if (what.key) messages.push_back(Value(empty).with("key", *what.key));
+    return messages;
 }
 
 Value momentMessage(const char* type, const std::string& session, const std::string& name) {
     return Value::map().with("type", type).with("session", session).with("name", name);
-}
-
-bool knowsAnything(const Knowledge& what) noexcept {
-    return what.tempo_bpm || what.beats_per_bar || what.chart || what.chord || what.key;
 }
 
 void learn(Knowledge& known, const Knowledge& more) {

@@ -93,7 +93,7 @@ Status Watcher::status() const {
 void Watcher::know(const Knowledge& what) {
     const std::lock_guard<std::mutex> lock(mutex_);
     learn(known_, what);
-    request(knowMessage(config_.session, what));
+    for (Value& message : knowMessages(config_.session, what)) request(std::move(message));
 }
 
 void Watcher::moment(const char* type, const std::string& name) {
@@ -209,7 +209,7 @@ void Watcher::converse() {
     }
     session_is_open_ = false;
     while (!stopping_.load()) {
-        if (!openAsWished() || !sendRequests() || !listen()) return;
+        if (!openAsWished() || !tellAgain() || !sendRequests() || !listen()) return;
     }
 }
 
@@ -274,8 +274,35 @@ bool Watcher::tellKnown() {
         const std::lock_guard<std::mutex> lock(mutex_);
         known = known_;
     }
+    for (const Value& message : knowMessages(config_.session, known)) {
+        if (!demand(message)) return false;
+    }
+    return true;
+}
+
+// A chart counts bars, and is refused before the host has told a tempo: it is told again then.
+bool Watcher::tellAgain() {
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (!unheard_ || std::isnan(status_.tempo_bpm)) return true;
+        unheard_ = false;
+        status_.error.clear();
+    }
+    return tellKnown();
+}
+
+// A request whose answer matters only if it is a refusal. False if the connection is to end.
+bool Watcher::demand(const Value& message) {
     Value answer;
-    return !knowsAnything(known) || ask(knowMessage(config_.session, known), answer, kAnswer);
+    if (!ask(message, answer, kAnswer)) return false;
+    if (answer.textOf("type") != "error") return true;
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        status_.error = answer.textOf("text");
+        if (message.textOf("type") == "know" && std::isnan(status_.tempo_bpm)) unheard_ = true;
+    }
+    tellChange();
+    return true;
 }
 
 void Watcher::publish(std::unique_ptr<Segment> segment, const Value& answer, const Preparation& wish,
@@ -292,6 +319,8 @@ void Watcher::publish(std::unique_ptr<Segment> segment, const Value& answer, con
         opened_generation_ = generation;
         ++status_.connections;
         status_.error.clear();
+        status_.tempo_bpm = status_.beat = Transport::kUnknown;
+        unheard_ = false;
         status_.rate_hz = wish.rate_hz;
         status_.latency_samples = audio_.latencySamples();
         status_.pending_latency_samples = latency;
@@ -312,11 +341,7 @@ bool Watcher::sendRequests() {
         requests.swap(requests_);
     }
     for (const Value& one : requests) {
-        Value answer;
-        if (!ask(one, answer, kAnswer)) return false;
-        if (answer.textOf("type") != "error") continue;
-        const std::lock_guard<std::mutex> lock(mutex_);
-        status_.error = answer.textOf("text");
+        if (!demand(one)) return false;
     }
     return true;
 }

@@ -54,7 +54,7 @@ struct Host {
         transport.quarter = static_cast<double>(at - samples) / rate_hz * 2.0;
         transport.song_sample = at - samples;
         if (offline) {
-            good = bridge->processOffline(planes, planes, 2, samples, transport, std::chrono::seconds(5)) && good;
+            good = bridge->processOffline(planes, planes, 2, samples, transport, std::chrono::seconds(3)) && good;
         } else {
             bridge->process(planes, planes, 2, samples, transport);
         }
@@ -186,6 +186,14 @@ int main(int argument_count, char** arguments) {
             liveband::Knowledge known;
             known.chart = line.substr(6);
             host.bridge->know(known);
+        } else if (word == "key") {
+            liveband::Knowledge known;
+            known.key = line.substr(4);
+            host.bridge->know(known);
+        } else if (word == "keep") {
+            host.bridge->keep(line.substr(5));
+        } else if (word == "recall") {
+            host.bridge->recall(line.substr(7));
         } else if (word == "adopt") {
             host.bridge->adoptLatency();
         } else if (word == "until") {

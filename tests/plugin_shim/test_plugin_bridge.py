@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from lbserver import wire
+from lbserver.engine import moment
 
 RATE_HZ = 48000
 GAIN = 2  # index of the control
@@ -21,6 +22,7 @@ GAIN = 2  # index of the control
 
 class Server(Protocol):
     run: Path
+    environment: dict[str, str]
 
     def start(self) -> None: ...
     def end(self) -> None: ...
@@ -307,6 +309,56 @@ def test_another_version_is_refused_with_a_reason(server: Server, host: Host) ->
     host.end()
     listening.close()
     os.close(lock)
+
+
+def _kept(host: Host, server: Server, name: str) -> dict[str, Any]:
+    """What the server itself holds for known, from a moment that it keeps."""
+    host.ask(f"keep {name}")
+    deadline = time.monotonic() + 10
+    while not (found := list(Path(server.environment["XDG_DATA_HOME"]).rglob(f"{name}.*"))):
+        assert time.monotonic() < deadline, host.ask("status")
+        time.sleep(0.02)
+    return moment.unpack(found[0].read_bytes(), "test:copy").known
+
+
+def _until_error(host: Host, text: str) -> None:
+    """Until the last error has `text` in it; empty: until there is none."""
+    deadline = time.monotonic() + 5
+    while not (text in (error := host.ask("status")["error"]) and (text or not error)):
+        assert time.monotonic() < deadline, error
+        time.sleep(0.02)
+
+
+def test_what_is_known_is_told_to_every_server(server: Server, host: Host) -> None:
+    """Also a chart that was saved before the host's tempo was there; moments are kept, and gone on from."""
+    host.ask("chart | Bb | Eb |")
+    host.ask("key Bb major")
+    server.start()
+    host.ask("start")
+    assert host.ask(f"prepare {RATE_HZ} 480 live 0 5000")["open"]
+    _until_error(host, "tempo")  # a chart counts bars
+    host.ask("play")
+    host.until("playing")
+    _until_error(host, "")
+    known = _kept(host, server, "one")
+    assert known == {"chart": "| Bb | Eb |", "key": "Bb major"}
+    host.ask("key H minor")
+    _until_error(host, "key")
+    host.ask("recall nothing")
+    _until_error(host, "there is no 'nothing'")
+    server.signal(signal.SIGKILL)
+    host.until("lost", 2000)
+    server.end()
+    host.ask("key Cm")
+    server.start()
+    host.until("playing", 5000)
+    _until_error(host, "")
+    assert _kept(host, server, "two") == {"chart": "| Bb | Eb |", "key": "Cm"}
+    host.ask("recall one")
+    time.sleep(0.5)
+    assert host.ask("status")["error"] == ""
+    assert _kept(host, server, "three") == known | {"key": "Cm"}  # what the player knows now stays
+    host.end()
 
 
 def test_instances_come_and_go_without_a_trace(server: Server, host: Host) -> None:

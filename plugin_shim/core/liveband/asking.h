@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "liveband/bridge.h"
 #include "liveband/msgpack.h"
@@ -25,10 +26,10 @@ struct Opening {
 msgpack::Value helloMessage(const std::string& client);
 msgpack::Value openMessage(const std::string& session, const Preparation& wish, const Opening& opening);
 msgpack::Value configureMessage(const std::string& session, const Preparation& wish);
-msgpack::Value knowMessage(const std::string& session, const Knowledge& what);
+/// One message for each thing that can be refused by itself: the bars, the chord, the key.
+std::vector<msgpack::Value> knowMessages(const std::string& session, const Knowledge& what);
 msgpack::Value momentMessage(const char* type, const std::string& session, const std::string& name);
 
-bool knowsAnything(const Knowledge& what) noexcept;
 /// What `more` holds replaces what `known` held.
 void learn(Knowledge& known, const Knowledge& more);
 

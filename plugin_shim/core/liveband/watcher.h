@@ -59,6 +59,8 @@ class Watcher {
                  std::uint64_t generation, double seed);
     Opening openingWith(double seed) const;
     bool tellKnown();
+    bool tellAgain();
+    bool demand(const msgpack::Value& message);
     bool sendRequests();
     // One tick: what the server says by itself, and whether it lives. False if it is gone.
     bool listen();
@@ -90,6 +92,7 @@ class Watcher {
     bool session_is_open_ = false;
     std::uint64_t refused_generation_ = 0;
     std::int64_t asked_ = 0;
+    bool unheard_ = false;  // something that is known was refused while there was no tempo
     Heartbeat heartbeat_;
     std::minstd_rand random_{std::random_device{}()};
 };
