@@ -284,7 +284,9 @@ def test_another_version_is_refused_with_a_reason(server: Server, host: Host) ->
     register(2)
     host.ask("start")
     host.ask(f"prepare {RATE_HZ} 480 live 0 0")
-    assert "protocol 2" in host.until("refused")["text"]
+    refused = host.until("refused")
+    print(f"refused after {refused['ms']:.0f} ms")
+    assert "protocol 2" in refused["text"]
 
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(path))
@@ -309,6 +311,21 @@ def test_another_version_is_refused_with_a_reason(server: Server, host: Host) ->
     host.end()
     listening.close()
     os.close(lock)
+
+
+def test_a_newer_minor_version_plays(server: Server, host: Host) -> None:
+    """It adds what we do not know, and that is left alone."""
+    server.start()
+    path = server.run / "server.json"
+    values = json.loads(path.read_text())
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(values | {"minor": values["minor"] + 7, "more": {"of": [1, None, "it"]}}))
+    part.chmod(0o600)
+    part.replace(path)
+    host.ask("start")
+    assert host.ask(f"prepare {RATE_HZ} 480 live 0 5000")["open"]
+    assert host.ask("offline 30 480")["good"]
+    host.end()
 
 
 def _kept(host: Host, server: Server, name: str) -> dict[str, Any]:

@@ -186,6 +186,17 @@ def test_a_gap_begins_with_a_fade(build: Build, flags: tuple[str, ...]) -> None:
     assert not heard[1480:].any()
 
 
+def test_a_segment_of_a_newer_minor_version_is_taken(build: Build) -> None:
+    program = build("tests/port_driver.cpp", "port")
+    descriptor = create(Shape(rate_hz=48000, mix_channels=2, stem_channels=2, capacity=1 << 10))
+    offset = next(f.offset for f in layout.STATIC if f.name == "minor")
+    os.pwrite(descriptor, struct.pack("<H", 9), offset)
+    theirs = Driven(program, descriptor, 0, 2)
+    theirs.ask("offline 0", 8)
+    theirs.close()
+    os.close(descriptor)
+
+
 @pytest.mark.parametrize("fault", ["unsealed", "short", "magic", "major", "capacity", "offset"])
 def test_what_is_no_segment_is_refused_with_a_reason(build: Build, fault: str) -> None:
     program = build("tests/port_driver.cpp", "port")
