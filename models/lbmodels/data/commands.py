@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Adds `data` with its own commands; each sets `run`, a function of the parsed arguments that returns the exit code."""
+def add_parser(subparsers: Subparsers) -> Subparsers:
+    """Adds `data` with its own commands; each sets `run`, a function of the parsed arguments that returns the exit code.
+
+    Returns `data`'s commands, for those that need more than data.
+    """
     parser = subparsers.add_parser(
         "data",
         help="make and look at training data",
@@ -25,6 +28,7 @@ def add_parser(subparsers: Subparsers) -> None:
     _add_render(commands)
     _add_stats(commands)
     _add_demo_song(commands)
+    return commands
 
 
 def _add_render(commands: Subparsers) -> None:

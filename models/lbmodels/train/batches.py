@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from lbmodels.liveband.generator import GeneratorConfig, Heard
 from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.audio import load_tracks
 from lbmodels.train.latents import Example, read_examples, write_cache
+from lbmodels.train.pool import PoolReader
 from lbmodels.zoo import load_codec
 
 
@@ -25,12 +26,15 @@ from lbmodels.zoo import load_codec
 class LatentDataConfig:
     """`root`: data set. `codec`: its weights. `cache`: latents, made if missing. Crops in frames.
 
+    `pool`: folder of a pool that `liveband data pool` fills; training draws from it and `root` is for validation alone.
+
     Shares: of examples that know nothing of the host, and of the others, that lack beats or harmony.
     """
 
     root: str = ""
     codec: str = ""
     cache: str = ""
+    pool: str = ""
     crop_frames: int = 256
     prepare: bool = True
     blind_share: float = 1 / 3
@@ -134,25 +138,38 @@ class LatentSource:
 
         config = self.codec.config
         ear = SemitoneFrontEnd(sample_rate=config.sample_rate, hop=config.hop, semitones=self.model.semitones)
-        for split in ("train", "validation"):
+        for split in ("validation",) if self.data.pool else ("train", "validation"):
             tracks = load_tracks(self.data.root, split)
             work = write_cache(tracks, self.codec, ear, self.model.stems, self.cache / split)
             for _ in progress(work, total=len(tracks), description=f"encoding {split}"):
                 pass
 
+    @property
+    def _shortest(self) -> int:
+        return self.data.crop_frames + self.model.anticipation_max + 1
+
     def _examples(self, split: str) -> list[Example]:
         files = sorted((self.cache / split).glob("*.safetensors"))
-        shortest = self.data.crop_frames + self.model.anticipation_max + 1
-        examples = [e for path in files for e in read_examples(path) if e.frames >= shortest]
+        examples = [e for path in files for e in read_examples(path) if e.frames >= self._shortest]
         if not examples:
-            raise LiveBandModelError(f"no latents of at least {shortest} frames in {self.cache / split}")
+            raise LiveBandModelError(
+                f"no latents of at least {self._shortest} frames in {self.cache / split}"
+            )
         return examples
 
-    def batches(self, split: str, seed: int, count: int) -> Iterator[Batch]:
-        """`count` batches; the same for the same seed and cache."""
+    def _drawing(self, split: str, rng: np.random.Generator) -> Callable[[], Example]:
+        """Gives one example after another: of the pool, or of a split's latents, which are read once."""
+        if self.data.pool and split == "train":
+            pool = PoolReader(Path(self.data.pool), codec=Path(self.data.codec))
+            return lambda: pool.draw(rng, shortest=self._shortest)
         examples = self._examples(split)
+        return lambda: examples[int(rng.integers(len(examples)))]
+
+    def batches(self, split: str, seed: int, count: int) -> Iterator[Batch]:
+        """`count` batches; the same for the same seed and cache (of a pool: while it stays as it is)."""
         rng = np.random.default_rng(seed)
+        draw = self._drawing(split, rng)
         longest = self.model.anticipation_max
         for _ in range(count):
-            chosen = [examples[int(rng.integers(len(examples)))] for _ in range(self.batch)]
+            chosen = [draw() for _ in range(self.batch)]
             yield collate([draw_example(example, self.data, longest, rng) for example in chosen])

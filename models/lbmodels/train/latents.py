@@ -2,8 +2,8 @@
 """A data set as latents: what the generator hears and what it should play, worked out once per codec.
 
 One safetensors file a track in `<cache>/<split>/`. For each target stem: the stem's latents, and the
-latents and semitone energies of a mix of other stems. Stem audio is taken `delay_samples` early, so that
-decoding latent m completes exactly frame m.
+latents and semitone energies of a mix of other stems (of several, numbered from the second on, in a pool's files).
+Stem audio is taken `delay_samples` early, so that decoding latent m completes exactly frame m.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from lbmodels.codec.autoencoder import Codec, to_frames
+from lbmodels.codec.autoencoder import Codec, Encoder, to_frames
+from lbmodels.codec.features import Features
 from lbmodels.data.conditions import frame_conditions
 from lbmodels.data.slakh import Track
 from lbmodels.liveband.conditions import HOST_CONDITIONS
@@ -26,6 +27,9 @@ from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.audio import read_crop
 
 _SILENCE = 10 ** (-60 / 20)
+_CHUNK_FRAMES = (
+    50  # features of so many frames fit the processor's cache: two to three times as quick as a whole song
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,20 +48,61 @@ class Example:
 
 
 @torch.no_grad()
+def encode_long(encoder: Encoder, frames: Tensor) -> Tensor:
+    """Latents [1, F, latent] of frames [1, F, 2, hop]: what `encoder(frames)` gives, chunk by chunk."""
+    config = encoder.config
+    context = -(-config.window // config.hop)
+    chunks: list[Features] = []
+    for start in range(0, frames.shape[1], _CHUNK_FRAMES):
+        first = max(0, start - context)
+        part = encoder.features(frames[:, first : start + _CHUNK_FRAMES])
+        chunks.append(Features(*(value[:, start - first :] for value in part)))
+    return encoder.encode_features(
+        Features(*(torch.cat(parts, dim=1) for parts in zip(*chunks, strict=True)))
+    )
+
+
+@torch.no_grad()
+def encode_stem(codec: Codec, stem: np.ndarray, prefix: str) -> dict[str, Tensor]:
+    """What is to be played: latents and where the stem [2, F * hop] sounds."""
+    hop, delay = codec.config.hop, codec.delay_samples
+    early = np.pad(stem[:, delay:], ((0, 0), (0, delay)))
+    frames = to_frames(torch.from_numpy(early)[None], hop)
+    return {
+        f"{prefix}.played": encode_long(codec.encoder, frames)[0].half(),
+        f"{prefix}.sounding": frames[0].square().mean((1, 2)).sqrt() > _SILENCE,
+    }
+
+
+@torch.no_grad()
+def encode_mix(
+    codec: Codec, ear: SemitoneFrontEnd, mix: np.ndarray, prefix: str, suffix: str = ""
+) -> dict[str, Tensor]:
+    """What is heard of a mix [2, F * hop]."""
+    frames = to_frames(torch.from_numpy(mix)[None], codec.config.hop)
+    return {
+        f"{prefix}.heard{suffix}": encode_long(codec.encoder, frames)[0].half(),
+        f"{prefix}.semitones{suffix}": ear(frames)[0].half(),
+    }
+
+
+def encode_conditions(track: Track, frames: int, codec: Codec) -> dict[str, Tensor]:
+    """The truth at each frame, as the host would tell it."""
+    config = codec.config
+    told = frame_conditions(track, 0, frames, hop=config.hop, sample_rate=config.sample_rate)
+    return {f"conditions.{name}": torch.from_numpy(told[name]) for name in HOST_CONDITIONS}
+
+
 def encode_track(
     track: Track, codec: Codec, ear: SemitoneFrontEnd, stems: tuple[str, ...], rng: np.random.Generator
 ) -> dict[str, Tensor]:
     """The tensors of one track's file. Two times in three the mix is everything but the target,
     else a random part of it; its gain varies by 6 dB either way.
     """
-    hop, delay = codec.config.hop, codec.delay_samples
+    hop = codec.config.hop
     length = int(track.duration_s * codec.config.sample_rate) // hop * hop
     audio = {s.id: read_crop(s.path, 0, length) for s in track.stems}
-    frames = length // hop
-    tensors: dict[str, Tensor] = {}
-    told = frame_conditions(track, 0, frames, hop=hop, sample_rate=codec.config.sample_rate)
-    for name in HOST_CONDITIONS:
-        tensors[f"conditions.{name}"] = torch.from_numpy(told[name])
+    tensors = encode_conditions(track, length // hop, codec)
     for index, stem_class in enumerate(stems):
         own = [s.id for s in track.stems if s.stem_class == stem_class]
         others = [s.id for s in track.stems if s.stem_class != stem_class]
@@ -68,12 +113,7 @@ def encode_track(
         stem = sum((audio[i] for i in own), np.zeros((2, length), np.float32))
         gain = np.float32(10 ** (rng.uniform(-6, 6) / 20))
         mix = gain * sum((audio[i] for i in others), np.zeros((2, length), np.float32))
-        early = np.pad(stem[:, delay:], ((0, 0), (0, delay)))
-        stem_frames, mix_frames = (to_frames(torch.from_numpy(a)[None], hop) for a in (early, mix))
-        tensors[f"{index}.played"] = codec.encoder(stem_frames)[0].half()
-        tensors[f"{index}.sounding"] = stem_frames[0].square().mean((1, 2)).sqrt() > _SILENCE
-        tensors[f"{index}.heard"] = codec.encoder(mix_frames)[0].half()
-        tensors[f"{index}.semitones"] = ear(mix_frames)[0].half()
+        tensors |= encode_stem(codec, stem, str(index)) | encode_mix(codec, ear, mix, str(index))
     return tensors
 
 

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`liveband data pool`: fills a pool of songs as latents until it is stopped."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lbmodels.errors import LiveBandModelError
+
+if TYPE_CHECKING:
+    from lbmodels.train.pool import Made, PoolConfig
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+_PROGRESS_S = 30.0
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Adds `pool` to the data commands."""
+    parser = commands.add_parser(
+        "pool",
+        help="fill an endless pool of songs as latents for training",
+        description="Renders song after song, each a new one, encodes it, and removes the oldest when the budget is full.\n"
+        "Train from it with --set data.pool=DIR while it is being filled. The same command again goes on where it stopped;\n"
+        "it may be killed at any time.",
+        epilog="examples:\n"
+        "  liveband data pool --out pool --codec runs/decoder/codec.safetensors --budget-gb 20 --jobs 2\n"
+        "  liveband train liveband --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/band "
+        "--set data.pool=pool",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the pool")
+    parser.add_argument("--codec", type=Path, required=True, metavar="FILE", help="autoencoder weights")
+    parser.add_argument("--budget-gb", type=float, default=20.0, metavar="GB", help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="another seed, other songs; default: %(default)s")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes, default: %(default)s")
+    parser.add_argument("--songs", type=int, metavar="N", help="stop after N songs; default: never")
+    parser.add_argument(
+        "--mixes",
+        type=int,
+        default=2,
+        metavar="N",
+        help="mixes heard of each target stem, default: %(default)s",
+    )
+    parser.add_argument("--charts", type=Path, metavar="DIR", help="as in 'liveband data render'")
+    parser.add_argument("--min-seconds", type=float, default=60.0, metavar="S", help="default: %(default)s")
+    parser.add_argument("--max-seconds", type=float, default=75.0, metavar="S", help="default: %(default)s")
+    parser.add_argument(
+        "--soundfont-dir",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="as in 'liveband data render'",
+    )
+    parser.add_argument("--json", action="store_true", help="print progress as JSON lines")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from lbmodels.train.pool import PoolConfig, prepare_pool
+
+    if args.jobs < 1 or (args.songs is not None and args.songs < 1):
+        raise LiveBandModelError(f"jobs and songs must be 1 or more, got {args.jobs} and {args.songs}")
+    config = PoolConfig(
+        out=args.out, codec=args.codec, seed=args.seed, budget_gb=args.budget_gb, charts=args.charts,
+        soundfont_dirs=tuple(args.soundfont_dir), min_s=args.min_seconds, max_s=args.max_seconds, mixes=args.mixes,
+    )  # fmt: skip
+    first = prepare_pool(config)
+    shares = [_share(args.songs, worker, args.jobs) for worker in range(args.jobs)]
+    context = multiprocessing.get_context("spawn")
+    others = [
+        context.Process(
+            target=_work, args=(config, first, worker, args.jobs, shares[worker], args.json), daemon=True
+        )
+        for worker in range(1, args.jobs)
+        if shares[worker] != 0
+    ]
+    for process in others:
+        process.start()
+    try:
+        _work(config, first, 0, args.jobs, shares[0], args.json)
+        for process in others:
+            process.join()
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        for process in others:
+            process.terminate()
+    if any(process.exitcode for process in others):
+        raise LiveBandModelError("a worker of the pool failed; its message is above")
+    return 0
+
+
+def _share(songs: int | None, worker: int, workers: int) -> int | None:
+    return None if songs is None else (songs - worker + workers - 1) // workers
+
+
+def _work(
+    config: PoolConfig, first: int, worker: int, workers: int, songs: int | None, as_json: bool
+) -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    from lbmodels.train.pool import fill_pool, quiet_worker
+
+    quiet_worker()
+    made: list[Made] = []
+    said = time.monotonic()
+    for song in fill_pool(config, first=first, worker=worker, workers=workers, songs=songs):
+        made.append(song)
+        if time.monotonic() - said >= _PROGRESS_S:
+            _say(config, made, worker, as_json)
+            said = time.monotonic()
+    _say(config, made, worker, as_json)
+
+
+def _say(config: PoolConfig, made: list[Made], worker: int, as_json: bool) -> None:
+    """One line: what this worker made since it began, at what rate, and what the pool holds."""
+    from lbmodels.train.pool import pool_files
+
+    if not made:
+        return
+    hours = sum(m.audio_s for m in made) / 3600
+    render_h, encode_h = sum(m.render_s for m in made) / 3600, sum(m.encode_s for m in made) / 3600
+    held_gb = sum(p.stat().st_size for p in pool_files(config.out).values() if p.exists()) / 1e9
+    row = {
+        "worker": worker, "songs": len(made), "last": made[-1].number, "hours": round(hours, 3),
+        "render_rate": round(hours / render_h, 1), "encode_rate": round(hours / encode_h, 1),
+        "rate": round(hours / (render_h + encode_h), 1), "pool_songs": len(pool_files(config.out)),
+        "pool_gb": round(held_gb, 3),
+    }  # fmt: skip
+    if as_json:
+        print(json.dumps(row), flush=True)
+        return
+    print(
+        f"worker {worker}: {row['songs']} songs, {hours:.2f} h, {row['rate']} x real time "
+        f"(render {row['render_rate']}, encode {row['encode_rate']}); pool: {row['pool_songs']} songs, {held_gb:.2f} GB",
+        flush=True,
+    )
