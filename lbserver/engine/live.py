@@ -295,6 +295,12 @@ class LiveSession:
         self._publish()
         self.report(self.seen_s)
 
+    def settle(self) -> None:
+        """Apply the controls that wait for their position: its segment is about to be replaced, and they with it."""
+        self._events.extend(self.port.events())
+        for event in self._taken(lambda one: one.kind == EVENT_KINDS["control"]):
+            self._apply(event)
+
     def _taken(self, wanted: Callable[[RingEvent], bool]) -> list[RingEvent]:
         """Events that wait and are wanted; they wait no more."""
         taken = [event for event in self._events if wanted(event)]

@@ -8,6 +8,7 @@ depend on no other session at all.
 
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import replace as with_fields
 from typing import Any
@@ -120,12 +121,15 @@ class Player:
         """Give a session a new segment and timing; its musical memory, controls and knowledge stay."""
         old = self.sessions[setup.session]
         bank = self._bank_of(old)
+        with suppress(CorruptSegmentError):  # it goes anyway
+            old.settle()
         # The seed too may have been set since it was opened.
         new = LiveSession(with_fields(setup, seed=old.setup.seed), self.accompanist.spec, port)
         new.told = old.told
         for name, value in old.controls.items():
             if name not in ("seed", "reset"):
                 new.set_control(name, value)
+        new.wants_fresh_state = old.wants_fresh_state
         bank.sessions[bank.sessions.index(old)] = new
         self.sessions[setup.session] = new
         return new

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The VST3 in a real host, pedalboard, with a real server: what it gives is what a bounce gives.
+"""The VST3 in a real host, pedalboard, with a real server: what it gives is what a bounce gives."""
 
-`LIVEBAND_VST3` names the plug-in that was built; without it, or without pedalboard, nothing is tested here.
-"""
-
+import itertools
+import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +19,50 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from lbserver import chunk
+from lbserver import backends, chunk
+from lbserver.bounce import BounceRequest, bounce
 
 pedalboard = pytest.importorskip("pedalboard")
-PLUGIN = os.environ.get("LIVEBAND_VST3", "")
-pytestmark = pytest.mark.skipif(not PLUGIN, reason="LIVEBAND_VST3 names no plug-in")
 
 Audio = NDArray[np.float32]
+STEMS = ("drums", "bass", "piano", "guitar")
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory, calibration: Path) -> Iterator[Callable[[str], Path]]:
+    """Run directories of running servers, one for each model, started when first asked for."""
+    running: dict[str, tuple[Path, subprocess.Popen[str]]] = {}
+
+    def started(model: str) -> Path:
+        if model not in running:
+            run = tmp_path_factory.mktemp("band") / "run"
+            command = [sys.executable, "-m", "lbserver", "serve", "--json", "--exact", "--workers", "1"]
+            command += ["--osc-port", "off", "--http-port", "off", *(["--model", model] if model else [])]
+            environment = {**os.environ, "LIVEBAND_RUN": str(run)}
+            if model:  # the shipped weights' graph is made once for all
+                environment["LIVEBAND_CACHE"] = str(calibration)
+            process = subprocess.Popen(
+                command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+            )
+            running[model] = run, process
+            assert process.stdout is not None
+            assert json.loads(process.stdout.readline())["pid"] == process.pid
+        return running[model][0]
+
+    yield started
+    for _run, process in running.values():
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=20)
 
 
 @pytest.fixture
-def band(server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A running server that plug-ins of this process find."""
-    server.start()
-    for name in ("LIVEBAND_RUN", "XDG_DATA_HOME", "LIVEBAND_CACHE"):
-        monkeypatch.setenv(name, server.environment[name])
-    return server
+def band(
+    servers: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> str:
+    """A running server that plug-ins of this process find; its model, `test:copy` if a test asks for no other."""
+    model: str = getattr(request, "param", "test:copy")
+    monkeypatch.setenv("LIVEBAND_RUN", str(servers(model)))
+    return model
 
 
 @pytest.fixture
@@ -41,17 +71,17 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEBAND_RUN", str(tmp_path / "nobody"))
 
 
-def load(**controls: float | str) -> Any:
-    plugin = pedalboard.load_plugin(PLUGIN)
-    for name, value in controls.items():
-        setattr(plugin, name, value)
-    return plugin
+@pytest.fixture
+def load(plugin_build: Path) -> Callable[..., Any]:
+    """Loads the plug-in, with controls."""
 
+    def loaded(**controls: float | str) -> Any:
+        plugin = pedalboard.load_plugin(str(plugin_build / "VST3" / "LiveBand.vst3"))
+        for name, value in controls.items():
+            setattr(plugin, name, value)
+        return plugin
 
-def learn_latency(plugin: Any, rate_hz: int) -> None:
-    """JUCE's hosts look at the latency before they activate a plug-in: after another rate or mode, one call late."""
-    for _ in range(2):
-        plugin(np.zeros((2, 4800), np.float32), rate_hz)
+    return loaded
 
 
 def music(seconds: float, rate_hz: int, channels: int = 2) -> Audio:
@@ -60,68 +90,102 @@ def music(seconds: float, rate_hz: int, channels: int = 2) -> Audio:
     return np.asarray(0.1 * noise, np.float32)
 
 
-def bounced(mix: Audio, rate_hz: int, anticipation_ms: float, folder: Path) -> Audio:
+def bounced(
+    mix: Audio,
+    rate_hz: int,
+    anticipation_ms: float,
+    folder: Path,
+    *,
+    model: str = "test:copy",
+    stem: str = "bass",
+    seed: int = 0,
+) -> Audio:
     """What `liveband bounce` gives."""
-    source, out = folder / "in.wav", folder / f"out{anticipation_ms:g}.wav"
+    source, out = folder / "in.wav", folder / f"{stem}{seed}.wav"
     soundfile.write(source, mix.T, rate_hz, subtype="FLOAT")
-    command = [
-        sys.executable,
-        "-m",
-        "lbserver",
-        "bounce",
-        str(source),
-        "-o",
-        str(out),
-        "--model",
-        "test:copy",
-    ]
-    subprocess.run(
-        [*command, "--stem", "bass", "--anticipation", str(anticipation_ms)], check=True, capture_output=True
+    request = BounceRequest(
+        source=source, stems=(stem,), outputs={stem: out}, anticipation_ms=anticipation_ms, seed=seed
     )
+    bounce(request, backends.load(model or None))
     found: Audio = soundfile.read(out, dtype="float32", always_2d=True)[0].T
     return found
 
 
 @pytest.mark.parametrize("rate_hz", [44100, 48000, 96000])
 @pytest.mark.parametrize("mode", ["bounce", "manual", "aligned"])
-def test_render_equals_bounce(band: Any, tmp_path: Path, rate_hz: int, mode: str) -> None:
+def test_render_equals_bounce(band: str, load: Any, tmp_path: Path, rate_hz: int, mode: str) -> None:
     """Whatever the rate, the mode and the blocks, the host's render is the bounce, to the bit and to the sample."""
     mix = music(2.0, rate_hz)
     ahead_ms = 0.0 if mode == "aligned" else 40.0
     wanted = bounced(mix, rate_hz, ahead_ms, tmp_path)
     assert np.abs(wanted).max() > 0.1
     plugin = load(mode=mode, anticipation_ms=ahead_ms)
-    learn_latency(plugin, rate_hz)
-    for block in (32, 500, 8192):
+    for block in (32, 500, 8192, 65536):
         found = plugin(mix, rate_hz, buffer_size=block)
         np.testing.assert_array_equal(found, wanted, err_msg=f"{rate_hz} Hz, {mode}, blocks of {block}")
 
 
-def test_latency_by_mode(band: Any) -> None:
-    """Live and bounce add no latency; aligned does, and whole blocks of it."""
+@pytest.mark.weights
+@pytest.mark.parametrize("band", [""], indirect=True, ids=["shipped"])
+def test_render_equals_bounce_with_the_shipped_model(band: str, load: Any, tmp_path: Path) -> None:
+    """It remembers what it heard, draws noise and has a tempo to follow: the same notes all the same."""
+    rate_hz = 44100
+    mix = music(3.0, rate_hz)
+    wanted = bounced(mix, rate_hz, 40.0, tmp_path, model="", stem="drums", seed=3)
+    assert np.abs(wanted).max() > 1e-3
+    plugin = load(mode="bounce", anticipation_ms=40.0, stem="drums", seed=3)
+    for block in (441, 8192):
+        np.testing.assert_allclose(plugin(mix, rate_hz, buffer_size=block), wanted, rtol=0, atol=1e-6)
+
+
+def test_latency_by_mode(band: str, load: Any) -> None:
+    """Live and bounce add no latency; aligned does, manual does where it writes less far ahead than it takes."""
     reported = {}
+    for mode, ahead_ms in (
+        ("live", 40.0),
+        ("aligned", 40.0),
+        ("bounce", 40.0),
+        ("manual", 0.0),
+        ("manual", 200.0),
+    ):
+        plugin = load(mode=mode, anticipation_ms=ahead_ms)
+        plugin(music(0.1, 48000), 48000)
+        reported[mode, ahead_ms] = plugin.reported_latency_samples
+    assert reported["live", 40.0] == reported["bounce", 40.0] == reported["manual", 200.0] == 0
+    assert reported["aligned", 40.0] == reported["manual", 0.0] > 0
+    assert reported["aligned", 40.0] % 512 == 0
+
+
+def test_latency_is_true(band: str, load: Any) -> None:
+    """One click through the plug-in by hand, in real blocks: the dry one leaves after exactly what is reported."""
     for mode in ("live", "aligned", "bounce"):
-        plugin = load(mode=mode)
-        learn_latency(plugin, 48000)
-        reported[mode] = plugin.reported_latency_samples
-    assert reported["live"] == 0
-    assert reported["bounce"] == 0
-    assert reported["aligned"] > 0
-    assert reported["aligned"] % 512 == 0
+        plugin = load(mode=mode, mix=0.0)
+        plugin(music(0.1, 48000), 48000)
+        reported = plugin.reported_latency_samples
+        click = np.zeros((2, 24000), np.float32)
+        click[:, 100] = 1.0
+        plugin.reset()
+        parts = [
+            plugin.process(click[:, at : at + 480], 48000, buffer_size=480, reset=False)
+            for at in range(0, 24000, 480)
+        ]
+        heard = np.concatenate(parts, axis=1)
+        # The host leaves out the first samples, as many as are reported.
+        assert heard.shape[1] == 24000 - reported
+        np.testing.assert_array_equal(np.flatnonzero(heard[0]), [100])
 
 
-def test_dry_is_exact_in_every_mode(band: Any) -> None:
+def test_dry_is_exact_in_every_mode(band: str, load: Any) -> None:
     """The dry signal is delayed by what is reported: compensated, it is the input."""
     mix = music(1.0, 48000)
     for mode in ("live", "aligned"):
         for controls in ({"mix": 0.0}, {"bypass": True}):
             plugin = load(mode=mode, **controls)
-            learn_latency(plugin, 48000)
             found = plugin(mix, 48000, buffer_size=300)
             np.testing.assert_array_equal(found, mix, err_msg=f"{mode} {controls}")
 
 
-def test_render_begins_with_its_gain(band: Any, tmp_path: Path) -> None:
+def test_render_begins_with_its_gain(band: str, load: Any, tmp_path: Path) -> None:
     """The first note of a render is as loud as the last."""
     mix = music(1.0, 48000)
     wanted = bounced(mix, 48000, 40.0, tmp_path)
@@ -130,33 +194,91 @@ def test_render_begins_with_its_gain(band: Any, tmp_path: Path) -> None:
     np.testing.assert_allclose(found, wanted * np.float32(10 ** (-12 / 20)), atol=1e-6)
 
 
-def test_mono(band: Any, tmp_path: Path) -> None:
+def test_mono(band: str, load: Any, tmp_path: Path) -> None:
     mix = music(1.0, 48000, channels=1)
     found = load(mode="bounce", anticipation_ms=40.0)(mix, 48000)
     wanted = bounced(mix, 48000, 40.0, tmp_path)
     np.testing.assert_array_equal(found[0], wanted[0])
 
 
-def test_sixteen_instances(band: Any, tmp_path: Path) -> None:
-    """Sixteen plug-ins on one server give sixteen times the same."""
-    mix = music(0.5, 48000)
-    plugins = [load(mode="bounce", anticipation_ms=40.0) for _ in range(16)]
-    wanted = bounced(mix, 48000, 40.0, tmp_path)
-    for plugin in plugins:
+@pytest.mark.parametrize("band", ["test:noise"], indirect=True)
+def test_sixteen_instances_at_once(band: str, load: Any, tmp_path: Path) -> None:
+    """Sixteen plug-ins render at the same time on one server, and each gives its own bounce."""
+    mix = music(1.0, 48000)
+    parts = [(STEMS[number % 4], number // 4) for number in range(16)]
+    plugins = [load(mode="bounce", anticipation_ms=40.0, stem=stem, seed=seed) for stem, seed in parts]
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda plugin: plugin(mix, 48000, buffer_size=256), plugins))
+    for (stem, seed), audio in zip(parts, found, strict=True):
+        wanted = bounced(mix, 48000, 40.0, tmp_path, model="test:noise", stem=stem, seed=seed)
+        np.testing.assert_array_equal(audio, wanted, err_msg=f"{stem} {seed}")
+    assert len({audio.tobytes() for audio in found}) == 16
+
+
+@pytest.mark.parametrize("band", ["test:noise"], indirect=True)
+def test_renders_are_the_same_however_often(band: str, load: Any, tmp_path: Path) -> None:
+    """A render does not remember the one before it, nor what the host probed it with, nor another seed."""
+    mix = music(1.0, 48000)
+    wanted = bounced(mix, 48000, 40.0, tmp_path, model="test:noise", stem="drums", seed=5)
+    plugin = load(mode="bounce", anticipation_ms=40.0)
+    plugin(mix, 48000)
+    plugin.stem, plugin.seed = "drums", 5
+    for _ in range(3):
         np.testing.assert_array_equal(plugin(mix, 48000), wanted)
 
 
-def test_nonsense_in_finite_out(band: Any) -> None:
-    """Not a number, infinity and far too loud: finite, at most +6 dBFS, and forgotten within a second."""
+@pytest.mark.parametrize("mode", ["bounce", "aligned"])
+def test_streaming_in_pieces(band: str, load: Any, mode: str) -> None:
+    """Piece by piece (reset=False) it is the render at once, less the latency that is still to come."""
+    mix = music(2.0, 48000)
+    plugin = load(mode=mode, anticipation_ms=40.0)
+    wanted = plugin(mix, 48000, buffer_size=512)
+    latency = plugin.reported_latency_samples
+    assert (latency > 0) == (mode == "aligned")
+    plugin.reset()
+    sizes = np.random.default_rng(5).integers(1, 9000, 40)
+    ends = [0, *np.cumsum(sizes)[np.cumsum(sizes) < mix.shape[1]], mix.shape[1]]
+    pieces = [
+        plugin.process(mix[:, a:b], 48000, buffer_size=512, reset=False) for a, b in itertools.pairwise(ends)
+    ]
+    found = np.concatenate(pieces, axis=1)
+    np.testing.assert_array_equal(found, wanted[:, : mix.shape[1] - latency])
+
+
+def test_chain(band: str, load: Any) -> None:
+    """Between other effects it is what it is alone, and aligned."""
+    mix = music(2.0, 44100)
+    for mode in ("bounce", "aligned"):
+        stem = load(mode=mode, anticipation_ms=40.0)(mix, 44100)
+        effects = [pedalboard.Reverb(wet_level=0.1), pedalboard.Limiter(threshold_db=-1.0)]
+        wanted = pedalboard.Pedalboard(effects)(stem, 44100)
+        band_too = pedalboard.Pedalboard([load(mode=mode, anticipation_ms=40.0), *effects])
+        found = band_too(mix, 44100)
+        assert found.shape == mix.shape
+        np.testing.assert_allclose(found, wanted, atol=1e-5, err_msg=mode)
+
+
+NONSENSE = {
+    "NaN": lambda t: np.full_like(t, np.nan),
+    "infinity": lambda t: np.full_like(t, np.inf),
+    "far too loud": lambda t: np.full_like(t, 1e30),
+    "denormal": lambda t: np.full_like(t, 1e-40),
+    "DC": np.ones_like,
+    "square": lambda t: np.sign(np.sin(t)),
+}
+
+
+@pytest.mark.parametrize("kind", NONSENSE)
+def test_nonsense_in_finite_out(band: str, load: Any, kind: str) -> None:
+    """Whatever comes in, what goes out is finite, at most +6 dBFS, and the same a second later as without."""
     mix = music(3.0, 48000)
-    mix[:, 48000:48010] = np.nan
-    mix[:, 48100:48110] = np.inf
-    mix[:, 48200:48210] = 1e30
+    clean = {blend: load(mode="bounce", mix=blend)(mix, 48000) for blend in (1.0, 0.5)}
+    mix[:, 48000:48512] = NONSENSE[kind](np.arange(512, dtype=np.float32) * 0.1)
     for blend in (1.0, 0.5):
         found = load(mode="bounce", mix=blend)(mix, 48000)
         assert np.isfinite(found).all()
         assert np.abs(found).max() <= 2.0
-        assert np.abs(found[:, 96000:]).max() < 1.0
+        np.testing.assert_array_equal(found[:, 96512:], clean[blend][:, 96512:])
 
 
 _LETTERS = ".ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+"
@@ -187,7 +309,7 @@ def with_bit_flipped(raw: bytes, bit: int) -> bytes:
     return raw.replace(text.encode(), bad.encode())
 
 
-def test_state_round_trip(alone: None) -> None:
+def test_state_round_trip(alone: None, load: Any) -> None:
     """A project gives back every control; Python reads the same chunk."""
     first = load(stem="drums", gain_db=-7.25, seed=471199, mode="aligned", density=0.3)
     second = load()
@@ -201,7 +323,7 @@ def test_state_round_trip(alone: None) -> None:
     }
 
 
-def test_bad_state_changes_nothing(alone: None) -> None:
+def test_bad_state_changes_nothing(alone: None, load: Any) -> None:
     """A damaged, empty or foreign state is refused whole."""
     plugin = load(gain_db=-7.25, stem="guitar")
     before = {name: each.raw_value for name, each in plugin.parameters.items()}
@@ -215,7 +337,7 @@ def test_bad_state_changes_nothing(alone: None) -> None:
     assert {name: each.raw_value for name, each in plugin.parameters.items()} == before
 
 
-def test_nobody_there(alone: None) -> None:
+def test_nobody_there(alone: None, load: Any) -> None:
     """Without a server it loads at once, plays silence, and passes the dry signal."""
     begun_s = time.monotonic()
     plugin = load()
