@@ -171,7 +171,7 @@ bool patience() {
     for (int i = 0; i < 10; ++i) {
         if (render(side, 200)) return false;
     }
-    return std::chrono::steady_clock::now() - begun < milliseconds(1000);
+    return std::chrono::steady_clock::now() - begun < milliseconds(1500);
 }
 
 /// A render that waits for a dead session goes on with the one that follows it, also after a failure.

@@ -27,7 +27,7 @@ _PARTS = {
     "port": _PORT,
     "ring": _RING,
     "messages": (*_PORT, "core/msgpack.cpp", "core/rundir.cpp"),
-    "stage": ("host/context.cpp", "host/module.cpp", "host/plug.cpp"),
+    "host": ("host/context.cpp", "host/module.cpp", "host/plug.cpp"),
     "core": (*_RING, *(f"core/{name}.cpp" for name in _BRIDGE)),
 }
 _FLAGS = [
@@ -54,7 +54,14 @@ def _compiler() -> str | None:
 
 @functools.cache
 def _headers() -> bytes:
-    found = sorted([*SHIM.glob("core/liveband/*.h"), *SHIM.glob("include/**/*.h"), *SHIM.glob("tests/*.h"), *SHIM.glob("host/*.h")])
+    found = sorted(
+        [
+            *SHIM.glob("core/liveband/*.h"),
+            *SHIM.glob("include/**/*.h"),
+            *SHIM.glob("tests/*.h"),
+            *SHIM.glob("host/*.h"),
+        ]
+    )
     return b"".join(path.read_bytes() for path in found)
 
 
@@ -106,6 +113,22 @@ def plugin_build() -> Path:
     if not (folder / "VST3" / "LiveBand.vst3").is_dir():
         pytest.skip("the plug-in is not built: make plugin")
     return folder
+
+
+@pytest.fixture(scope="session")
+def build_host(build: Build, plugin_build: Path) -> Build:
+    """A program that hosts the VST3, from a source below plugin_shim; skips where the VST3 headers are not."""
+    sdk = Path("modules/juce_audio_processors/format_types/VST3_SDK")
+    folders = (
+        Path("/usr/share/juce"),
+        Path("/usr/local/share/juce"),
+        plugin_build.parents[2] / "_deps" / "juce-src",
+    )
+    found = next((folder / sdk for folder in folders if (folder / sdk).is_dir()), None)
+    if found is None:
+        pytest.skip("no VST3 headers here (Debian: juce-modules-source)")
+    flags = ("-O1", "-DRELEASE", "-isystem", str(found), "-Wno-shadow", "-Wno-error")
+    return functools.partial(build, parts="host", flags=flags, libraries=("-ldl",))
 
 
 @pytest.fixture(scope="session")

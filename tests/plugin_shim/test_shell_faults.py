@@ -23,7 +23,6 @@ Audio = NDArray[np.float32]
 RATE_HZ = 48000
 BLOCK = 480
 FRAME = 1920  # of the copyist
-_SDK = Path("modules/juce_audio_processors/format_types/VST3_SDK")
 _CLEAN_STEP = 0.3 * 2 * np.pi * (200 + 6 * 20) / RATE_HZ  # of what is played, within 20 s
 
 
@@ -82,17 +81,10 @@ class Stage:
 
 
 @pytest.fixture
-def stage(plugin_build: Path, build: Callable[..., Path], server: Server, tmp_path: Path) -> Iterator[Stage]:
-    folders = (
-        Path("/usr/share/juce"),
-        Path("/usr/local/share/juce"),
-        plugin_build.parents[2] / "_deps" / "juce-src",
-    )
-    sdk = next((folder / _SDK for folder in folders if (folder / _SDK).is_dir()), None)
-    if sdk is None:
-        pytest.skip("no VST3 headers here (Debian: juce-modules-source)")
-    flags = ("-O1", "-DRELEASE", "-isystem", str(sdk), "-Wno-shadow", "-Wno-error")
-    program = build("tests/stage.cpp", "stage", flags=flags, libraries=("-ldl",))
+def stage(
+    plugin_build: Path, build_host: Callable[..., Path], server: Server, tmp_path: Path
+) -> Iterator[Stage]:
+    program = build_host("tests/stage.cpp")
     one = Stage(program, plugin_build / "VST3" / "LiveBand.vst3", server, tmp_path / "recording.f32")
     yield one
     if one.process.poll() is None:
