@@ -68,6 +68,12 @@ class Window:
             raise SystemExit(f"{line!r} failed: {answer!r}")
         return answer.removesuffix("done").strip()
 
+    def until(self, light: str, *, wait_s: float = 20.0) -> None:
+        """Play on until the status shows this, on a machine that may be busy with other things."""
+        deadline = time.monotonic() + wait_s
+        while not self.tell("words").startswith(f"{light} |") and time.monotonic() < deadline:
+            self.tell("play 0.1")
+
     def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
@@ -198,19 +204,23 @@ def states_together(program: Path, run: Path, model: str, *, seconds: float) -> 
                 window.tell(line)
             for line in ("set variation 0.8", "set gain -3", f"play {seconds}"):
                 window.tell(line)
+            window.until("playing")
             yield "playing", window
             with slowed(group):
                 window.tell("play 3")
+                window.until("late")
                 yield "late", window
             window.tell("play 1")
             os.killpg(group, signal.SIGKILL)
             window.tell("play 1.5")
+            window.until("lost")
             yield "lost", window
     with server(run, model), Window(program, run) as window:
         for line in ("set mode 3", "set anticipation 60", "set stem 0", "set when_lost 1", "play 0.5"):
             window.tell(line)
         for line in ("set bpm 120", f"play {seconds}"):
             window.tell(line)
+        window.until("playing")
         yield "manual", window
 
 

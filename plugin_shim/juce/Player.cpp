@@ -14,13 +14,33 @@ constexpr double kLongestLatencySeconds = 6.0;
 constexpr auto kPatience = std::chrono::seconds(10);
 constexpr float kMost = 2.0f;  // +6 dBFS
 
-float finite(float sample) noexcept {
-    return std::isfinite(sample) ? sample : 0.0f;
+// Without branches, so that the compiler takes several samples at once: only infinities and what is no number differ
+// from themselves by anything but zero.
+inline float finite(float sample) noexcept {
+    return sample - sample == 0.0f ? sample : 0.0f;
 }
 
 /// For what leaves: nothing that could hurt an ear or the next plug-in.
-float bearable(float sample) noexcept {
-    return std::clamp(finite(sample), -kMost, kMost);
+inline float bearable(float sample) noexcept {
+    const float sound = finite(sample);
+    const float above = sound < -kMost ? -kMost : sound;
+    return above > kMost ? kMost : above;
+}
+
+/// As `bearable`, in two passes that take several samples at once. `out` is none of the others.
+void sumBearable(const float* dry, const float* band, float wet, float* __restrict out, int samples) noexcept {
+    for (int i = 0; i < samples; ++i) out[i] = finite(dry[i] + wet * (band[i] - dry[i]));
+    juce::FloatVectorOperations::clip(out, out, -kMost, kMost, samples);
+}
+
+void copyBearable(const float* from, float* __restrict out, int samples) noexcept {
+    for (int i = 0; i < samples; ++i) out[i] = finite(from[i]);
+    juce::FloatVectorOperations::clip(out, out, -kMost, kMost, samples);
+}
+
+float peakOf(const float* audio, int samples) noexcept {
+    const auto range = juce::FloatVectorOperations::findMinAndMax(audio, samples);
+    return std::max(std::abs(range.getStart()), std::abs(range.getEnd()));
 }
 
 }  // namespace
@@ -79,18 +99,16 @@ void Player::hear(const Block& block, int start, int samples) noexcept {
     const float* const* source = apart ? block.listen : block.main;
     const int there = apart ? block.listen_channels : block.channels;
     for (int channel = 0; channel < block.channels; ++channel) {
-        auto* into = heard_[static_cast<std::size_t>(channel)].data();
+        float* __restrict into = heard_[static_cast<std::size_t>(channel)].data();
         const auto* from = source[std::min(channel, there - 1)] + start;
         // A stereo side chain into a mono track: both sides are heard.
         const auto* other = block.channels == 1 && there > 1 ? source[1] + start : nullptr;
-        float peak = 0.0f;
-        for (int sample = 0; sample < samples; ++sample) {
-            float value = finite(from[sample]);
-            if (other != nullptr) value = 0.5f * (value + finite(other[sample]));
-            peak = std::max(peak, std::abs(value));
-            into[sample] = value;
-        }
-        input[static_cast<std::size_t>(channel)].feed(peak);
+        if (other == nullptr)
+            for (int sample = 0; sample < samples; ++sample) into[sample] = finite(from[sample]);
+        else
+            for (int sample = 0; sample < samples; ++sample)
+                into[sample] = 0.5f * (finite(from[sample]) + finite(other[sample]));
+        input[static_cast<std::size_t>(channel)].feed(peakOf(into, samples));
     }
 }
 
@@ -99,13 +117,24 @@ void Player::delay(const Block& block, int start, int samples) noexcept {
         std::clamp<std::int64_t>(bridge_.latencySamples(), 0, static_cast<std::int64_t>(past_mask_) - kPieceSamples);
     for (int channel = 0; channel < block.channels; ++channel) {
         const auto index = static_cast<std::size_t>(channel);
-        auto* past = past_[index].data();
+        float* __restrict past = past_[index].data();
         auto* dry = dry_[index].data();
         const auto* in = block.main[channel] + start;
-        for (int sample = 0; sample < samples; ++sample) {
-            const auto now = played_ + sample, then = now - latency;
-            past[static_cast<std::uint64_t>(now) & past_mask_] = finite(in[sample]);
-            dry[sample] = then < 0 ? 0.0f : past[static_cast<std::uint64_t>(then) & past_mask_];
+        // In runs that do not cross the ring's end.
+        for (int sample = 0; sample < samples;) {
+            const auto at = static_cast<std::uint64_t>(played_ + sample) & past_mask_;
+            const int run = static_cast<int>(std::min<std::uint64_t>(samples - sample, past_mask_ + 1 - at));
+            for (int i = 0; i < run; ++i) past[at + i] = finite(in[sample + i]);
+            sample += run;
+        }
+        const auto then = played_ - latency;
+        int sample = static_cast<int>(std::clamp<std::int64_t>(-then, 0, samples));
+        std::fill_n(dry, sample, 0.0f);
+        while (sample < samples) {
+            const auto at = static_cast<std::uint64_t>(then + sample) & past_mask_;
+            const int run = static_cast<int>(std::min<std::uint64_t>(samples - sample, past_mask_ + 1 - at));
+            std::copy_n(past + at, run, dry + sample);
+            sample += run;
         }
     }
 }
@@ -133,11 +162,30 @@ void Player::piece(const Block& block, const Playing& playing, int start, int sa
     played_ += samples;
     if (playing.dry_when_absent && !playing.bypassed) through_.setTargetValue(bridge_.bandAbsent() ? 1.0 : 0.0);
 
-    // At rest, a blend of only one side passes it bit for bit.
-    const bool moving = wet_.isSmoothing() || through_.isSmoothing();
+    blend(block, stem, start, samples);
+    for (int channel = 0; channel < block.channels; ++channel)
+        output[static_cast<std::size_t>(channel)].feed(peakOf(block.main[channel] + start, samples));
+}
+
+// At rest, a blend of only one side passes it bit for bit.
+void Player::blend(const Block& block, const float* const* stem, int start, int samples) noexcept {
+    if (!wet_.isSmoothing() && !through_.isSmoothing()) {
+        const auto wet = static_cast<float>(wet_.getTargetValue());
+        for (int channel = 0; channel < block.channels; ++channel) {
+            const float* dry = dry_[static_cast<std::size_t>(channel)].data();
+            const float* band = stem[channel];
+            float* out = block.main[channel] + start;
+            if (through_.getTargetValue() == 1.0)
+                std::copy_n(dry, samples, out);
+            else if (wet == 1.0f || wet == 0.0f)
+                copyBearable(wet == 1.0f ? band : dry, out, samples);
+            else
+                sumBearable(dry, band, wet, out, samples);
+        }
+        return;
+    }
     for (int sample = 0; sample < samples; ++sample) {
-        const auto wet = static_cast<float>(moving ? wet_.getNextValue() : wet_.getTargetValue());
-        const auto through = static_cast<float>(moving ? through_.getNextValue() : through_.getTargetValue());
+        const auto wet = static_cast<float>(wet_.getNextValue()), through = static_cast<float>(through_.getNextValue());
         for (int channel = 0; channel < block.channels; ++channel) {
             const float dry = dry_[static_cast<std::size_t>(channel)][static_cast<std::size_t>(sample)];
             const float band = stem[channel][sample];
@@ -145,10 +193,6 @@ void Player::piece(const Block& block, const Playing& playing, int start, int sa
             block.main[channel][start + sample] =
                 through == 1.0f ? dry : bearable(through == 0.0f ? played : played + through * (dry - played));
         }
-    }
-    for (int channel = 0; channel < block.channels; ++channel) {
-        const auto range = juce::FloatVectorOperations::findMinAndMax(block.main[channel] + start, samples);
-        output[static_cast<std::size_t>(channel)].feed(std::max(std::abs(range.getStart()), std::abs(range.getEnd())));
     }
 }
 

@@ -71,6 +71,7 @@ class Player {
     void piece(const Block& block, const Playing& playing, int start, int samples) noexcept;
     void hear(const Block& block, int start, int samples) noexcept;
     void delay(const Block& block, int start, int samples) noexcept;
+    void blend(const Block& block, const float* const* stem, int start, int samples) noexcept;
 
     Bridge& bridge_;
     double rate_hz_ = 48000.0;

@@ -7,6 +7,8 @@
 //     host BPM          the host's transport plays at this tempo; 0: it stands
 //     jump SECONDS      to this moment of the song
 //     record PATH       from now on what comes in, into the side chain, and goes out, left, float32, in turn
+//     calls BLOCKS N    prints `COUNT LAST`: system calls of that many blocks of N samples, as fast as they go
+//     cost BLOCKS N     prints `MEDIAN P99 MOST`: microseconds of a block of N samples, in real time
 //     set NAME VALUE    a parameter, in its own unit
 //     chart TEXT        tell the chords
 //     key TEXT          tell the key
@@ -39,6 +41,7 @@
 #include "BareDisplay.h"
 #include "Editor.h"
 #include "Processor.h"
+#include "Quiet.h"
 
 namespace {
 
@@ -127,6 +130,40 @@ class Host {
             while (juce::Time::getMillisecondCounterHiRes() < due) juce::Thread::sleep(1);
         }
         if (record_ != nullptr) record_->flush();
+    }
+    juce::String calls(int blocks, int samples) {
+        juce::AudioBuffer<float> audio(processor_.getTotalNumInputChannels(), samples);
+        juce::MidiBuffer none;
+        auto* gain = processor_.controls.table[static_cast<std::size_t>(liveband::protocol::Control::kGain)];
+        const auto found = liveband::plugin::systemCalls(blocks, [&](int n) {
+            for (int sample = 0; sample < samples; ++sample)
+                for (int channel = 0; channel < audio.getNumChannels(); ++channel)
+                    audio.getWritePointer(channel)[sample] = n % 2 == 0 ? 0.25f : -0.25f;
+            // What hosts do between blocks: automation, and jumps.
+            if (n % 100 == 0) gain->setValue(n % 200 == 0 ? 0.5f : 0.7f);
+            if (n % 500 == 0) head_.sample += 100000;
+            processor_.processBlock(audio, none);
+            if (head_.bpm > 0.0) head_.sample += samples;
+        });
+        return juce::String(found.count) + " " + juce::String(found.last);
+    }
+    juce::String cost(int blocks, int samples) {
+        juce::AudioBuffer<float> audio(processor_.getTotalNumInputChannels(), samples);
+        juce::MidiBuffer none;
+        auto due = juce::Time::getMillisecondCounterHiRes();
+        std::vector<double> took;
+        for (int n = 0; n < blocks; ++n) {
+            for (int sample = 0; sample < samples; ++sample)
+                for (int channel = 0; channel < audio.getNumChannels(); ++channel)
+                    audio.setSample(channel, sample, sound(at_ + sample));
+            took.push_back(liveband::plugin::microsecondsOf([&] { processor_.processBlock(audio, none); }));
+            at_ += samples;
+            due += 1000.0 * samples / head_.rate_hz;
+            while (juce::Time::getMillisecondCounterHiRes() < due) juce::Thread::sleep(1);
+        }
+        std::sort(took.begin(), took.end());
+        const auto at = [&](double part) { return took[static_cast<std::size_t>(part * (blocks - 1))]; };
+        return juce::String(at(0.5), 2) + " " + juce::String(at(0.99), 2) + " " + juce::String(took.back(), 2);
     }
     /// A block of no samples, as some hosts send them to flush parameters.
     void playNothing() {
@@ -280,6 +317,10 @@ int main() {
                 host.play(number);
             else if (command == "prepare" && words >> values[0] >> values[1] >> values[2] >> values[3])
                 good = host.prepare(values[0], values[1], values[2], values[3]);
+            else if (command == "calls" && words >> values[0] >> values[1])
+                say(host.calls(values[0], values[1]));
+            else if (command == "cost" && words >> values[0] >> values[1])
+                say(host.cost(values[0], values[1]));
             else if (command == "block" && words >> values[0])
                 values[0] > 0 ? host.setBlock(values[0]) : host.playNothing();
             else if (command == "host" && words >> number)
