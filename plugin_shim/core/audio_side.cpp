@@ -89,7 +89,7 @@ void AudioSide::take(bool midway) noexcept {
     if (offered_.load() == found) {  // not replaced before it was shown: nobody frees it now
         if (found != nullptr) {
             if (midway) found->host.beginEpoch(false, true);
-            if (current_ != nullptr) found->host.takeOver(current_->host);
+            if (current_ != nullptr) found->host.takeOver(current_->host, midway);
             std::uint32_t lasting = lastingControls();
             if (control(static_cast<std::size_t>(protocol::Control::kSeed)) == found->seed) lasting &= ~kSeedBit;
             changed_.fetch_or(lasting, std::memory_order_relaxed);
@@ -112,7 +112,7 @@ void AudioSide::beginBlock(const Transport& transport, bool offline, bool midway
     if (host.latencySamples() != latency) {
         host.setLatency(latency, midway);
     } else if ((wanted != epochs_begun_ || jumped) && host.position() > 0) {
-        host.beginEpoch(true, midway);
+        host.beginEpoch(midway, midway);  // what sounded before the host prepared anew is over
     }
     epochs_begun_ = wanted;
     if (offline != offline_) {

@@ -85,11 +85,11 @@ void HostPort::setBypassed(bool bypassed) noexcept {
 
 void HostPort::setLatency(std::int64_t latency_samples, bool midway) noexcept {
     latency_samples_ = std::max<std::int64_t>(0, latency_samples);
-    beginEpoch(true, midway);
+    beginEpoch(midway, midway);
 }
 
-void HostPort::takeOver(const HostPort& other) noexcept {
-    concealer_.fadeFrom(other.concealer_);
+void HostPort::takeOver(const HostPort& other, bool fade_tail) noexcept {
+    if (fade_tail) concealer_.fadeFrom(other.concealer_);
     gain_ = other.gain_;
     wanted_gain_ = other.wanted_gain_;
     gain_left_ = other.gain_left_;

@@ -32,8 +32,8 @@ class HostPort {
     void setBypassed(bool bypassed) noexcept;
     /// Samples by which the stem is read behind the mix; begins an epoch.
     void setLatency(std::int64_t latency_samples, bool midway = false) noexcept;
-    /// This port takes over from another: what that one sounded last fades under it, its gain is approached from there.
-    void takeOver(const HostPort& other) noexcept;
+    /// This port takes over from another: its gain is approached from there, and what that one sounded last may fade.
+    void takeOver(const HostPort& other, bool fade_tail) noexcept;
     /// Add an event that holds from the next sample written on.
     void tell(protocol::EventKind kind, std::uint16_t flags, const EventValues& values) noexcept;
     /// The next mix samples, at most `longest()`. Channels beyond `channels`, and null ones, are silent.
