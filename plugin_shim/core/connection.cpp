@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "liveband/elsewhere.h"
 #include "liveband/protocol.h"
 
 #if !defined(_WIN32)
@@ -19,13 +20,12 @@ namespace liveband {
 
 #if defined(_WIN32)
 
-// A named pipe and a named mapping would do it; neither is written, on the server's side either.
 Wake::Wake() = default;
 Wake::~Wake() = default;
 void Wake::set() noexcept {}
 void Wake::clear() noexcept {}
 std::unique_ptr<Connection> Connection::connect(const std::string&, std::string& error) {
-    error = "the local connection is not written for Windows yet";
+    error = kNotBuiltHere;
     return nullptr;
 }
 Connection::~Connection() = default;

@@ -7,9 +7,9 @@
 #include <limits>
 #include <map>
 
-#if defined(_WIN32)
-// The server does not run on Windows yet: no directory, no server, and findServer says so.
-#else
+#include "liveband/elsewhere.h"
+
+#if !defined(_WIN32)
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -216,7 +216,7 @@ std::uint64_t registryStamp(const std::string&) noexcept {
     return 0;
 }
 bool findServer(const std::string&, ServerInfo&, std::string& error) {
-    error = "the server does not run on Windows yet";
+    error = kNotBuiltHere;
     return false;
 }
 

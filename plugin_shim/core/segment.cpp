@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "liveband/elsewhere.h"
+
 #if defined(__linux__)
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -130,10 +132,8 @@ Segment::~Segment() {
 
 #else
 
-// macOS needs an unlinked shared memory object, Windows a named mapping: neither is written yet, nor is the server's
-// side.
 std::unique_ptr<Segment> Segment::map(int, std::string& error) {
-    error = "sessions over shared memory are written for Linux only so far";
+    error = kNotBuiltHere;
     return nullptr;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #endif
 
+#include "liveband/elsewhere.h"
 #include "liveband/rundir.h"
 
 namespace liveband {
@@ -25,7 +26,7 @@ constexpr auto kFirstBackOff = milliseconds(50);
 constexpr auto kLastBackOff = milliseconds(2000);
 constexpr auto kRegistryLook = milliseconds(60);  // while nobody is there: has the registry changed?
 
-void closeDescriptor(int descriptor) noexcept {
+void closeDescriptor([[maybe_unused]] int descriptor) noexcept {
 #if !defined(_WIN32)
     if (descriptor >= 0) ::close(descriptor);
 #endif
@@ -170,6 +171,10 @@ void Watcher::tellChange() {
 }
 
 void Watcher::converse() {
+    if (!kBuiltHere) {
+        show(BridgeState::kRefused, kNotBuiltHere, kNotBuiltHere);
+        return;
+    }
     const std::string directory = runPath(config_.run_directory);
     ServerInfo info;
     std::string error;

@@ -26,6 +26,7 @@ _BRIDGE = ("msgpack", "rundir", "connection", "asking", "health", "watcher", "br
 _PARTS = {
     "port": _PORT,
     "ring": _RING,
+    "guards": (*_RING, "core/health.cpp"),
     "messages": (*_PORT, "core/msgpack.cpp", "core/rundir.cpp"),
     "host": ("host/context.cpp", "host/module.cpp", "host/plug.cpp"),
     "core": (*_RING, *(f"core/{name}.cpp" for name in _BRIDGE)),

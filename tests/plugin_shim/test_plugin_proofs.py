@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,49 @@ def test_sessions_replace_each_other_under_the_audio_thread(build: Build, flags:
     """A ring is unmapped only when the audio thread has let go of it, and at most three are kept."""
     done = _run(build("tests/handover.cpp", "ring", flags=flags))
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("flags", [_TSAN, _ASAN])
+def test_the_guards_hold_under_the_sanitizers(build: Build, flags: tuple[str, ...]) -> None:
+    """All of them, with a render that waits while another thread brings the session it goes on with."""
+    done = _run(build("tests/guards.cpp", "guards", flags=flags))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout == ""
+
+
+@pytest.mark.slow
+def test_a_bridges_life_has_no_race(build: Build, server: Any, tmp_path: Path) -> None:
+    """ThreadSanitizer over all of it: sessions, settings, a lost server, another one, renders, many instances."""
+    program = build("tests/bridge_driver.cpp", "core", flags=_TSAN)
+    server.start()
+    with subprocess.Popen(
+        [program, "track-1", tmp_path / "recording.f32"],
+        env={**server.environment, "TSAN_OPTIONS": "halt_on_error=1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as host:
+        assert host.stdin is not None
+        assert host.stdout is not None
+
+        def tell(*commands: str) -> None:
+            assert host.stdin is not None
+            assert host.stdout is not None
+            for command in commands:
+                host.stdin.write(command + "\n")
+                host.stdin.flush()
+                assert host.stdout.readline(), host.stderr.read()[-3000:] if host.stderr else ""
+
+        tell("chart | C |", "start", "prepare 48000 480 live 0 5000", "play", "until playing 10000")
+        tell(*(f"set 2 -{number}" for number in range(20)), "key Am", "keep one", "adopt", "recall one")
+        server.end()
+        tell("until lost 5000")
+        server.start()
+        tell("until playing 20000", "halt", "prepare 48000 512 bounce 1 5000", "offline 30 512")
+        tell("prepare 44100 512 live 0 5000", "online 30 512", "play", "destroy", "start", "cycle 3")
+        host.stdin.close()
+        assert host.wait(timeout=60) == 0
 
 
 def test_a_session_freed_too_early_would_be_seen(build: Build) -> None:
