@@ -63,6 +63,7 @@ fonts:  ## the larger sound fonts that `liveband data render` plays
 
 hosts:
 	@.ci/apt-install $(HOST_PACKAGES) || echo "without these packages, tests of the plug-in in those hosts skip"
+	@.ci/apt-install libclang-rt-19-dev || echo "without this package, the test with RealtimeSanitizer skips"
 
 hooks: dev  ## run the checks at every commit
 	$(BIN)/pre-commit install

@@ -240,15 +240,15 @@ def test_a_folder_that_cannot_be_written_to(
 
 def test_folders_of_each_system() -> None:
     """Where the formats' documents say that hosts look."""
-    env = {"HOME": "/home/ann", "LOCALAPPDATA": "C:/Users/ann/AppData/Local"}
+    env = {"HOME": "/ann", "LOCALAPPDATA": "C:/ann/AppData/Local"}
     mac = plugin_files.folders(system=False, platform="darwin", environment=env)
-    assert mac["VST3"] == Path("/home/ann/Library/Audio/Plug-Ins/VST3")
-    assert mac["AU"] == Path("/home/ann/Library/Audio/Plug-Ins/Components")
+    assert mac["VST3"] == Path("/ann/Library/Audio/Plug-Ins/VST3")
+    assert mac["AU"] == Path("/ann/Library/Audio/Plug-Ins/Components")
     assert plugin_files.folders(system=True, platform="darwin", environment=env)["AU"] == Path(
         "/Library/Audio/Plug-Ins/Components"
     )
     windows = plugin_files.folders(system=False, platform="win32", environment=env)
-    assert windows["VST3"] == Path("C:/Users/ann/AppData/Local/Programs/Common/VST3")
+    assert windows["VST3"] == Path("C:/ann/AppData/Local/Programs/Common/VST3")
     linux = plugin_files.folders(system=True, platform="linux", environment=env)
     assert linux == {"VST3": Path("/usr/local/lib/vst3"), "LV2": Path("/usr/local/lib/lv2")}
 
