@@ -102,7 +102,8 @@ def _add_stats(commands: Subparsers) -> None:
         "stats",
         help="count what a data set holds, and draw it",
         description="Hours, classes, tempo, key, chord types and styles of a data set in Slakh2100's layout.",
-        epilog="example: liveband data stats data -o data.png",
+        epilog="examples:\n  liveband data stats data -o data.png\n  liveband data stats data --sound 60",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("root", type=Path, metavar="DIR", help="folder with train/, validation/ or test/")
     parser.add_argument(
@@ -112,23 +113,34 @@ def _add_stats(commands: Subparsers) -> None:
         metavar="PNG",
         help="default: stats.png in DIR; with --json none unless named",
     )
+    parser.add_argument(
+        "--sound", type=int, metavar="N",
+        help="also listen to the first N tracks of each split: loudness, tilt, silence, notes, polyphony",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
     parser.set_defaults(run=_run_stats)
 
 
 def _run_stats(args: argparse.Namespace) -> int:
+    from lbmodels.data.measure import measure_split
     from lbmodels.data.stats import data_stats, draw_stats
 
     stats = data_stats(args.root)
     picture = args.output or (None if args.json else args.root / "stats.png")
     if picture is not None:
         draw_stats(stats, picture)
+    sound = {s.split: measure_split(args.root, s.split, most=args.sound) for s in stats} if args.sound else {}
     if args.json:
-        print(json.dumps({s.split: s.as_dict() for s in stats}))
+        rows = {s.split: {**s.as_dict(), **({"sound": sound[s.split]} if sound else {})} for s in stats}
+        print(json.dumps(rows))
         return 0
     for s in stats:
         classes = ", ".join(f"{name} {100 * n / s.tracks:.0f} %" for name, n in s.class_tracks.items())
         print(f"{s.split}: {s.tracks} tracks, {s.hours:.2f} h ({s.stem_hours:.2f} h of stems); {classes}")
+    for split, figures in sound.items():
+        print(f"{split}, 10th / 50th / 90th percentile over {args.sound} tracks at the most:")
+        for name, (low, middle, high) in sorted(figures.items()):
+            print(f"  {name:28} {low:9.2f} {middle:9.2f} {high:9.2f}")
     print(f"drawn in {picture}")
     return 0
 

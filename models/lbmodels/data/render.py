@@ -185,7 +185,8 @@ def render_stems(
         )  # fmt: skip
         beat_s = 60.0 / song.tempo_bpm
         wet = apply_effects(dry, plan.stem_class, plan.program, SAMPLE_RATE, rng, beat_s=beat_s)
-        stems.append(place(wet, plan.stem_class, SAMPLE_RATE, rng))
+        role = "percussion" if plan.part == "percussion" else plan.stem_class  # it sits well behind the kit
+        stems.append(place(wet, role, SAMPLE_RATE, rng))
     if rng.random() < 0.08:
         fade_out(stems, SAMPLE_RATE, float(rng.uniform(3.0, 9.0)))
     return balance(stems)

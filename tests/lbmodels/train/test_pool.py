@@ -25,7 +25,7 @@ pytestmark = pytest.mark.render
 @pytest.fixture
 def config(tmp_path: Path, toy_codec: Codec) -> PoolConfig:
     path = save_weights(tmp_path / "codec.safetensors", toy_codec, kind="codec", config=toy_codec.config)
-    return PoolConfig(out=tmp_path / "pool", codec=path, seed=3, min_s=4.0, max_s=5.0, semitones=12)
+    return PoolConfig(out=tmp_path / "pool", codec=path, seed=3, min_s=2.0, max_s=2.5, semitones=12)
 
 
 def fill(config: PoolConfig, songs: int) -> None:
@@ -54,11 +54,11 @@ def test_song_n_of_a_seed_is_always_the_same(config: PoolConfig, tmp_path: Path)
 
 
 def test_two_workers_make_the_songs_of_one(config: PoolConfig, tmp_path: Path) -> None:
-    fill(config, 4)
+    fill(config, 2)
     both = dataclasses.replace(config, out=tmp_path / "both")
     first = prepare_pool(both)
     for worker in (1, 0):
-        list(fill_pool(both, first=first, worker=worker, workers=2, songs=2))
+        list(fill_pool(both, first=first, worker=worker, workers=2, songs=1))
     assert {n: p.read_bytes() for n, p in pool_files(both.out).items()} == {
         n: p.read_bytes() for n, p in pool_files(config.out).items()
     }
@@ -83,7 +83,7 @@ def test_what_is_drawn_is_one_targets_truth(config: PoolConfig) -> None:
     codec = load_codec(config.codec)
     reader = PoolReader(config.out, codec=config.codec)
     rng = np.random.default_rng(0)
-    drawn = [reader.draw(rng, shortest=50) for _ in range(60)]
+    drawn = [reader.draw(rng, shortest=20) for _ in range(60)]
     assert len({(e.stem, float(e.heard.latents.float().sum())) for e in drawn}) > 10
     for example in drawn:
         assert (
