@@ -13,6 +13,9 @@ namespace liveband::plugin {
 /// Seeds a host can set: every one survives the host's normalised floats exactly.
 inline constexpr int kMaxSeed = (1 << 24) - 1;
 
+/// Below it `bpm` means: not told.
+inline constexpr double kLeastBpm = 10.0;
+
 /// Pointers into the processor's parameters, which own them.
 struct Controls {
     /// By Control; an AudioParameterChoice, Float, Int or Bool as the table says.

@@ -69,7 +69,7 @@ Editor::Editor(Processor& processor)
     prepareTake();
     prepareTexts();
     place();
-    const int saved_width = processor.notes().width;  // sizing below writes it
+    const int saved_width = processor.told().notes().width;  // sizing below writes it
     setResizable(true, true);
     setResizeLimits(kWidth * 3 / 4, kHeight * 3 / 4, kWidth * 3, kHeight * 3);
     getConstrainer()->setFixedAspectRatio(static_cast<double>(kWidth) / kHeight);
@@ -103,8 +103,8 @@ void Editor::prepareTake() {
     });
     button(reset_, meaningOf(Control::kReset),
            [this] { processor_.controls[Control::kReset].setValueNotifyingHost(1.0f); });
-    button(keep_, "keep this moment: what the band has heard and played", [this] { processor_.keepMoment(); });
-    button(recall_, "go on from the moment that was kept", [this] { processor_.recallMoment(); });
+    button(keep_, "keep this moment: what the band has heard and played", [this] { processor_.told().keepMoment(); });
+    button(recall_, "go on from the moment that was kept", [this] { processor_.told().recallMoment(); });
     button(freeze_, meaningOf(Control::kFreeze), nullptr);
     button(listen_, meaningOf(Control::kListen), nullptr);
     for (auto* toggle : {&freeze_, &listen_}) toggle->setClickingTogglesState(true);
@@ -141,11 +141,12 @@ void Editor::textField(juce::TextEditor& field, const juce::String& title, const
 void Editor::prepareTexts() {
     textField(chords_, "Chords", "bars that repeat; return tells the band", 4000,
               "for example | Am | F | C | G |, bars that repeat; return tells the band",
-              [this] { processor_.tellChart(chords_.getText()); });
+              [this] { processor_.told().chart(chords_.getText()); });
     textField(key_, "Key", "the key, such as Am or Bb major; return tells the band", 20, "e.g. Am",
-              [this] { processor_.tellKey(key_.getText()); });
-    chords_.setText(processor_.notes().chart, false);
-    key_.setText(processor_.notes().key, false);
+              [this] { processor_.told().key(key_.getText()); });
+    const auto notes = processor_.told().notes();
+    chords_.setText(notes.chart, false);
+    key_.setText(notes.key, false);
 }
 
 void Editor::place() {
@@ -211,7 +212,7 @@ void Editor::resized() {
     const float scale = static_cast<float>(getWidth()) / kWidth;
     page_.setTransform(juce::AffineTransform::scale(scale));
     page_.setBounds(0, 0, kWidth, kHeight);
-    processor_.notes().width = getWidth();
+    processor_.told().setWidth(getWidth());
 }
 
 void Editor::showTiming(const Status& seen) {
@@ -270,8 +271,9 @@ void Editor::refresh() {
     const bool playing = seen.state == BridgeState::kPlaying || seen.state == BridgeState::kLate;
     headroom_.push(seen.headroom_ms, playing, seen.late_frames + seen.skipped_frames,
                    seen.frames + seen.skipped_frames);
+    const auto notes = processor_.told().notes();
     keep_.setEnabled(playing);
-    recall_.setEnabled(playing && !processor_.notes().moment.empty());
+    recall_.setEnabled(playing && !notes.moment.empty());
     const juce::String number(juce::roundToInt(processor_.controls.value(Control::kSeed)));
     if (number != shown_seed_ && !seed_.isBeingEdited()) {
         shown_seed_ = number;
@@ -280,8 +282,8 @@ void Editor::refresh() {
     const auto follow = [](juce::TextEditor& field, const std::string& text) {
         if (!field.hasKeyboardFocus(true) && field.getText() != juce::String(text)) field.setText(text, false);
     };
-    follow(chords_, processor_.notes().chart);
-    follow(key_, processor_.notes().key);
+    follow(chords_, notes.chart);
+    follow(key_, notes.key);
 }
 
 }  // namespace liveband::plugin

@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "Editor.h"
-#include "Moments.h"
 
 namespace liveband::plugin {
 namespace {
@@ -13,7 +12,6 @@ namespace {
 using protocol::Control;
 
 constexpr int kFollowMs = 100, kOfflineBlock = 512;
-constexpr double kLeastBpm = 10.0;  // below it the parameter means: not told
 // A host asks for the latency when it prepares, so a server that is there gets this long to tell it.
 constexpr auto kPrepareRealtime = std::chrono::milliseconds(300), kPrepareOffline = std::chrono::milliseconds(5000);
 
@@ -283,7 +281,7 @@ void Processor::timerCallback() {
     start_.failed();
     const auto seen = bridge_.status();
     model_.ask(seen.server_pid, seen.model);
-    if (chart_waits_) sendChart(seen);
+    told_.look(seen);
 }
 
 void Processor::parameterValueChanged(int, float) {
@@ -317,69 +315,18 @@ void Processor::follow(bool waits) {
 }
 
 void Processor::getStateInformation(juce::MemoryBlock& into) {
-    const auto chunk = save(controls, notes_);
+    const auto chunk = told_.save();
     into.replaceAll(chunk.data(), chunk.size());
 }
 
 void Processor::setStateInformation(const void* data, int bytes) {
-    std::string reason;
-    const bool had_key = !notes_.key.empty();
-    if (restore(data, bytes > 0 ? static_cast<std::size_t>(bytes) : 0, controls, notes_, reason)) {
-        refused_state_.clear();
-        tellChart(notes_.chart);
-        if (had_key || !notes_.key.empty()) sendKey();
-        follow(true);  // a renderer that has loaded its project may begin at once, with the latency it knows then
-    } else {
-        refused_state_ = reason;
-    }
+    // A renderer that has loaded its project may begin at once, with the latency it knows then.
+    if (told_.restore(data, bytes > 0 ? static_cast<std::size_t>(bytes) : 0)) follow(true);
 }
 
 juce::AudioProcessorEditor* Processor::createEditor() {
     bridge_.start();  // who looks at the window wants to know whether a band is there, before any audio runs
     return new Editor(*this);
-}
-
-void Processor::tellChart(const juce::String& chart) {
-    const bool had = !notes_.chart.empty();
-    notes_.chart = chart.trim().substring(0, 4000).toStdString();
-    if (notes_.chart.empty() && !had) return;
-    chart_waits_ = true;
-    sendChart(bridge_.status());
-}
-
-void Processor::tellKey(const juce::String& key) {
-    const auto trimmed = key.trim().substring(0, 20).toStdString();
-    if (trimmed == notes_.key) return;
-    notes_.key = trimmed;
-    sendKey();
-}
-
-void Processor::sendKey() {
-    Knowledge known;
-    known.key = notes_.key;
-    bridge_.know(known);
-}
-
-void Processor::sendChart(const Status& seen) {
-    Knowledge known;
-    known.chart = notes_.chart;
-    if (const double bpm = static_cast<double>(controls.bpm->get()); bpm >= kLeastBpm) {
-        known.tempo_bpm = bpm;
-        known.beats_per_bar = controls.beats_per_bar->get();
-    } else if (!notes_.chart.empty() && !std::isfinite(seen.tempo_bpm)) {
-        return;  // the server would refuse it
-    }
-    chart_waits_ = false;
-    bridge_.know(known);
-}
-
-void Processor::keepMoment() {
-    if (notes_.moment.empty()) notes_.moment = newMomentName();
-    bridge_.keep(notes_.moment);
-}
-
-void Processor::recallMoment() {
-    if (!notes_.moment.empty()) bridge_.recall(notes_.moment);
 }
 
 void Processor::startServer() {
@@ -388,11 +335,12 @@ void Processor::startServer() {
 }
 
 juce::String Processor::notice() const {
-    if (chart_waits_ && !notes_.chart.empty()) return "the chords wait for a tempo: let the host play, or set BPM";
+    if (told_.chartWaits()) return "the chords wait for a tempo: let the host play, or set BPM";
     if (player_.failedOffline()) return "the band did not answer: this render is silent";
     const auto seen = bridge_.status();
     if (seen.state != BridgeState::kPlaying && start_.error().isNotEmpty()) return start_.error();
-    return refused_state_.isNotEmpty() ? refused_state_ : juce::String(seen.error);
+    const auto refusal = told_.refusal();
+    return juce::String(refusal.empty() ? seen.error : refusal);
 }
 
 }  // namespace liveband::plugin

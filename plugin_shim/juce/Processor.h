@@ -10,8 +10,8 @@
 #include "Controls.h"
 #include "HostAgain.h"
 #include "Player.h"
-#include "SavedState.h"
 #include "ServerStart.h"
+#include "Told.h"
 #include "Words.h"
 
 namespace liveband::plugin {
@@ -50,14 +50,8 @@ class Processor final : public juce::AudioProcessor,
 
     // For the editor, on the message thread.
     Status status() const { return bridge_.status(); }
-    Notes& notes() { return notes_; }
-    /// Chords as a chart, e.g. `| Am | F | C | G |`; empty forgets them.
-    void tellChart(const juce::String& chart);
-    /// The key, e.g. `Am`; empty forgets it.
-    void tellKey(const juce::String& key);
+    Told& told() { return told_; }
     MusicTime musicTime() const;
-    void keepMoment();
-    void recallMoment();
     void startServer();
     /// The server is being started by this plug-in, and is not there yet.
     bool startingServer() const { return start_.running() && bridge_.status().connections == connections_at_start_; }
@@ -90,8 +84,6 @@ class Processor final : public juce::AudioProcessor,
     void follow(bool waits = false);
     bool isIdle() const { return !active_.load() || idle_.load(std::memory_order_relaxed); }
     void tellLatency();
-    void sendChart(const Status& seen);
-    void sendKey();
 
     Transport position_;  // the audio thread's: of the host, at the block that comes
     const bool is_ardour_ = juce::PluginHostType().isArdour();
@@ -99,7 +91,7 @@ class Processor final : public juce::AudioProcessor,
     Player player_{bridge_};
     ServerStart start_;
     ModelLookup model_;
-    Notes notes_;
+    Told told_{bridge_, controls};
     std::array<double, protocol::kControls.size()> passed_{};
     std::recursive_mutex preparing_;  // held while prepared_ is changed; a host may prepare again within
     Preparation prepared_;
@@ -109,8 +101,6 @@ class Processor final : public juce::AudioProcessor,
     std::atomic<std::int64_t> blocks_{0};
     std::int64_t blocks_seen_ = 0;
     std::atomic<int> vain_{0};  // times in a row that a server was there and did not answer
-    juce::String refused_state_;
-    bool chart_waits_ = false;  // for a tempo: a chart counts bars
     std::uint64_t connections_at_start_ = 0;
 
   public:

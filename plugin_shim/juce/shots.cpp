@@ -181,8 +181,8 @@ class Host {
             if (auto* ranged = dynamic_cast<juce::RangedAudioParameter*>(parameter))
                 if (ranged->getParameterID() == name) ranged->setValueNotifyingHost(ranged->convertTo0to1(value));
     }
-    void chart(const juce::String& text) { processor_.tellChart(text); }
-    void key(const juce::String& text) { processor_.tellKey(text); }
+    void chart(const juce::String& text) { processor_.told().chart(text); }
+    void key(const juce::String& text) { processor_.told().key(text); }
     juce::String size(int width, int height) {
         editor_->getConstrainer()->setBoundsForComponent(editor_.get(), {0, 0, width, height}, false, false, true,
                                                          true);
