@@ -157,11 +157,19 @@ def test_clicks_stand_where_the_host_says(daw: DawDreamer, server: Any) -> None:
             for tempo, audio in zip(tempi, found, strict=True):
                 curve = tempo if isinstance(tempo, list) else [[100, tempo]]
                 beats = latency + beats_of(curve, rate_hz, block, silence.shape[1])
-                beats = beats[beats < silence.shape[1] - 16]
                 placed = onsets(audio, rate_hz)
-                assert len(placed) == len(beats) >= 8, f"{tempo} {mode}: {placed} for {beats}"
-                assert np.abs(placed - beats).max() <= 2, f"{tempo} {mode}: {placed - beats}"
+                apart = np.abs(placed[:, None] - beats[None, :])
+                whole = beats < silence.shape[1] - 100  # the end may cut a click off
+                assert whole.sum() >= 8
+                assert apart.min(axis=0)[whole].max() <= 2, (
+                    f"{tempo} {mode}: no click for a beat: {placed}, {beats}"
+                )
+                assert apart.min(axis=1).max() <= 2, (
+                    f"{tempo} {mode}: a click without a beat: {placed}, {beats}"
+                )
     with connected("test") as line:
-        (status,) = look(line).sessions.values()
-    assert status["tempo"] == pytest.approx(171.0)
-    assert status["mode"] == "aligned"
+        found = [(one["mode"], one["tempo"]) for one in look(line).sessions.values()]
+    assert (
+        "aligned",
+        pytest.approx(171.0),
+    ) in found  # the session of a plug-in that is gone may still be closing
