@@ -178,3 +178,21 @@ def test_files_of_a_track_cache_are_still_read(tmp_path: Path) -> None:
     safetensors.torch.save_file(tensors, tmp_path / "t.safetensors")
     (example,) = read_examples(tmp_path / "t.safetensors")
     assert (example.stem, example.frames) == (2, 10)
+
+
+def test_training_draws_its_batches_from_the_pool(config: PoolConfig) -> None:
+    """What a recipe with `data.pool` trains on: other songs and mixes from batch to batch, the same for one seed."""
+    from lbmodels.liveband.generator import GeneratorConfig
+    from lbmodels.train.batches import LatentDataConfig, LatentSource
+
+    fill(config, 3)
+    model = GeneratorConfig(latent=8, semitones=12, anticipation_max=10)
+    data = LatentDataConfig(codec=str(config.codec), pool=str(config.out), prepare=False, crop_frames=40)
+    source = LatentSource(data, model, 4)
+    batches = list(source.batches("train", 0, 6))
+    assert all(b.played.shape == (4, 40, 8) and b.heard.semitones.shape == (4, 40, 12) for b in batches)
+    assert len({float(b.heard.latents.sum()) for b in batches}) == 6
+    again = list(source.batches("train", 0, 6))
+    assert all(torch.equal(a.played, b.played) for a, b in zip(batches, again, strict=True))
+    with pytest.raises(LiveBandModelError, match="no latents"):
+        next(source.batches("validation", 0, 1))
