@@ -20,6 +20,12 @@ String titled(std::string_view name) {
     return words.substring(0, 1).toUpperCase() + words.substring(1);
 }
 
+/// What was typed; 0 for what is no number ("nan" would go through every limit).
+float typedNumber(const String& typed) {
+    const float value = typed.getFloatValue();
+    return std::isnan(value) ? 0.0f : value;
+}
+
 /// Digits that tell two positions of a knob apart, and no more.
 int digits(const protocol::ControlInfo& info) {
     const double span = info.maximum - info.minimum;
@@ -54,7 +60,7 @@ std::unique_ptr<juce::RangedAudioParameter> parameterOf(const protocol::ControlI
             .withLabel(text(info.unit))
             .withAutomatable(automatable)
             .withStringFromValueFunction([places](float value, int) { return String(value, places); })
-            .withValueFromStringFunction([](const String& typed) { return typed.getFloatValue(); }));
+            .withValueFromStringFunction(typedNumber));
 }
 
 template <class Parameter>
@@ -77,14 +83,14 @@ Controls addControls(juce::AudioProcessor& processor) {
                        ParameterID{"bpm", 1}, "BPM", NormalisableRange<float>(0.0f, 400.0f), 0.0f,
                        juce::AudioParameterFloatAttributes{}
                            .withStringFromValueFunction([](float value, int) { return String(value, 3); })
-                           .withValueFromStringFunction([](const String& typed) { return typed.getFloatValue(); })));
+                           .withValueFromStringFunction(typedNumber)));
     controls.position_s = add(
         processor, std::make_unique<juce::AudioParameterFloat>(
                        ParameterID{"position", 1}, "Position", NormalisableRange<float>(0.0f, 3600.0f), 0.0f,
                        juce::AudioParameterFloatAttributes{}
                            .withLabel("s")
                            .withStringFromValueFunction([](float value, int) { return String(value, 3); })
-                           .withValueFromStringFunction([](const String& typed) { return typed.getFloatValue(); })));
+                           .withValueFromStringFunction(typedNumber)));
     controls.beats_per_bar = add(processor, std::make_unique<juce::AudioParameterInt>(ParameterID{"beats_per_bar", 1},
                                                                                       "Beats per bar", 1, 16, 4));
     controls.when_lost =
