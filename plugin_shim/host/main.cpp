@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A VST3 host of our own, to try the plug-in in.
 //
+//     liveband_vst3_host BUNDLE check [PREFIX] [SEED] [LIMIT_S]
+//     liveband_vst3_host BUNDLE list
 //     liveband_vst3_host BUNDLE live [FILE] [RATE_HZ] [BLOCK_SAMPLES] [CHANNELS]
 //     liveband_vst3_host BUNDLE weigh band|alone BLOCKS SAMPLES [NANOSECONDS_FILE]
 //     liveband_vst3_host BUNDLE trap band|alone BLOCKS [on-purpose]
@@ -10,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "check.h"
 #include "live.h"
 #include "proof.h"
 
@@ -17,7 +20,9 @@ namespace {
 
 int use() {
     std::fputs(
-        "liveband_vst3_host BUNDLE live [FILE] [RATE_HZ] [BLOCK_SAMPLES] [CHANNELS]\n"
+        "liveband_vst3_host BUNDLE check [PREFIX] [SEED] [LIMIT_S]\n"
+        "                          list\n"
+        "                          live [FILE] [RATE_HZ] [BLOCK_SAMPLES] [CHANNELS]\n"
         "                          weigh band|alone BLOCKS SAMPLES [NANOSECONDS_FILE]\n"
         "                          trap band|alone BLOCKS [on-purpose]\n"
         "                          cycles load|open COUNT\n",
@@ -33,6 +38,15 @@ int main(int count, char** arguments) {
     const auto number = [&](std::size_t index, double otherwise) {
         return words.size() > index ? std::atof(words[index].c_str()) : otherwise;
     };
+    if (words[1] == "list") {
+        host::listChecks();
+        return 0;
+    }
+    if (words[1] == "check")
+        return host::runChecks(words[0], words.size() > 2 ? words[2] : "", static_cast<std::uint32_t>(number(3, 1.0)),
+                               static_cast<int>(number(4, 45.0))) == 0
+                   ? 0
+                   : 1;
     try {
         if (words[1] == "live") {
             host::Module module(words[0]);
