@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The loaded plug-in in a host of our own: checks after Steinberg's validator, pluginval and clap-validator.
+
+One test a check, three times: with no server, with one, with one that hangs. The host runs a check in a process of its
+own, kills it after 45 s, and says what was wrong.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LISTS = {
+    "none": ("validator", "pluginval", "clap", "liveband"),
+    "copy": ("validator", "pluginval", "clap", "liveband"),
+    # Each time that it is prepared the plug-in waits a little for a band that hangs.
+    "hung": ("validator/Valid", "validator/Process", "pluginval-7", "liveband"),
+}
+CHECKS = """
+validator/Scan Classes
+validator/Scan Editor Classes
+validator/Scan Parameters
+validator/Parameter Plain Values
+validator/Parameter Texts
+validator/Scan Units
+validator/Scan Programs
+validator/MIDI Mapping and Interfaces
+validator/Scan Buses
+validator/Bus Invalid Index
+validator/Bus Activation
+validator/Speaker Arrangements
+validator/Terminate and Initialize
+validator/Valid State Transition
+validator/Invalid State Transition
+validator/Repeat Identical State Transition
+validator/Suspend and Resume
+validator/Process Format
+validator/Sample Rates
+validator/Bypass Persistence
+clap/state-reproducibility
+clap/state-buffered-streams
+clap/state-invalid-empty-truncated-random
+validator/Variable Block Size
+validator/Process Threaded
+validator/Parameters Flush without Buffers
+validator/Process without Outputs
+validator/Process Input Overwriting
+validator/Silence Flags
+validator/Process Tail and Latency
+validator/Automation Sample Accurate
+clap/process-audio-in-place
+clap/process-block-sizes
+clap/process-denormals
+clap/process-transport-fuzz
+clap/process-seeded-fuzz
+liveband/nonsense in, bounded out
+pluginval-1/Open plugin (cold and warm)
+pluginval-2/Plugin state restoration to defaults
+pluginval-3/Audio processing and automation
+pluginval-4/Basic bus layouts
+pluginval-6/Non-releasing audio processing
+pluginval-7/Background thread state
+pluginval-7/Parameter thread safety
+pluginval-8/Larger than prepared block size
+liveband/typed values
+liveband/live to offline and back in mid-stream
+liveband/eight at once
+liveband/destroyed at any moment
+liveband/unloaded at once
+liveband/the host ends without a word
+liveband/no first thread
+""".strip().splitlines()
+
+Results = Callable[[str], dict[str, list[str]]]
+
+
+@pytest.fixture(scope="module")
+def vst3_host(plugin_build: Path) -> Path:
+    named = os.environ.get("LIVEBAND_PLUGIN_HOST")
+    for path in (Path(named or "/nowhere"), plugin_build.parents[2] / "host" / "liveband_vst3_host"):
+        if path.is_file():
+            return path
+    pytest.skip("the plug-in was built without -DLIVEBAND_HOST=ON")
+
+
+@pytest.fixture(scope="module")
+def results(
+    vst3_host: Path, plugin_build: Path, tmp_path_factory: pytest.TempPathFactory, calibration: Path
+) -> Iterator[Results]:
+    """What was wrong in each check, run once for all tests of a situation."""
+    known: dict[str, dict[str, list[str]]] = {}
+
+    def run(situation: str, environment: dict[str, str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for prefix in LISTS[situation]:
+            done = subprocess.run(
+                [vst3_host, plugin_build / "VST3" / "LiveBand.vst3", "check", prefix],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            lines: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
+            found.update({line["check"]: line["problems"] for line in lines})
+        return found
+
+    def of(situation: str) -> dict[str, list[str]]:
+        if situation not in known:
+            folder = tmp_path_factory.mktemp(situation)
+            (folder / "run").mkdir(mode=0o700)
+            environment = {
+                **os.environ,
+                "LIVEBAND_RUN": str(folder / "run"),
+                "XDG_DATA_HOME": str(folder / "data"),
+                "LIVEBAND_CACHE": str(calibration),
+            }
+            if situation == "none":
+                known[situation] = run(situation, environment)
+                return known[situation]
+            command = ["-m", "lbserver", "serve", "--json", "--model", "test:copy"]
+            server = subprocess.Popen(
+                [sys.executable, *command, "--osc-port", "off", "--http-port", "off"],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                start_new_session=True,
+            )
+            try:
+                assert server.stdout is not None
+                assert server.stdout.readline(), "the server did not start"
+                if situation == "hung":
+                    os.killpg(server.pid, signal.SIGSTOP)
+                known[situation] = run(situation, environment)
+            finally:
+                os.killpg(server.pid, signal.SIGKILL)
+                server.communicate(timeout=20)
+        return known[situation]
+
+    yield of
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("situation", ["none", "copy", "hung"])
+def test_check(results: Results, situation: str, check: str) -> None:
+    if not check.startswith(LISTS[situation]):
+        pytest.skip("not told apart by a server that hangs")
+    found = results(situation)
+    assert check in found, "the host ran no such check"
+    assert found[check] == []
+
+
+def test_all_checks_are_tests(vst3_host: Path, plugin_build: Path) -> None:
+    """A check that the host has and this file has not would never be asserted."""
+    listed = subprocess.run([vst3_host, plugin_build, "list"], capture_output=True, text=True, check=True)
+    assert listed.stdout.splitlines() == CHECKS
