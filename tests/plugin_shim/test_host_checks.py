@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ def vst3_host(plugin_build: Path) -> Path:
 @pytest.fixture(scope="module")
 def results(
     vst3_host: Path, plugin_build: Path, tmp_path_factory: pytest.TempPathFactory, calibration: Path
-) -> Iterator[Results]:
+) -> Results:
     """What was wrong in each check, run once for all tests of a situation."""
     known: dict[str, dict[str, list[str]]] = {}
 
@@ -143,7 +143,7 @@ def results(
                 server.communicate(timeout=20)
         return known[situation]
 
-    yield of
+    return of
 
 
 @pytest.mark.parametrize("check", CHECKS)
