@@ -5,14 +5,20 @@
 
 Instructions are counted by callgrind where valgrind is installed, are the same in every run, and leave out what the
 host itself does. Time is taken of the optimised program and pays for whatever else the machine does.
+
+Where `make plugin` has built the plug-in and its test host, the loaded VST3 is weighed too, JUCE's wrapper included: once
+alone, block after block, and once with a server, by the clock (its caches are cold then, as in a host).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -28,7 +34,14 @@ from lbserver.errors import LiveBandError
 
 SHIM = Path(__file__).resolve().parents[1] / "plugin_shim"
 _SOURCES = ("segment", "conceal", "host_port", "port_wait", "audio_side", "offline")
-_CASES = {"band": "the band plays", "gap": "the stem breaks off again and again", "none": "no server"}
+_CASES = {
+    "band": "the band plays",
+    "gap": "the stem breaks off again and again",
+    "none": "no server",
+    "vst3_alone": "loaded VST3, no server",
+    "vst3_band": "loaded VST3, the band plays",
+}
+_BARE = ("band", "gap", "none")
 _INSTRUCTIONS_OF = 2000
 """Blocks that callgrind runs."""
 
@@ -53,7 +66,8 @@ def run(config: PluginConfig) -> dict[str, Any]:
         sources = ["tests/block_cost.cpp", *(f"core/{name}.cpp" for name in _SOURCES)]
         subprocess.run([compiler, *flags, *sources, "-o", program], cwd=SHIM, check=True)
         version = subprocess.run([compiler, "-dumpfullversion"], capture_output=True, text=True, check=True)
-        cases = [measure(program, Path(folder), name, config) for name in _CASES]
+        cases = [measure(program, Path(folder), name, config) for name in _BARE]
+        cases += loaded(Path(folder), config)
     return {
         "compiler": f"g++ {version.stdout.strip()}",
         "load_average": [load_before, machine.load_average()],
@@ -65,30 +79,84 @@ def measure(program: Path, folder: Path, case: str, config: PluginConfig) -> dic
     """One case: microseconds of a block, and instructions if they can be counted (else None)."""
     times = folder / "times"
     subprocess.run([program, str(config.blocks), str(config.samples), case, times], check=True)
-    took_us = np.fromfile(times, np.int64)[config.blocks // 10 :] / 1000
     return {
         "case": case,
+        **timed(times, config.blocks),
+        "instructions": instructions(program, folder, case, config.samples),
+    }
+
+
+def loaded(folder: Path, config: PluginConfig) -> list[dict[str, Any]]:
+    """The release binary in the test host, `process()` as a whole; nothing where they are not built."""
+    made = SHIM.parent / "build" / "plugin"
+    named = os.environ.get("LIVEBAND_PLUGIN_BUILD")
+    build = Path(named) if named else made / "juce" / "LiveBand_artefacts" / "Release"
+    host = Path(os.environ.get("LIVEBAND_PLUGIN_HOST") or made / "host" / "liveband_vst3_host")
+    bundle = build / "VST3" / "LiveBand.vst3"
+    if not host.is_file() or not bundle.is_dir():
+        return []
+    cases = []
+    for case, blocks in (("alone", config.blocks), ("band", min(config.blocks, 4000))):
+        run_folder = folder / case
+        run_folder.mkdir(mode=0o700)
+        env = {**os.environ, "LIVEBAND_RUN": str(run_folder), "XDG_DATA_HOME": str(folder / "data")}
+        command = [sys.executable, "-m", "lbserver", "serve", "--json", "--model", "test:copy"]
+        server = None
+        if case == "band":
+            server = subprocess.Popen(
+                [*command, "--osc-port", "off", "--http-port", "off"], env=env, stdout=subprocess.PIPE
+            )
+            assert server.stdout is not None
+            server.stdout.readline()
+        try:
+            weigh: list[str | Path] = [host, bundle, "weigh", case]
+            times = folder / f"times_{case}"
+            told = subprocess.run(
+                [*weigh, str(blocks), str(config.samples), times], env=env, check=True, capture_output=True
+            )
+            if json.loads(told.stdout)["band"] != (case == "band"):
+                raise LiveBandError("the band did not play in the loaded plug-in")
+            count = counted(
+                [*weigh, str(_INSTRUCTIONS_OF), str(config.samples)], folder, "liveband_process", env
+            )
+        finally:
+            if server is not None:
+                server.terminate()
+                server.wait()
+        cases.append({"case": f"vst3_{case}", **timed(times, blocks), "instructions": count})
+    return cases
+
+
+def timed(times: Path, blocks: int) -> dict[str, float]:
+    """Microseconds of a block, the first tenth left out."""
+    took_us = np.fromfile(times, np.int64)[blocks // 10 :] / 1000
+    return {
         "median_us": float(np.median(took_us)),
         "p99_us": float(np.percentile(took_us, 99)),
         "max_us": float(took_us.max()),
-        "instructions": instructions(program, folder, case, config.samples),
     }
 
 
 def instructions(program: Path, folder: Path, case: str, samples: int) -> float | None:
     """Mean instructions of a block; None without valgrind."""
+    command: list[str | Path] = [program, str(_INSTRUCTIONS_OF), str(samples), case, folder / "unused"]
+    return counted(command, folder, "liveband_block", None)
+
+
+def counted(
+    command: Sequence[str | Path], folder: Path, function: str, env: dict[str, str] | None
+) -> float | None:
+    """Mean instructions within `function` of a program that calls it once a block; None without valgrind."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         return None
     options = [
         "--tool=callgrind",
         "--collect-atstart=no",
-        "--toggle-collect=liveband_block",
+        f"--toggle-collect={function}",
         f"--callgrind-out-file={folder / 'callgrind'}",
     ]
-    command: list[str | Path] = [valgrind, *options, program]
-    command += [str(_INSTRUCTIONS_OF), str(samples), case, folder / "unused"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run([valgrind, *options, *command], env=env, capture_output=True, text=True, check=True)
     found = re.search(r"Collected : (\d+)", done.stderr)
     return int(found.group(1)) / _INSTRUCTIONS_OF if found else None
 
