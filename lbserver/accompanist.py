@@ -106,6 +106,10 @@ class Accompanist(Protocol):
         """The whole state, random generators included; `restore` continues bit-exactly on the CPU."""
         ...
 
+    def compact(self, snapshot: bytes) -> bytes:
+        """The same snapshot in fewer bytes, for a file that travels: `restore` takes it, but it may be off a little."""
+        ...
+
     def restore(self, snapshot: bytes) -> Any:
-        """The state that `snapshot` saved. Raises LiveBandError when the bytes are not such a state."""
+        """The state that `snapshot` or `compact` saved. Raises LiveBandError when the bytes are not such a state."""
         ...

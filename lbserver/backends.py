@@ -71,6 +71,9 @@ class TorchAccompanist:
             rows=int(rows),
         )
 
+    def compact(self, snapshot: bytes) -> bytes:
+        return bytes(self._snapshots.compacted(snapshot))
+
     def restore(self, snapshot: bytes) -> Any:
         saved = self._snapshots.opened(snapshot, weights_id=self.spec.weights_id)
         with self._torch.inference_mode():
@@ -81,6 +84,7 @@ class GraphAccompanist:
     """An exported graph (lbmodels.runtime) seen through the engine's contract; it is numpy already."""
 
     def __init__(self, model: Any) -> None:
+        self._snapshots = importlib.import_module("lbmodels.runtime.snapshot")
         self._model = model
         self.runtime = str(model.runtime)
         self.spec = adapt_spec(model.spec)
@@ -101,6 +105,9 @@ class GraphAccompanist:
 
     def snapshot(self, state: Any) -> bytes:
         return bytes(self._model.snapshot(state))
+
+    def compact(self, snapshot: bytes) -> bytes:
+        return bytes(self._snapshots.compacted(snapshot))
 
     def restore(self, snapshot: bytes) -> Any:
         return self._model.restore(snapshot)

@@ -19,18 +19,24 @@ from lbserver.protocol.messages import MessageError, check, control_value
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """`memory` is the accompanist's snapshot, `model` which one's; `controls` by name; `known` a merged `know`."""
+    """`memory` is the accompanist's snapshot, `model` which one's; `controls` by name; `known` a merged `know`.
+
+    `light` is the memory in fewer bytes, if that was asked for: a front end that has no room for the whole moment,
+    as a project file has not, takes it out and puts it in the memory's place.
+    """
 
     model: str
     memory: bytes
     controls: dict[str, float]
     known: dict[str, Any]
+    light: bytes = b""
 
 
 def pack(moment: Moment) -> bytes:
     """The moment as a checked chunk."""
     about = {"model": moment.model, "controls": moment.controls, "known": moment.known}
-    return chunk.pack({"about": wire.pack(about), "memory": moment.memory})
+    sections = {"about": wire.pack(about), "memory": moment.memory}
+    return chunk.pack(sections | {"light": moment.light} if moment.light else sections)
 
 
 def unpack(data: bytes, model: str) -> Moment:

@@ -134,14 +134,17 @@ class _Worker:
         with contextlib.suppress(OSError, MemoryError, LiveBandError):
             moment.write(path, self.moment_of(name))
 
-    def moment_of(self, name: str) -> bytes:
+    def moment_of(self, name: str, *, light: bool = False) -> bytes:
         session = self.player.sessions[name]
+        memory = self.player.snapshot(name)
+        compact = self.player.accompanist.compact(memory) if light else b""
         return moment.pack(
             moment.Moment(
                 model=self.player.accompanist.spec.weights_id,
-                memory=self.player.snapshot(name),
+                memory=memory,
                 controls=dict(session.controls),
                 known=self.known[name],
+                light=compact if len(compact) < len(memory) else b"",
             )
         )
 
@@ -196,7 +199,7 @@ class _Worker:
                 self.player.sessions[name].know(message["known"])
                 self.known[name] = merged(self.known[name], message["known"])
             case "keep":
-                moment.write(Path(message["path"]), self.moment_of(name))
+                moment.write(Path(message["path"]), self.moment_of(name, light=True))
             case "recall":
                 self.recall(name, Path(message["path"]))
             case "trust":

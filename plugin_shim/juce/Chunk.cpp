@@ -91,14 +91,14 @@ std::string packChunk(const Sections& sections) {
     return out;
 }
 
-std::optional<Sections> unpackChunk(const void* raw, std::size_t bytes, std::string& reason) {
+std::optional<Sections> unpackChunk(const void* raw, std::size_t bytes, std::string& reason, std::size_t most_bytes) {
     const auto* data = static_cast<const unsigned char*>(raw);
     const auto refuse = [&reason](const char* why) {
         reason = why;
         return std::nullopt;
     };
     if (raw == nullptr || bytes == 0) return refuse("the saved state is empty");
-    if (bytes > kMostChunkBytes) return refuse("the saved state is larger than 1 MiB");
+    if (bytes > most_bytes) return refuse("the saved state is too large");
     if (bytes < kHeadBytes + kCrcBytes || std::memcmp(data, kMagic.data(), kMagic.size()) != 0)
         return refuse("these bytes are no saved state of LiveBand");
     if (littleAt(data + 8, 2) != kMajor) return refuse("the saved state is of another version of LiveBand");

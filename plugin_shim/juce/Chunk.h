@@ -19,6 +19,7 @@ using Sections = std::vector<std::pair<std::string, std::string>>;
 std::string packChunk(const Sections& sections);
 
 /// All sections or nothing: no part of a damaged chunk is believed. `reason` then says why, in one line.
-std::optional<Sections> unpackChunk(const void* data, std::size_t bytes, std::string& reason);
+std::optional<Sections> unpackChunk(const void* data, std::size_t bytes, std::string& reason,
+                                    std::size_t most_bytes = kMostChunkBytes);
 
 }  // namespace liveband::plugin

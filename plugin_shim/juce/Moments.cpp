@@ -12,6 +12,8 @@
 namespace liveband::plugin {
 namespace {
 
+constexpr std::size_t kMostKeptBytes = std::size_t{8} << 20;  // the server keeps none that is longer
+
 juce::File folder() {
     const auto told = juce::SystemStats::getEnvironmentVariable("XDG_DATA_HOME", {});
     const auto base = juce::File::isAbsolutePath(told)
@@ -27,6 +29,20 @@ juce::File fileOf(const std::string& name) {
 bool isMoment(const std::string& bytes) {
     std::string reason;
     return !bytes.empty() && bytes.size() <= kMostMomentBytes && unpackChunk(bytes.data(), bytes.size(), reason);
+}
+
+/// With its light memory in the place of the whole one; empty if it has none, or that is too long as well.
+std::string lightened(const std::string& bytes) {
+    std::string reason;
+    const auto whole = unpackChunk(bytes.data(), bytes.size(), reason, kMostKeptBytes);
+    if (!whole) return {};
+    Sections light;
+    for (const auto& [name, data] : *whole) {
+        if (name == "about") light.emplace_back(name, data);
+        if (name == "light") light.emplace_back("memory", data);
+    }
+    const auto packed = light.size() == 2 ? packChunk(light) : std::string();
+    return packed.size() <= kMostMomentBytes ? packed : std::string();
 }
 
 /// Whole or not at all, and for this user's eyes only.
@@ -52,11 +68,12 @@ bool write(const juce::File& file, const std::string& bytes) {
 std::string readMoment(const std::string& name) {
     const auto file = fileOf(name);
     if (name.empty() || file.isSymbolicLink() || !file.existsAsFile() ||
-        file.getSize() > static_cast<juce::int64>(kMostMomentBytes))
+        file.getSize() > static_cast<juce::int64>(kMostKeptBytes))
         return {};
     juce::MemoryBlock read;
     if (!file.loadFileAsData(read)) return {};
     std::string bytes(static_cast<const char*>(read.getData()), read.getSize());
+    if (bytes.size() > kMostMomentBytes) return lightened(bytes);
     return isMoment(bytes) ? bytes : std::string();
 }
 

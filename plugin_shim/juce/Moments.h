@@ -7,10 +7,10 @@
 
 namespace liveband::plugin {
 
-/// Longer ones stay where the server keeps them; a project then holds their name only.
+/// Of a moment in a project. Of longer ones the project holds what the server calls light, or else their name only.
 inline constexpr std::size_t kMostMomentBytes = std::size_t{900} << 10;
 
-/// The bytes of a kept moment; empty if there is none of this name, or it is too long or damaged.
+/// A kept moment as a project holds it; empty if there is none of this name, or it is too long or damaged.
 std::string readMoment(const std::string& name);
 
 /// Puts a project's moment where the server looks for it, and returns the name under which it lies: `name`, or a new

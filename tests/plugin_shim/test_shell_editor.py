@@ -302,6 +302,12 @@ def test_a_long_moment_stays_where_it_is(shots: Path, pictures: Any, run: Path, 
         window.tell(f"save {path}")
         assert path.stat().st_size < 10_000
         assert set(chunk.unpack(path.read_bytes())) == {"controls", "notes"}
+        # A lighter one goes instead, where there is one.
+        light = {"about": b"", "memory": noise, "light": noise[:600_000]}
+        (moments / "mine.moment").write_bytes(chunk.pack(light))
+        window.tell(f"save {path}")
+        carried = chunk.unpack(path.read_bytes(), limit_bytes=chunk.MOST_PLUGIN_BYTES)["moment"]
+        assert chunk.unpack(carried) == {"about": b"", "memory": noise[:600_000]}
 
 
 @pytest.mark.parametrize("choice", ["silence", "dry"])

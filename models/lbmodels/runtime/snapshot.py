@@ -9,12 +9,20 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
 from lbmodels import weights_file
 from lbmodels.errors import LiveBandModelError
 
 _MAGIC = b"LBSTATE1"
 _MOST_HEAD_BYTES = 4096
 _MOST_ROWS = 1024
+_SCALE = "/scale"
+_LARGE = 4096
+"""Elements from which on a float tensor is worth 8 bits: attention's memory, not phases and counters."""
 
 
 class Sealed(NamedTuple):
@@ -27,8 +35,31 @@ class Sealed(NamedTuple):
 
 def sealed(body: bytes, *, weights_id: str, runtime: str, rows: int) -> bytes:
     """`body` with its label before it."""
-    head = json.dumps({"weights": weights_id, "runtime": runtime, "rows": rows}).encode()
-    return _MAGIC + len(head).to_bytes(4, "little") + head + body
+    return _labelled({"weights": weights_id, "runtime": runtime, "rows": rows}, body)
+
+
+def compacted(data: bytes) -> bytes:
+    """A sealed state in about a quarter of its bytes, for a file that travels; `opened` reads it like any other.
+
+    Large float32 tensors are kept in 8 bits, each of their rows with its own scale: at most 0.4 % of the row's
+    peak off, so what is played on from it is near, not the same to the bit.
+
+    Raises:
+        LiveBandModelError: these bytes are not a sealed state.
+    """
+    head, body = _split(data)
+    if head.get("compact"):
+        return data
+    small: dict[str, NDArray[Any]] = {}
+    for name, tensor in _tensors(body).items():
+        if tensor.dtype != np.float32 or tensor.size < _LARGE or not np.isfinite(tensor).all():
+            small[name] = tensor
+            continue
+        scale = np.abs(tensor).max(axis=-1, keepdims=True) / np.float32(127)
+        safe = np.where(scale > 0, scale, np.float32(1))
+        small[name] = np.rint(tensor / safe).astype(np.int8)
+        small[name + _SCALE] = np.ascontiguousarray(scale)
+    return _labelled({**head, "compact": True}, safetensors.numpy.save(small))
 
 
 def opened(data: bytes, *, weights_id: str) -> Sealed:
@@ -37,13 +68,10 @@ def opened(data: bytes, *, weights_id: str) -> Sealed:
     Raises:
         LiveBandModelError: these are not such bytes, they are cut, or the state is of other weights.
     """
-    length = int.from_bytes(data[8:12], "little")
-    if data[:8] != _MAGIC or not 0 < length <= min(_MOST_HEAD_BYTES, len(data) - 12):
-        raise LiveBandModelError("these bytes are not a state of a LiveBand model, or damaged")
+    head, body = _split(data)
     try:
-        head: Any = json.loads(data[12 : 12 + length])
         weights, runtime, rows = str(head["weights"]), str(head["runtime"]), head["rows"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except KeyError:
         raise LiveBandModelError("a state's label is damaged") from None
     if weights != weights_id:
         raise LiveBandModelError(
@@ -51,6 +79,41 @@ def opened(data: bytes, *, weights_id: str) -> Sealed:
         )
     if type(rows) is not int or not 1 <= rows <= _MOST_ROWS:
         raise LiveBandModelError(f"a state has 1 to {_MOST_ROWS} rows: the label is damaged")
-    body = data[12 + length :]
     weights_file.check(body, "snapshot is not readable")
-    return Sealed(runtime, rows, body)
+    return Sealed(runtime, rows, _expanded(body) if head.get("compact") else body)
+
+
+def _labelled(head: dict[str, Any], body: bytes) -> bytes:
+    text = json.dumps(head).encode()
+    return _MAGIC + len(text).to_bytes(4, "little") + text + body
+
+
+def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
+    length = int.from_bytes(data[8:12], "little")
+    if data[:8] != _MAGIC or not 0 < length <= min(_MOST_HEAD_BYTES, len(data) - 12):
+        raise LiveBandModelError("these bytes are not a state of a LiveBand model, or damaged")
+    try:
+        head = json.loads(data[12 : 12 + length])
+    except (ValueError, RecursionError):
+        head = None
+    if not isinstance(head, dict):
+        raise LiveBandModelError("a state's label is damaged")
+    return head, data[12 + length :]
+
+
+def _tensors(body: bytes) -> dict[str, NDArray[Any]]:
+    weights_file.check(body, "snapshot is not readable")
+    try:
+        return safetensors.numpy.load(body)
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise LiveBandModelError(f"snapshot is not readable: {error}") from None
+
+
+def _expanded(body: bytes) -> bytes:
+    tensors = _tensors(body)
+    for name in [name for name in tensors if name.endswith(_SCALE)]:
+        scale, short = tensors.pop(name), tensors.get(name.removesuffix(_SCALE))
+        if short is None or short.dtype != np.int8 or scale.shape != (*short.shape[:-1], 1):
+            raise LiveBandModelError(f"snapshot is not readable: {name} belongs to no tensor in 8 bits")
+        tensors[name.removesuffix(_SCALE)] = short.astype(np.float32) * scale.astype(np.float32)
+    return safetensors.numpy.save(tensors)
