@@ -2,7 +2,7 @@
 # ruff: noqa: INP001
 """Pictures of the editor in each state at two scales, each state brought about for real. Needs a display, or xvfb-run.
 
-cmake -S plugin_shim -B build -DLIVEBAND_JUCE=ON -DLIVEBAND_SHOTS=ON && cmake --build build
+cmake -S plugin_shim -B build -DLIVEBAND_SHOTS=ON && cmake --build build
 python plugin_shim/pictures.py build/juce/liveband_shots plugin_shim/docs
 """
 

@@ -17,8 +17,8 @@ using Clock = std::chrono::steady_clock;
 
 std::vector<Check> all() {
     std::vector<Check> every;
-    for (const auto& list : {classChecks(), stateChecks(), processChecks(), levelChecks(), clapChecks(), ownChecks(),
-                             windowChecks()})
+    for (const auto& list :
+         {classChecks(), stateChecks(), processChecks(), levelChecks(), clapChecks(), ownChecks(), windowChecks()})
         every.insert(every.end(), list.begin(), list.end());
     return every;
 }
@@ -83,7 +83,8 @@ std::vector<std::string> one(const Check& check, const std::string& bundle, std:
     }
     std::string text;
     char piece[4096];
-    for (ssize_t got; (got = read(ends[0], piece, sizeof piece)) > 0;) text.append(piece, static_cast<std::size_t>(got));
+    for (ssize_t got; (got = read(ends[0], piece, sizeof piece)) > 0;)
+        text.append(piece, static_cast<std::size_t>(got));
     close(ends[0]);
     std::istringstream lines(text);
     for (std::string problem; std::getline(lines, problem);) problems.push_back(problem);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// After Steinberg's validator: what the module, its classes, parameters, units and busses say of themselves.
+// After Steinberg's validator: what the module, its classes, parameters, units and buses say of themselves.
 #include <cmath>
 #include <cstring>
 #include <set>
@@ -58,7 +58,8 @@ void scanParameters(Bench& bench) {
     Module module(bench.bundle);
     Plug plug(module);
     const auto all = plug.parameters();
-    bench.expect(!all.empty() && static_cast<int32>(all.size()) == plug.control->getParameterCount(), "no info of some");
+    bench.expect(!all.empty() && static_cast<int32>(all.size()) == plug.control->getParameterCount(),
+                 "no info of some");
     std::set<vst::ParamID> ids;
     std::set<std::string> titles;
     int bypasses = 0, programs = 0;
@@ -82,7 +83,8 @@ void scanParameters(Bench& bench) {
         if ((info.flags & ParameterInfo::kIsList) != 0) bench.expect(info.stepCount > 0, one.title + ": empty list");
         const double value = plug.control->getParamNormalized(info.id);
         bench.expect(value >= 0.0 && value <= 1.0, one.title + ": value beyond 0..1");
-        bench.expect(std::fabs(value - info.defaultNormalizedValue) < 1e-5, one.title + ": does not begin at its default");
+        bench.expect(std::fabs(value - info.defaultNormalizedValue) < 1e-5,
+                     one.title + ": does not begin at its default");
     }
     bench.expect(bypasses == 1, "not one bypass");
     bench.expect(programs <= 1, "more than one program change");
@@ -98,7 +100,8 @@ void roundTrips(Bench& bench) {
             const double plain = plug.control->normalizedParamToPlain(id, normal);
             const double back = plug.control->plainParamToNormalized(id, plain);
             const double grain = one.info.stepCount > 0 ? 0.5 / one.info.stepCount + 1e-9 : 1e-6;
-            bench.expect(std::isfinite(plain) && std::fabs(back - normal) <= grain, one.title + ": plain value and back");
+            bench.expect(std::isfinite(plain) && std::fabs(back - normal) <= grain,
+                         one.title + ": plain value and back");
         }
     }
 }
@@ -112,7 +115,8 @@ void stringValues(Bench& bench) {
         for (int step = 0; step <= steps; ++step) {
             vst::String128 text{}, again{};
             double normal = static_cast<double>(step) / steps, back = -1.0;
-            if (!bench.expect(plug.control->getParamStringByValue(id, normal, text) == kResultOk, one.title + ": no text"))
+            if (!bench.expect(plug.control->getParamStringByValue(id, normal, text) == kResultOk,
+                              one.title + ": no text"))
                 continue;
             bench.expect(narrow(text).size() > 0, one.title + ": an empty text");
             if (!bench.expect(plug.control->getParamValueByString(id, text, back) == kResultOk,
@@ -173,10 +177,11 @@ void scanBusses(Bench& bench) {
     int mains = 0;
     for (const int32 direction : {vst::kInput, vst::kOutput}) {
         const int32 count = plug.component->getBusCount(vst::kAudio, direction);
-        bench.expect(count == (direction == vst::kInput ? 2 : 1), "number of audio busses");
+        bench.expect(count == (direction == vst::kInput ? 2 : 1), "number of audio buses");
         for (int32 i = 0; i < count; ++i) {
             vst::BusInfo info;
-            bench.expect(plug.component->getBusInfo(vst::kAudio, direction, i, info) == kResultOk, "a bus without info");
+            bench.expect(plug.component->getBusInfo(vst::kAudio, direction, i, info) == kResultOk,
+                         "a bus without info");
             bench.expect(info.direction == direction && info.mediaType == vst::kAudio, "a bus is of another kind");
             bench.expect(info.channelCount == 2 && !narrow(info.name).empty(), "a bus without channels or name");
             const bool main = i == 0;
@@ -188,7 +193,7 @@ void scanBusses(Bench& bench) {
             bench.expect(channels(speakers) == info.channelCount, "speakers and channels differ");
         }
     }
-    bench.expect(mains == 2, "main busses");
+    bench.expect(mains == 2, "main buses");
     bench.expect(plug.component->getBusCount(vst::kEvent, vst::kInput) == 0, "a bus of events");
 }
 
@@ -200,7 +205,8 @@ void invalidBus(Bench& bench) {
             for (const int32 index : {-1, 2, 100, 0x7FFFFFFF, static_cast<int32>(0x80000000)}) {
                 vst::BusInfo info;
                 bench.expect(plug.component->getBusInfo(type, direction, index, info) != kResultOk, "info of no bus");
-                bench.expect(plug.component->activateBus(type, direction, index, true) != kResultOk, "no bus activated");
+                bench.expect(plug.component->activateBus(type, direction, index, true) != kResultOk,
+                             "no bus activated");
                 vst::SpeakerArrangement speakers = 0;
                 if (type == vst::kAudio)
                     bench.expect(plug.audio->getBusArrangement(direction, index, speakers) != kResultOk,
@@ -224,7 +230,8 @@ void busArrangements(Bench& bench) {
     namespace Arr = vst::SpeakerArr;
     Module module(bench.bundle);
     Plug plug(module);
-    const vst::SpeakerArrangement some[] = {Arr::kMono, Arr::kStereo, Arr::k30Cine, Arr::k51, Arr::k71Cine, Arr::kEmpty};
+    const vst::SpeakerArrangement some[] = {Arr::kMono, Arr::kStereo, Arr::k30Cine,
+                                            Arr::k51,   Arr::k71Cine, Arr::kEmpty};
     for (const auto in : some)
         for (const auto out : some)
             for (const auto listen : {Arr::kEmpty, Arr::kMono, Arr::kStereo, Arr::k51}) {
@@ -257,7 +264,8 @@ void otherInterfaces(Bench& bench) {
     }
     void* none = &none;
     const TUID nobody = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
-    bench.expect(plug.component->queryInterface(nobody, &none) != kResultOk && none == nullptr, "any interface is found");
+    bench.expect(plug.component->queryInterface(nobody, &none) != kResultOk && none == nullptr,
+                 "any interface is found");
     auto one = as<FUnknown>(plug.component, Steinberg::FUnknown_iid);
     auto again = as<FUnknown>(plug.audio, Steinberg::FUnknown_iid);
     bench.expect(one == again, "component and processor are two objects");
@@ -266,18 +274,12 @@ void otherInterfaces(Bench& bench) {
 }  // namespace
 
 std::vector<Check> classChecks() {
-    return {{"validator/Scan Classes", scanClasses},
-            {"validator/Scan Editor Classes", editorClasses},
-            {"validator/Scan Parameters", scanParameters},
-            {"validator/Parameter Plain Values", roundTrips},
-            {"validator/Parameter Texts", stringValues},
-            {"validator/Scan Units", scanUnits},
-            {"validator/Scan Programs", scanPrograms},
-            {"validator/MIDI Mapping and Interfaces", otherInterfaces},
-            {"validator/Scan Buses", scanBusses},
-            {"validator/Bus Invalid Index", invalidBus},
-            {"validator/Bus Activation", busActivation},
-            {"validator/Speaker Arrangements", busArrangements}};
+    return {{"validator/Scan Classes", scanClasses},       {"validator/Scan Editor Classes", editorClasses},
+            {"validator/Scan Parameters", scanParameters}, {"validator/Parameter Plain Values", roundTrips},
+            {"validator/Parameter Texts", stringValues},   {"validator/Scan Units", scanUnits},
+            {"validator/Scan Programs", scanPrograms},     {"validator/MIDI Mapping and Interfaces", otherInterfaces},
+            {"validator/Scan Buses", scanBusses},          {"validator/Bus Invalid Index", invalidBus},
+            {"validator/Bus Activation", busActivation},   {"validator/Speaker Arrangements", busArrangements}};
 }
 
 }  // namespace host

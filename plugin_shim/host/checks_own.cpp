@@ -111,8 +111,8 @@ void stateRestoration(Bench& bench) {
         plug.load(first);
         bench.expect(plug.state() == first, "the state is not what was loaded");
         for (const auto& one : plug.parameters())
-            bench.expect(one.title == "Reset" ||
-                             std::fabs(plug.control->getParamNormalized(one.info.id) - one.info.defaultNormalizedValue) < 1e-4,
+            bench.expect(one.title == "Reset" || std::fabs(plug.control->getParamNormalized(one.info.id) -
+                                                           one.info.defaultNormalizedValue) < 1e-4,
                          one.title + ": is not restored");
     }
 }
@@ -250,8 +250,8 @@ void typedBpm(Bench& bench) {
     Plug plug(module);
     const struct {
         const char *title, *typed, *shown;
-    } texts[] = {{"bpm", "97.3", "97.300"}, {"stem", "drums", "drums"},  {"mode", "manual", "manual"},
-                 {"seed", "65536", "65536"}, {"gain", "-6", "-6.0"},      {"position", "12.5", "12.500"},
+    } texts[] = {{"bpm", "97.3", "97.300"},   {"stem", "drums", "drums"}, {"mode", "manual", "manual"},
+                 {"seed", "65536", "65536"},  {"gain", "-6", "-6.0"},     {"position", "12.5", "12.500"},
                  {"when_lost", "dry", "dry"}, {"beats_per_bar", "7", "7"}};
     for (const auto& one : texts) {
         const auto found = plug.parameter(one.title);

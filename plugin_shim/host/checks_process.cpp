@@ -56,9 +56,9 @@ void noBuffers(Bench& bench) {
     data.processMode = vst::kRealtime;
     data.symbolicSampleSize = vst::kSample32;
     data.inputParameterChanges = &changes;
-    // Flush: no samples and no busses; then busses without channels; then channels without memory.
+    // Flush: no samples and no buses; then buses without channels; then channels without memory.
     changes.add(gain, 0, 0.25);
-    bench.expect(plug.audio->process(data) == kResultOk, "a flush without busses fails");
+    bench.expect(plug.audio->process(data) == kResultOk, "a flush without buses fails");
     vst::AudioBusBuffers in[2], out[1];
     data.numInputs = 2;
     data.numOutputs = 1;
@@ -66,7 +66,7 @@ void noBuffers(Bench& bench) {
     data.outputs = out;
     changes.clear();
     changes.add(gain, 0, 0.5);
-    bench.expect(plug.audio->process(data) == kResultOk, "a flush with empty busses fails");
+    bench.expect(plug.audio->process(data) == kResultOk, "a flush with empty buses fails");
     float* none[] = {nullptr, nullptr};
     in[0].numChannels = out[0].numChannels = 2;
     in[0].channelBuffers32 = out[0].channelBuffers32 = none;
@@ -184,7 +184,8 @@ void tailAndLatency(Bench& bench) {
         if (n == 200) plug.set(plug.parameter("anticipation")->info.id, 0.7, &block.changes);
         block.playhead(true, n * 512);
         bench.play(plug, block, 1, "while it plays");
-        if (n > 5) bench.expect(plug.audio->getLatencySamples() == latency || n < 10, "the latency changes in the take");
+        if (n > 5)
+            bench.expect(plug.audio->getLatencySamples() == latency || n < 10, "the latency changes in the take");
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
 }
@@ -278,7 +279,8 @@ void transportFuzz(Bench& bench) {
     Block block{Setup{}};
     const double odd[] = {0.0, -1.0, 1e300, std::nan(""), std::numeric_limits<double>::infinity(), 1e-300, 120.0};
     for (int n = 0; n < 400; ++n) {
-        block.playhead(bench.random(2) == 1, static_cast<std::int64_t>(bench.random(1u << 24)) - (1 << 23), 20.0 + 400.0 * bench.unit());
+        block.playhead(bench.random(2) == 1, static_cast<std::int64_t>(bench.random(1u << 24)) - (1 << 23),
+                       20.0 + 400.0 * bench.unit());
         auto& context = block.context;
         context.state = bench.random(1u << 18);
         if (n % 3 == 0) context.tempo = odd[bench.random(7)];
@@ -286,7 +288,8 @@ void transportFuzz(Bench& bench) {
         if (n % 7 == 0) context.barPositionMusic = odd[bench.random(7)];
         if (n % 11 == 0) context.timeSigNumerator = static_cast<int32>(bench.random(40)) - 20;
         if (n % 13 == 0) context.timeSigDenominator = static_cast<int32>(bench.random(40)) - 20;
-        if (n % 17 == 0) context.projectTimeSamples = std::numeric_limits<int64>::max() - static_cast<int64>(bench.random(1000));
+        if (n % 17 == 0)
+            context.projectTimeSamples = std::numeric_limits<int64>::max() - static_cast<int64>(bench.random(1000));
         if (n % 19 == 0) context.sampleRate = odd[bench.random(7)];
         context.cycleStartMusic = 1000.0 * bench.unit() - 500.0;
         context.cycleEndMusic = 1000.0 * bench.unit() - 500.0;
@@ -309,14 +312,17 @@ void seededFuzz(Bench& bench) {
         setup.rate_hz = rates[bench.random(6)];
         setup.block_samples = static_cast<int32>(1 + bench.random(2048));
         if (bench.random(2) == 1) setup.main = vst::SpeakerArr::kMono;
-        if (bench.random(3) == 0) setup.listen = bench.random(2) == 1 ? vst::SpeakerArr::kMono : vst::SpeakerArr::kStereo;
+        if (bench.random(3) == 0)
+            setup.listen = bench.random(2) == 1 ? vst::SpeakerArr::kMono : vst::SpeakerArr::kStereo;
         if (!bench.expect(plug->start(setup), "a set-up is refused")) continue;
         Block block(setup);
         const auto all = plug->parameters();
         for (int n = 0; n < 30; ++n) {
-            block.data.numSamples = static_cast<int32>(bench.random(static_cast<std::uint32_t>(setup.block_samples) + 1));
+            block.data.numSamples =
+                static_cast<int32>(bench.random(static_cast<std::uint32_t>(setup.block_samples) + 1));
             if (bench.random(4) == 0)
-                plug->set(all[bench.random(static_cast<std::uint32_t>(all.size()))].info.id, bench.unit(), &block.changes);
+                plug->set(all[bench.random(static_cast<std::uint32_t>(all.size()))].info.id, bench.unit(),
+                          &block.changes);
             if (bench.random(20) == 0) plug->load(plug->state());
             if (bench.random(20) == 0) plug->control->setParamNormalized(all[0].info.id, bench.unit());
             bench.play(*plug, block, 1, "fuzz");

@@ -3,7 +3,11 @@
 
 namespace host {
 
-std::vector<Check> clapChecks() { return {}; }
-std::vector<Check> windowChecks() { return {}; }
+std::vector<Check> clapChecks() {
+    return {};
+}
+std::vector<Check> windowChecks() {
+    return {};
+}
 
 }  // namespace host

@@ -15,15 +15,19 @@
 namespace host {
 
 /// An object that outlives the plug-in's use of it, so that nobody counts. `Interface` with its iid.
-#define LIVEBAND_HOST_OBJECT(Interface)                                               \
-    tresult PLUGIN_API queryInterface(const TUID asked, void** object) override {       \
-        *object = same(asked, Interface##_iid) || same(asked, Steinberg::FUnknown_iid)    \
-                      ? static_cast<void*>(static_cast<Interface*>(this))             \
-                      : nullptr;                                                      \
-        return *object != nullptr ? kResultOk : Steinberg::kNoInterface;              \
-    }                                                                                 \
-    uint32 PLUGIN_API addRef() override { return 1000; }                              \
-    uint32 PLUGIN_API release() override { return 1000; }
+#define LIVEBAND_HOST_OBJECT(Interface)                                                \
+    tresult PLUGIN_API queryInterface(const TUID asked, void** object) override {      \
+        *object = same(asked, Interface##_iid) || same(asked, Steinberg::FUnknown_iid) \
+                      ? static_cast<void*>(static_cast<Interface*>(this))              \
+                      : nullptr;                                                       \
+        return *object != nullptr ? kResultOk : Steinberg::kNoInterface;               \
+    }                                                                                  \
+    uint32 PLUGIN_API addRef() override {                                              \
+        return 1000;                                                                   \
+    }                                                                                  \
+    uint32 PLUGIN_API release() override {                                             \
+        return 1000;                                                                   \
+    }
 
 namespace iids {
 using Steinberg::IBStream;

@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::size_t kCommands = 1024, kRecords = 2048;
 
-std::int64_t nowNs() {
+std::int64_t nanosecondsNow() {
     timespec at{};
     clock_gettime(CLOCK_MONOTONIC, &at);
     return std::int64_t{at.tv_sec} * 1000000000 + at.tv_nsec;
@@ -116,8 +116,8 @@ class Live {
                                                           {"tempo", What::kTempo},
                                                           {"signature", What::kSignature},
                                                           {"loop", What::kLoop}};
-            const auto* found = std::find_if(std::begin(kinds), std::end(kinds),
-                                             [&](const auto& kind) { return name == kind.first; });
+            const auto* found =
+                std::find_if(std::begin(kinds), std::end(kinds), [&](const auto& kind) { return name == kind.first; });
             if (found == std::end(kinds)) return "{\"error\": \"unknown command\"}";
             command.what = found->second;
             words >> command.one >> command.two;
@@ -151,7 +151,7 @@ class Live {
 
     std::string status() {
         std::ostringstream text;
-        text << "{\"block\": " << blocks_ << ", \"ns\": " << nowNs() << ", \"peak\": " << peak_
+        text << "{\"block\": " << blocks_ << ", \"ns\": " << nanosecondsNow() << ", \"peak\": " << peak_
              << ", \"late\": " << late_ << ", \"longest_ns\": " << longest_ns_ << ", \"not_finite\": " << not_finite_
              << ", \"unwritten\": " << unwritten_ << ", \"unrecorded\": " << unrecorded_
              << ", \"latency_samples\": " << plug_.audio->getLatencySamples()
@@ -163,11 +163,11 @@ class Live {
         std::string what;
         int patience_ms = 10000;
         words >> what >> patience_ms;
-        const auto deadline = nowNs() + std::int64_t{patience_ms} * 1000000;
+        const auto deadline = nanosecondsNow() + std::int64_t{patience_ms} * 1000000;
         const bool wants = what != "silence";
         // Five blocks in a row: one that is silent may be a gap.
         int row = 0;
-        for (auto seen = blocks_.load(); row < 5 && nowNs() < deadline;) {
+        for (auto seen = blocks_.load(); row < 5 && nanosecondsNow() < deadline;) {
             if (blocks_ != seen) {
                 seen = blocks_;
                 row = (peak_.load() > 1e-6f) == wants ? row + 1 : 0;
@@ -213,7 +213,7 @@ class Live {
 
     void run() {
         const auto period_ns = static_cast<double>(setup_.block_samples) / setup_.rate_hz * 1e9;
-        const auto begun = nowNs();
+        const auto begun = nanosecondsNow();
         for (std::int64_t n = 0; !ending_; ++n) {
             const auto due = begun + static_cast<std::int64_t>(static_cast<double>(n) * period_ns);
             sleepUntil(due);
@@ -223,38 +223,67 @@ class Live {
 
     void take(const Command& command) {
         switch (command.what) {
-            case What::kParameter: block_.changes.add(command.id, 0, command.one); break;
-            case What::kPlay: playing_ = command.one > 0.5; break;
-            case What::kLocate: song_ = static_cast<std::int64_t>(command.one); break;
-            case What::kTempo: bpm_ = command.one; break;
-            case What::kSignature: above_ = static_cast<int>(command.one), below_ = static_cast<int>(command.two); break;
-            case What::kLoop: loop_from_ = command.one, loop_to_ = command.two; break;
-            case What::kInput: input_ = static_cast<int>(command.one); break;
+            case What::kParameter:
+                block_.changes.add(command.id, 0, command.one);
+                break;
+            case What::kPlay:
+                playing_ = command.one > 0.5;
+                break;
+            case What::kLocate:
+                song_ = static_cast<std::int64_t>(command.one);
+                break;
+            case What::kTempo:
+                bpm_ = command.one;
+                break;
+            case What::kSignature:
+                above_ = static_cast<int>(command.one), below_ = static_cast<int>(command.two);
+                break;
+            case What::kLoop:
+                loop_from_ = command.one, loop_to_ = command.two;
+                break;
+            case What::kInput:
+                input_ = static_cast<int>(command.one);
+                break;
         }
     }
 
     void fillInput() {
-        constexpr float kInf = std::numeric_limits<float>::infinity();
+        constexpr float kInfinity = std::numeric_limits<float>::infinity();
         switch (input_) {
-            case 0: block_.noise(seed_); return;
+            case 0:
+                block_.noise(seed_);
+                return;
             case 1:
                 for (int channel = 0; channel < block_.mainChannels(); ++channel)
                     for (int i = 0; i < setup_.block_samples; ++i)
-                        block_.in(channel)[i] = 0.25f * static_cast<float>(std::sin(
-                            6.283185307 * 220.0 * static_cast<double>(blocks_ * setup_.block_samples + i) /
-                            setup_.rate_hz));
+                        block_.in(channel)[i] =
+                            0.25f * static_cast<float>(std::sin(
+                                        6.283185307 * 220.0 * static_cast<double>(blocks_ * setup_.block_samples + i) /
+                                        setup_.rate_hz));
                 return;
-            case 2: block_.fill(0.0f); return;
-            case 3: block_.fill(std::nanf("")); return;
-            case 4: block_.fill(kInf); return;
-            case 5: block_.fill(1.0f); return;
+            case 2:
+                block_.fill(0.0f);
+                return;
+            case 3:
+                block_.fill(std::nanf(""));
+                return;
+            case 4:
+                block_.fill(kInfinity);
+                return;
+            case 5:
+                block_.fill(1.0f);
+                return;
             case 6:
                 for (int channel = 0; channel < block_.mainChannels(); ++channel)
                     for (int i = 0; i < setup_.block_samples; ++i)
                         block_.in(channel)[i] = i / 32 % 2 == 0 ? 1.0f : -1.0f;
                 return;
-            case 7: block_.fill(1e-40f); return;
-            default: block_.fill(1e30f); return;
+            case 7:
+                block_.fill(1e-40f);
+                return;
+            default:
+                block_.fill(1e30f);
+                return;
         }
     }
 
@@ -278,9 +307,9 @@ class Live {
             context.cycleStartMusic = loop_from_;
             context.cycleEndMusic = loop_to_;
         }
-        const auto start = nowNs();
+        const auto start = nanosecondsNow();
         const auto result = plug_.process(block_);
-        const auto took = nowNs() - start;
+        const auto took = nanosecondsNow() - start;
         if (start + took > due + static_cast<std::int64_t>(period_ns)) ++late_;
         if (took > longest_ns_) longest_ns_ = took;
         const int left_out = result == kResultOk ? block_.unwritten() : setup_.block_samples * block_.mainChannels();
@@ -365,9 +394,9 @@ int live(Module& module, const Setup& setup, const std::string& file) {
             if (line == "end") break;
             std::cout << host->answer(line) << std::endl;
         }
-        left_ns = nowNs();
+        left_ns = nanosecondsNow();
     }
-    std::cout << "{\"destroyed_ms\": " << static_cast<double>(nowNs() - left_ns) / 1e6 << "}" << std::endl;
+    std::cout << "{\"destroyed_ms\": " << static_cast<double>(nanosecondsNow() - left_ns) / 1e6 << "}" << std::endl;
     return 0;
 }
 

@@ -127,8 +127,7 @@ void Block::noise(std::uint32_t& seed, float level) {
     for (int plane = 0; plane < main_ + listen_; ++plane)
         for (int32 i = 0; i < data.numSamples; ++i) {
             seed = seed * 1664525u + 1013904223u;
-            planes_[static_cast<std::size_t>(plane)][i] =
-                level * (static_cast<float>(seed >> 8) / 8388608.0f - 1.0f);
+            planes_[static_cast<std::size_t>(plane)][i] = level * (static_cast<float>(seed >> 8) / 8388608.0f - 1.0f);
         }
 }
 

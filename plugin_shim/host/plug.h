@@ -78,7 +78,7 @@ class Plug {
     Plug(const Plug&) = delete;
     Plug& operator=(const Plug&) = delete;
 
-    /// Layouts, set-up, busses, active, processing; false if one was refused (then nothing runs).
+    /// Layouts, set-up, buses, active, processing; false if one was refused (then nothing runs).
     bool start(const Setup& setup);
     void stop();
     tresult process(Block& block) { return audio->process(block.data); }

@@ -177,7 +177,8 @@ int weigh(Module& module, const Blocks& blocks, const std::string& file) {
     }
     if (!file.empty()) {
         std::ofstream out(file, std::ios::binary);
-        out.write(reinterpret_cast<const char*>(took.data()), static_cast<std::streamsize>(took.size() * sizeof(took[0])));
+        out.write(reinterpret_cast<const char*>(took.data()),
+                  static_cast<std::streamsize>(took.size() * sizeof(took[0])));
     }
     std::printf("{\"blocks\": %d, \"band\": %s, \"sounding\": %d}\n", blocks.count, band ? "true" : "false", sounding);
     return 0;
@@ -262,10 +263,11 @@ int cycles(const std::string& bundle, bool load, int count) {
     }
     const auto end = left();
     const bool mapped = isMapped(library);
-    std::printf("{\"cycles\": %d, \"fds\": %ld, \"maps\": %ld, \"threads\": %ld, \"rss_kb\": %ld, "
-                "\"rss_at_end_kb\": %ld, \"threads_at_end\": %ld, \"still_mapped\": %s}\n",
-                count, end.fds - first.fds, end.maps - first.maps, end.threads - first.threads,
-                end.rss_kb - first.rss_kb, end.rss_kb, end.threads, mapped ? "true" : "false");
+    std::printf(
+        "{\"cycles\": %d, \"fds\": %ld, \"maps\": %ld, \"threads\": %ld, \"rss_kb\": %ld, "
+        "\"rss_at_end_kb\": %ld, \"threads_at_end\": %ld, \"still_mapped\": %s}\n",
+        count, end.fds - first.fds, end.maps - first.maps, end.threads - first.threads, end.rss_kb - first.rss_kb,
+        end.rss_kb, end.threads, mapped ? "true" : "false");
     return 0;
 }
 

@@ -25,11 +25,11 @@ using Steinberg::FUnknown;
 using Steinberg::int32;
 using Steinberg::int64;
 using Steinberg::IPtr;
+using Steinberg::kResultFalse;
+using Steinberg::kResultOk;
 using Steinberg::tresult;
 using Steinberg::TUID;
 using Steinberg::uint32;
-using Steinberg::kResultFalse;
-using Steinberg::kResultOk;
 
 /// The interface `iid` of an object; null if it has none.
 template <class Interface>

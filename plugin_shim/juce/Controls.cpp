@@ -78,19 +78,19 @@ Controls addControls(juce::AudioProcessor& processor) {
         controls.table[index] = add(processor, parameterOf(protocol::kControls[index]));
     controls.bypass =
         add(processor, std::make_unique<juce::AudioParameterBool>(ParameterID{"bypass", 1}, "Bypass", false));
-    controls.bpm = add(
-        processor, std::make_unique<juce::AudioParameterFloat>(
-                       ParameterID{"bpm", 1}, "BPM", NormalisableRange<float>(0.0f, 400.0f), 0.0f,
-                       juce::AudioParameterFloatAttributes{}
-                           .withStringFromValueFunction([](float value, int) { return String(value, 3); })
-                           .withValueFromStringFunction(typedNumber)));
-    controls.position_s = add(
-        processor, std::make_unique<juce::AudioParameterFloat>(
-                       ParameterID{"position", 1}, "Position", NormalisableRange<float>(0.0f, 3600.0f), 0.0f,
-                       juce::AudioParameterFloatAttributes{}
-                           .withLabel("s")
-                           .withStringFromValueFunction([](float value, int) { return String(value, 3); })
-                           .withValueFromStringFunction(typedNumber)));
+    controls.bpm =
+        add(processor, std::make_unique<juce::AudioParameterFloat>(
+                           ParameterID{"bpm", 1}, "BPM", NormalisableRange<float>(0.0f, 400.0f), 0.0f,
+                           juce::AudioParameterFloatAttributes{}
+                               .withStringFromValueFunction([](float value, int) { return String(value, 3); })
+                               .withValueFromStringFunction(typedNumber)));
+    controls.position_s =
+        add(processor, std::make_unique<juce::AudioParameterFloat>(
+                           ParameterID{"position", 1}, "Position", NormalisableRange<float>(0.0f, 3600.0f), 0.0f,
+                           juce::AudioParameterFloatAttributes{}
+                               .withLabel("s")
+                               .withStringFromValueFunction([](float value, int) { return String(value, 3); })
+                               .withValueFromStringFunction(typedNumber)));
     controls.beats_per_bar = add(processor, std::make_unique<juce::AudioParameterInt>(ParameterID{"beats_per_bar", 1},
                                                                                       "Beats per bar", 1, 16, 4));
     controls.when_lost =

@@ -11,7 +11,14 @@ import numpy.typing as npt
 Audio = npt.NDArray[np.float32]
 
 # Mean loudness of each class in dB (RMS over the loud part), and how far it may move.
-_LEVEL_DB = {"drums": -21.0, "bass": -22.0, "piano": -24.0, "guitar": -24.5, "other": -26.0, "percussion": -31.0}
+_LEVEL_DB = {
+    "drums": -21.0,
+    "bass": -22.0,
+    "piano": -24.0,
+    "guitar": -24.5,
+    "other": -26.0,
+    "percussion": -31.0,
+}
 _LEVEL_SPREAD_DB = 3.0
 
 
