@@ -28,7 +28,7 @@ from lbmodels.train.audio import read_crop
 
 _SILENCE = 10 ** (-60 / 20)
 _CHUNK_FRAMES = (
-    50  # features of so many frames fit the processor's cache: two to three times as quick as a whole song
+    50  # features of so many frames fit the processor's cache: twice as quick as a whole song
 )
 
 
