@@ -27,9 +27,7 @@ from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.audio import read_crop
 
 _SILENCE = 10 ** (-60 / 20)
-_CHUNK_FRAMES = (
-    50  # features of so many frames fit the processor's cache: twice as quick as a whole song
-)
+_CHUNK_FRAMES = 50  # features of so many frames fit the processor's cache: twice as quick as a whole song
 
 
 @dataclass(frozen=True, kw_only=True)
