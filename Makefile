@@ -35,10 +35,10 @@ plugin:  ## the plug-in from its sources, into build/plugin (PLUGIN_FLAGS: more 
 
 test: dev hosts  ## every test; builds the plug-in first
 	@.ci/plugin --if-possible $(PLUGIN_FLAGS)
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
 
 test-quick: dev  ## every test that takes seconds
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow" $(PYTEST_FLAGS)
 
 fuzz: dev  ## every parser of strangers' bytes, FUZZ_SECONDS each (60)
 	$(BIN)/python tests/fuzz/drive.py --seconds $(or $(FUZZ_SECONDS),60)

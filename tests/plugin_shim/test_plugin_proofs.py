@@ -181,7 +181,10 @@ def test_the_cost_of_a_block_is_measured(tmp_path: Path, capsys: pytest.CaptureF
     results = tmp_path / "plugin.jsonl"
     assert plugin.main(["--blocks", "50", "--results", str(results)]) == 0
     record = json.loads(results.read_text(encoding="utf-8"))
-    assert [case["case"] for case in record["cases"]] == ["band", "gap", "none"]
+    cases = [case["case"] for case in record["cases"]]
+    # Of the loaded plug-in too, where it was built.
+    assert cases[:3] == ["band", "gap", "none"]
+    assert cases[3:] in ([], ["vst3_alone", "vst3_band"])
     assert "no server" in capsys.readouterr().out
     if shutil.which("valgrind") is not None:
         assert 0 < record["cases"][2]["instructions"] < record["cases"][0]["instructions"] < 20000
