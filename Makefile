@@ -15,7 +15,7 @@ TEST_PACKAGES := libfluidsynth3 timgm6mb-soundfont gcc g++ python3-dev libportau
 # Hosts that the plug-in is tested in, and a screen for its window. Without them those tests skip.
 HOST_PACKAGES := ardour jalv lilv-utils sordi xvfb fonts-inter
 FONT_PACKAGES := libfluidsynth3 timgm6mb-soundfont fluid-soundfont-gm musescore-general-soundfont-lossless \
-                 csound-soundfont fluidr3mono-gm-soundfont
+                 csound-soundfont fluidr3mono-gm-soundfont opl3-soundfont avldrums.lv2-soundfont hydrogen-drumkits
 
 .PHONY: help demo bench plugin test test-quick fuzz check format install dev fonts hosts hooks clean
 .DEFAULT_GOAL := help

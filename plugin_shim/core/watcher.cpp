@@ -32,9 +32,15 @@ void closeDescriptor([[maybe_unused]] int descriptor) noexcept {
 #endif
 }
 
+// The environment is read here, on the thread that makes the bridge, and never again: others may be writing it.
+BridgeConfig settled(BridgeConfig config) {
+    config.run_directory = runPath(config.run_directory);
+    return config;
+}
+
 }  // namespace
 
-Watcher::Watcher(BridgeConfig config) : config_(std::move(config)) {}
+Watcher::Watcher(BridgeConfig config) : config_(settled(std::move(config))) {}
 
 void Watcher::start() {
     const std::lock_guard<std::mutex> life(life_);
@@ -121,7 +127,7 @@ void Watcher::watch() {
     std::uint64_t stamp = 0;
     auto back_off = kFirstBackOff;
     while (!stopping_.load()) {
-        stamp = registryStamp(runPath(config_.run_directory));
+        stamp = registryStamp(config_.run_directory);
         const auto before = status().connections;
         converse();
         connection_.reset();
@@ -147,7 +153,7 @@ void Watcher::rest(std::uint64_t stamp, milliseconds back_off) {
                               [this] { return stopping_.load(); });
             audio_.reclaim();
         }
-        if (registryStamp(runPath(config_.run_directory)) != stamp) return;
+        if (registryStamp(config_.run_directory) != stamp) return;
     }
 }
 
@@ -175,7 +181,7 @@ void Watcher::converse() {
         show(BridgeState::kRefused, kNotBuiltHere, kNotBuiltHere);
         return;
     }
-    const std::string directory = runPath(config_.run_directory);
+    const std::string& directory = config_.run_directory;
     ServerInfo info;
     std::string error;
     if (!findServer(directory, info, error)) {

@@ -125,6 +125,19 @@ def test_render_equals_bounce(band: str, load: Any, tmp_path: Path, rate_hz: int
         np.testing.assert_array_equal(found, wanted, err_msg=f"{rate_hz} Hz, {mode}, blocks of {block}")
 
 
+def test_it_stays_with_the_run_directory_it_was_loaded_with(
+    alone: None, load: Any, servers: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that changes its environment later sends nobody to another server behind the user's back."""
+    plugin = load(mode="live")
+    monkeypatch.setenv("LIVEBAND_RUN", str(servers("test:copy")))
+    for _ in range(20):
+        assert not plugin(music(0.1, 48000), 48000, reset=False).any()
+        time.sleep(0.05)
+    newcomer = load(mode="live")
+    assert any(newcomer(music(0.1, 48000), 48000, reset=False).any() for _ in range(20) if not time.sleep(0.05))
+
+
 @pytest.mark.weights
 @pytest.mark.parametrize("band", [""], indirect=True, ids=["shipped"])
 def test_render_equals_bounce_with_the_shipped_model(band: str, load: Any, tmp_path: Path) -> None:
