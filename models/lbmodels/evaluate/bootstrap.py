@@ -65,10 +65,15 @@ def summarise(
     shuffled: Floats,
     ceiling: Floats,
     *,
+    less_is_better: bool = False,
     draws: int = 2000,
     seed: int = 0,
 ) -> Score:
-    """Means over excerpts (NaN left out) and percentile intervals over songs drawn with replacement."""
+    """Means over excerpts (NaN left out) and percentile intervals over songs drawn with replacement.
+
+    Of an error (`less_is_better`) the floor lies above the ceiling, and `above_shuffled` is what it is below it.
+    """
+    sign = -1.0 if less_is_better else 1.0
     known = np.isfinite(score) & np.isfinite(floor) & np.isfinite(shuffled) & np.isfinite(ceiling)
     kept = [song for song, good in zip(songs, known, strict=True) if good]
     values = np.stack((score, floor, shuffled, ceiling), axis=1)[known]
@@ -92,10 +97,10 @@ def summarise(
         floor=float(f),
         shuffled=float(h),
         ceiling=float(c),
-        normalised=normalise(s, f, c),
-        interval=_interval(np.array([normalise(*row) for row in means[:, [0, 1, 3]]])),
-        above_shuffled=float(s - h),
-        above_shuffled_interval=_interval(means[:, 0] - means[:, 2]),
+        normalised=normalise(sign * s, sign * f, sign * c),
+        interval=_interval(np.array([normalise(*row) for row in sign * means[:, [0, 1, 3]]])),
+        above_shuffled=float(sign * (s - h)),
+        above_shuffled_interval=_interval(sign * (means[:, 0] - means[:, 2])),
         excerpts=len(values),
         songs=len(names),
     )

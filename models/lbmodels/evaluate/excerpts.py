@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +32,21 @@ class Excerpt:
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """Beats in seconds from the excerpt's start [N] and the tones of the chord after each but the last [N - 1, 12]."""
+    """What is true of one excerpt, in seconds from its start.
+
+    Attributes:
+        beats_s: [N] beats.
+        beat_chords: [N - 1, 12] tones of the chord after each beat but the last, NaN unknown.
+        downbeats_s: first beats of bars.
+        beat_keys: [N - 1] key after each beat but the last (0-11 major by tonic, 12-23 minor), NaN unknown.
+        mix_embeddings: by name, what the embeddings of `extras` make of the mix.
+    """
 
     beats_s: Floats
     beat_chords: Floats
+    downbeats_s: Floats
+    beat_keys: Floats
+    mix_embeddings: dict[str, Floats] = field(default_factory=dict)
 
 
 def choose_excerpts(
@@ -117,7 +128,22 @@ def read_truth(excerpt: Excerpt, track: Track) -> Truth:
             if span.start_s <= middle < span.end_s:
                 chords[i] = span.pitch_classes
                 break
-    return Truth(beats_s=beats - excerpt.start_s, beat_chords=chords)
+    downbeats = track.downbeats_s
+    held = (downbeats >= excerpt.start_s) & (downbeats < excerpt.start_s + excerpt.duration_s)
+    return Truth(
+        beats_s=beats - excerpt.start_s,
+        beat_chords=chords,
+        downbeats_s=downbeats[held] - excerpt.start_s,
+        beat_keys=_keys_at((beats[1:] + beats[:-1]) / 2, track),
+    )
+
+
+def _keys_at(times_s: Floats, track: Track) -> Floats:
+    keys = track.keys or (() if track.key is None else ((0.0, track.key),))
+    if not keys:
+        return np.full(len(times_s), np.nan)
+    index = np.searchsorted([start for start, _ in keys], times_s, side="right") - 1
+    return np.where(index >= 0, np.array([float(key) for _, key in keys])[np.maximum(index, 0)], np.nan)
 
 
 def _generator(seed: int, *words: str) -> np.random.Generator:

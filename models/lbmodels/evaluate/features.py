@@ -8,29 +8,47 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lbmodels.archives import check_stored
 from lbmodels.evaluate import metrics
+from lbmodels.evaluate.extras import EMBEDDINGS, Embedding
+from lbmodels.evaluate.loudness import LOUDNESS_LUFS, normalised
 from lbmodels.evaluate.metrics import Audio, Floats
-from lbmodels.evaluate.tracker import check, track_beats
+from lbmodels.evaluate.tracker import check, track
 
-VERSION = 1  # raise it when a feature changes meaning: old cache files are then not found
+VERSION = 2  # raise it when a feature changes meaning: old cache files are then not found
 
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """Tracked beats and onsets in seconds, chroma [F, 12] per 50 ms, level [F] per 40 ms, loudness from 5 s on."""
+    """What was heard in one stem.
+
+    Attributes:
+        beats_s, downbeats_s, onsets_s: tracked, in seconds.
+        pulse: [F] how sure the beat tracker's network is of a beat, per 10 ms.
+        chroma: [F, 12] per 50 ms.
+        level_db: [F] per 40 ms.
+        loudness_lufs: from the scored start on.
+        embeddings: by name, what the embeddings of `extras` make of it.
+    """
 
     beats_s: Floats
+    downbeats_s: Floats
+    pulse: Floats
     onsets_s: Floats
     chroma: Floats
     level_db: Floats
     loudness_lufs: float
+    embeddings: dict[str, Floats] = field(default_factory=dict)
+
+
+ARRAYS = ("beats_s", "downbeats_s", "pulse", "onsets_s", "chroma", "level_db")
 
 
 def default_cache() -> Path:
@@ -42,33 +60,63 @@ def analyse(
     audio: Audio, sample_rate: int, *, networks: int, cache: Path | None = None, start_s: float = 5.0
 ) -> Features:
     """Features of [C, T], from `cache` where the same audio was analysed before."""
-    key = hashlib.sha256(
-        f"{VERSION} {sample_rate} {networks} {start_s} {audio.shape}".encode()
-        + np.ascontiguousarray(audio, dtype=np.float32).tobytes()
-    ).hexdigest()
-    path = cache / key[:2] / f"{key}.npz" if cache is not None else None
-    if path is not None and path.exists():
+    samples = np.ascontiguousarray(audio, dtype=np.float32)
+    told = f"{VERSION} {sample_rate} {networks} {start_s} {audio.shape}"
+
+    def listen() -> dict[str, Floats]:
+        import soxr
+
+        x = soxr.resample(metrics.mono(audio), sample_rate, metrics.CHROMA_RATE_HZ)
+        heard = track(audio, sample_rate, networks=networks)
+        return {
+            "beats_s": heard.beats_s,
+            "downbeats_s": heard.downbeats_s,
+            "pulse": heard.pulse.astype(np.float32),
+            "onsets_s": metrics.onsets_s(x),
+            "chroma": metrics.chroma(x).astype(np.float32),
+            "level_db": metrics.levels_db(audio, sample_rate).astype(np.float32),
+            "loudness_lufs": np.asarray(metrics.loudness_lufs(audio, sample_rate, start_s=start_s)),
+        }
+
+    found = _kept(cache, told.encode() + samples.tobytes(), (*ARRAYS, "loudness_lufs"), listen)
+    return Features(
+        loudness_lufs=float(found["loudness_lufs"]),
+        embeddings=embed(samples, sample_rate, cache=cache, start_s=start_s),
+        **{name: found[name].astype(np.float64) for name in ARRAYS},
+    )
+
+
+def embed(audio: Audio, sample_rate: int, *, cache: Path | None, start_s: float) -> dict[str, Floats]:
+    """Every embedding of `extras.EMBEDDINGS` of [C, T] from `start_s` on, at the loudness they all hear."""
+    result = {}
+    for name, embedding in EMBEDDINGS.items():
+        scored = np.ascontiguousarray(audio[:, round(start_s * sample_rate) :], dtype=np.float32)
+        told = f"{name} {embedding.version} {LOUDNESS_LUFS} {sample_rate} {scored.shape}"
+
+        def make(embedding: Embedding = embedding, scored: Audio = scored) -> dict[str, Floats]:
+            return {"embedding": embedding.embed(normalised(scored, sample_rate), sample_rate)}
+
+        result[name] = _kept(cache, told.encode() + scored.tobytes(), ("embedding",), make)["embedding"]
+    return result
+
+
+def _kept(
+    cache: Path | None, asked: bytes, names: Sequence[str], make: Callable[[], dict[str, Floats]]
+) -> dict[str, Floats]:
+    """The arrays `names` that `make` gives, from `cache` where the same was asked before."""
+    if cache is None:
+        return make()
+    key = hashlib.sha256(asked).hexdigest()
+    path = cache / key[:2] / f"{key}.npz"
+    if path.exists():
         try:
             check_stored(path)
             with np.load(path, allow_pickle=False) as saved:
-                return Features(
-                    loudness_lufs=float(saved["loudness_lufs"]),
-                    **{name: saved[name] for name in ("beats_s", "onsets_s", "chroma", "level_db")},
-                )
+                return {name: saved[name] for name in names}
         except (OSError, ValueError, KeyError, EOFError, MemoryError):  # a lying shape asks for terabytes
             path.unlink(missing_ok=True)
-    import soxr
-
-    x = soxr.resample(metrics.mono(audio), sample_rate, metrics.CHROMA_RATE_HZ)
-    found = Features(
-        beats_s=track_beats(audio, sample_rate, networks=networks),
-        onsets_s=metrics.onsets_s(x),
-        chroma=metrics.chroma(x),
-        level_db=metrics.levels_db(audio, sample_rate),
-        loudness_lufs=metrics.loudness_lufs(audio, sample_rate, start_s=start_s),
-    )
-    if path is not None:
-        _save(found, path)
+    found = make()
+    _save(found, path)
     return found
 
 
@@ -109,19 +157,13 @@ def open_pool(jobs: int) -> ProcessPoolExecutor | None:
     return None if jobs <= 1 else ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
 
 
-def _save(found: Features, path: Path) -> None:
+def _save(found: dict[str, Floats], path: Path) -> None:
     """Write beside the final name, then rename: a killed run leaves no half file."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
-            np.savez(
-                part,
-                beats_s=found.beats_s,
-                onsets_s=found.onsets_s,
-                chroma=found.chroma,
-                level_db=found.level_db,
-                loudness_lufs=np.asarray(found.loudness_lufs),
-            )
+            arrays: dict[str, Any] = dict(found)
+            np.savez(part, **arrays)
         Path(part.name).replace(path)
     except OSError:
         # A cache that cannot be written costs time, not the result.

@@ -182,6 +182,37 @@ def chord_agreement(
     return float(_correlation(found[keep], beat_chords[keep]).mean()) if keep.any() else float("nan")
 
 
+# How well each tone fits a key, from its tonic up: Krumhansl and Kessler 1982.
+MAJOR_PROFILE = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+MINOR_PROFILE = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+
+
+def key_agreement(
+    stem_chroma: Floats,
+    beats_s: Floats,
+    beat_keys: Floats,
+    scored: npt.NDArray[np.bool_],
+    *,
+    start_s: float = 5.0,
+) -> float:
+    """Correlation of what the stem plays in a key with that key's profile; NaN where no beat can be scored.
+
+    Every beat counts alike, whatever its loudness; stretches of several keys count by their beats. `beat_keys`
+    [N - 1] is 0-11 major by tonic, 12-23 minor, NaN unknown; the rest is as in `chord_agreement`.
+    """
+    if len(beats_s) < 2:
+        return float("nan")
+    found = per_beat(stem_chroma, CHROMA_HOP_SAMPLES / CHROMA_RATE_HZ, beats_s)
+    found = found / np.maximum(found.sum(axis=1, keepdims=True), 1e-9)
+    keep = scored & (beats_s[:-1] >= start_s) & np.isfinite(beat_keys)
+    total = 0.0
+    for key in np.unique(beat_keys[keep]).astype(int):
+        here = keep & (beat_keys == key)
+        profile = np.roll(MAJOR_PROFILE if key < 12 else MINOR_PROFILE, key % 12)
+        total += float(_correlation(found[here].mean(axis=0)[None], profile[None])[0]) * here.sum()
+    return total / keep.sum() if keep.any() else float("nan")
+
+
 def chroma_agreement(
     stem_chroma: Floats, mix_chroma: Floats, beats_s: Floats, scored: npt.NDArray[np.bool_], *, start_s: float
 ) -> float:

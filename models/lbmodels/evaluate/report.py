@@ -10,13 +10,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lbmodels.evaluate.extras import PAIRS
 from lbmodels.evaluate.run import Row, Settings
 from lbmodels.evaluate.separation import Separation
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-SHOWN = {"beat_f1": "beat F1", "chord": "chord", "onset_f1": "onset F1"}
+SHOWN = {
+    "beat_f1": "beat F1",
+    "downbeat_f1": "downbeat F1",
+    "chord": "chord",
+    "key": "key",
+    "onset_f1": "onset F1",
+    "onset_precision": "onset precision",
+    "loudness_error_db": "loudness error dB",
+    "silence_error": "silence error",
+    **{name: name.replace("_", " ") for name in PAIRS},
+}
 
 
 def results(model: str, settings: Settings, rows: Sequence[Row]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ from lbmodels.data.slakh import read_track
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.bootstrap import Score, derangements, summarise
 from lbmodels.evaluate.excerpts import Excerpt, Truth, choose_excerpts, read_excerpt, read_truth
-from lbmodels.evaluate.features import Features, analyse_many
+from lbmodels.evaluate.features import Features, analyse_many, embed
 from lbmodels.evaluate.generation import Accompanist, anticipation_frames, generate
 from lbmodels.evaluate.metrics import Audio, silence_share
-from lbmodels.evaluate.scores import METRICS, score_stem
+from lbmodels.evaluate.scores import ERRORS, METRICS, score_stem
 from lbmodels.evaluate.tracker import NETWORKS
 
 FLOOR_PAIRINGS = 8
@@ -160,7 +160,8 @@ def _evaluate_stem(
             mix, stem_audio = read_excerpt(excerpt, track)
             mixes.append(mix)
             stems.append(stem_audio)
-            truths.append(read_truth(excerpt, track))
+            heard_mix = embed(mix, spec.sample_rate, cache=settings.cache, start_s=settings.start_s)
+            truths.append(replace(read_truth(excerpt, track), mix_embeddings=heard_mix))
             frames = mix.shape[1] // spec.hop
             told.append(
                 frame_conditions(
@@ -200,7 +201,13 @@ def _evaluate_stem(
                 anticipation_frames=anticipation_frames(spec, ms),
                 metrics={
                     name: summarise(
-                        songs, score[:, k], floor[:, k], shuffled[:, k], own[:, k], seed=settings.seed
+                        songs,
+                        score[:, k],
+                        floor[:, k],
+                        shuffled[:, k],
+                        own[:, k],
+                        less_is_better=name in ERRORS,
+                        seed=settings.seed,
                     )
                     for k, name in enumerate(METRICS)
                 },

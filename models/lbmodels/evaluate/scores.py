@@ -4,10 +4,23 @@
 from __future__ import annotations
 
 from lbmodels.evaluate.excerpts import Truth
+from lbmodels.evaluate.extras import PAIRS
 from lbmodels.evaluate.features import Features
-from lbmodels.evaluate.metrics import beat_f1, chord_agreement, onset_scores, sounding
+from lbmodels.evaluate.metrics import (
+    beat_f1,
+    chord_agreement,
+    key_agreement,
+    onset_scores,
+    silence_share,
+    sounding,
+)
 
-METRICS = ("beat_f1", "chord", "onset_f1", "onset_precision", "onset_recall")
+ERRORS = ("loudness_error_db", "silence_error")
+"""Metrics of which less is better."""
+
+METRICS = (
+    "beat_f1", "downbeat_f1", "chord", "key", "onset_f1", "onset_precision", "onset_recall", *ERRORS, *PAIRS,
+)  # fmt: skip
 UNPITCHED = ("drums",)
 
 
@@ -16,14 +29,24 @@ def score_stem(
 ) -> dict[str, float]:
     """Every metric of `METRICS`; NaN where it does not apply (chords of drums) or nothing can be judged."""
     scored = sounding(true_stem.level_db, truth.beats_s)
-    chord = float("nan")
+    chord = key = float("nan")
     if stem_class not in UNPITCHED:
         chord = chord_agreement(heard.chroma, truth.beats_s, truth.beat_chords, scored, start_s=start_s)
+        key = key_agreement(heard.chroma, truth.beats_s, truth.beat_keys, scored, start_s=start_s)
     precision, recall, f = onset_scores(true_stem.onsets_s, heard.onsets_s, start_s=start_s)
+    silence = silence_share(heard.level_db, start_s=start_s)
     return {
         "beat_f1": beat_f1(truth.beats_s, heard.beats_s, start_s=start_s),
+        "downbeat_f1": beat_f1(truth.downbeats_s, heard.downbeats_s, start_s=start_s),
         "chord": chord,
+        "key": key,
         "onset_f1": f,
         "onset_precision": precision,
         "onset_recall": recall,
+        "loudness_error_db": abs(heard.loudness_lufs - true_stem.loudness_lufs),
+        "silence_error": abs(silence - silence_share(true_stem.level_db, start_s=start_s)),
+        **{
+            name: pair.score(truth.mix_embeddings[pair.embedding], heard.embeddings[pair.embedding])
+            for name, pair in PAIRS.items()
+        },
     }

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from lbmodels.data.slakh import read_track
 from lbmodels.evaluate.bootstrap import derangements
 from lbmodels.evaluate.excerpts import Excerpt, Truth, read_excerpt, read_truth
-from lbmodels.evaluate.features import Features, analyse
+from lbmodels.evaluate.features import Features, analyse, embed
 from lbmodels.evaluate.metrics import Audio, Floats
 from lbmodels.evaluate.scores import METRICS, score_stem
 
@@ -30,13 +30,15 @@ class Separation:
 
 
 def damages(audio: Audio, sample_rate: int, beat_s: float) -> dict[str, Audio]:
-    """The true stem [2, T] half a beat late, 6 % faster at the same pitch, and a semitone up."""
+    """The true stem [2, T] half a beat and a whole beat late, 6 % faster at the same pitch, a semitone up, 12 dB down."""
     from pedalboard import time_stretch
 
     late = round(0.5 * beat_s * sample_rate)
     samples = audio.shape[1]
     return {
         "half a beat late": np.pad(audio, ((0, 0), (late, 0)))[:, :samples],
+        "a beat late": np.pad(audio, ((0, 0), (2 * late, 0)))[:, :samples],
+        "12 dB down": audio * np.float32(10 ** (-12 / 20)),
         "6 % faster": _fit(
             time_stretch(audio, sample_rate, stretch_factor=FASTER, high_quality=False), samples
         ),
@@ -62,8 +64,9 @@ def separation(
     for excerpt in excerpts:
         track = read_track(excerpt.track_dir)
         truth = read_truth(excerpt, track)
-        audio = read_excerpt(excerpt, track)[1]
+        mix, audio = read_excerpt(excerpt, track)
         rate = track.sample_rate
+        truth = replace(truth, mix_embeddings=embed(mix, rate, cache=cache, start_s=start_s))
         features = analyse(audio, rate, networks=networks, cache=cache, start_s=start_s)
         cases.setdefault("true", []).append(
             score_stem(features, truth, features, excerpt.stem_class, start_s=start_s)

@@ -50,6 +50,14 @@ def test_normalised_score_of_floor_and_ceiling():
     assert np.isnan(normalise(0.5, 0.5, 0.5))
 
 
+def test_of_an_error_less_is_better():
+    songs = ["a", "b", "c"]
+    found = summarise(
+        songs, np.full(3, 2.0), np.full(3, 8.0), np.full(3, 8.0), np.zeros(3), less_is_better=True
+    )
+    assert (found.normalised, found.above_shuffled) == (pytest.approx(0.75), pytest.approx(6.0))
+
+
 def test_unknown_excerpts_are_left_out():
     nan = np.full(3, np.nan)
     assert summarise(["a", "b", "c"], nan, nan, nan, nan).songs == 0

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from lbmodels.evaluate import metrics
+from lbmodels.evaluate.loudness import blend, normalised
+from lbmodels.evaluate.tracker import bars
 
 BEATS = np.arange(0.3, 20, 0.5)
 C_MAJOR = np.isin(np.arange(12), (0, 4, 7)).astype(float)
@@ -90,3 +92,48 @@ def test_onsets_lie_where_clicks_are():
     assert np.abs(found - BEATS[:-1]).max() < 0.03
     assert metrics.onset_scores(BEATS[:-1], found + 0.2)[2] == 0.0
     assert len(metrics.onsets_s(0 * x)) == 0
+
+
+def test_key_agreement_knows_the_key():
+    """Tonic, mode and the stretch in which each key holds all count."""
+    beats = np.arange(0, 9.5, 0.5)
+    scored = np.ones(len(beats) - 1, dtype=bool)
+    chroma = metrics.chroma(tones([48, 50, 52, 53, 55, 57, 59, 60, 60]))
+
+    def score(*keys, mask=scored):
+        told = np.repeat(keys, -(-len(scored) // len(keys)))[: len(scored)].astype(float)
+        return metrics.key_agreement(chroma, beats, told, mask, start_s=1.0)
+
+    assert score(0) > 0.7
+    assert score(0) > max(score(key) for key in range(1, 24)) + 0.02
+    assert score(6) < score(0, 6) < score(0)
+    assert np.isnan(score(np.nan))
+    assert np.isnan(score(0, mask=~scored))
+
+
+def test_bars_begin_where_the_network_hears_first_beats():
+    beats = np.arange(0.5, 20, 0.5)
+    for metre, phase in ((4, 2), (3, 1), (4, 0)):
+        first = np.full(2100, 0.05)
+        first[np.round(beats[phase::metre] * 100).astype(int) + 2] = 0.6
+        assert bars(beats, first).tolist() == beats[phase::metre].tolist()
+    assert len(bars(beats[:3], first)) == 0
+
+
+def test_loudness_pipeline_of_wu_2025():
+    """Stems and mixes end at -18 LUFS; in the mix the stem is 5 dB above its equal, nothing clips."""
+    rate = 48000
+    t = np.arange(4 * rate) / rate
+    low, high = (np.tile(np.sin(2 * np.pi * f * t).astype(np.float32), (2, 1)) for f in (400.0, 800.0))
+    for gain in (0.5, 0.004):
+        assert metrics.loudness_lufs(normalised(gain * low, rate), rate, start_s=0) == pytest.approx(
+            -18, abs=0.1
+        )
+    mixed = blend([0.3 * low], 0.01 * high, rate)
+    spectrum = np.abs(np.fft.rfft(mixed[0]))
+    assert 20 * np.log10(spectrum[3200] / spectrum[1600]) == pytest.approx(5, abs=1)
+    assert metrics.loudness_lufs(mixed, rate, start_s=0) == pytest.approx(-18, abs=0.1)
+    assert not normalised(0 * low, rate).any()
+    click = np.zeros((2, rate), dtype=np.float32)
+    click[:, 100] = 0.5
+    assert np.abs(normalised(click, rate)).max() <= 0.99

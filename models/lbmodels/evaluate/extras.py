@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Metrics that listen through an embedding: one entry in a table is all that one needs.
+
+An embedding hears every stem, and every mix without the stem, from the scored start on and after the loudness
+pipeline of `loudness`. What it says is kept on disk by the audio's hash and the embedding's version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from lbmodels.evaluate.metrics import Audio, Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedding:
+    """`embed` turns audio [C, T] at a rate in Hz into vectors [W, D]; raise `version` when it changes."""
+
+    version: str
+    embed: Callable[[Audio, int], Floats]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A score of one excerpt: (the mix's vectors, the stem's vectors) -> figure, higher is better."""
+
+    embedding: str
+    score: Callable[[Floats, Floats], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetMetric:
+    """A distance of many excerpts: (vectors of the true stems, vectors of the judged) -> figure, lower is better."""
+
+    embedding: str
+    score: Callable[[Sequence[Floats], Sequence[Floats]], float]
+
+
+EMBEDDINGS: dict[str, Embedding] = {}
+PAIRS: dict[str, Pair] = {}
+SETS: dict[str, SetMetric] = {}
