@@ -26,7 +26,8 @@ from lbmodels.zoo import load_codec
 class LatentDataConfig:
     """`root`: data set. `codec`: its weights. `cache`: latents, made if missing. Crops in frames.
 
-    `pool`: folder of a pool that `liveband data pool` fills; training draws from it and `root` is for validation alone.
+    `pool`: folder of a pool that `liveband data pool` fills; training draws from it, but for a `root_share` of examples
+    that comes from the data set's train split. Validation is always the data set's.
 
     Shares: of examples that know nothing of the host, and of the others, that lack beats or harmony.
     """
@@ -35,6 +36,7 @@ class LatentDataConfig:
     codec: str = ""
     cache: str = ""
     pool: str = ""
+    root_share: float = 0.0
     crop_frames: int = 256
     prepare: bool = True
     blind_share: float = 1 / 3
@@ -138,7 +140,8 @@ class LatentSource:
 
         config = self.codec.config
         ear = SemitoneFrontEnd(sample_rate=config.sample_rate, hop=config.hop, semitones=self.model.semitones)
-        for split in ("validation",) if self.data.pool else ("train", "validation"):
+        pooled = self.data.pool and self.data.root_share == 0
+        for split in ("validation",) if pooled else ("train", "validation"):
             tracks = load_tracks(self.data.root, split)
             work = write_cache(tracks, self.codec, ear, self.model.stems, self.cache / split)
             for _ in progress(work, total=len(tracks), description=f"encoding {split}"):
@@ -159,11 +162,18 @@ class LatentSource:
 
     def _drawing(self, split: str, rng: np.random.Generator) -> Callable[[], Example]:
         """Gives one example after another: of the pool, or of a split's latents, which are read once."""
-        if self.data.pool and split == "train":
-            pool = PoolReader(Path(self.data.pool), codec=Path(self.data.codec))
-            return lambda: pool.draw(rng, shortest=self._shortest)
-        examples = self._examples(split)
-        return lambda: examples[int(rng.integers(len(examples)))]
+        share = self.data.root_share if self.data.pool and split == "train" else 1.0
+        examples = self._examples(split) if share > 0 else []
+        if share == 1:
+            return lambda: examples[int(rng.integers(len(examples)))]
+        pool = PoolReader(Path(self.data.pool), codec=Path(self.data.codec))
+
+        def draw() -> Example:
+            if share and rng.random() < share:
+                return examples[int(rng.integers(len(examples)))]
+            return pool.draw(rng, shortest=self._shortest)
+
+        return draw
 
     def batches(self, split: str, seed: int, count: int) -> Iterator[Batch]:
         """`count` batches; the same for the same seed and cache (of a pool: while it stays as it is)."""

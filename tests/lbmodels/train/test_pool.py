@@ -196,3 +196,32 @@ def test_training_draws_its_batches_from_the_pool(config: PoolConfig) -> None:
     assert all(torch.equal(a.played, b.played) for a, b in zip(batches, again, strict=True))
     with pytest.raises(LiveBandModelError, match="no latents"):
         next(source.batches("validation", 0, 1))
+
+
+def test_a_share_of_the_examples_comes_from_the_data_set(config: PoolConfig, tmp_path: Path) -> None:
+    """What lets a model keep what a finished data set taught it while it learns from the pool."""
+    from lbmodels.liveband.conditions import HOST_CONDITIONS
+    from lbmodels.liveband.generator import GeneratorConfig
+    from lbmodels.train.batches import LatentDataConfig, LatentSource
+
+    fill(config, 2)
+    widths = {"chord": (12,)}
+    tensors = {f"conditions.{name}": torch.zeros(90, *widths.get(name, ())) for name in HOST_CONDITIONS}
+    for part, width in (("played", 8), ("heard", 8), ("semitones", 12)):
+        tensors[f"2.{part}"] = torch.full((90, width), 7.0).half()
+    tensors["2.sounding"] = torch.ones(90, dtype=torch.bool)
+    (tmp_path / "latents/train").mkdir(parents=True)
+    safetensors.torch.save_file(tensors, tmp_path / "latents/train/t.safetensors")
+    model = GeneratorConfig(latent=8, semitones=12, anticipation_max=10)
+
+    def share(wanted: float) -> float:
+        data = LatentDataConfig(
+            codec=str(config.codec), pool=str(config.out), cache=str(tmp_path / "latents"), prepare=False,
+            crop_frames=40, root_share=wanted,
+        )  # fmt: skip
+        batches = list(LatentSource(data, model, 8).batches("train", 0, 10))
+        return float(torch.cat([(b.played == 7).all(-1).all(-1) for b in batches]).float().mean())
+
+    assert share(0.0) == 0.0
+    assert 0.25 < share(0.4) < 0.55
+    assert share(1.0) == 1.0
