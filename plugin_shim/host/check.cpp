@@ -17,8 +17,8 @@ using Clock = std::chrono::steady_clock;
 
 std::vector<Check> all() {
     std::vector<Check> every;
-    for (const auto& list :
-         {classChecks(), stateChecks(), processChecks(), levelChecks(), clapChecks(), ownChecks(), windowChecks()})
+    for (const auto& list : {classChecks(), stateChecks(), processChecks(), levelChecks(), allocationChecks(),
+                             windowChecks(), ownChecks()})
         every.insert(every.end(), list.begin(), list.end());
     return every;
 }

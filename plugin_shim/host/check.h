@@ -50,7 +50,8 @@ std::vector<Check> classChecks();
 std::vector<Check> stateChecks();
 std::vector<Check> processChecks();
 std::vector<Check> levelChecks();
-std::vector<Check> clapChecks();
+/// In the program, not in the library: they take the place of malloc.
+std::vector<Check> allocationChecks();
 std::vector<Check> ownChecks();
 std::vector<Check> windowChecks();
 

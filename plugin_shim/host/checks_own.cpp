@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// After pluginval's levels, and what our own code adds: threads, states while it plays, leaving with a band that hangs.
+// What our own code adds to the lists: threads, states while it plays, leaving with a band that hangs.
 #include <chrono>
 #include <cmath>
 #include <memory>
 #include <thread>
 
 #include "check.h"
+#include "playing.h"
 
 namespace host {
 namespace {
@@ -16,108 +17,7 @@ double msSince(Clock::time_point begun) {
     return std::chrono::duration<double, std::milli>(Clock::now() - begun).count();
 }
 
-/// Plays on a thread of its own while it lives.
-class Playing {
-  public:
-    Playing(Bench& bench, Plug& plug, const Setup& setup, const std::string& when)
-        : thread_([this, &bench, &plug, setup, when] {
-              Block block(setup);
-              while (!end_) {
-                  bench.play(plug, block, 1, when);
-                  std::this_thread::sleep_for(std::chrono::microseconds(300));
-              }
-          }) {}
-    ~Playing() {
-        end_ = true;
-        thread_.join();
-    }
-
-  private:
-    std::atomic<bool> end_{false};
-    std::thread thread_;
-};
-
-void coldAndWarm(Bench& bench) {
-    for (int n = 0; n < 2; ++n) {
-        Module module(bench.bundle);
-        const auto begun = Clock::now();
-        { Plug plug(module); }
-        bench.expect(msSince(begun) < 3000.0, "it takes seconds to open");
-    }
-}
-
-void audioProcessing(Bench& bench) {
-    Module module(bench.bundle);
-    Plug plug(module);
-    for (const double rate : {44100.0, 48000.0, 96000.0})
-        for (const int samples : {64, 128, 256, 512, 1024}) {
-            Setup setup;
-            setup.rate_hz = rate;
-            setup.block_samples = samples;
-            if (!bench.expect(plug.start(setup), "a set-up is refused")) continue;
-            Block block(setup);
-            bench.play(plug, block, 10, "audio");
-            // Automation in slices of 32 samples, every parameter.
-            const auto all = plug.parameters();
-            for (int n = 0; n < 10; ++n) {
-                for (const auto& one : all)
-                    for (int at = 0; at < samples; at += 32) block.changes.add(one.info.id, at, bench.unit());
-                bench.play(plug, block, 1, "automation");
-            }
-        }
-}
-
-void largerBlock(Bench& bench) {
-    Module module(bench.bundle);
-    Plug plug(module);
-    // Twice as long, as pluginval does it. JUCE's wrapper has no room for much more: VST3 forbids such blocks.
-    for (const int samples : {64, 128, 256, 512, 1024}) {
-        Setup setup;
-        setup.block_samples = samples;
-        bench.expect(plug.start(setup), "a set-up is refused");
-        Block block(setup, 2 * samples);
-        block.data.numSamples = 2 * samples;
-        bench.play(plug, block, 2, "a block larger than prepared");
-    }
-}
-
-void notReleased(Bench& bench) {
-    Module module(bench.bundle);
-    Plug plug(module);
-    for (const double rate : {44100.0, 48000.0, 96000.0})
-        for (const int samples : {64, 1024}) {
-            Setup setup;
-            setup.rate_hz = rate;
-            setup.block_samples = samples;
-            if (!plug.running()) bench.expect(plug.start(setup), "a set-up is refused");
-            // Set up again without being released.
-            vst::ProcessSetup again{vst::kRealtime, vst::kSample32, samples, rate};
-            plug.audio->setProcessing(false);
-            plug.component->setActive(false);
-            plug.audio->setupProcessing(again);
-            plug.component->setActive(true);
-            plug.audio->setProcessing(true);
-            Block block(setup);
-            bench.play(plug, block, 10, "set up again");
-        }
-}
-
-void stateRestoration(Bench& bench) {
-    Module module(bench.bundle);
-    Plug plug(module);
-    const auto first = plug.state();
-    for (int n = 0; n < 10; ++n) {
-        for (const auto& one : plug.parameters()) plug.control->setParamNormalized(one.info.id, bench.unit());
-        plug.load(first);
-        bench.expect(plug.state() == first, "the state is not what was loaded");
-        for (const auto& one : plug.parameters())
-            bench.expect(one.title == "Reset" || std::fabs(plug.control->getParamNormalized(one.info.id) -
-                                                           one.info.defaultNormalizedValue) < 1e-4,
-                         one.title + ": is not restored");
-    }
-}
-
-void backgroundState(Bench& bench) {
+void statesFromAnotherThread(Bench& bench) {
     Module module(bench.bundle);
     Plug plug(module);
     bench.expect(plug.start({}), "a set-up is refused");
@@ -131,26 +31,6 @@ void backgroundState(Bench& bench) {
     }).join();
 }
 
-void parameterThreads(Bench& bench) {
-    Module module(bench.bundle);
-    Plug plug(module);
-    bench.expect(plug.start({}), "a set-up is refused");
-    const auto all = plug.parameters();
-    const Playing playing(bench, plug, {}, "while parameters are moved");
-    std::vector<std::thread> threads;
-    for (int thread = 0; thread < 3; ++thread)
-        threads.emplace_back([&, thread] {
-            for (int n = 0; n < 1500; ++n) {
-                const auto& one = all[static_cast<std::size_t>(n * 7 + thread) % all.size()];
-                plug.control->setParamNormalized(one.info.id, static_cast<double>(n * 37 % 100) / 99.0);
-                plug.control->getParamNormalized(one.info.id);
-                vst::String128 text{};
-                plug.control->getParamStringByValue(one.info.id, 0.5, text);
-            }
-        });
-    for (auto& thread : threads) thread.join();
-}
-
 void realtimeToOffline(Bench& bench) {
     Module module(bench.bundle);
     Plug plug(module);
@@ -161,21 +41,6 @@ void realtimeToOffline(Bench& bench) {
     bench.play(plug, block, 4, "offline in mid-stream");
     block.data.processMode = vst::kRealtime;
     bench.play(plug, block, 10, "live again");
-}
-
-void layouts(Bench& bench) {
-    namespace Arr = vst::SpeakerArr;
-    Module module(bench.bundle);
-    Plug plug(module);
-    for (const auto main : {Arr::kMono, Arr::kStereo})
-        for (const vst::SpeakerArrangement listen : {vst::SpeakerArrangement{0}, Arr::kMono, Arr::kStereo}) {
-            Setup setup;
-            setup.main = main;
-            setup.listen = listen;
-            if (!bench.expect(plug.start(setup), "a layout is refused")) continue;
-            Block block(setup);
-            bench.play(plug, block, 20, "a layout");
-        }
 }
 
 void manyInstances(Bench& bench) {
@@ -272,19 +137,9 @@ void typedBpm(Bench& bench) {
 
 }  // namespace
 
-std::vector<Check> levelChecks() {
-    return {{"pluginval-1/Open plugin (cold and warm)", coldAndWarm},
-            {"pluginval-2/Plugin state restoration to defaults", stateRestoration},
-            {"pluginval-3/Audio processing and automation", audioProcessing},
-            {"pluginval-4/Basic bus layouts", layouts},
-            {"pluginval-6/Non-releasing audio processing", notReleased},
-            {"pluginval-7/Background thread state", backgroundState},
-            {"pluginval-7/Parameter thread safety", parameterThreads},
-            {"pluginval-8/Larger than prepared block size", largerBlock}};
-}
-
 std::vector<Check> ownChecks() {
-    return {{"liveband/typed values", typedBpm},
+    return {{"liveband/states from another thread", statesFromAnotherThread},
+            {"liveband/typed values", typedBpm},
             {"liveband/live to offline and back in mid-stream", realtimeToOffline},
             {"liveband/eight at once", manyInstances},
             {"liveband/destroyed at any moment", leave},
