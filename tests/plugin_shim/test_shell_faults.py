@@ -185,6 +185,23 @@ def test_a_killed_server_leaves_the_dry_sound_to_who_wants_it(server: Server, st
 
 
 @pytest.mark.slow
+def test_a_new_take_begins_without_the_old_one(server: Server, stage: Stage) -> None:
+    """The host stops while the band plays, the server dies, the host starts again: silence from the first sample."""
+    server.start()
+    stage.play()
+    stage.until("sound")
+    time.sleep(1.0)
+    halted = float(stage.ask("halt")["now"])
+    server.signal(signal.SIGKILL, everyone=True)
+    stage.play()
+    time.sleep(0.5)
+    _, heard, times = stage.end()
+    first = int((times < halted).sum()) * BLOCK
+    assert np.abs(heard[first - BLOCK : first]).max() > 0.05, "the old take ended in silence"
+    np.testing.assert_array_equal(heard[first:], np.zeros(len(heard) - first, np.float32))
+
+
+@pytest.mark.slow
 def test_a_server_may_come_and_go_many_times(server: Server, stage: Stage) -> None:
     """20 restarts in one performance; each time the band is back, and never with a step."""
     server.start()
