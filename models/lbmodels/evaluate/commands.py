@@ -44,7 +44,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--data", type=Path, metavar="ROOT", help="data set folder with train, validation and test"
     )
     parser.add_argument("--split", default="test", help="split to take excerpts from (default: %(default)s)")
-    parser.add_argument("--model", help="name or folder of the model (default: the one that ships)")
+    parser.add_argument(
+        "--model",
+        help="name or folder of the model (default: the one that ships), or baseline:silence, :repeat, :sampler, "
+        ":random, :truth",
+    )
+    parser.add_argument(
+        "--runtime",
+        default="auto",
+        help="what runs the model: auto, onnx, onnx-float32, torch (default: the quickest that is installed)",
+    )
     parser.add_argument(
         "--stems", type=_words(STEMS), default=STEMS, help="comma-separated (default: all four)"
     )
@@ -78,9 +87,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--networks", type=_at_least(1), default=1, help="beat networks asked, 1 to 8: fewer is faster"
     )
-    parser.add_argument("--jobs", type=_at_least(1), default=1, help="processes that listen (default: 1)")
     parser.add_argument(
-        "--no-cache", action="store_true", help="do not keep what was heard in ~/.cache/liveband"
+        "--jobs", type=_at_least(1), default=1, help="processes that play and listen (default: 1)"
+    )
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="keep nothing of what was heard in ~/.cache/liveband and OUT/heard",
     )
     parser.add_argument("--save-audio", action="store_true", help="keep the played excerpts in OUT/audio")
     parser.add_argument(
@@ -140,16 +153,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_model(arguments: argparse.Namespace) -> int:
-    from lbmodels import zoo
     from lbmodels.evaluate.features import open_pool
+    from lbmodels.evaluate.players import open_player
     from lbmodels.evaluate.plots import draw
     from lbmodels.evaluate.report import results, table, write_json
-    from lbmodels.evaluate.run import choose, evaluate, work_units
+    from lbmodels.evaluate.run import choose, hear, rows_of, work_units
 
     settings = _settings(arguments)
     pool = open_pool(arguments.jobs)
     try:
-        accompanist = zoo.load(arguments.model)
+        accompanist = open_player(arguments.model, arguments.runtime)
         out = _out_folder(arguments.out)
         chosen = choose(settings, accompanist)
         counts = {stem: len(excerpts) for stem, excerpts in chosen.items()}
@@ -161,7 +174,13 @@ def _run_model(arguments: argparse.Namespace) -> int:
                 )
         frame_s = accompanist.spec.hop / accompanist.spec.sample_rate
         with _progress(work_units(settings, counts, frame_s)) as on_progress:
-            rows = evaluate(accompanist, settings, chosen, pool=pool, on_progress=on_progress)
+            heard = {
+                stem: hear(accompanist, settings, excerpts, pool=pool, on_progress=on_progress)
+                for stem, excerpts in chosen.items()
+            }
+            rows = [
+                row for stem, one in heard.items() for row in rows_of(one, stem, settings, accompanist.spec)
+            ]
     finally:
         if pool is not None:
             pool.shutdown(cancel_futures=True)
@@ -310,7 +329,10 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         networks=arguments.networks,
         start_s=arguments.skip_s,
         cache=None if arguments.no_cache else default_cache(),
+        kept=None if arguments.no_cache else arguments.out / "heard",
         save_audio=arguments.out / "audio" if arguments.save_audio else None,
+        model=arguments.model,
+        runtime=arguments.runtime,
     )
 
 

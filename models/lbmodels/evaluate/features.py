@@ -7,7 +7,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -86,6 +86,36 @@ def analyse(
     )
 
 
+def recall(folder: Path, asked: str) -> Features | None:
+    """What `keep` was given for the same question; None if nothing, or if the file is damaged."""
+    path = _kept_as(folder, asked)
+    names = (*ARRAYS, "loudness_lufs", *(f"embedding {name}" for name in EMBEDDINGS))
+    found = _load(path, names)
+    if found is None:
+        return None
+    return Features(
+        loudness_lufs=float(found["loudness_lufs"]),
+        embeddings={name: found[f"embedding {name}"] for name in EMBEDDINGS},
+        **{name: found[name].astype(np.float64) for name in ARRAYS},
+    )
+
+
+def keep(folder: Path, asked: str, heard: Features) -> None:
+    """Put features where `recall` finds them."""
+    arrays: dict[str, Any] = {
+        name: np.asarray(getattr(heard, name), np.float32) for name in ("pulse", "chroma", "level_db")
+    }
+    arrays |= {name: getattr(heard, name) for name in ("beats_s", "downbeats_s", "onsets_s")}
+    arrays |= {f"embedding {name}": value for name, value in heard.embeddings.items()}
+    _save({**arrays, "loudness_lufs": np.asarray(heard.loudness_lufs)}, _kept_as(folder, asked))
+
+
+def _kept_as(folder: Path, asked: str) -> Path:
+    versions = [f"{name} {embedding.version}" for name, embedding in EMBEDDINGS.items()]
+    key = hashlib.sha256("\n".join([str(VERSION), asked, *versions]).encode()).hexdigest()
+    return folder / f"{key[:32]}.npz"
+
+
 def embed(audio: Audio, sample_rate: int, *, cache: Path | None, start_s: float) -> dict[str, Floats]:
     """Every embedding of `extras.EMBEDDINGS` of [C, T] from `start_s` on, at the loudness they all hear."""
     result = {}
@@ -108,48 +138,27 @@ def _kept(
         return make()
     key = hashlib.sha256(asked).hexdigest()
     path = cache / key[:2] / f"{key}.npz"
-    if path.exists():
-        try:
-            check_stored(path)
-            with np.load(path, allow_pickle=False) as saved:
-                return {name: saved[name] for name in names}
-        except (OSError, ValueError, KeyError, EOFError, MemoryError):  # a lying shape asks for terabytes
-            path.unlink(missing_ok=True)
-    found = make()
-    _save(found, path)
+    found = _load(path, names)
+    if found is None:
+        found = make()
+        _save(found, path)
     return found
 
 
-def analyse_many(
-    audios: Sequence[Audio],
-    sample_rate: int,
-    *,
-    networks: int,
-    cache: Path | None,
-    start_s: float,
-    pool: ProcessPoolExecutor | None,
-    on_done: Callable[[], None] = lambda: None,
-) -> list[Features]:
-    """`analyse` of each, in the pool's processes or, without one, here."""
-    if pool is None:
-        result = []
-        for audio in audios:
-            result.append(analyse(audio, sample_rate, networks=networks, cache=cache, start_s=start_s))
-            on_done()
-        return result
-    jobs = {
-        pool.submit(analyse, audio, sample_rate, networks=networks, cache=cache, start_s=start_s): i
-        for i, audio in enumerate(audios)
-    }
-    found: dict[int, Features] = {}
-    for job in as_completed(jobs):
-        found[jobs[job]] = job.result()
-        on_done()
-    return [found[i] for i in range(len(audios))]
+def _load(path: Path, names: Sequence[str]) -> dict[str, Floats] | None:
+    if not path.exists():
+        return None
+    try:
+        check_stored(path)
+        with np.load(path, allow_pickle=False) as saved:
+            return {name: saved[name] for name in names}
+    except (OSError, ValueError, KeyError, EOFError, MemoryError):  # a lying shape asks for terabytes
+        path.unlink(missing_ok=True)
+        return None
 
 
 def open_pool(jobs: int) -> ProcessPoolExecutor | None:
-    """Processes for `analyse_many`; None for one job. Spawned, since torch's threads do not survive a fork."""
+    """Processes that play and listen; None for one job. Spawned, since torch's threads do not survive a fork."""
     check()
     # Read by the processes when they load numpy: each is one job and wants one thread.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

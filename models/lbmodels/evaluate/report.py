@@ -33,7 +33,7 @@ SHOWN = {
 def results(model: str, settings: Settings, rows: Sequence[Row]) -> dict[str, Any]:
     """Everything measured, ready for JSON: NaN becomes null."""
     told = asdict(settings)
-    for name in ("data", "cache", "save_audio"):
+    for name in ("data", "cache", "kept", "save_audio"):
         told[name] = None if told[name] is None else str(told[name])
     return {
         "model": model,

@@ -1,33 +1,46 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The whole evaluation: excerpts, generation over a grid of settings, scores, floors, ceilings."""
+"""The whole evaluation: excerpts, a grid of settings, scores, floors, ceilings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lbmodels.data.conditions import frame_conditions
-from lbmodels.data.slakh import read_track
 from lbmodels.errors import LiveBandModelError
+from lbmodels.evaluate.baselines import Oracle
 from lbmodels.evaluate.bootstrap import Score, derangements, summarise
-from lbmodels.evaluate.excerpts import Excerpt, Truth, choose_excerpts, read_excerpt, read_truth
-from lbmodels.evaluate.features import Features, analyse_many, embed
-from lbmodels.evaluate.generation import Accompanist, anticipation_frames, generate
-from lbmodels.evaluate.metrics import Audio, silence_share
+from lbmodels.evaluate.excerpts import Excerpt, Truth, choose_excerpts
+from lbmodels.evaluate.extras import SETS
+from lbmodels.evaluate.features import Features
+from lbmodels.evaluate.generation import anticipation_frames
+from lbmodels.evaluate.hearing import (
+    ANALYSIS_WEIGHT,
+    Batch,
+    Listening,
+    Player,
+    Progress,
+    hear_all,
+    hear_truths,
+)
+from lbmodels.evaluate.metrics import silence_share
 from lbmodels.evaluate.scores import ERRORS, METRICS, score_stem
 from lbmodels.evaluate.tracker import NETWORKS
 
-FLOOR_PAIRINGS = 8
+MOST_PAIRINGS = 8
+ENOUGH_PAIRS = 800  # over this the floor's own noise is far below an interval's width
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What to evaluate; times in the units of their names, `start_s` is where scoring begins in each excerpt."""
+    """What to evaluate; times in the units of their names, `start_s` is where scoring begins in each excerpt.
+
+    `kept` is the folder of what was heard so far, with which a killed run goes on; None keeps nothing.
+    """
 
     data: Path
     split: str
@@ -41,7 +54,33 @@ class Settings:
     networks: int = NETWORKS
     start_s: float = 5.0
     cache: Path | None = None
+    kept: Path | None = None
     save_audio: Path | None = None
+    model: str | None = None
+    runtime: str = "auto"
+
+    @property
+    def grid(self) -> list[tuple[str, float]]:
+        """Every (conditions, A in ms)."""
+        return [(known, ms) for ms in self.anticipation_ms for known in self.conditions]
+
+    @property
+    def listening(self) -> Listening:
+        return Listening(
+            networks=self.networks,
+            start_s=self.start_s,
+            cache=self.cache,
+            kept=self.kept,
+            save_audio=self.save_audio,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetScore:
+    """A distance between all stems judged and all true ones; `halves`: between two halves of the truth."""
+
+    score: float
+    halves: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +92,7 @@ class Row:
     anticipation_ms: float
     anticipation_frames: int
     metrics: dict[str, Score]
+    sets: dict[str, SetScore]
     loudness_lufs: float
     true_loudness_lufs: float
     silence: float
@@ -60,13 +100,24 @@ class Row:
     excerpts: list[dict[str, Any]]
 
 
-Progress = Callable[[str, int], None]
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """Everything heard of one stem class: per excerpt its truth, its true stem, and what was played at a setting."""
+
+    excerpts: list[Excerpt]
+    truths: list[Truth]
+    true: list[Features]
+    played: dict[tuple[str, float], list[Features]]
+
+    @property
+    def songs(self) -> list[str]:
+        return [excerpt.track for excerpt in self.excerpts]
 
 
 def work_units(settings: Settings, counts: dict[str, int], frame_s: float) -> int:
     """Steps of the progress bar: generated batches' frames, and analysed stems in the worth of frames."""
     frames = round(settings.seconds / frame_s)
-    grid = len(settings.anticipation_ms) * len(settings.conditions)
+    grid = len(settings.grid)
     total = 0
     for count in counts.values():
         batches = -(-count // settings.batch)
@@ -74,10 +125,7 @@ def work_units(settings: Settings, counts: dict[str, int], frame_s: float) -> in
     return total
 
 
-ANALYSIS_WEIGHT = 30
-
-
-def choose(settings: Settings, accompanist: Accompanist) -> dict[str, list[Excerpt]]:
+def choose(settings: Settings, accompanist: Player) -> dict[str, list[Excerpt]]:
     """Excerpts per stem class.
 
     Raises:
@@ -104,94 +152,60 @@ def choose(settings: Settings, accompanist: Accompanist) -> dict[str, list[Excer
     }
 
 
-def evaluate(
-    accompanist: Accompanist,
+def hear(
+    accompanist: Player,
     settings: Settings,
-    chosen: dict[str, list[Excerpt]],
-    *,
-    pool: ProcessPoolExecutor | None,
-    on_progress: Progress = lambda _what, _steps: None,
-) -> list[Row]:
-    """One row per stem class, A and set of conditions."""
-    rows = []
-    for stem, excerpts in chosen.items():
-        rows += _evaluate_stem(accompanist, settings, stem, excerpts, pool=pool, on_progress=on_progress)
-    return rows
-
-
-def _evaluate_stem(
-    accompanist: Accompanist,
-    settings: Settings,
-    stem: str,
     excerpts: list[Excerpt],
     *,
     pool: ProcessPoolExecutor | None,
     on_progress: Progress,
-) -> list[Row]:
-    spec = accompanist.spec
-    songs = [excerpt.track for excerpt in excerpts]
-    pairings = derangements(songs, FLOOR_PAIRINGS, seed=settings.seed)
-    grid = [(ms, known) for ms in settings.anticipation_ms for known in settings.conditions]
-    truths: list[Truth] = []
-    true: list[Features] = []
-    heard: dict[tuple[float, str], list[Features]] = {setting: [] for setting in grid}
-
-    def analyse_batch(audios: Sequence[Audio], what: str) -> list[Features]:
-        return analyse_many(
-            audios,
-            spec.sample_rate,
-            networks=settings.networks,
-            cache=settings.cache,
-            start_s=settings.start_s,
-            pool=pool,
-            on_done=lambda: on_progress(what, ANALYSIS_WEIGHT),
+) -> Heard:
+    """Play excerpts of one stem class at every setting and listen to all of it."""
+    truths, true = hear_truths(
+        accompanist.spec, excerpts, settings.listening, pool=pool, on_progress=on_progress
+    )
+    if isinstance(accompanist, Oracle):
+        # Not one of the floor's own pairings.
+        foreign = derangements([excerpt.track for excerpt in excerpts], 1, seed=settings.seed + 1)[0]
+        order = foreign if accompanist.kind == "random" else range(len(true))
+        played = {setting: [true[i] for i in order] for setting in settings.grid}
+        return Heard(excerpts=excerpts, truths=truths, true=true, played=played)
+    batches = [
+        Batch(
+            excerpts=tuple(excerpts[first : first + settings.batch]),
+            # An excerpt's noise is its own, whatever the batch size.
+            seeds=tuple(
+                settings.seed * 100_000 + i for i in range(first, min(first + settings.batch, len(excerpts)))
+            ),
+            conditions=known,
+            anticipation_ms=ms,
         )
+        for known, ms in settings.grid
+        for first in range(0, len(excerpts), settings.batch)
+    ]
+    played = hear_all(
+        accompanist,
+        batches,
+        settings.listening,
+        model=(settings.model, settings.runtime),
+        pool=pool,
+        on_progress=on_progress,
+    )
+    return Heard(excerpts=excerpts, truths=truths, true=true, played=played)
 
-    # Batch by batch, so that memory does not grow with the number of excerpts.
-    for first in range(0, len(excerpts), settings.batch):
-        batch = excerpts[first : first + settings.batch]
-        mixes, stems, told = [], [], []
-        for excerpt in batch:
-            track = read_track(excerpt.track_dir)
-            if track.sample_rate != spec.sample_rate:
-                raise LiveBandModelError(
-                    f"{excerpt.track_dir} is at {track.sample_rate} Hz; {spec.name} needs {spec.sample_rate} Hz"
-                )
-            mix, stem_audio = read_excerpt(excerpt, track)
-            mixes.append(mix)
-            stems.append(stem_audio)
-            heard_mix = embed(mix, spec.sample_rate, cache=settings.cache, start_s=settings.start_s)
-            truths.append(replace(read_truth(excerpt, track), mix_embeddings=heard_mix))
-            frames = mix.shape[1] // spec.hop
-            told.append(
-                frame_conditions(
-                    track, excerpt.first_frame, frames, hop=spec.hop, sample_rate=spec.sample_rate
-                )
-            )
-        true += analyse_batch(stems, f"{stem}: listening to the truth")
-        for ms, known in grid:
-            played = generate(
-                accompanist,
-                np.stack(mixes),
-                told,
-                stem=stem,
-                anticipation=anticipation_frames(spec, ms),
-                known=known,
-                # A row's noise belongs to its excerpt, whatever the batch size.
-                seeds=[settings.seed * 100_000 + first + i for i in range(len(batch))],
-                on_frame=lambda: on_progress(f"{stem}: playing", 1),
-            )
-            heard[ms, known] += analyse_batch(list(played), f"{stem}: listening to the model")
-            if settings.save_audio is not None:
-                _save_audio(settings.save_audio, batch, played, mixes, f"{known}_{ms:g}ms", spec.sample_rate)
 
-    own = _score_all(true, truths, true, stem, settings)
-    floor = _mean_over_pairings(true, truths, true, stem, settings, pairings)
+def rows_of(heard: Heard, stem: str, settings: Settings, spec: Any) -> list[Row]:
+    """One row for every setting."""
+    songs, true = heard.songs, heard.true
+    count = int(np.clip(-(-ENOUGH_PAIRS // len(songs)), 1, MOST_PAIRINGS))
+    pairings = derangements(songs, count, seed=settings.seed)
+    own = score_all(true, heard.truths, true, stem, settings.start_s)
+    floor = _mean_over_pairings(true, heard.truths, true, stem, settings, pairings)
     rows = []
-    for ms, known in grid:
-        features = heard[ms, known]
-        score = _score_all(features, truths, true, stem, settings)
-        shuffled = _mean_over_pairings(features, truths, true, stem, settings, pairings)
+    for known, ms in settings.grid:
+        features = heard.played[known, ms]
+        score = score_all(features, heard.truths, true, stem, settings.start_s)
+        shuffled = _mean_over_pairings(features, heard.truths, true, stem, settings, pairings)
         silences = [silence_share(f.level_db, start_s=settings.start_s) for f in features]
         rows.append(
             Row(
@@ -211,6 +225,7 @@ def _evaluate_stem(
                     )
                     for k, name in enumerate(METRICS)
                 },
+                sets=_set_scores(features, true),
                 loudness_lufs=float(np.median([f.loudness_lufs for f in features])),
                 true_loudness_lufs=float(np.median([f.loudness_lufs for f in true])),
                 silence=float(np.mean(silences)),
@@ -233,7 +248,7 @@ def _evaluate_stem(
                             for k, name in enumerate(METRICS)
                         },
                     }
-                    for i, excerpt in enumerate(excerpts)
+                    for i, excerpt in enumerate(heard.excerpts)
                 ],
             )
         )
@@ -243,16 +258,12 @@ def _evaluate_stem(
 Table = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def _score_all(
-    heard: Sequence[Features],
-    truths: Sequence[Truth],
-    true: Sequence[Features],
-    stem: str,
-    settings: Settings,
+def score_all(
+    heard: Sequence[Features], truths: Sequence[Truth], true: Sequence[Features], stem: str, start_s: float
 ) -> Table:
     """[N, metrics]: each stem against its own excerpt."""
     scores = [
-        score_stem(h, truth, t, stem, start_s=settings.start_s)
+        score_stem(h, truth, t, stem, start_s=start_s)
         for h, truth, t in zip(heard, truths, true, strict=True)
     ]
     return np.array([[row[name] for name in METRICS] for row in scores])
@@ -267,23 +278,18 @@ def _mean_over_pairings(
     pairings: np.ndarray[Any, np.dtype[np.int64]],
 ) -> Table:
     """[N, metrics]: stems of other songs against each excerpt, averaged over the pairings."""
-    tables = [_score_all([heard[j] for j in pairing], truths, true, stem, settings) for pairing in pairings]
+    tables = [
+        score_all([heard[j] for j in pairing], truths, true, stem, settings.start_s) for pairing in pairings
+    ]
     return np.mean(tables, axis=0)
 
 
-def _save_audio(
-    folder: Path,
-    batch: Sequence[Excerpt],
-    played: Audio,
-    mixes: Sequence[Audio],
-    setting: str,
-    sample_rate: int,
-) -> None:
-    """The stem alone, and blended with its mix, per excerpt."""
-    import soundfile
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for excerpt, stem, mix in zip(batch, played, mixes, strict=True):
-        name = f"{excerpt.stem_class}_{excerpt.track}_{excerpt.first_frame}_{setting}"
-        soundfile.write(folder / f"{name}.flac", np.clip(stem.T, -1, 1), sample_rate)
-        soundfile.write(folder / f"{name}_blend.flac", np.clip((stem + mix).T, -1, 1), sample_rate)
+def _set_scores(heard: Sequence[Features], true: Sequence[Features]) -> dict[str, SetScore]:
+    """Every metric of `extras.SETS`."""
+    result = {}
+    for name, metric in SETS.items():
+        ours, theirs = ([f.embeddings[metric.embedding] for f in all_of] for all_of in (heard, true))
+        result[name] = SetScore(
+            score=metric.score(theirs, ours), halves=metric.score(theirs[::2], theirs[1::2])
+        )
+    return result

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who plays in an evaluation: a baseline, a model through ONNX Runtime where it can, else through torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lbmodels import zoo
+from lbmodels.evaluate.baselines import PREFIX, Oracle, open_baseline
+from lbmodels.evaluate.generation import Accompanist
+from lbmodels.runtime.graph import GraphAccompanist, GraphState
+from lbmodels.runtime.shelf import open_model
+
+
+class GraphPlayer:
+    """An exported graph behind the tensors of the evaluation's protocol."""
+
+    def __init__(self, graph: GraphAccompanist) -> None:
+        self.spec: Any = graph.spec
+        self._graph = graph
+
+    def init_state(self, seeds: Sequence[int]) -> GraphState:
+        return self._graph.init_state(seeds)
+
+    def step(
+        self, mix: Tensor, conditions: Mapping[str, Tensor], state: GraphState, active: Tensor
+    ) -> tuple[Tensor, GraphState]:
+        told = {name: value.numpy() for name, value in conditions.items()}
+        stem, state = self._graph.step(mix.numpy(), told, state, active.numpy())
+        return torch.from_numpy(stem), state
+
+
+@lru_cache(maxsize=1)
+def open_player(model: str | None, runtime: str = "auto") -> Accompanist | Oracle:
+    """By name, folder or `baseline:...`; `runtime` is auto, onnx (8-bit weights as the server runs them),
+    onnx-float32 or torch.
+
+    Raises:
+        LiveBandModelError: no such model, baseline or runtime, or damaged weights.
+    """
+    if model is not None and model.startswith(PREFIX):
+        return open_baseline(model)
+    graph = open_model(model, runtime)
+    return zoo.load(model) if graph is None else GraphPlayer(graph)
