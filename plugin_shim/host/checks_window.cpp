@@ -287,16 +287,22 @@ void twoWindows(Bench& bench) {
     Stage stage(bench);
     Plug other(stage.module);
     if (!stage.open() || !bench.expect(other_window.open(other), "the second view is refused")) return;
-    for (int n = 0; n < 20; ++n) {
-        stage.window.run(10);
-        other_window.run(10);
-    }
+    // JUCE has all its work done by the loop of one of them: a host has but one.
+    const auto runBoth = [&] {
+        for (int n = 0; n < 40; ++n) {
+            stage.window.run(5);
+            other_window.run(5);
+        }
+    };
+    runBoth();
     stage.seen("beside another");
-    // The one whose loop drives both goes first.
+    bench.expect(other_window.colours() > kFewColours, "nothing is drawn in the second");
     stage.close();
-    other_window.run(kSettle_ms);
+    runBoth();
     bench.expect(other_window.colours() > kFewColours, "nothing is drawn in the second once the first has gone");
-    if (stage.open()) stage.seen("opened again beside another");
+    if (!stage.open()) return;
+    runBoth();
+    stage.seen("opened again beside another");
     other_window.close();
     stage.seen("after the other has gone");
 }
