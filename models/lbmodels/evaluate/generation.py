@@ -61,6 +61,7 @@ def generate(
     known: str,
     seeds: Sequence[int],
     on_frame: Callable[[], None] = lambda: None,
+    controls: Mapping[str, float] | None = None,
 ) -> Audio:
     """Play a batch of excerpts and return the stems [B, C, T], each sample at the position it is written for.
 
@@ -77,9 +78,10 @@ def generate(
         known: a key of `KNOWN`.
         seeds: one per row.
         on_frame: called after each step.
+        controls: those of the spec's that are not at their defaults.
 
     Raises:
-        LiveBandModelError: unknown stem or condition set, or a chunked model.
+        LiveBandModelError: unknown stem, condition set or control, or a chunked model.
     """
     spec = accompanist.spec
     if spec.chunk_frames != 1:
@@ -90,6 +92,10 @@ def generate(
         raise LiveBandModelError(f"{spec.name} does not play {stem!r}; it plays {', '.join(spec.stems)}")
     if known not in KNOWN:
         raise LiveBandModelError(f"unknown conditions {known!r}; accepted: {', '.join(KNOWN)}")
+    foreign = sorted((controls or {}).keys() - {control.name for control in spec.controls})
+    if foreign:
+        accepted = ", ".join(control.name for control in spec.controls)
+        raise LiveBandModelError(f"{spec.name} has no control {foreign[0]!r}; it has {accepted}")
     rows, channels, samples = mixes.shape
     H = spec.hop
     frames = -(-samples // H)
@@ -101,6 +107,8 @@ def generate(
         "anticipation": torch.full((rows,), float(anticipation)),
         "variation": torch.ones(rows),
     }
+    for control in spec.controls:
+        fixed[control.name] = torch.full((rows,), float((controls or {}).get(control.name, control.default)))
     if not getattr(accompanist, "causal", True):
         steps = [_at_frame(conditions, n + 1 + anticipation, KNOWN[known]) for n in range(frames)]
         told = {name: torch.stack([step[name] for step in steps], dim=1) for name in KNOWN["all"]}

@@ -13,6 +13,7 @@ from lbmodels.codec.autoencoder import Codec, DecoderState, EncoderState
 from lbmodels.errors import LiveBandModelError
 from lbmodels.liveband.conditions import HOST_CONDITIONS, condition_features
 from lbmodels.liveband.generator import Generator, GeneratorState, Heard
+from lbmodels.liveband.steering import STEERING_CONTROLS, steering_features
 from lbmodels.streaming.spec import AccompanistSpec, Control
 from lbmodels.streaming.spectral import FrontState, SemitoneFrontEnd
 from lbmodels.streaming.state import select
@@ -63,7 +64,7 @@ class LiveBandAccompanist(nn.Module):
             chunk_frames=1,
             anticipation_frames=(0, generator.config.anticipation_max),
             stems=generator.config.stems,
-            controls=_CONTROLS,
+            controls=(*_CONTROLS, *(STEERING_CONTROLS if generator.config.steered else ())),
             conditions=HOST_CONDITIONS,
             context_frames=generator.config.window,
             parameters=sum(p.numel() for p in (*codec.parameters(), *generator.parameters())),
@@ -96,6 +97,9 @@ class LiveBandAccompanist(nn.Module):
             torch.zeros(batch, 15),
         )
 
+    def _steer(self, conditions: Mapping[str, Tensor]) -> Tensor | None:
+        return steering_features(conditions) if self.generator.config.steered else None
+
     @torch.no_grad()
     def step(
         self, mix: Tensor, conditions: Mapping[str, Tensor], state: SessionState, active: Tensor
@@ -105,7 +109,8 @@ class LiveBandAccompanist(nn.Module):
         Args:
             mix: [B, 2, hop].
             conditions: of the frame to be played; `stem`, `anticipation`, `variation` and the host's
-                `HOST_CONDITIONS`, each [B] (chord [B, 12]), NaN where unknown.
+                `HOST_CONDITIONS`, each [B] (chord [B, 12]), NaN where unknown. Of a steered model also its other
+                controls; one that is absent or NaN is the model's own choice.
             state: consumed. active: bool [B].
 
         Returns:
@@ -122,6 +127,7 @@ class LiveBandAccompanist(nn.Module):
             conditions["variation"].float(),
             state.generator,
             active,
+            self._steer(conditions),
         )
         audio, decoder = self.codec.decoder.step(played.latents, state.decoder, active)
         guess = torch.cat([played.beat, played.tempo.unsqueeze(-1), played.chord], dim=-1)
@@ -141,6 +147,7 @@ class LiveBandAccompanist(nn.Module):
             conditions["anticipation"][:, 0].long(),
             torch.tensor(list(seeds), dtype=torch.int64),
             conditions["variation"][:, 0].float(),
+            self._steer(conditions),
         )
         audio: Tensor = self.codec.decoder(played.latents)
         return audio

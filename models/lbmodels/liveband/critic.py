@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lbmodels.liveband import conditions as host
-from lbmodels.liveband.generator import GeneratorConfig, Heard
+from lbmodels.liveband import steering
+from lbmodels.liveband.generator import GeneratorConfig, Heard, silent_at_first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class _Block(nn.Module):
 
 
 class Critic(nn.Module):
-    """(mix, conditions, stem class, stem latents) -> logits [B, F] and feature maps, one a block."""
+    """(mix, conditions, stem class, stem latents, steering) -> logits [B, F] and feature maps, one a block."""
 
     def __init__(self, config: CriticConfig, generator: GeneratorConfig) -> None:
         super().__init__()
@@ -55,12 +56,18 @@ class Critic(nn.Module):
         self.blocks = nn.ModuleList(_Block(d, config.kernel, dilation) for dilation in config.dilations)
         self.norm = nn.LayerNorm(d)
         self.out = nn.Linear(d, 1)
+        self.steer = silent_at_first(steering.WIDTH, d) if generator.steered else None
 
     def forward(
-        self, heard: Heard, known: Tensor, stem: Tensor, latents: Tensor
+        self, heard: Heard, known: Tensor, stem: Tensor, latents: Tensor, steer: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
-        """All sequences aligned to the stem's own time: frame m of the mix beside frame m of the stem."""
+        """All sequences aligned to the stem's own time: frame m of the mix beside frame m of the stem.
+
+        `steer` [B, F, 6] is what the player was told: one that does not do it is found out.
+        """
         context = self.context(torch.cat([*heard, known], dim=-1)) + self.stem_class(stem).unsqueeze(1)
+        if self.steer is not None and steer is not None:
+            context = context + self.steer(steer)
         x = context + self.stem(latents)
         maps = []
         for block in self.blocks:

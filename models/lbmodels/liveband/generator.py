@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lbmodels.liveband import conditions as host
+from lbmodels.liveband import steering
 from lbmodels.liveband.noise import gaussian
 from lbmodels.streaming.pulse import PulseBank, PulseState
 from lbmodels.streaming.transformer import CausalTransformer, TransformerState
@@ -24,7 +25,10 @@ _STYLE_POSITION = -1
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig:
-    """Sizes; `window` in frames. `causal = false` is the bidirectional offline reference."""
+    """Sizes; `window` in frames. `causal = false` is the bidirectional offline reference.
+
+    `steered`: it takes the controls of `lbmodels.liveband.steering`.
+    """
 
     latent: int = 64
     semitones: int = 66
@@ -38,6 +42,7 @@ class GeneratorConfig:
     anticipation_max: int = 25
     frame_rate: float = 25.0
     causal: bool = True
+    steered: bool = False
 
 
 class Heard(NamedTuple):
@@ -66,6 +71,14 @@ class GeneratorState(NamedTuple):
     pulse: PulseState
 
 
+def silent_at_first(inputs: int, features: int) -> nn.Sequential:
+    """An input that adds nothing until it is trained: a model that did without plays on as it did."""
+    last = nn.Linear(features, features)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.Linear(inputs, features), nn.SiLU(), last)
+
+
 class Generator(nn.Module):
     """Frame n of the input gives frame n + 1 + anticipation of the stem."""
 
@@ -86,6 +99,7 @@ class Generator(nn.Module):
         self.trunk = CausalTransformer(d, config.heads, config.depth, config.window, causal=config.causal)
         self.play = nn.Linear(d, config.latent)
         self.tell = nn.Linear(d, 2 + 1 + 12)
+        self.steer = silent_at_first(steering.WIDTH, d) if config.steered else None
 
     def feel_pulse(self, pulse: Tensor, anticipation: Tensor) -> Tensor:
         """The tempogram [..., channels, tempi, 2], turned on to the output time, as features [..., features]."""
@@ -95,7 +109,14 @@ class Generator(nn.Module):
         return felt
 
     def _input(
-        self, heard: Tensor, pulse: Tensor, known: Tensor, stem: Tensor, anticipation: Tensor, chance: Tensor
+        self,
+        heard: Tensor,
+        pulse: Tensor,
+        known: Tensor,
+        stem: Tensor,
+        anticipation: Tensor,
+        chance: Tensor,
+        steer: Tensor | None,
     ) -> Tensor:
         """Sum of all inputs; `stem` and `anticipation` [...] broadcast over frames."""
         felt = self.feel_pulse(pulse, anticipation)
@@ -103,7 +124,13 @@ class Generator(nn.Module):
         orders = torch.arange(8, device=ahead.device) / 2
         waves = torch.cos(torch.pi * ahead.sqrt() * orders)
         x: Tensor = self.listen(heard) + felt + self.know(known) + self.chance(chance)
-        return x + self.stem(stem) + self.ahead(waves)
+        x = x + self.stem(stem) + self.ahead(waves)
+        if self.steer is None:
+            return x
+        if steer is None:
+            steer = x.new_zeros(steering.WIDTH)
+        steered: Tensor = x + self.steer(steer)
+        return steered
 
     def _output(self, h: Tensor) -> Played:
         told = self.tell(h)
@@ -116,7 +143,14 @@ class Generator(nn.Module):
         return torch.cat([frame, style], dim=-1) * variation.unsqueeze(-1)
 
     def forward(
-        self, heard: Heard, known: Tensor, stem: Tensor, anticipation: Tensor, seed: Tensor, variation: Tensor
+        self,
+        heard: Heard,
+        known: Tensor,
+        stem: Tensor,
+        anticipation: Tensor,
+        seed: Tensor,
+        variation: Tensor,
+        steer: Tensor | None = None,
     ) -> Played:
         """The parallel pass over F frames.
 
@@ -124,6 +158,7 @@ class Generator(nn.Module):
             heard: the mix, [B, F, ...].
             known: `condition_features` of the frames to be played, [B, F, WIDTH].
             stem, anticipation, seed: int64 [B]. variation: float [B].
+            steer: `steering_features`, [B, F, 6]; None, or a model that is not steered: its own choice.
         """
         frames = known.shape[1]
         position = torch.arange(frames, device=known.device).expand(known.shape[0], -1)
@@ -131,7 +166,9 @@ class Generator(nn.Module):
             seed.unsqueeze(1).expand_as(position), position, variation.unsqueeze(1).expand(position.shape)
         )
         both = torch.cat(heard, dim=-1)
-        x = self._input(both, self.pulse(both), known, stem.unsqueeze(1), anticipation.unsqueeze(1), chance)
+        x = self._input(
+            both, self.pulse(both), known, stem.unsqueeze(1), anticipation.unsqueeze(1), chance, steer
+        )
         return self._output(self.trunk(x))
 
     def init_state(self, batch: int) -> GeneratorState:
@@ -147,11 +184,12 @@ class Generator(nn.Module):
         variation: Tensor,
         state: GeneratorState,
         active: Tensor,
+        steer: Tensor | None = None,
     ) -> tuple[Played, GeneratorState]:
         """One frame: as `forward` without the frame axis."""
         chance = self.chance_at(seed, state.trunk.position, variation)
         both = torch.cat(heard, dim=-1)
         pulse, felt = self.pulse.step(both, state.pulse, active)
-        x = self._input(both, pulse, known, stem, anticipation, chance)
+        x = self._input(both, pulse, known, stem, anticipation, chance, steer)
         h, trunk = self.trunk.step(x, state.trunk, active)
         return self._output(h), GeneratorState(trunk, felt)

@@ -73,7 +73,7 @@ def traced(accompanist: LiveBandAccompanist) -> torch.export.ExportedProgram:
 
 
 def _conditions(spec: Any) -> list[str]:
-    return ["stem", "anticipation", "variation", *spec.conditions]
+    return ["stem", "anticipation", *(control.name for control in spec.controls), *spec.conditions]
 
 
 def export(accompanist: LiveBandAccompanist, matrices: Matrices) -> tuple[bytes, Manifest]:

@@ -35,6 +35,7 @@ class GraphAccompanist:
     def __init__(self, runtime: str, manifest: Manifest, engine: Engine) -> None:
         self.runtime, self.spec = runtime, manifest.spec
         self._manifest, self._engine = manifest, engine
+        self._defaults = {control.name: control.default for control in manifest.spec.controls}
         self._rings = [field for field in manifest.fields if field.kind == "ring"]
         self._next = [field for field in manifest.fields if field.kind == "next"]
 
@@ -49,12 +50,16 @@ class GraphAccompanist:
     ) -> tuple[Audio, GraphState]:
         """One frame: mix [B, C, hop] and what is known of the frame to be played -> stem [B, C, hop].
 
+        A control that is not told is at its default.
         Rows with active [B] False keep their state to the bit and give silence.
         """
         tensors = state.tensors
         inputs: dict[str, NDArray[Any]] = {"mix": np.ascontiguousarray(mix, np.float32), "active": active}
         for name, _width in self._manifest.conditions:
-            inputs[f"condition.{name}"] = np.ascontiguousarray(conditions[name], np.float32)
+            value = conditions.get(name)
+            if value is None:
+                value = np.full(len(mix), self._defaults[name])
+            inputs[f"condition.{name}"] = np.ascontiguousarray(value, np.float32)
         for name, tensor in tensors.items():
             inputs[f"state.{name}"] = tensor
         outputs = self._engine.run(inputs)

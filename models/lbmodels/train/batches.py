@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,10 @@ from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.audio import load_tracks
 from lbmodels.train.latents import Example, read_examples, write_cache
 from lbmodels.train.pool import PoolReader
+from lbmodels.train.steering import MARGIN_FRAMES, Measured, Ranks, measure
 from lbmodels.zoo import load_codec
+
+_RANKED_EXAMPLES = 240
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +49,10 @@ class LatentDataConfig:
 
 
 class Batch(NamedTuple):
-    """`heard` is what the generator gets, `around` the mix at the time of the stem; `truth` the full conditions."""
+    """`heard` is what the generator gets, `around` the mix at the time of the stem; `truth` the full conditions.
+
+    `density` and `brightness` [B, F]: ranks of what is to be played, NaN where they are not known or not asked for.
+    """
 
     heard: Heard
     around: Heard
@@ -54,10 +61,24 @@ class Batch(NamedTuple):
     stem: Tensor
     anticipation: Tensor
     played: Tensor
+    density: Tensor
+    brightness: Tensor
+
+
+Ranked = Callable[[Example, slice], Measured]
+
+
+def _unranked(_: Example, out: slice) -> Measured:
+    unknown = torch.full((out.stop - out.start,), torch.nan)
+    return Measured(unknown, unknown)
 
 
 def draw_example(
-    example: Example, data: LatentDataConfig, longest: int, rng: np.random.Generator
+    example: Example,
+    data: LatentDataConfig,
+    longest: int,
+    rng: np.random.Generator,
+    ranked: Ranked = _unranked,
 ) -> dict[str, Any]:
     """A random crop with a random anticipation of up to `longest` frames and randomly hidden conditions."""
     a = int(rng.integers(0, 3) if rng.random() < 0.5 else rng.integers(0, longest + 1))
@@ -80,6 +101,7 @@ def draw_example(
     if rng.random() < 0.2:
         hidden |= {"bar_phase"}
     told = {name: torch.full_like(v, torch.nan) if name in hidden else v for name, v in truth.items()}
+    ranks = ranked(example, out)
     return {
         "heard": Heard(*(part[start : start + frames].float() for part in example.heard)),
         "around": Heard(*(part[out].float() for part in example.heard)),
@@ -88,6 +110,8 @@ def draw_example(
         "stem": torch.tensor(example.stem),
         "anticipation": torch.tensor(a),
         "played": example.played[out].float(),
+        "density": ranks.density,
+        "brightness": ranks.brightness,
     }
 
 
@@ -180,6 +204,27 @@ class LatentSource:
         rng = np.random.default_rng(seed)
         draw = self._drawing(split, rng)
         longest = self.model.anticipation_max
+        ranked = self._ranked if self.model.steered else _unranked
         for _ in range(count):
             chosen = [draw() for _ in range(self.batch)]
-            yield collate([draw_example(example, self.data, longest, rng) for example in chosen])
+            yield collate([draw_example(example, self.data, longest, rng, ranked) for example in chosen])
+
+    @cached_property
+    def _ranks(self) -> Ranks:
+        """Of crops of the training data, the same ones while it stays as it is."""
+        rng = np.random.default_rng(0)
+        draw = self._drawing("train", rng)
+        measured = []
+        for _ in range(_RANKED_EXAMPLES):
+            example = draw()
+            first = int(rng.integers(example.frames - self._shortest + 1))
+            crop = example.played[first : first + self._shortest]
+            measured.append((example.stem, measure(self.codec, crop)))
+        return Ranks(len(self.model.stems), measured)
+
+    def _ranked(self, example: Example, out: slice) -> Measured:
+        """Ranks of the frames `out` of an example, judged with what is around them."""
+        first = max(0, out.start - MARGIN_FRAMES)
+        measured = measure(self.codec, example.played[first : out.stop + MARGIN_FRAMES])
+        mine = slice(out.start - first, out.stop - first)
+        return self._ranks(example.stem, Measured(*(values[mine] for values in measured)))

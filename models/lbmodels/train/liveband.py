@@ -6,6 +6,10 @@ so what the critic judges is what a stream will play. The game is relativistic (
 each output is paired with the true stem over the same mix, and both gradients are kept small around real
 and generated data by penalising how much the critic's answer changes under small noise, which approximates
 R1 and R2 without second derivatives (Huang 2024 for the game, Lin 2025, eq. 6 for the approximation).
+
+A steered model (`model.steered`) is told, at random, how busy and bright the true stem is and how closely the pair belongs
+together; the critic is told the same. A reader that learns from true stems what they are tells whether it was done, and
+above an adherence of 1 the regression weighs as much more: the surest part instead of a likely one.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -27,9 +31,11 @@ from lbmodels.config import build
 from lbmodels.liveband.conditions import condition_features
 from lbmodels.liveband.critic import Critic, CriticConfig
 from lbmodels.liveband.generator import Generator, GeneratorConfig, Played
+from lbmodels.liveband.steering import steering_features
 from lbmodels.train.batches import Batch, LatentDataConfig, LatentSource, to_device
 from lbmodels.train.loop import Side, run, side
 from lbmodels.train.recipe import LoopConfig
+from lbmodels.train.steering import SteeringReader, SteeringShares, draw_adherence
 from lbmodels.zoo import save_weights
 
 
@@ -45,6 +51,7 @@ class LossWeights:
     tempo: float = 0.1
     chord: float = 0.5
     penalty: float = 1.0
+    steering: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +63,36 @@ class LiveBandTraining:
     data: LatentDataConfig = field(default_factory=LatentDataConfig)
     loop: LoopConfig = field(default_factory=LoopConfig)
     weights: LossWeights = field(default_factory=LossWeights)
+    steering: SteeringShares = field(default_factory=SteeringShares)
     adversarial_from: int = 1500
     penalty_noise: float = 0.1
     start_from: str = ""
+
+
+class Told(NamedTuple):
+    """What a batch's players are told: adherence [B], ranks [B, F, 2] (NaN where hidden), and both as features."""
+
+    adherence: Tensor
+    ranks: Tensor
+    features: Tensor | None
+
+
+def tell(batch: Batch, shares: SteeringShares) -> tuple[Batch, Told]:
+    """The batch with some stems put to a stranger's mix, and what each player is told about its stem."""
+    adherence, whose = draw_adherence(len(batch.stem), shares)
+    batch = batch._replace(
+        **{name: getattr(batch, name)[whose] for name in ("stem", "played", "density", "brightness")}
+    )
+    ranks = torch.stack([batch.density, batch.brightness], dim=-1)
+    hidden = torch.rand(len(ranks), 1, 2) < shares.hidden
+    ranks = torch.where(hidden, torch.nan, ranks)
+    told = {
+        "variation": ranks[..., 0],
+        "density": ranks[..., 0],
+        "brightness": ranks[..., 1],
+        "adherence": adherence.unsqueeze(1).expand(ranks.shape[:2]),
+    }
+    return batch, Told(adherence, ranks, steering_features(told))
 
 
 def listening_losses(played: Played, truth: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -106,6 +140,9 @@ class LiveBandObjective:
         self.averaged: dict[str, nn.Module] = {
             "generator": copy.deepcopy(self.generator).eval().requires_grad_(False)
         }
+        if config.model.steered:
+            self.reader = SteeringReader(config.model.latent, len(config.model.stems)).to(device)
+            self.sides["reader"] = side(self.reader, loop, 5 * loop.learning_rate)
         self.source = LatentSource(config.data, config.model, config.loop.batch)
         self.codec = self.source.codec
 
@@ -116,29 +153,43 @@ class LiveBandObjective:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.loop.bf16)
 
-    def _generate(self, batch: Batch, generator: nn.Module) -> Played:
+    def _told(self, batch: Batch) -> tuple[Batch, Told]:
+        if self.config.model.steered:
+            return tell(batch, self.config.steering)
+        frames = batch.played.shape[:2]
+        return batch, Told(torch.ones(frames[0]), torch.full((*frames, 2), torch.nan), None)
+
+    def _generate(self, batch: Batch, generator: nn.Module, steer: Tensor | None = None) -> Played:
         seed = torch.randint(2**31, batch.stem.shape, device=self.device)
         variation = torch.ones(batch.stem.shape, device=self.device)
         with self._autocast():
-            played = generator(batch.heard, batch.known, batch.stem, batch.anticipation, seed, variation)
+            played = generator(
+                batch.heard, batch.known, batch.stem, batch.anticipation, seed, variation, steer
+            )
         return Played(*(part.float() for part in played))
 
     def step(self, batch: Batch, step: int) -> dict[str, float]:
         config, weights = self.config, self.config.weights
+        batch, told = self._told(batch)
         batch = to_device(batch, self.device)
-        played = self._generate(batch, self.generator)
+        steer = None if told.features is None else told.features.to(self.device)
+        told = Told(told.adherence.to(self.device), told.ranks.to(self.device), steer)
+        played = self._generate(batch, self.generator, told.features)
         game = step >= config.adversarial_from
-        losses = {"regression": F.mse_loss(played.latents, batch.played)} | listening_losses(
-            played, batch.truth
-        )
+        error = (played.latents - batch.played).square().mean((1, 2))
+        strictness = told.adherence.clamp(min=1) if game else torch.ones_like(told.adherence)
+        losses = {"regression": (strictness * error).mean()} | listening_losses(played, batch.truth)
         figures: dict[str, float] = {}
+        if config.model.steered:
+            steering, figures = self._train_reader(batch, told, played.latents)
+            losses |= steering
         if game:
-            figures = self._train_critic(batch, played.latents.detach())
+            figures |= self._train_critic(batch, played.latents.detach(), told.features)
             self.critic.requires_grad_(False)
             with self._autocast():
                 with torch.no_grad():
-                    real, real_maps = self._judge(batch, batch.played)
-                fake, fake_maps = self._judge(batch, played.latents)
+                    real, real_maps = self._judge(batch, batch.played, told.features)
+                fake, fake_maps = self._judge(batch, played.latents, told.features)
             losses["adversarial"] = F.softplus(real.float() - fake.float()).mean()
             losses["matching"] = torch.stack(
                 [
@@ -154,18 +205,37 @@ class LiveBandObjective:
         figures["generator_gradient"] = self.sides["generator"].descend(total)
         return figures | {name: float(value.detach()) for name, value in losses.items()}
 
-    def _judge(self, batch: Batch, latents: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def _train_reader(
+        self, batch: Batch, told: Told, latents: Tensor
+    ) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """Teach the reader on the true stems, and hear from it how far the played ones are from what was told."""
+
+        def error(read: Tensor, ranks: Tensor) -> Tensor:
+            known = ~ranks.isnan()
+            return torch.where(known, (read - ranks.nan_to_num()).square(), 0.0).sum() / known.sum().clamp(
+                min=1
+            )
+
+        true = torch.stack([batch.density, batch.brightness], dim=-1)
+        reading = error(self.reader(batch.played, batch.stem), true)
+        self.sides["reader"].descend(reading)
+        self.reader.requires_grad_(False)
+        steering = error(self.reader(latents, batch.stem), told.ranks)
+        self.reader.requires_grad_(True)
+        return {"steering": steering}, {"reading": float(reading.detach())}
+
+    def _judge(self, batch: Batch, latents: Tensor, steer: Tensor | None) -> tuple[Tensor, list[Tensor]]:
         truth = condition_features(batch.truth)
-        judged: tuple[Tensor, list[Tensor]] = self.critic(batch.around, truth, batch.stem, latents)
+        judged: tuple[Tensor, list[Tensor]] = self.critic(batch.around, truth, batch.stem, latents, steer)
         return judged
 
-    def _train_critic(self, batch: Batch, fake: Tensor) -> dict[str, float]:
+    def _train_critic(self, batch: Batch, fake: Tensor, steer: Tensor | None) -> dict[str, float]:
         noise = self.config.penalty_noise
         with self._autocast():
-            real_score = self._judge(batch, batch.played)[0].float()
-            fake_score = self._judge(batch, fake)[0].float()
-            near_real = self._judge(batch, batch.played + noise * torch.randn_like(fake))[0].float()
-            near_fake = self._judge(batch, fake + noise * torch.randn_like(fake))[0].float()
+            real_score = self._judge(batch, batch.played, steer)[0].float()
+            fake_score = self._judge(batch, fake, steer)[0].float()
+            near_real = self._judge(batch, batch.played + noise * torch.randn_like(fake), steer)[0].float()
+            near_fake = self._judge(batch, fake + noise * torch.randn_like(fake), steer)[0].float()
         loss = F.softplus(fake_score - real_score).mean()
         penalty = (
             (near_real - real_score).square().mean() + (near_fake - fake_score).square().mean()

@@ -199,7 +199,8 @@ def test_the_spec_says_what_the_model_is(band: LiveBandAccompanist) -> None:
     assert spec.conditions == HOST_CONDITIONS
     assert spec.parameters == sum(p.numel() for p in band.parameters())
     assert spec.anticipation_frames == (0, 25)
-    assert [c.name for c in spec.controls] == ["variation"]
+    steered = ["adherence", "density", "brightness"] if band.generator.config.steered else []
+    assert [c.name for c in spec.controls] == ["variation", *steered]
     assert set(spec.stems) == {"drums", "bass", "piano", "guitar"}
 
 

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a player may be steered: how busy, how bright, and how much what it hears binds it.
+
+`density` and `brightness` are ranks within the stem's class, 0 to 1: 0.9 is busier than nine tenths of what such stems
+play. In the middle, 0.5, and where nothing is told, the choice is the model's own. `adherence` is 1 for a player who fits
+what it hears as players do; 0 plays without regard for it, above 1 seeks the part that fits most surely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from lbmodels.streaming.spec import Control
+
+WIDTH = 6
+"""Features of `steering_features`."""
+ADHERENCE_MOST = 4.0
+"""What is asked for above it is taken for it: training goes no further."""
+
+_OWN_CHOICE = 0.5
+_NEAR = 0.005
+
+STEERING_CONTROLS = (
+    Control(
+        name="adherence",
+        unit="",
+        minimum=0.0,
+        maximum=ADHERENCE_MOST,
+        default=1.0,
+        description="how strictly it follows what it hears: 0 plays on its own, above 1 takes the surest part",
+    ),
+    Control(
+        name="density",
+        unit="",
+        minimum=0.0,
+        maximum=1.0,
+        default=_OWN_CHOICE,
+        description="few notes to many, as a rank among stems of its class; 0.5 leaves it to the model",
+    ),
+    Control(
+        name="brightness",
+        unit="",
+        minimum=0.0,
+        maximum=1.0,
+        default=_OWN_CHOICE,
+        description="dark to bright, as a rank among stems of its class; 0.5 leaves it to the model",
+    ),
+)
+
+
+def _rank(value: Tensor) -> tuple[Tensor, Tensor]:
+    known = (~value.isnan()) & ((value - _OWN_CHOICE).abs() > _NEAR)
+    return torch.where(known, 2 * (value.clamp(0, 1) - _OWN_CHOICE), 0.0), known.float()
+
+
+def steering_features(conditions: Mapping[str, Tensor]) -> Tensor:
+    """Controls of those names, each [...], absent or NaN where nothing is told -> features [..., WIDTH]."""
+    unknown = torch.full_like(conditions["variation"], torch.nan)
+    adherence = conditions.get("adherence", unknown)
+    adherence = torch.where(adherence.isnan(), 1.0, adherence.clamp(0, ADHERENCE_MOST))
+    parts = [
+        *_rank(conditions.get("density", unknown)),
+        *_rank(conditions.get("brightness", unknown)),
+        adherence.clamp(max=1) - 1,
+        adherence.clamp(min=1).log2() / 2,
+    ]
+    return torch.stack(parts, dim=-1)

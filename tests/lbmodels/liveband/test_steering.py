@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Steering: old models are left as they are, new ones begin as they were, and every knob reaches the sound."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from lbmodels import weights_file, zoo
+from lbmodels.liveband.accompanist import LiveBandAccompanist
+from lbmodels.liveband.critic import Critic, CriticConfig
+from lbmodels.liveband.generator import Generator, Heard
+from lbmodels.liveband.steering import STEERING_CONTROLS, WIDTH, steering_features
+
+Told = Callable[..., dict[str, Tensor]]
+NAMES = [control.name for control in STEERING_CONTROLS]
+
+
+@pytest.fixture
+def steered(toy_accompanist: LiveBandAccompanist) -> LiveBandAccompanist:
+    """The toy with the same weights and an input more, as at the beginning of its training."""
+    config = dataclasses.replace(toy_accompanist.generator.config, steered=True)
+    generator = Generator(config)
+    generator.load_state_dict(toy_accompanist.generator.state_dict(), strict=False)
+    return LiveBandAccompanist("steered", toy_accompanist.codec, generator.eval().requires_grad_(False))
+
+
+def taught(band: LiveBandAccompanist) -> LiveBandAccompanist:
+    """Its weights as if training had found a use for the input."""
+    assert band.generator.steer is not None
+    torch.nn.init.normal_(band.generator.steer.get_parameter("2.weight"), 0, 0.3)
+    return band
+
+
+def play(band: LiveBandAccompanist, conditions: dict[str, Tensor], frames: int = 10) -> Tensor:
+    mix = 0.1 * torch.randn(1, frames, 2, band.spec.hop, generator=torch.Generator().manual_seed(1))
+    state, active, played = band.init_state([3]), torch.ones(1, dtype=torch.bool), []
+    for n in range(frames):
+        frame, state = band.step(
+            mix[:, n], {name: value[:, n] for name, value in conditions.items()}, state, active
+        )
+        played.append(frame)
+    return torch.stack(played, dim=1)
+
+
+def with_control(told: Told, **values: float) -> dict[str, Tensor]:
+    return told(1, 10) | {name: torch.full((1, 10), value) for name, value in values.items()}
+
+
+def test_a_model_begins_its_steered_life_as_it_was(
+    toy_accompanist: LiveBandAccompanist, steered: LiveBandAccompanist, told: Told
+) -> None:
+    was = play(toy_accompanist, told(1, 10))
+    assert torch.equal(play(steered, told(1, 10)), was)
+    assert torch.equal(play(steered, with_control(told, density=0.9, adherence=0.0)), was)
+
+
+def test_weights_from_before_steering_are_read_and_have_one_control(
+    toy_weights: Path, toy_accompanist: LiveBandAccompanist, told: Told
+) -> None:
+    import json
+
+    import safetensors.torch
+
+    file = toy_weights / "generator.safetensors"
+    config, tensors = zoo.read_weights(file, "liveband-generator")
+    del config["steered"]
+    header = {"format": zoo.FORMAT, "kind": "liveband-generator", "config": json.dumps(config)}
+    digest = weights_file.digest_of(safetensors.torch.save(tensors, header))
+    safetensors.torch.save_file(tensors, file, metadata=header | {weights_file.DIGEST: digest})
+    band = zoo.load(str(toy_weights))
+    assert [control.name for control in band.spec.controls] == ["variation"]
+    assert torch.equal(play(band, told(1, 10)), play(toy_accompanist, told(1, 10)))
+
+
+def test_a_steered_model_survives_its_weights_file(
+    steered: LiveBandAccompanist, toy_weights: Path, told: Told
+) -> None:
+    model = taught(steered)
+    zoo.save_weights(
+        toy_weights / "generator.safetensors",
+        model.generator,
+        kind="liveband-generator",
+        config=model.generator.config,
+    )
+    band = zoo.load(str(toy_weights))
+    assert [control.name for control in band.spec.controls] == ["variation", *NAMES]
+    conditions = with_control(told, density=0.9)
+    assert torch.equal(play(band, conditions), play(model, conditions))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_knob_is_heard_and_its_default_is_the_models_own_choice(
+    steered: LiveBandAccompanist, told: Told, name: str
+) -> None:
+    band = taught(steered)
+    control = next(c for c in STEERING_CONTROLS if c.name == name)
+    own = play(band, told(1, 10))
+    assert torch.equal(play(band, with_control(told, **{name: control.default})), own)
+    assert torch.equal(play(band, with_control(told, **{name: torch.nan})), own)
+    low, high = (play(band, with_control(told, **{name: v})) for v in (control.minimum, control.maximum))
+    assert not torch.equal(low, high)
+    assert not torch.equal(low, own)
+    assert not torch.equal(high, own)
+    beyond = play(band, with_control(told, **{name: control.maximum + 6}))
+    assert torch.equal(beyond, high), "what is out of range is not taken for the nearest"
+
+
+def test_parallel_equals_streaming(steered: LiveBandAccompanist, told: Told) -> None:
+    band = taught(steered)
+    mix = 0.1 * torch.randn(1, 10, 2, band.spec.hop, generator=torch.Generator().manual_seed(1))
+    conditions = with_control(told, density=0.2, brightness=0.9, adherence=2.0)
+    conditions["density"][:, 5:] = 0.8
+    whole, streamed = band(mix, conditions, [3]), play(band, conditions)
+    assert (whole - streamed).square().mean().sqrt() < 0.01 * whole.square().mean().sqrt()
+
+
+def test_features_of_nothing_told_are_nothing() -> None:
+    features = steering_features({"variation": torch.ones(2, 3)})
+    assert features.shape == (2, 3, WIDTH)
+    assert not features.any()
+
+
+def test_the_critic_sees_what_the_player_was_told(steered: LiveBandAccompanist) -> None:
+    from lbmodels.liveband import conditions as host
+
+    config = steered.generator.config
+    critic = Critic(CriticConfig(features=16, dilations=(1, 2)), config)
+    heard = Heard(torch.randn(1, 9, config.latent), torch.randn(1, 9, config.semitones))
+    inputs = (heard, torch.randn(1, 9, host.WIDTH), torch.tensor([1]), torch.randn(1, 9, config.latent))
+    steer = torch.randn(1, 9, WIDTH)
+    assert torch.equal(critic(*inputs, steer)[0], critic(*inputs)[0])
+    assert critic.steer is not None
+    torch.nn.init.normal_(critic.steer.get_parameter("2.weight"))
+    assert not torch.equal(critic(*inputs, steer)[0], critic(*inputs)[0])
