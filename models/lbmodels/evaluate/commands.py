@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lbmodels.errors import LiveBandModelError
+from lbmodels.evaluate.showing import EXAMPLES, add_options, run_shown
 
 if TYPE_CHECKING:
     from lbmodels.evaluate.run import Settings
@@ -21,13 +22,20 @@ if TYPE_CHECKING:
 STEMS = ("drums", "bass", "piano", "guitar")
 CONDITIONS = ("none", "beat", "chords", "all")
 
-EPILOG = """examples:
+EPILOG = (
+    """examples:
   liveband evaluate --data dataset --out scores
   liveband evaluate --data dataset --stems drums,bass --conditions none,beat --anticipation-ms 40,200,1000 --out scores
+  liveband evaluate --data dataset --model baseline:repeat --out repeat
+  liveband evaluate --compare scores repeat --out scores
+  liveband evaluate --data dataset --drift --excerpts 20 --out scores
+  liveband evaluate --data dataset --reaction --excerpts 20 --out scores
   liveband evaluate --data dataset --reconstruction --excerpts 30 --out scores
   liveband evaluate --data dataset --check-metrics --excerpts 30 --out scores
   liveband evaluate --files bass.wav drums.wav --mix recording.wav
 """
+    + EXAMPLES
+)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -73,7 +81,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--excerpts", type=_at_least(2), default=100, help="per stem (default: %(default)s)")
     parser.add_argument(
-        "--seconds", type=float, default=20.0, help="length of an excerpt (default: %(default)s)"
+        "--seconds",
+        type=float,
+        help="length of an excerpt (default: 20; 60 with --drift, 30 with --reaction)",
     )
     parser.add_argument(
         "--skip-s", type=float, default=5.0, help="scores begin here in each excerpt (default: %(default)s)"
@@ -109,9 +119,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--check-metrics", action="store_true", help="score true, foreign and damaged stems; no model"
     )
     parser.add_argument(
+        "--drift", action="store_true", help="scores in the last third of 60 s over those in the first"
+    )
+    parser.add_argument(
+        "--reaction",
+        action="store_true",
+        help="seconds until the stem follows when the mix turns to another song",
+    )
+    parser.add_argument(
+        "--compare", type=Path, nargs="+", metavar="OUT", help="earlier results side by side; no model"
+    )
+    parser.add_argument(
         "--files", type=Path, nargs="+", metavar="STEM.wav", help="score these files against --mix"
     )
     parser.add_argument("--mix", type=Path, metavar="MIX.wav", help="the recording that --files accompany")
+    add_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -121,6 +143,8 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         LiveBandModelError: what the user can mend, in one line.
     """
+    if arguments.seconds is None:
+        arguments.seconds = 60.0 if arguments.drift else 30.0 if arguments.reaction else 20.0
     if arguments.networks > 8:
         raise LiveBandModelError(f"--networks {arguments.networks}: accepted are 1 to 8")
     if not 0 <= arguments.skip_s <= arguments.seconds - 2 and arguments.files is None:
@@ -131,12 +155,18 @@ def run(arguments: argparse.Namespace) -> int:
         raise LiveBandModelError("--files and --mix belong together: give the stems and the recording")
     if arguments.files is not None:
         return _run_files(arguments)
+    if arguments.compare is not None:
+        return _run_compare(arguments)
+    if (status := run_shown(arguments)) is not None:
+        return status
     if arguments.data is None:
         raise LiveBandModelError("give --data ROOT (made by `liveband data render`), or --files with --mix")
     if arguments.check_metrics:
         return _run_check(arguments)
     if arguments.reconstruction:
         return _run_reconstruction(arguments)
+    if arguments.drift or arguments.reaction:
+        return _run_study(arguments)
     return _run_model(arguments)
 
 
@@ -154,15 +184,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run_model(arguments: argparse.Namespace) -> int:
     from lbmodels.evaluate.features import open_pool
-    from lbmodels.evaluate.players import open_player
-    from lbmodels.evaluate.plots import draw
+    from lbmodels.evaluate.players import open_contender
+    from lbmodels.evaluate.plots import draw, draw_frontier
     from lbmodels.evaluate.report import results, table, write_json
     from lbmodels.evaluate.run import choose, hear, rows_of, work_units
 
     settings = _settings(arguments)
     pool = open_pool(arguments.jobs)
     try:
-        accompanist = open_player(arguments.model, arguments.runtime)
+        accompanist = open_contender(arguments.model, arguments.runtime)
         out = _out_folder(arguments.out)
         chosen = choose(settings, accompanist)
         counts = {stem: len(excerpts) for stem, excerpts in chosen.items()}
@@ -191,7 +221,35 @@ def _run_model(arguments: argparse.Namespace) -> int:
         f"{accompanist.spec.name} on {settings.split}, {max(counts.values())} excerpts a stem",
         out / "scores.png",
     )
-    _show(found, table(rows), arguments, [out / "results.json", out / "scores.png"])
+    written = [out / "results.json", out / "scores.png"]
+    if len(settings.anticipation_ms) > 1:
+        draw_frontier(rows, f"{accompanist.spec.name} on {settings.split}", out / "frontier.png")
+        written.append(out / "frontier.png")
+    _show(found, table(rows), arguments, written)
+    return 0
+
+
+def _run_study(arguments: argparse.Namespace) -> int:
+    from lbmodels.evaluate.report import write_json
+    from lbmodels.evaluate.studies import measure_drift, measure_reaction
+
+    settings = _settings(arguments)
+    name = "drift" if arguments.drift else "reaction"
+    target = _out_folder(arguments.out) / f"{name}.json"
+    if arguments.drift:
+        found, table = measure_drift(settings, arguments.jobs, _progress)
+    else:
+        found, table = measure_reaction(settings, _progress)
+    write_json({"model": settings.model, "settings": asdict(settings), name: found}, target)
+    _show(found, table, arguments, [target])
+    return 0
+
+
+def _run_compare(arguments: argparse.Namespace) -> int:
+    from lbmodels.evaluate.studies import compare
+
+    found, table, written = compare(arguments.compare, _out_folder(arguments.out))
+    _show(found, table, arguments, written)
     return 0
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lbmodels import zoo
+from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.baselines import PREFIX, Oracle, open_baseline
 from lbmodels.evaluate.generation import Accompanist
 from lbmodels.runtime.graph import GraphAccompanist, GraphState
@@ -35,10 +36,10 @@ class GraphPlayer:
         return torch.from_numpy(stem), state
 
 
-@lru_cache(maxsize=1)
-def open_player(model: str | None, runtime: str = "auto") -> Accompanist | Oracle:
-    """By name, folder or `baseline:...`; `runtime` is auto, onnx (8-bit weights as the server runs them),
-    onnx-float32 or torch.
+def open_contender(model: str | None, runtime: str = "auto") -> Accompanist | Oracle:
+    """Whoever can have a row in the table: by name, folder or `baseline:...`.
+
+    `runtime` is auto, onnx (8-bit weights, as the server runs them), onnx-float32 or torch.
 
     Raises:
         LiveBandModelError: no such model, baseline or runtime, or damaged weights.
@@ -47,3 +48,16 @@ def open_player(model: str | None, runtime: str = "auto") -> Accompanist | Oracl
         return open_baseline(model)
     graph = open_model(model, runtime)
     return zoo.load(model) if graph is None else GraphPlayer(graph)
+
+
+@lru_cache(maxsize=1)
+def open_player(model: str | None, runtime: str = "auto") -> Accompanist:
+    """As `open_contender`, for what needs someone who listens and plays.
+
+    Raises:
+        LiveBandModelError: as there, and for a baseline that is read from the data set.
+    """
+    found = open_contender(model, runtime)
+    if isinstance(found, Oracle):
+        raise LiveBandModelError(f"{found.spec.name} is read from the data set: it does not listen or play")
+    return found

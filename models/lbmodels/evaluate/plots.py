@@ -56,6 +56,54 @@ def draw(rows: Sequence[Row], title: str, target: Path) -> None:
     plt.close(figure)
 
 
+def draw_frontier(rows: Sequence[Row], title: str, target: Path) -> None:
+    """Score against anticipation per stem, with and without the host's knowledge, between floor and ceiling."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    stems = list(dict.fromkeys(row.stem for row in rows))
+    figure, axes = plt.subplots(
+        len(PANELS),
+        len(stems),
+        figsize=(3.4 * len(stems), 6.4),
+        squeeze=False,
+        sharex=True,
+        layout="constrained",
+    )
+    for i, (metric, label) in enumerate(PANELS.items()):
+        for j, stem in enumerate(stems):
+            axis = axes[i][j]
+            mine = [row for row in rows if row.stem == stem and math.isfinite(row.metrics[metric].score)]
+            axis.set_title(stem)
+            if not mine:
+                axis.axis("off")
+                continue
+            for known in dict.fromkeys(row.conditions for row in mine):
+                here = sorted((r for r in mine if r.conditions == known), key=lambda r: r.anticipation_ms)
+                scores = [row.metrics[metric] for row in here]
+                places = [row.anticipation_ms for row in here]
+                axis.plot(places, [s.score for s in scores], "o-", color=COLOURS[known], label=NAMES[known])
+                low, high = zip(*(s.score_interval for s in scores), strict=True)
+                axis.fill_between(places, low, high, color=COLOURS[known], alpha=0.15, linewidth=0)
+            first = mine[0].metrics[metric]
+            axis.axhline(
+                first.floor, color="black", linewidth=0.9, linestyle=":", label="another song's stem"
+            )
+            axis.axhline(first.ceiling, color="black", linewidth=0.9, linestyle="--", label="the true stem")
+            axis.grid(alpha=0.3)
+            axis.set_ylabel(label if j == 0 else "")
+            axis.set_xlabel("anticipation A [ms]")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=9)
+    figure.suptitle(title)
+    part = target.with_name(target.name + ".part")
+    figure.savefig(part, dpi=110, format="png")
+    part.replace(target)
+    plt.close(figure)
+
+
 def _point(row: Row, metric: str) -> tuple[float, tuple[float, float]] | None:
     """Height and the arms of its interval; None where the metric does not apply."""
     s = row.metrics[metric]

@@ -33,8 +33,6 @@ SHOWN = {
 def results(model: str, settings: Settings, rows: Sequence[Row]) -> dict[str, Any]:
     """Everything measured, ready for JSON: NaN becomes null."""
     told = asdict(settings)
-    for name in ("data", "cache", "kept", "save_audio"):
-        told[name] = None if told[name] is None else str(told[name])
     return {
         "model": model,
         "settings": told,
@@ -108,11 +106,13 @@ def separation_table(found: Sequence[Separation]) -> Table:
 
 
 def plain(value: Any) -> Any:
-    """Nests of JSON's own kinds, NaN as None."""
+    """Nests of JSON's own kinds: NaN as None, infinities as "inf" and "-inf", paths as text."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, float):
-        return round(value, 5) if math.isfinite(value) else None
+        return round(value, 5) if math.isfinite(value) else None if math.isnan(value) else str(value)
+    if isinstance(value, Path):
+        return str(value)
     return value

@@ -67,7 +67,7 @@ def test_the_sampler_plays_the_chord_it_is_told_or_hears(dataset):
 
 
 def test_the_repeated_bar_is_the_mix_a_bar_ago(dataset):
-    track, mix, _ = song(dataset)
+    _, mix, _ = song(dataset)
     _, stem = play("repeat", dataset, known="beat")
     bar = round(4 * 60 / 107 * RATE)
     now = slice(9 * RATE, 10 * RATE)

@@ -17,7 +17,7 @@ tracker = pytest.mark.skipif(importlib.util.find_spec("madmom") is None, reason=
 @tracker
 def test_evaluation_of_a_click_player(accompanist, dataset, tmp_path, monkeypatch, capsys):
     """Told the beat it is as good as the truth, told nothing it is silent and scores nothing."""
-    monkeypatch.setattr(players, "open_player", lambda *_: accompanist)
+    monkeypatch.setattr(players, "open_contender", lambda *_: accompanist)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     arguments = ["evaluate", "--data", str(dataset), "--stems", "drums", "--excerpts", "4", "--seconds", "10"]
     arguments += ["--conditions", "none,beat", "--anticipation-ms", "40,200", "--skip-s", "3", "--json"]
@@ -68,7 +68,7 @@ def test_bounced_files(tmp_path, monkeypatch, capsys):
     ],
 )
 def test_mistakes_are_one_line_and_exit_2(arguments, says, capsys, tmp_path, monkeypatch, accompanist):
-    monkeypatch.setattr(players, "open_player", lambda *_: accompanist)
+    monkeypatch.setattr(players, "open_contender", lambda *_: accompanist)
     monkeypatch.setattr("lbmodels.evaluate.tracker._import_madmom", lambda: None)
     assert main(["evaluate", *arguments, "--out", str(tmp_path / "out")]) == 2
     message = [line for line in capsys.readouterr().err.splitlines() if line.startswith("liveband: error:")]
