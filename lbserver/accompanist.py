@@ -20,6 +20,9 @@ CONDITION_WIDTHS: Mapping[str, int] = {
     "stem": 1,  # index into spec.stems, always known
     "anticipation": 1,  # frames, always known
     "variation": 1,  # temperature of the noise, 1.0 by default
+    "adherence": 1,  # these three: a control of those models that list it, unknown = the model's own choice
+    "density": 1,
+    "brightness": 1,
     "beat_phase": 1,  # [0, 1) at the start of the output frame
     "bar_phase": 1,  # [0, 1) at the start of the output frame
     "tempo": 1,  # beats per minute

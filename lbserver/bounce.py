@@ -4,7 +4,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log10
 from pathlib import Path
 from typing import Any, Protocol
@@ -41,6 +41,7 @@ class BounceRequest:
     anticipation_ms: float | None = None
     seed: int = 0
     variation: float = 1.0
+    controls: Mapping[str, float] = field(default_factory=dict)
     gain_db: float = 0.0
     feed_samples: int = 4096
 
@@ -181,6 +182,7 @@ def bounce(
             anticipation_frames=frames,
             seed=request.seed,
             variation=request.variation,
+            controls=request.controls,
         )
         return _Driven(
             StreamDriver(accompanist, config, condition_source(request.knowledge, grid_of(spec, rate_hz)))

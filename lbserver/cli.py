@@ -163,6 +163,14 @@ def _add_bounce(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--variation", type=float, default=1.0, metavar="X", help="temperature, default: %(default)s"
     )
     playing.add_argument(
+        "--control",
+        type=_control,
+        action="append",
+        default=[],
+        metavar="NAME=X",
+        help="another control of the model, such as density=0.8; `liveband models info` tells which it has",
+    )
+    playing.add_argument(
         "--gain", type=float, default=0.0, metavar="DB", help="of the stems, default: %(default)s dB"
     )
     playing.add_argument(
@@ -182,6 +190,14 @@ def _add_bounce(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     _add_print_options(parser)
     parser.set_defaults(run=_run_bounce)
+
+
+def _control(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a control is NAME=NUMBER, not {text!r}") from None
 
 
 def _add_model_options(parser: "argparse._ActionsContainer") -> None:
@@ -267,6 +283,7 @@ def _bounce_with(
         anticipation_ms=parsed.anticipation,
         seed=parsed.seed,
         variation=parsed.variation,
+        controls=dict(parsed.control),
         gain_db=parsed.gain,
         feed_samples=parsed.chunk,
     )

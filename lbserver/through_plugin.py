@@ -19,8 +19,10 @@ from lbserver.conditions import HostKnowledge, SteadyBeat
 from lbserver.connection import Connection
 from lbserver.engine.describe import understood
 from lbserver.engine.lane import Queue, grid_of
+from lbserver.engine.stream import check_controls
 from lbserver.errors import LiveBandError
 from lbserver.plugin_command import installed_vst3
+from lbserver.protocol.controls import CONTROLS, INDEX
 from lbserver.rundir import ServerInfo, find_server
 
 CHANNELS = 2
@@ -98,6 +100,8 @@ def bounce_through_plugin(
     parameters = parameters_of(
         request.knowledge, seed=request.seed, variation=request.variation, feed_samples=request.feed_samples
     )
+    check_controls(spec, request.controls)
+    parameters |= {name: value / CONTROLS[INDEX[name]].maximum for name, value in request.controls.items()}
     frames = plan_anticipation_frames(spec, request.anticipation_ms)
 
     def perform(rate_hz: int) -> "_Hosted":

@@ -217,7 +217,7 @@ class LiveSession:
         return known | {
             "stem": float(self.spec.stem_index(STEMS[int(self.controls["stem"])])),
             "anticipation": float(self.setup.timing.anticipation_frames),
-            "variation": self.controls["variation"],
+            **{name: self.controls[name] for name in ("variation", "adherence", "density", "brightness")},
         }
 
     def land(self, stem: Audio, now_s: float, step_s: float) -> None:

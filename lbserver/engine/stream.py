@@ -5,14 +5,15 @@ This is the offline driver: it waits for the model and drops nothing. It holds n
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lbserver import timeline
-from lbserver.accompanist import CONDITION_WIDTHS, Accompanist, Audio
+from lbserver.accompanist import CONDITION_WIDTHS, Accompanist, Audio, Spec
 from lbserver.conditions import ConditionSource, FrameConditions, nothing_known
 from lbserver.engine.lane import Lane, grid_of
 from lbserver.errors import LiveBandError
@@ -22,7 +23,7 @@ from lbserver.errors import LiveBandError
 class SessionConfig:
     """What one session asks for; several stems share the mix and play as one batch.
 
-    `variation` is the temperature of the noise; `seed` gives every stem its own stream of noise, the same
+    `variation` is the temperature of the noise, `controls` what else the model lets be set, by name; `seed` gives every stem its own stream of noise, the same
     whether it plays alone or with others.
     """
 
@@ -31,6 +32,7 @@ class SessionConfig:
     anticipation_frames: int
     seed: int = 0
     variation: float = 1.0
+    controls: Mapping[str, float] = field(default_factory=dict)
 
 
 class Placed(NamedTuple):
@@ -38,6 +40,19 @@ class Placed(NamedTuple):
 
     position: int
     audio: Audio
+
+
+def check_controls(spec: Spec, values: Mapping[str, float]) -> None:
+    """Raises LiveBandError for a control that the model does not have, or a value out of its range."""
+    own = {control.name: control for control in spec.controls}
+    for name, value in values.items():
+        if name not in own:
+            known = ", ".join(sorted(own)) or "none"
+            raise LiveBandError(f"{spec.name} has no control {name!r}; it has {known}")
+        if not own[name].minimum <= value <= own[name].maximum:
+            raise LiveBandError(
+                f"{name} {value:g} is out of range: {own[name].minimum:g} to {own[name].maximum:g}"
+            )
 
 
 def stem_seed(seed: int, stem: str) -> int:
@@ -61,8 +76,9 @@ class StreamDriver:
         config: SessionConfig,
         conditions: ConditionSource = nothing_known,
     ) -> None:
-        """Raises LiveBandError for an unknown stem or an anticipation the accompanist was not made for."""
+        """Raises LiveBandError for an unknown stem or control, or an anticipation the accompanist was not made for."""
         spec = accompanist.spec
+        check_controls(spec, config.controls)
         self.accompanist = accompanist
         self.config = config
         self.grid = grid_of(spec, config.host_rate_hz)
@@ -81,6 +97,7 @@ class StreamDriver:
             "stem": np.array([spec.stem_index(stem) for stem in config.stems], np.float32),
             "anticipation": float(config.anticipation_frames),
             "variation": config.variation,
+            **config.controls,
         }
         self._conditions = conditions
         self._active = np.ones(rows, np.bool_)

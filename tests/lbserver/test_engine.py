@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbserver import testing, timeline
-from lbserver.accompanist import CONDITION_WIDTHS, Accompanist
+from lbserver.accompanist import CONDITION_WIDTHS, Accompanist, Control
 from lbserver.conditions import HostKnowledge, SteadyBeat, condition_source
 from lbserver.engine.lane import grid_of
 from lbserver.engine.stream import SessionConfig, StreamDriver, stem_seed
@@ -129,6 +130,30 @@ def test_the_accompanist_is_told_of_the_frame_it_plays() -> None:
     np.testing.assert_array_equal(first["variation"], [0.5, 0.5])
     assert first["chord"].shape == (2, 12)
     assert np.isnan(first["key"]).all()
+
+
+def test_controls_of_the_model_reach_it_and_others_are_refused() -> None:
+    told = []
+
+    def spy(_spec: Any, mix: Any, conditions: Any, state: Any) -> Any:
+        told.append({name: np.array(value) for name, value in conditions.items()})
+        return mix, state.tail
+
+    plain = testing.copy().spec
+    density = Control(name="density", unit="", minimum=0.0, maximum=1.0, default=0.5, description="")
+    listener = testing.SmallAccompanist(
+        spec=dataclasses.replace(plain, controls=(*plain.controls, density)), play=spy
+    )
+
+    def config(**controls: float) -> SessionConfig:
+        return SessionConfig(host_rate_hz=48000, stems=("bass",), anticipation_frames=0, controls=controls)
+
+    StreamDriver(listener, config(density=0.8)).push(noise(1920))
+    np.testing.assert_array_equal(told[0]["density"], np.array([0.8], np.float32))
+    assert np.isnan(told[0]["brightness"]).all()
+    for wrong in ({"brightness": 0.8}, {"density": 1.5}):
+        with pytest.raises(LiveBandError, match=r"no control 'brightness'|out of range: 0 to 1"):
+            StreamDriver(listener, config(**wrong))
 
 
 @pytest.mark.parametrize("bpm", [97.3, 120.0, 181.0])
