@@ -186,7 +186,7 @@ def _run_model(arguments: argparse.Namespace) -> int:
     from lbmodels.evaluate.features import open_pool
     from lbmodels.evaluate.players import open_contender
     from lbmodels.evaluate.plots import draw, draw_frontier
-    from lbmodels.evaluate.report import results, table, write_json
+    from lbmodels.evaluate.report import results, table, write_json, write_text
     from lbmodels.evaluate.run import choose, hear, rows_of, work_units
 
     settings = _settings(arguments)
@@ -221,7 +221,8 @@ def _run_model(arguments: argparse.Namespace) -> int:
         f"{accompanist.spec.name} on {settings.split}, {max(counts.values())} excerpts a stem",
         out / "scores.png",
     )
-    written = [out / "results.json", out / "scores.png"]
+    write_text(table(rows), out / "results.txt")
+    written = [out / "results.json", out / "results.txt", out / "scores.png"]
     if len(settings.anticipation_ms) > 1:
         draw_frontier(rows, f"{accompanist.spec.name} on {settings.split}", out / "frontier.png")
         written.append(out / "frontier.png")

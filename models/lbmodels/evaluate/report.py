@@ -85,9 +85,23 @@ def table(rows: Sequence[Row]) -> Table:
                 f"{s.excerpts}/{s.songs}",
                 f"{row.loudness_lufs:.0f} ({row.true_loudness_lufs:.0f})" if i == 0 else "",
                 f"{row.silence:.0%} ({row.true_silence:.0%})" if i == 0 else "",
-                end_section=i == len(shown) - 1,
+                end_section=i == len(shown) - 1 and not row.sets,
             )
+        for i, (name, distance) in enumerate(row.sets.items()):
+            halves = f"truth's halves {distance.halves:.3f}"
+            result.add_row("", "", "", name.replace("_", " "), f"{distance.score:.3f}", "", "", "", halves,
+                           end_section=i == len(row.sets) - 1)  # fmt: skip
     return result
+
+
+def write_text(table: Table, path: Path) -> None:
+    """A table as the terminal shows it, in 150 columns."""
+    from rich.console import Console
+
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8") as file:
+        Console(file=file, width=150).print(table)
+    part.replace(path)
 
 
 def separation_table(found: Sequence[Separation]) -> Table:

@@ -35,6 +35,8 @@ def test_evaluation_of_a_click_player(accompanist, dataset, tmp_path, monkeypatc
     assert untold["metrics"]["beat_f1"]["score"] == 0
     assert (untold["silence"], untold["loudness_lufs"]) == (1.0, -70.0)
     assert json.loads((tmp_path / "out" / "results.json").read_text())["model"] == "click"
+    assert "downbeat F1" in (tmp_path / "out" / "results.txt").read_text()
+    assert (tmp_path / "out" / "frontier.png").stat().st_size > 10_000
     assert (tmp_path / "out" / "scores.png").stat().st_size > 10_000
 
 

@@ -193,3 +193,33 @@ def test_comparison_ranks_and_refuses_other_excerpts(tmp_path, capsys):
         ranking(read_results([tmp_path / "a", tmp_path / "b"]))
     assert main(["evaluate", "--compare", str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
     assert "is not the result" in capsys.readouterr().err
+
+
+def test_an_embedding_needs_one_entry_in_a_table(monkeypatch, tmp_path):
+    """It hears the scored stretch at one loudness, gives pairs and sets a score, and is kept by its version."""
+    from lbmodels.evaluate import extras, features, run
+
+    heard = []
+
+    def spectrum(audio, _rate):
+        heard.append(audio)
+        return np.abs(np.fft.rfft(audio[0]))[None, :2000]
+
+    monkeypatch.setitem(extras.EMBEDDINGS, "spectrum", extras.Embedding(version="1", embed=spectrum))
+    distance = extras.SetMetric(
+        embedding="spectrum", score=lambda a, b: float(np.abs(np.mean(a, axis=0) - np.mean(b, axis=0)).mean())
+    )
+    monkeypatch.setitem(extras.SETS, "distance", distance)
+    t = np.arange(4 * 48000) / 48000
+    low = np.tile(np.sin(2 * np.pi * 200 * t).astype(np.float32), (2, 1))
+    vectors = [
+        features.embed(gain * low, 48000, cache=tmp_path, start_s=1.0)["spectrum"]
+        for gain in (0.5, 0.02, 0.5)
+    ]
+    assert len(heard) == 2  # the third was kept
+    assert heard[0].shape == (2, 3 * 48000)
+    assert vectors[0] == pytest.approx(vectors[1], abs=float(1e-2 * vectors[0].max()))
+    some = [replace(features_of(np.arange(1.0, 50)), embeddings={"spectrum": v}) for v in vectors]
+    other = [replace(f, embeddings={"spectrum": 0 * f.embeddings["spectrum"]}) for f in some]
+    found = run._set_scores(other, some)["distance"]
+    assert found.score > 10 * found.halves
