@@ -11,7 +11,7 @@ import numpy as np
 
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate import metrics
-from lbmodels.evaluate.features import analyse
+from lbmodels.evaluate.features import Features, analyse
 from lbmodels.evaluate.metrics import Audio, Floats
 
 SHIFTS = 24
@@ -68,28 +68,14 @@ def score_files(
     for path in stems:
         audio, stem_rate = _read(path)
         features = analyse(audio, stem_rate, networks=networks, cache=cache, start_s=start_s)
-        # A beat counts where the mix sounds: a stem silent there scores 0.
-        scored = metrics.sounding(heard.level_db, reference)
-        shifted = [_rotate(features.beats_s, seconds, k / SHIFTS) for k in range(2, SHIFTS - 1)]
-        beat = float(np.median(np.diff(reference)))
-        chromas = [
-            metrics.chroma_agreement(
-                np.roll(features.chroma, k, axis=1), heard.chroma, reference, scored, start_s=start_s
-            )
-            for k in range(12)
-        ]
         result.append(
             FileScore(
                 file=str(path),
                 seconds=seconds,
                 mix_beats=len(reference),
-                mix_tempo_bpm=60 / beat,
+                mix_tempo_bpm=60 / float(np.median(np.diff(reference))),
                 stem_beats=len(features.beats_s),
-                beat_f1=metrics.beat_f1(reference, features.beats_s, start_s=start_s),
-                beat_floor=float(np.mean([metrics.beat_f1(reference, b, start_s=start_s) for b in shifted])),
-                beat_half=metrics.beat_f1(reference, features.beats_s + beat / 2, start_s=start_s),
-                chroma=chromas[0],
-                chroma_floor=float(np.mean(chromas[1:])),
+                **agreement(features, heard, seconds, start_s=start_s),
                 loudness_lufs=features.loudness_lufs,
                 mix_loudness_lufs=heard.loudness_lufs,
                 silence=metrics.silence_share(features.level_db, start_s=start_s),
@@ -97,6 +83,28 @@ def score_files(
         )
         on_done()
     return result
+
+
+def agreement(features: Features, heard: Features, seconds: float, *, start_s: float) -> dict[str, float]:
+    """beat_f1, beat_floor, beat_half, chroma and chroma_floor of `FileScore`: a stem's features against its mix's."""
+    reference = heard.beats_s
+    # A beat counts where the mix sounds: a stem silent there scores 0.
+    scored = metrics.sounding(heard.level_db, reference)
+    beat = float(np.median(np.diff(reference)))
+    shifted = [_rotate(features.beats_s, seconds, k / SHIFTS) for k in range(2, SHIFTS - 1)]
+    chromas = [
+        metrics.chroma_agreement(
+            np.roll(features.chroma, k, axis=1), heard.chroma, reference, scored, start_s=start_s
+        )
+        for k in range(12)
+    ]
+    return {
+        "beat_f1": metrics.beat_f1(reference, features.beats_s, start_s=start_s),
+        "beat_floor": float(np.mean([metrics.beat_f1(reference, b, start_s=start_s) for b in shifted])),
+        "beat_half": metrics.beat_f1(reference, features.beats_s + beat / 2, start_s=start_s),
+        "chroma": chromas[0],
+        "chroma_floor": float(np.mean(chromas[1:])),
+    }
 
 
 def _rotate(beats_s: Floats, seconds: float, share: float) -> Floats:

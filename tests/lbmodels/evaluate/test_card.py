@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A card says what its figures say, and the committed cards are those that their figures make."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lbmodels.errors import LiveBandModelError
+from lbmodels.evaluate.card import card, keep, training_facts
+from lbmodels.evaluate.commands import main
+
+CARDS = Path(__file__).parents[3] / "models" / "cards"
+LOG = """60 frames
+100/400  2 min left  critic 0.4051  seconds_per_step 2.0
+200/400  2 min left  critic 0.3  seconds_per_step 1.0
+200/400  2 min left  critic 0.25  seconds_per_step 1.0
+"""
+
+
+def score(value, normalised):
+    return {
+        "score": value, "score_interval": [value - 0.1, value + 0.1], "floor": 0.2, "shuffled": 0.2, "ceiling": 0.9,
+        "normalised": normalised, "interval": [normalised - 0.1, normalised + 0.1], "excerpts": 50, "songs": 25,
+    }  # fmt: skip
+
+
+def result(model, beats):
+    return {
+        "model": model,
+        "settings": {"split": "test", "seconds": 20.0, "start_s": 5.0, "data": "/home/someone/data", "cache": None},
+        "tracker": "a tracker",
+        "rows": [
+            {
+                "stem": "drums", "conditions": "beat", "anticipation_ms": ms,
+                "metrics": {"beat_f1": score(0.5, normalised), "chord": {**score(0.1, 0.1), "score": None, "normalised": None}},
+                "excerpts": [{"track": "Track00001"}],
+            }
+            for ms, normalised in beats.items()
+        ],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def figures(tmp_path):
+    folder = tmp_path / "cards" / "figures" / "toy"
+    folder.mkdir(parents=True)
+    (folder / "about.toml").write_text(
+        'summary = "A toy."\ndata = ["3 hours"]\nlimits = ["Plays only toys."]\nlicence = "None."\n'
+    )
+    return folder
+
+
+def test_the_chain_from_results_to_card(figures, tmp_path, capsys):
+    (tmp_path / "results.json").write_text(json.dumps(result("toy", {0.0: 0.91, 40.0: 0.83, 1000.0: 0.455})))
+    (tmp_path / "other.json").write_text(json.dumps(result("baseline:repeat", {40.0: 0.11})))
+    (tmp_path / "train.log").write_text(LOG)
+    (tmp_path / "controls.json").write_text(
+        json.dumps(
+            {"title": "Controls", "text": "One curve.", "columns": ["density", "onsets"], "rows": [[0.5, 3]]}
+        )
+    )
+    arguments = ["evaluate", "--card", str(figures), "--out", str(tmp_path / "cards")]
+    for name, file in (
+        ("scores", "results.json"), ("repeat", "other.json"), ("training", "train.log"), ("controls", "controls.json"),
+    ):  # fmt: skip
+        arguments += ["--keep", f"{name}={tmp_path / file}"]
+    assert main(arguments) == 0
+    text = (tmp_path / "cards" / "toy.md").read_text()
+    ours = text.index(
+        "**ours**, beat | 40 | 0.50 (0.40 to 0.60) | 0.20 | 0.90 | 0.83 (0.73 to 0.93) | 50 / 25"
+    )
+    assert ours < text.index("baseline:repeat, beat | 40 |")
+    assert "| drums | beat | 0.91 | 0.83 | 0.46 | 0.50 |" in text
+    assert "under the name toy" in text
+    assert "steps 100 to 200 of 400, 0.1 hours" in text
+    assert "| 0.50 | 3 |" in text
+    assert "Plays only toys." in text
+    assert "chord" not in text.lower()
+    kept = (figures / "scores.json").read_text()
+    assert "Track00001" not in kept
+    assert "/home/someone" not in kept
+
+
+def test_training_facts_count_a_step_once():
+    facts = training_facts(LOG)
+    assert facts["hours"] * 3600 == pytest.approx(100 * 2 + 100 * 1)
+    assert facts["last"] == {"critic": 0.25}
+    assert training_facts("nothing of the kind") == {}
+
+
+@pytest.mark.parametrize("text", ["3", '{"a": 1}', "not json"])
+def test_what_is_no_figure_is_named(figures, text):
+    (figures / "odd.json").write_text(text)
+    with pytest.raises(LiveBandModelError, match=r"odd\.json"):
+        card(figures)
+
+
+def test_too_much_is_not_kept(figures, tmp_path):
+    (tmp_path / "big.json").write_text(json.dumps([{"a": "x" * 500_000}]))
+    with pytest.raises(LiveBandModelError, match="more than"):
+        keep(tmp_path / "big.json", figures / "big.json")
+    assert not (figures / "big.json").exists()
+
+
+def test_a_missing_about_is_named(tmp_path, capsys):
+    assert main(["evaluate", "--card", str(tmp_path / "nothing"), "--out", str(tmp_path)]) == 2
+    assert "about.toml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", sorted((CARDS / "figures").glob("*")), ids=lambda path: path.name)
+def test_committed_cards_match_their_figures(folder):
+    """Run the command at the foot of the card when this fails."""
+    assert (CARDS / f"{folder.name}.md").read_text() == card(folder)
