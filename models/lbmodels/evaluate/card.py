@@ -298,10 +298,14 @@ def _other(key: str, figure: Any) -> list[str]:
             ),
         ]  # fmt: skip
     title, text = key.replace("-", " ").replace("_", " ").capitalize(), ""
+    source = figure.get("model", "") if isinstance(figure, dict) else ""
     if isinstance(figure, dict) and {"columns", "rows"} <= figure.keys():
         title, text = figure.get("title", title), figure.get("text", "")
         columns, rows = figure["columns"], figure["rows"]
-    elif isinstance(figure, list) and figure and all(isinstance(row, dict) for row in figure):
+    elif (listed := _listed(figure)) is not None:
+        figure = listed
+        if not text and source:
+            text = f"Played by {source}."
         columns = [c for c in figure[0] if not isinstance(figure[0][c], dict)]
         rows = [[row.get(c) for c in columns] for row in figure]
     else:
@@ -311,6 +315,15 @@ def _other(key: str, figure: Any) -> list[str]:
     table = [f"| {' | '.join(_number(cell) for cell in row)} |" for row in rows]
     head = [f"| {' | '.join(str(c).replace('_', ' ') for c in columns)} |", "|" + "---|" * len(columns)]
     return ["", f"## {title}", "", *([text, ""] if text else []), *head, *table]
+
+
+def _listed(figure: Any) -> list[dict[str, Any]] | None:
+    """The list of objects that a figure is, or that is the only one in it (drift, reaction)."""
+    lists = [figure] if isinstance(figure, list) else []
+    if isinstance(figure, dict):
+        lists = [value for key, value in figure.items() if key != "settings" and isinstance(value, list)]
+    good = len(lists) == 1 and lists[0] and all(isinstance(row, dict) for row in lists[0])
+    return lists[0] if good else None
 
 
 def _baseline(result: dict[str, Any]) -> bool:

@@ -82,6 +82,22 @@ def test_the_chain_from_results_to_card(figures, tmp_path, capsys):
     assert "/home/someone" not in kept
 
 
+def test_results_of_other_studies_become_tables(figures):
+    (figures / "reaction.json").write_text(
+        json.dumps(
+            {
+                "model": "toy",
+                "settings": {"stems": ["bass"]},
+                "reaction": [{"stem": "bass", "median_s": 4.25, "interval": [4.0, 10.75]}],
+            }
+        )
+    )
+    text = card(figures)
+    assert "## Reaction" in text
+    assert "| stem | median s | interval |" in text
+    assert "| bass | 4.25 | 4.00 to 10.75 |" in text
+
+
 def test_training_facts_count_a_step_once():
     facts = training_facts(LOG)
     assert facts["hours"] * 3600 == pytest.approx(100 * 2 + 100 * 1)
