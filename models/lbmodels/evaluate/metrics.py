@@ -41,11 +41,13 @@ def beat_f1(truth_s: Floats, estimate_s: Floats, *, start_s: float = 5.0) -> flo
 
 
 def onset_scores(truth_s: Floats, estimate_s: Floats, *, start_s: float = 5.0) -> tuple[float, float, float]:
-    """Precision, recall and F of onsets in a 50 ms window, each onset matched at most once."""
+    """Precision, recall and F of onsets in a 50 ms window, each matched at most once; NaN without a true onset."""
     import mir_eval
 
     truth_s, estimate_s = truth_s[truth_s >= start_s], estimate_s[estimate_s >= start_s]
-    if not len(truth_s) or not len(estimate_s):
+    if not len(truth_s):
+        return float("nan"), float("nan"), float("nan")
+    if not len(estimate_s):
         return 0.0, 0.0, 0.0
     f, precision, recall = mir_eval.onset.f_measure(truth_s, estimate_s, window=ONSET_WINDOW_S)
     return float(precision), float(recall), float(f)

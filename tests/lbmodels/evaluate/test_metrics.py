@@ -92,6 +92,8 @@ def test_onsets_lie_where_clicks_are():
     assert np.abs(found - BEATS[:-1]).max() < 0.03
     assert metrics.onset_scores(BEATS[:-1], found + 0.2)[2] == 0.0
     assert len(metrics.onsets_s(0 * x)) == 0
+    assert metrics.onset_scores(BEATS, np.zeros(0))[2] == 0.0
+    assert np.isnan(metrics.onset_scores(np.zeros(0), BEATS)[2])  # where nothing is true nothing is judged
 
 
 def test_key_agreement_knows_the_key():
