@@ -306,7 +306,8 @@ def _other(key: str, figure: Any) -> list[str]:
         figure = listed
         if not text and source:
             text = f"Played by {source}."
-        columns = [c for c in figure[0] if not isinstance(figure[0][c], dict)]
+        figure = [_flat(row) for row in figure]
+        columns = list(dict.fromkeys(c for row in figure for c in row))
         rows = [[row.get(c) for c in columns] for row in figure]
     else:
         raise LiveBandModelError(
@@ -324,6 +325,14 @@ def _listed(figure: Any) -> list[dict[str, Any]] | None:
         lists = [value for key, value in figure.items() if key != "settings" and isinstance(value, list)]
     good = len(lists) == 1 and lists[0] and all(isinstance(row, dict) for row in lists[0])
     return lists[0] if good else None
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """With the entries of objects within it as entries of its own, one level down."""
+    result: dict[str, Any] = {}
+    for key, value in row.items():
+        result |= value if isinstance(value, dict) else {key: value}
+    return result
 
 
 def _baseline(result: dict[str, Any]) -> bool:

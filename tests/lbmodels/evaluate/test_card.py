@@ -92,7 +92,12 @@ def test_results_of_other_studies_become_tables(figures):
             }
         )
     )
+    (figures / "separation.json").write_text(
+        json.dumps([{"stem": "bass", "cases": {"true": 0.8, "late": 0.1}}])
+    )
     text = card(figures)
+    assert "| stem | true | late |" in text
+    assert "| bass | 0.80 | 0.10 |" in text
     assert "## Reaction" in text
     assert "| stem | median s | interval |" in text
     assert "| bass | 4.25 | 4.00 to 10.75 |" in text
