@@ -38,6 +38,7 @@ class Listening:
     cache: Path | None
     kept: Path | None
     save_audio: Path | None = None
+    runtime: str = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +122,7 @@ def question(spec: AccompanistSpec, batch: Batch, excerpt: Excerpt, seed: int, l
     return repr((
         spec.name, spec.weights_id, spec.recipe, batch.conditions, anticipation_frames(spec, batch.anticipation_ms),
         excerpt.stem_class, str(excerpt.track_dir.resolve()), data.st_mtime_ns, excerpt.first_frame,
-        excerpt.duration_s, seed, listening.networks, listening.start_s,
+        excerpt.duration_s, seed, listening.networks, listening.start_s, listening.runtime,
     ))  # fmt: skip
 
 

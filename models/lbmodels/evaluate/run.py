@@ -72,6 +72,7 @@ class Settings:
             cache=self.cache,
             kept=self.kept,
             save_audio=self.save_audio,
+            runtime=self.runtime,
         )
 
 

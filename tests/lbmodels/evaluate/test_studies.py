@@ -152,6 +152,9 @@ def test_a_killed_run_goes_on_where_it_was(accompanist, dataset, tmp_path, monke
         assert a.loudness_lufs == b.loudness_lufs
     go([replace(batches[0], seeds=(9,))])
     assert len(asked) == 5  # another seed is another question
+    listening = replace(listening, runtime="torch")
+    go([batches[0]])
+    assert len(asked) == 6  # and so is another runtime
 
 
 def result(model, score, **settings):
