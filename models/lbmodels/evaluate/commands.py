@@ -30,6 +30,7 @@ EPILOG = (
   liveband evaluate --compare scores repeat --out scores
   liveband evaluate --data dataset --drift --excerpts 20 --out scores
   liveband evaluate --data dataset --reaction --excerpts 20 --out scores
+  liveband evaluate --data dataset --control density=0,0.25,0.75,1 --conditions beat --excerpts 12 --out scores
   liveband evaluate --data dataset --reconstruction --excerpts 30 --out scores
   liveband evaluate --data dataset --check-metrics --excerpts 30 --out scores
   liveband evaluate --files bass.wav drums.wav --mix recording.wav
@@ -75,9 +76,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--conditions",
         type=_words(CONDITIONS),
-        default=("none", "beat", "all"),
         metavar="SET[,SET]",
-        help="what the host tells: none, beat (phase, bar, tempo), chords (with key), all (default: none,beat,all)",
+        help="what the host tells: none, beat (phase, bar, tempo), chords (with key), all "
+        "(default: none,beat,all; none with --control)",
     )
     parser.add_argument("--excerpts", type=_at_least(2), default=100, help="per stem (default: %(default)s)")
     parser.add_argument(
@@ -127,6 +128,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="seconds until the stem follows when the mix turns to another song",
     )
     parser.add_argument(
+        "--control",
+        type=_sweep,
+        metavar="NAME=X,X[,X]",
+        help="what a control of the model does, at each of these values",
+    )
+    parser.add_argument(
         "--compare", type=Path, nargs="+", metavar="OUT", help="earlier results side by side; no model"
     )
     parser.add_argument(
@@ -145,6 +152,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.seconds is None:
         arguments.seconds = 60.0 if arguments.drift else 30.0 if arguments.reaction else 20.0
+    if arguments.conditions is None:
+        arguments.conditions = ("none",) if arguments.control else ("none", "beat", "all")
     if arguments.networks > 8:
         raise LiveBandModelError(f"--networks {arguments.networks}: accepted are 1 to 8")
     if not 0 <= arguments.skip_s <= arguments.seconds - 2 and arguments.files is None:
@@ -165,7 +174,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _run_check(arguments)
     if arguments.reconstruction:
         return _run_reconstruction(arguments)
-    if arguments.drift or arguments.reaction:
+    if arguments.drift or arguments.reaction or arguments.control:
         return _run_study(arguments)
     return _run_model(arguments)
 
@@ -232,17 +241,23 @@ def _run_model(arguments: argparse.Namespace) -> int:
 
 def _run_study(arguments: argparse.Namespace) -> int:
     from lbmodels.evaluate.report import write_json
-    from lbmodels.evaluate.studies import measure_drift, measure_reaction
+    from lbmodels.evaluate.studies import measure_control, measure_drift, measure_reaction
 
     settings = _settings(arguments)
-    name = "drift" if arguments.drift else "reaction"
+    name = "drift" if arguments.drift else "reaction" if arguments.reaction else arguments.control[0]
     target = _out_folder(arguments.out) / f"{name}.json"
+    written = [target]
     if arguments.drift:
         found, table = measure_drift(settings, arguments.jobs, _progress)
-    else:
+    elif arguments.reaction:
         found, table = measure_reaction(settings, _progress)
+    else:
+        picture = target.with_suffix(".png")
+        _, values = arguments.control
+        found, table = measure_control(settings, name, values, picture, _progress)
+        written.append(picture)
     write_json({"model": settings.model, "settings": asdict(settings), name: found}, target)
-    _show(found, table, arguments, [target])
+    _show(found, table, arguments, written)
     return 0
 
 
@@ -444,6 +459,17 @@ def _words(accepted: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
         return words
 
     return parse
+
+
+def _sweep(text: str) -> tuple[str, tuple[float, ...]]:
+    name, _, listed = text.partition("=")
+    try:
+        values = tuple(float(value) for value in listed.split(","))
+    except ValueError:
+        values = ()
+    if not name.isidentifier() or len(values) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=X,X[,X], as density=0,0.5,1")
+    return name, values
 
 
 def _times(text: str) -> tuple[float, ...]:

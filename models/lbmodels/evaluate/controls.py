@@ -1,18 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a control does: the same excerpts, the same seeds, one value after another, and what changes in the sound.
-
-python -m lbmodels.evaluate.controls --model runs/band --data dataset --control density=0,0.25,0.75,1 --out curves
-"""
+"""What a control does: the same excerpts, the same seeds, one value after another, and what changes in the sound."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +14,7 @@ from lbmodels.data.conditions import frame_conditions
 from lbmodels.data.slakh import read_track
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.bootstrap import derangements
-from lbmodels.evaluate.excerpts import Excerpt, choose_excerpts, read_excerpt, read_truth
+from lbmodels.evaluate.excerpts import Excerpt, read_excerpt, read_truth
 from lbmodels.evaluate.features import Features, analyse
 from lbmodels.evaluate.generation import Accompanist, anticipation_frames, generate
 from lbmodels.evaluate.metrics import Audio, beat_f1, chord_agreement, mono, silence_share, sounding
@@ -142,54 +136,3 @@ def draw(found: Sequence[Effect], target: Path) -> None:
         axis.set(title=name, xlabel=found[0].control)
     figure.axes[0].legend()
     figure.savefig(target, dpi=110)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line."""
-    from lbmodels.evaluate.players import open_player
-
-    parser = argparse.ArgumentParser(prog="python -m lbmodels.evaluate.controls", description=__doc__)
-    parser.add_argument("--model")
-    parser.add_argument("--runtime", default="auto")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--split", default="validation")
-    parser.add_argument("--stem", action="append", default=[])
-    parser.add_argument("--control", required=True, metavar="NAME=X,X,...")
-    parser.add_argument("--conditions", default="none", help="what the host tells")
-    parser.add_argument("--excerpts", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--anticipation-ms", type=float, default=40.0)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True)
-    asked = parser.parse_args(arguments)
-    name, _, listed = asked.control.partition("=")
-    try:
-        values = [float(value) for value in listed.split(",")]
-    except ValueError:
-        parser.error(f"--control is NAME=X,X,..., not {asked.control!r}")
-    try:
-        player: Any = open_player(asked.model, asked.runtime)
-        spec, found = player.spec, []
-        for stem in asked.stem or spec.stems:
-            excerpts = choose_excerpts(
-                asked.data, asked.split, stem, asked.excerpts, seconds=asked.seconds, seed=asked.seed,
-                hop=spec.hop, sample_rate=spec.sample_rate,
-            )  # fmt: skip
-            found += effects(
-                player, excerpts, name, values, conditions=asked.conditions,
-                anticipation_ms=asked.anticipation_ms, seed=asked.seed,
-            )  # fmt: skip
-            for effect in found[-len(values) :]:
-                figures = "  ".join(f"{key} {getattr(effect, key):.3f}" for key in MEASURES)
-                print(f"{stem:8} {name} {effect.value:<5g} {figures}", flush=True)
-    except LiveBandModelError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    asked.out.mkdir(parents=True, exist_ok=True)
-    (asked.out / f"{name}.json").write_text(json.dumps([asdict(effect) for effect in found], indent=1))
-    draw(found, asked.out / f"{name}.png")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

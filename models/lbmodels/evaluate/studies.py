@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands beside the plain evaluation: `--drift`, `--reaction`, `--compare`."""
+"""The commands beside the plain evaluation: `--drift`, `--reaction`, `--control`, `--compare`."""
 
 from __future__ import annotations
 
@@ -107,6 +107,47 @@ def measure_reaction(settings: Settings, bar: Bar) -> tuple[list[dict[str, Any]]
             f"{r.true_median_s:.2f}", str(r.splices),
         )  # fmt: skip
     return [asdict(r) for r in found], table
+
+
+def measure_control(
+    settings: Settings, control: str, values: Sequence[float], target: Path, bar: Bar
+) -> tuple[list[dict[str, Any]], Table]:
+    """The same excerpts at each value of a control; the curves are drawn to `target`.
+
+    Raises:
+        LiveBandModelError: the model has no such control, or `settings` name several anticipations or conditions.
+    """
+    from rich.table import Table
+
+    from lbmodels.evaluate.controls import MEASURES, Effect, draw, effects
+    from lbmodels.evaluate.players import open_player
+    from lbmodels.evaluate.run import choose
+    from lbmodels.evaluate.tracker import check
+
+    check()
+    if len(settings.conditions) != 1 or len(settings.anticipation_ms) != 1:
+        raise LiveBandModelError(
+            "--control takes one set of --conditions and one --anticipation-ms, got "
+            f"{','.join(settings.conditions)} and {','.join(f'{ms:g}' for ms in settings.anticipation_ms)}"
+        )
+    player = open_player(settings.model, settings.runtime)
+    chosen = choose(settings, player)
+    found: list[Effect] = []
+    with bar(len(values) * sum(map(len, chosen.values()))) as advance:
+        for stem, excerpts in chosen.items():
+            found += effects(
+                player, excerpts, control, values, conditions=settings.conditions[0],
+                anticipation_ms=settings.anticipation_ms[0], seed=settings.seed, start_s=settings.start_s,
+                networks=settings.networks, on_done=partial(advance, stem, 1),
+            )  # fmt: skip
+    draw(found, target)
+    table = Table(title=f"what {control} does, host tells {settings.conditions[0]}; means over excerpts")
+    for name in ("stem", control, *(name.replace("_", " ") for name in MEASURES), "n"):
+        table.add_column(name)
+    for e in found:
+        figures = (f"{getattr(e, name):.{0 if name == 'centroid_hz' else 2}f}" for name in MEASURES)
+        table.add_row(e.stem, f"{e.value:g}", *figures, str(e.excerpts))
+    return [asdict(e) for e in found], table
 
 
 def compare(folders: Sequence[Path], out: Path) -> tuple[list[dict[str, Any]], Table, list[Path]]:

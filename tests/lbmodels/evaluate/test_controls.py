@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from lbmodels.errors import LiveBandModelError
-from lbmodels.evaluate.controls import MEASURES, Effect, centroid_hz, draw, effects, main
+from lbmodels.evaluate.commands import main
+from lbmodels.evaluate.controls import MEASURES, Effect, centroid_hz, draw, effects
 
 
 def test_the_centroid_is_where_the_sound_is() -> None:
@@ -29,5 +30,6 @@ def test_the_curve_is_drawn(tmp_path) -> None:
 def test_what_cannot_be_measured_is_refused(tmp_path) -> None:
     with pytest.raises(LiveBandModelError, match="2 excerpts or more"):
         effects(None, [], "density", [0.0], conditions="none", anticipation_ms=40.0)
-    with pytest.raises(SystemExit):
-        main(["--control", "density=a", "--data", str(tmp_path), "--out", str(tmp_path)])
+    for asked in ("density=a", "density=0.5", "=0,1"):
+        with pytest.raises(SystemExit):
+            main(["evaluate", "--control", asked, "--data", str(tmp_path), "--out", str(tmp_path)])
