@@ -24,16 +24,26 @@ class ModelCard:
     description: str
     sha256: Mapping[str, str]
     default: bool = False
+    timekeeper: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Located:
-    """A model's files; `pinned` are the SHA-256 that its manifest tells by file name, None without a manifest."""
+    """A model's files; `pinned` are the SHA-256 that its manifest tells by file name, None without a manifest.
+
+    A model may have no timekeeper: it then follows the beat that its host tells.
+    """
 
     name: str
     codec: Path
     generator: Path
     pinned: Mapping[str, str] | None
+    timekeeper: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of them."""
+        return tuple(path for path in (self.codec, self.generator, self.timekeeper) if path is not None)
 
 
 def weights_folder() -> Path:
@@ -61,7 +71,8 @@ def available(folder: Path | None = None) -> list[ModelCard]:
 
 def locate(name: str | None = None) -> Located:
     """The files of a model by name (the manifest's default for None), or in a folder that holds
-    codec.safetensors and generator.safetensors. Whether they are there is not looked at.
+    codec.safetensors, generator.safetensors and perhaps timekeeper.safetensors. Whether the first two are there is not
+    looked at.
 
     Raises:
         LiveBandModelError: unknown name.
@@ -69,11 +80,13 @@ def locate(name: str | None = None) -> Located:
     cards = available()
     if name is not None and os.path.isdir(name):  # noqa: PTH112 (False for any name, even one too long)
         folder = Path(name)
+        timekeeper = folder / "timekeeper.safetensors"
         return Located(
             name=folder.name,
             codec=folder / "codec.safetensors",
             generator=folder / "generator.safetensors",
             pinned=None,
+            timekeeper=timekeeper if timekeeper.is_file() else None,
         )
     chosen = [card for card in cards if card.name == name or (name is None and card.default)]
     if not chosen:
@@ -87,5 +100,9 @@ def locate(name: str | None = None) -> Located:
         )
     card, folder = chosen[0], weights_folder()
     return Located(
-        name=card.name, codec=folder / card.codec, generator=folder / card.generator, pinned=card.sha256
+        name=card.name,
+        codec=folder / card.codec,
+        generator=folder / card.generator,
+        pinned=card.sha256,
+        timekeeper=folder / card.timekeeper if card.timekeeper else None,
     )

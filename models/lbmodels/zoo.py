@@ -23,6 +23,7 @@ from lbmodels.errors import LiveBandModelError
 
 if TYPE_CHECKING:
     from lbmodels.codec.autoencoder import Codec
+    from lbmodels.listening.timekeeper import Timekeeper
     from lbmodels.liveband.accompanist import LiveBandAccompanist
 
 M = TypeVar("M", bound=nn.Module)
@@ -146,24 +147,39 @@ def load_codec(path: Path, digest: str | None = None) -> Codec:
     return codec
 
 
+def load_timekeeper(path: Path, digest: str | None = None) -> Timekeeper:
+    """The timekeeper of a weights file, ready to run; `digest` pins the SHA-256 of the file."""
+    from lbmodels.listening.timekeeper import Timekeeper, TimekeeperConfig
+
+    config, tensors = read_weights(path, "timekeeper", digest)
+    sizes = build(TimekeeperConfig, config, path.name)
+    timekeeper = construct(lambda: Timekeeper(sizes), config, tensors, path.name)
+    fill(timekeeper, tensors, path.name)
+    return timekeeper
+
+
 def load(name: str | None = None) -> LiveBandAccompanist:
     """An accompanist by name (the manifest's default for None), or from a folder that holds
-    codec.safetensors and generator.safetensors.
+    codec.safetensors, generator.safetensors and perhaps timekeeper.safetensors.
 
     Raises:
         LiveBandModelError: unknown name, or weights that are missing, damaged or foreign.
     """
     found = locate(name)
-    return assemble(found.name, found.codec, found.generator, found.pinned)
+    return assemble(found.name, found.codec, found.generator, found.pinned, found.timekeeper)
 
 
 def assemble(
-    name: str, codec_file: Path, generator_file: Path, pinned: Mapping[str, str] | None = None
+    name: str,
+    codec_file: Path,
+    generator_file: Path,
+    pinned: Mapping[str, str] | None = None,
+    timekeeper_file: Path | None = None,
 ) -> LiveBandAccompanist:
-    """Put an accompanist together from its two weights files; `pinned`: the SHA-256 that each must have, by name.
+    """Put an accompanist together from its weights files; `pinned`: the SHA-256 that each must have, by name.
 
     Raises:
-        LiveBandModelError: a file is missing, damaged, foreign, or the two are not a pair.
+        LiveBandModelError: a file is missing, damaged, foreign, or they do not belong together.
     """
     from lbmodels.liveband.accompanist import LiveBandAccompanist
     from lbmodels.liveband.generator import Generator, GeneratorConfig
@@ -175,8 +191,14 @@ def assemble(
     sizes = build(GeneratorConfig, config, generator_file.name)
     generator = construct(lambda: Generator(sizes), config, tensors, generator_file.name)
     fill(generator, tensors, generator_file.name)
-    identity = sha256(generator_file)[:12]
-    return LiveBandAccompanist(name, codec, generator, weights_id=identity, recipe="liveband").eval()
+    identity, timekeeper = sha256(generator_file)[:12], None
+    if timekeeper_file is not None:
+        digest = None if pinned is None else pinned.get(timekeeper_file.name, "")
+        timekeeper = load_timekeeper(timekeeper_file, digest)
+        identity += f"+{sha256(timekeeper_file)[:6]}"
+    return LiveBandAccompanist(
+        name, codec, generator, timekeeper, weights_id=identity, recipe="liveband"
+    ).eval()
 
 
 def publish(
@@ -188,19 +210,25 @@ def publish(
     description: str,
     card: str,
     folder: Path,
+    timekeeper_file: Path | None = None,
 ) -> ModelCard:
-    """Put a pair of weights into `folder` in half precision, with its card, and enter it in the manifest.
+    """Put a model's weights into `folder` in half precision, with its card, and enter it in the manifest.
 
     The entry becomes the default; an entry of the same name is replaced. `card` is Markdown.
     """
-    accompanist = assemble(name, codec_file, generator_file)
-    codec, generator = accompanist.codec, accompanist.generator
+    accompanist = assemble(name, codec_file, generator_file, timekeeper_file=timekeeper_file)
+    codec, generator, timekeeper = accompanist.codec, accompanist.generator, accompanist.timekeeper
     folder.mkdir(parents=True, exist_ok=True)
     files = {"codec": f"{name}-codec.safetensors", "generator": f"{name}-generator.safetensors"}
     save_weights(folder / files["codec"], codec, kind="codec", config=codec.config, half=True)
     save_weights(
         folder / files["generator"], generator, kind="liveband-generator", config=generator.config, half=True
     )
+    if timekeeper is not None:
+        files["timekeeper"] = f"{name}-timekeeper.safetensors"
+        save_weights(
+            folder / files["timekeeper"], timekeeper, kind="timekeeper", config=timekeeper.config, half=True
+        )
     entry = ModelCard(
         name=name,
         **files,
@@ -218,8 +246,9 @@ def publish(
 def _table(card: ModelCard) -> str:
     """One manifest entry as TOML."""
     lines = [f"[{card.name}]"]
-    for key in ("codec", "generator", "recipe", "description", "default"):
-        lines.append(f"{key} = {json.dumps(getattr(card, key))}")
+    for key in ("codec", "generator", "timekeeper", "recipe", "description", "default"):
+        if key != "timekeeper" or card.timekeeper:
+            lines.append(f"{key} = {json.dumps(getattr(card, key))}")
     lines.append(f"[{card.name}.sha256]")
     lines += [f"{json.dumps(file)} = {json.dumps(digest)}" for file, digest in card.sha256.items()]
     return "\n".join(lines) + "\n"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lbmodels.codec.autoencoder import Codec, DecoderState, EncoderState
 from lbmodels.errors import LiveBandModelError
+from lbmodels.listening.timekeeper import Timekeeper, TimekeeperState
 from lbmodels.liveband.conditions import HOST_CONDITIONS, condition_features
 from lbmodels.liveband.generator import Generator, GeneratorState, Heard
 from lbmodels.liveband.steering import STEERING_CONTROLS, steering_features
@@ -31,7 +32,10 @@ _CONTROLS = (
 
 
 class SessionState(NamedTuple):
-    """Everything one batch of sessions remembers. `guess` [B, 15]: beat sine and cosine, tempo, chord logits."""
+    """Everything one batch of sessions remembers. `guess` [B, 15]: beat sine and cosine, tempo, chord logits.
+
+    `timekeeper` is empty where the model has none.
+    """
 
     seed: Tensor
     encoder: EncoderState
@@ -39,20 +43,39 @@ class SessionState(NamedTuple):
     generator: GeneratorState
     decoder: DecoderState
     guess: Tensor
+    timekeeper: TimekeeperState | tuple[()] = ()
 
 
 class LiveBandAccompanist(nn.Module):
-    """Audio frame n of the mix in, audio frame n + 1 + A of the stem out."""
+    """Audio frame n of the mix in, audio frame n + 1 + A of the stem out.
+
+    With a `timekeeper` it hears the beat that no host tells; what the host does tell always holds.
+    """
 
     def __init__(
-        self, name: str, codec: Codec, generator: Generator, *, weights_id: str = "", recipe: str = ""
+        self,
+        name: str,
+        codec: Codec,
+        generator: Generator,
+        timekeeper: Timekeeper | None = None,
+        *,
+        weights_id: str = "",
+        recipe: str = "",
     ) -> None:
         super().__init__()
         if codec.config.latent != generator.config.latent:
             raise LiveBandModelError(
                 f"codec has {codec.config.latent} latent channels, generator {generator.config.latent}: not a pair"
             )
-        self.codec, self.generator = codec, generator
+        if timekeeper is not None and (timekeeper.config.sample_rate, timekeeper.config.hop) != (
+            codec.config.sample_rate,
+            codec.config.hop,
+        ):
+            raise LiveBandModelError(
+                f"codec has frames of {codec.config.hop} samples at {codec.config.sample_rate} Hz, the timekeeper "
+                f"{timekeeper.config.hop} at {timekeeper.config.sample_rate}: not a pair"
+            )
+        self.codec, self.generator, self.timekeeper = codec, generator, timekeeper
         self.ear = SemitoneFrontEnd(
             sample_rate=codec.config.sample_rate, hop=codec.config.hop, semitones=generator.config.semitones
         )
@@ -67,7 +90,7 @@ class LiveBandAccompanist(nn.Module):
             controls=(*_CONTROLS, *(STEERING_CONTROLS if generator.config.steered else ())),
             conditions=HOST_CONDITIONS,
             context_frames=generator.config.window,
-            parameters=sum(p.numel() for p in (*codec.parameters(), *generator.parameters())),
+            parameters=sum(p.numel() for p in self.parameters()),
             recipe=recipe,
             weights_id=weights_id,
         )
@@ -95,6 +118,7 @@ class LiveBandAccompanist(nn.Module):
             self.generator.init_state(batch),
             self.codec.decoder.init_state(batch),
             torch.zeros(batch, 15),
+            () if self.timekeeper is None else self.timekeeper.init_state(batch),
         )
 
     def _steer(self, conditions: Mapping[str, Tensor]) -> Tensor | None:
@@ -116,6 +140,11 @@ class LiveBandAccompanist(nn.Module):
         Returns:
             The stem's frame [B, 2, hop] and the next state.
         """
+        timekeeper: TimekeeperState | tuple[()] = ()
+        if self.timekeeper is not None:
+            assert isinstance(state.timekeeper, TimekeeperState)
+            kept, timekeeper = self.timekeeper.step(mix, state.timekeeper, active, conditions["tempo"])
+            conditions = self.timekeeper.tell(kept, conditions, conditions["anticipation"])
         latents, encoder = self.codec.encoder.step(mix, state.encoder, active)
         semitones, ear = self.ear.step(mix, state.ear, active)
         played, generator = self.generator.step(
@@ -131,14 +160,17 @@ class LiveBandAccompanist(nn.Module):
         )
         audio, decoder = self.codec.decoder.step(played.latents, state.decoder, active)
         guess = torch.cat([played.beat, played.tempo.unsqueeze(-1), played.chord], dim=-1)
-        state = SessionState(state.seed, encoder, ear, generator, decoder, select(active, guess, state.guess))
-        return audio, state
+        guess = select(active, guess, state.guess)
+        return audio, SessionState(state.seed, encoder, ear, generator, decoder, guess, timekeeper)
 
     @torch.no_grad()
     def forward(self, mix: Tensor, conditions: Mapping[str, Tensor], seeds: Sequence[int]) -> Tensor:
         """The parallel pass: mix [B, F, 2, hop] and conditions [B, F] (stem and anticipation constant in time)
         -> stem frames [B, F, 2, hop], frame n being the stem's n + 1 + A.
         """
+        if self.timekeeper is not None:
+            kept = self.timekeeper(mix, conditions["tempo"])
+            conditions = self.timekeeper.tell(kept, conditions, conditions["anticipation"])
         heard = Heard(self.codec.encoder(mix), self.ear(mix))
         played = self.generator(
             heard,

@@ -24,7 +24,7 @@ from lbmodels.runtime.manifest import Manifest, from_json
 if TYPE_CHECKING:
     from lbmodels.runtime.matrices import Matrices
 
-_MADE_BY = ("runtime", "streaming", "codec", "liveband")
+_MADE_BY = ("runtime", "streaming", "codec", "listening", "liveband")
 """The packages whose code decides what graph some weights give."""
 
 _REFUSED, _NOT_EXPORTABLE = 12, 13  # exit codes of the process that exports
@@ -94,7 +94,7 @@ def exporter() -> str:
 def key(found: catalog.Located, runtime: str) -> str | None:
     """What a graph is made from; None if that cannot be told: then loading the weights says why."""
     digests = []
-    for file in (found.codec, found.generator):
+    for file in found.files:
         if not file.is_file():
             return None
         digests.append(catalog.sha256(file))
@@ -121,7 +121,7 @@ def exported(found: catalog.Located, runtime: str) -> tuple[str, bytes]:
     from lbmodels import zoo
     from lbmodels.runtime.export import export
 
-    accompanist = zoo.assemble(found.name, found.codec, found.generator, found.pinned)
+    accompanist = zoo.assemble(found.name, found.codec, found.generator, found.pinned, found.timekeeper)
     model, manifest = export(accompanist, matrices(runtime))
     return manifest.to_json(), model
 
@@ -136,6 +136,7 @@ def _exported(found: catalog.Located, runtime: str) -> tuple[str, bytes]:
             "codec": str(found.codec),
             "generator": str(found.generator),
             "pinned": found.pinned and dict(found.pinned),
+            "timekeeper": found.timekeeper and str(found.timekeeper),
             "runtime": runtime,
             "folder": folder,
         }
@@ -167,6 +168,7 @@ def work(job: str) -> int:
         codec=Path(asked["codec"]),
         generator=Path(asked["generator"]),
         pinned=asked["pinned"],
+        timekeeper=Path(asked["timekeeper"]) if asked["timekeeper"] else None,
     )
     try:
         text, model = exported(found, asked["runtime"])

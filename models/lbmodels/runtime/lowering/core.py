@@ -19,7 +19,7 @@ from lbmodels.runtime.matrices import Matrices
 aten = torch.ops.aten
 Handler = Callable[["Lowering", fx.Node], Any]
 HANDLERS: dict[Any, Handler] = {}
-_IN_PACKETS = {"Log", "Sin", "Cos", "Softplus", "Atan"}
+_IN_PACKETS = {"Exp", "Log", "Sigmoid", "Sin", "Cos", "Softplus", "Atan"}
 _PACKET = 16
 
 

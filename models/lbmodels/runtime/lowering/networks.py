@@ -98,6 +98,14 @@ def _reduce(low: Lowering, node: fx.Node) -> Any:
     return low.map(reduce, low.solid(node.args[0]))
 
 
+@lowers(aten.argmax.default)
+def _argmax(low: Lowering, node: fx.Node) -> Any:
+    x = low.builder.value(low.solid(node.args[0]))
+    axis = axis_of(node, node.args[0])
+    (name,) = low.builder.raw("ArgMax", [x.name], axis=axis, keepdims=0)
+    return Value(name, (*x.shape[:axis], *x.shape[axis + 1 :]), torch.int64)
+
+
 @lowers(aten.cumsum.default)
 def _cumsum(low: Lowering, node: fx.Node) -> Any:
     x = low.builder.value(low.solid(node.args[0]))

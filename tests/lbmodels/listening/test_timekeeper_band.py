@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The timekeeper within an accompanist: in torch, as a graph, from a folder and from the manifest."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from lbmodels import catalog, zoo
+from lbmodels.errors import LiveBandModelError
+from lbmodels.listening.timekeeper import Timekeeper, TimekeeperConfig
+from lbmodels.liveband.accompanist import LiveBandAccompanist
+from lbmodels.runtime import export, shelf
+from lbmodels.runtime.engines import open_engine
+from lbmodels.runtime.graph import GraphAccompanist
+from lbmodels.streaming.state import clone, from_bytes, named_tensors, to_bytes
+
+Told = Callable[..., dict[str, Tensor]]
+BEAT = ("beat_phase", "bar_phase", "tempo")
+
+
+@pytest.fixture
+def band(toy_accompanist: LiveBandAccompanist, toy_timekeeper: Timekeeper) -> LiveBandAccompanist:
+    return LiveBandAccompanist("toy", toy_accompanist.codec, toy_accompanist.generator, toy_timekeeper).eval()
+
+
+@pytest.fixture
+def folder(toy_weights: Path, toy_timekeeper: Timekeeper) -> Path:
+    zoo.save_weights(
+        toy_weights / "timekeeper.safetensors",
+        toy_timekeeper,
+        kind="timekeeper",
+        config=toy_timekeeper.config,
+    )
+    return toy_weights
+
+
+def pulses(batch: int, frames: int, hop: int, seed: int = 0) -> Tensor:
+    """Bursts of noise every fifth frame, [B, F, 2, hop]."""
+    generator = torch.Generator().manual_seed(seed)
+    audio = 0.2 * torch.randn(batch, frames, 2, hop, generator=generator)
+    rows = torch.arange(batch).view(-1, 1, 1, 1)
+    return audio * (0.05 + ((torch.arange(frames).view(1, -1, 1, 1) + rows) % 5 == 0))
+
+
+def stream(
+    band: Any, mix: Tensor, told: dict[str, Tensor], seeds: list[int], state: Any = None, first: int = 0
+) -> Any:
+    state = band.init_state(seeds) if state is None else state
+    active, frames = torch.ones(len(mix), dtype=torch.bool), []
+    for n in range(mix.shape[1]):
+        frame, state = band.step(
+            mix[:, n], {name: value[:, first + n] for name, value in told.items()}, state, active
+        )
+        frames.append(frame)
+    return torch.stack(frames, dim=1), state
+
+
+def untold(told: Told, batch: int, frames: int) -> dict[str, Tensor]:
+    return told(batch, frames, **dict.fromkeys(BEAT, torch.nan))
+
+
+def test_what_the_host_tells_is_all_that_counts(
+    band: LiveBandAccompanist, toy_accompanist: LiveBandAccompanist, told: Told
+) -> None:
+    """A host that knows the beat hears the very bits that it hears from a band without a timekeeper."""
+    mix, conditions = pulses(2, 40, band.spec.hop), told(2, 40)
+    ours, _ = stream(band, mix, conditions, [1, 2])
+    plain, _ = stream(toy_accompanist, mix, conditions, [1, 2])
+    assert torch.equal(ours, plain)
+    unknown = untold(told, 2, 40)
+    alone, state = stream(band, mix, unknown, [1, 2])
+    without, _ = stream(toy_accompanist, mix, unknown, [1, 2])
+    assert state.timekeeper.told[:, 0].any()
+    assert not torch.equal(alone, without)
+
+
+def test_a_band_without_one_has_nothing_of_it(toy_accompanist: LiveBandAccompanist) -> None:
+    names = [name for name, _ in named_tensors(toy_accompanist.init_state([0]))]
+    assert not [name for name in names if "timekeeper" in name]
+
+
+def test_the_band_obeys_the_laws(band: LiveBandAccompanist, told: Told) -> None:
+    """Parallel and streaming agree; a snapshot goes on to the bit; rows do not touch each other."""
+    mix, conditions = pulses(2, 40, band.spec.hop), untold(told, 2, 40)
+    streamed, _ = stream(band, mix, conditions, [3, 4])
+    offline = band(mix, conditions, [3, 4])
+    assert (streamed - offline).square().mean().sqrt() < 0.01 * offline.square().mean().sqrt()
+
+    _, middle = stream(band, mix[:, :20], conditions, [3, 4])
+    saved = to_bytes(middle)
+    on, _ = stream(band, mix[:, 20:], conditions, [3, 4], from_bytes(saved, band.init_state([0, 0])), 20)
+    assert torch.equal(on, streamed[:, 20:])
+
+    other = mix.clone()
+    other[1] = pulses(1, 40, band.spec.hop, seed=9)[0] * 3
+    beside, _ = stream(band, other, conditions, [3, 4])
+    assert torch.equal(beside[0], streamed[0])
+    _, middle = stream(band, mix[:, :20], conditions, [3, 4])
+    before = clone(middle)
+    _, after = band.step(
+        mix[:, 20], {k: v[:, 20] for k, v in conditions.items()}, middle, torch.tensor([True, False])
+    )
+    for (name, old), (_, new) in zip(named_tensors(before), named_tensors(after), strict=True):
+        assert torch.equal(old[1], new[1]), name
+
+
+@pytest.fixture
+def graph(band: LiveBandAccompanist) -> GraphAccompanist:
+    model, manifest = export.export(band, shelf.matrices("onnx"))
+    return GraphAccompanist("onnx", manifest, open_engine("onnx", model))
+
+
+def test_the_graph_believes_what_torch_believes(
+    band: LiveBandAccompanist, graph: GraphAccompanist, told: Told
+) -> None:
+    """And the place and the size of the batch change no bit of it."""
+    frames, hop = 60, band.spec.hop
+    mix, conditions = pulses(3, frames, hop), untold(told, 3, frames)
+
+    def play(rows: list[int]) -> Any:
+        state, active = graph.init_state([5] * len(rows)), np.ones(len(rows), np.bool_)
+        stems = []
+        for n in range(frames):
+            known = {name: value[rows, n].numpy() for name, value in conditions.items()}
+            stem, state = graph.step(mix[rows, n].numpy(), known, state, active)
+            stems.append(stem)
+        return np.stack(stems, 1), state.tensors
+
+    stems, tensors = play([0, 1, 2])
+    _, state = stream(band, mix, conditions, [5, 5, 5])
+    wanted = dict(named_tensors(state))
+    assert wanted["timekeeper.told"][:, 0].any()
+    for name, found in tensors.items():
+        if name.startswith("timekeeper."):
+            np.testing.assert_allclose(found, wanted[name].numpy(), atol=1e-4, err_msg=name)
+    for rows in ([1], [2, 0], [1] * 7):
+        again, alone = play(rows)
+        assert np.array_equal(again[0], stems[rows[0]])
+        for name, wanted_bits in tensors.items():
+            assert np.array_equal(alone[name][0], wanted_bits[rows[0]]), (name, rows)
+
+
+def test_a_folder_may_hold_a_timekeeper(folder: Path) -> None:
+    """The model's identity tells whether: a snapshot of the one is none of the other."""
+    found = catalog.locate(str(folder))
+    assert found.timekeeper == folder / "timekeeper.safetensors"
+    with_one = zoo.load(str(folder))
+    assert isinstance(with_one.timekeeper, Timekeeper)
+    key = shelf.key(found, "onnx")
+    (folder / "timekeeper.safetensors").unlink()
+    without = zoo.load(str(folder))
+    assert without.timekeeper is None
+    assert without.spec.weights_id != with_one.spec.weights_id
+    assert shelf.key(catalog.locate(str(folder)), "onnx") != key
+
+
+def test_a_model_is_published_with_its_timekeeper(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {name: folder / f"{name}.safetensors" for name in ("codec", "generator", "timekeeper")}
+    zoo.publish(
+        "ours", names["codec"], names["generator"], recipe="r", description="", card="# ours\n",
+        folder=tmp_path / "out", timekeeper_file=names["timekeeper"],
+    )  # fmt: skip
+    monkeypatch.setattr(catalog, "weights_folder", lambda: tmp_path / "out")
+    assert zoo.load("ours").timekeeper is not None
+    damaged = tmp_path / "out" / "ours-timekeeper.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:-8])
+    with pytest.raises(LiveBandModelError, match="ours-timekeeper"):
+        zoo.load("ours")
+
+
+def test_foreign_weights_are_refused(folder: Path) -> None:
+    (folder / "timekeeper.safetensors").write_bytes((folder / "codec.safetensors").read_bytes())
+    with pytest.raises(LiveBandModelError, match="foreign"):
+        zoo.load(str(folder))
+
+
+def test_another_frame_length_is_refused(toy_accompanist: LiveBandAccompanist) -> None:
+    with pytest.raises(LiveBandModelError, match="not a pair"):
+        LiveBandAccompanist(
+            "toy", toy_accompanist.codec, toy_accompanist.generator, Timekeeper(TimekeeperConfig())
+        )
