@@ -25,13 +25,14 @@ class ModelCard:
     sha256: Mapping[str, str]
     default: bool = False
     timekeeper: str = ""
+    chordkeeper: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Located:
     """A model's files; `pinned` are the SHA-256 that its manifest tells by file name, None without a manifest.
 
-    A model may have no timekeeper: it then follows the beat that its host tells.
+    A model may have no timekeeper or no chordkeeper: it then knows of beat or chords what its host tells.
     """
 
     name: str
@@ -39,11 +40,13 @@ class Located:
     generator: Path
     pinned: Mapping[str, str] | None
     timekeeper: Path | None = None
+    chordkeeper: Path | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All of them."""
-        return tuple(path for path in (self.codec, self.generator, self.timekeeper) if path is not None)
+        paths = (self.codec, self.generator, self.timekeeper, self.chordkeeper)
+        return tuple(path for path in paths if path is not None)
 
 
 def weights_folder() -> Path:
@@ -71,8 +74,8 @@ def available(folder: Path | None = None) -> list[ModelCard]:
 
 def locate(name: str | None = None) -> Located:
     """The files of a model by name (the manifest's default for None), or in a folder that holds
-    codec.safetensors, generator.safetensors and perhaps timekeeper.safetensors. Whether the first two are there is not
-    looked at.
+    codec.safetensors, generator.safetensors and perhaps timekeeper.safetensors and chordkeeper.safetensors. Whether the
+    first two are there is not looked at.
 
     Raises:
         LiveBandModelError: unknown name.
@@ -80,13 +83,14 @@ def locate(name: str | None = None) -> Located:
     cards = available()
     if name is not None and os.path.isdir(name):  # noqa: PTH112 (False for any name, even one too long)
         folder = Path(name)
-        timekeeper = folder / "timekeeper.safetensors"
+        timekeeper, chordkeeper = (folder / f"{name}.safetensors" for name in ("timekeeper", "chordkeeper"))
         return Located(
             name=folder.name,
             codec=folder / "codec.safetensors",
             generator=folder / "generator.safetensors",
             pinned=None,
             timekeeper=timekeeper if timekeeper.is_file() else None,
+            chordkeeper=chordkeeper if chordkeeper.is_file() else None,
         )
     chosen = [card for card in cards if card.name == name or (name is None and card.default)]
     if not chosen:
@@ -105,4 +109,5 @@ def locate(name: str | None = None) -> Located:
         generator=folder / card.generator,
         pinned=card.sha256,
         timekeeper=folder / card.timekeeper if card.timekeeper else None,
+        chordkeeper=folder / card.chordkeeper if card.chordkeeper else None,
     )

@@ -14,7 +14,7 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.commands import add_parser as add_evaluate
 from lbmodels.train.pool_command import add_parser as add_pool
 
-OBJECTIVES = ("codec", "pulse", "timekeeper", "liveband")
+OBJECTIVES = ("codec", "pulse", "timekeeper", "chordkeeper", "liveband")
 Subparsers = argparse._SubParsersAction
 
 
@@ -29,7 +29,7 @@ def add_parsers(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "train",
-        help="train an autoencoder, a timekeeper or a generator by a recipe",
+        help="train an autoencoder, a generator, or what hears beat and chords, by a recipe",
         description="Trains by a recipe into a folder. The same command again goes on where it stopped; "
         "under torchrun it uses all GPUs.",
         epilog="""examples:
@@ -38,6 +38,7 @@ def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
   liveband train pulse --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/pulse
   liveband train liveband --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/band --set start_from=runs/pulse/generator.safetensors
   liveband train timekeeper --recipe tiny --data dataset --out runs/timekeeper
+  liveband train chordkeeper --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/chordkeeper
   liveband bounce song.wav -o bass.wav --stem bass --model runs/band
 """,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -150,6 +151,9 @@ def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     publish.add_argument(
         "--timekeeper", type=Path, help="hears the beat where no host tells it (default: none)"
     )
+    publish.add_argument(
+        "--chordkeeper", type=Path, help="hears the chord where no host tells it (default: none)"
+    )
     publish.add_argument("--recipe", required=True, help="recipe the weights were trained by")
     publish.add_argument("--description", default="", help="one line for 'liveband models list'")
     publish.set_defaults(run=_publish)
@@ -169,6 +173,7 @@ def _publish(arguments: argparse.Namespace) -> int:
         card=arguments.card.read_text(),
         folder=arguments.folder,
         timekeeper_file=arguments.timekeeper,
+        chordkeeper_file=arguments.chordkeeper,
     )
     print(f"{entry.name} is now the default of {arguments.folder}")
     return 0

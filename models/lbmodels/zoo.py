@@ -23,6 +23,7 @@ from lbmodels.errors import LiveBandModelError
 
 if TYPE_CHECKING:
     from lbmodels.codec.autoencoder import Codec
+    from lbmodels.listening.chordkeeper import Chordkeeper
     from lbmodels.listening.timekeeper import Timekeeper
     from lbmodels.liveband.accompanist import LiveBandAccompanist
 
@@ -158,15 +159,28 @@ def load_timekeeper(path: Path, digest: str | None = None) -> Timekeeper:
     return timekeeper
 
 
+def load_chordkeeper(path: Path, digest: str | None = None) -> Chordkeeper:
+    """The chordkeeper of a weights file, ready to run; `digest` pins the SHA-256 of the file."""
+    from lbmodels.listening.chordkeeper import Chordkeeper, ChordkeeperConfig
+
+    config, tensors = read_weights(path, "chordkeeper", digest)
+    sizes = build(ChordkeeperConfig, config, path.name)
+    chordkeeper = construct(lambda: Chordkeeper(sizes), config, tensors, path.name)
+    fill(chordkeeper, tensors, path.name)
+    return chordkeeper
+
+
 def load(name: str | None = None) -> LiveBandAccompanist:
     """An accompanist by name (the manifest's default for None), or from a folder that holds
-    codec.safetensors, generator.safetensors and perhaps timekeeper.safetensors.
+    codec.safetensors, generator.safetensors and perhaps timekeeper.safetensors and chordkeeper.safetensors.
 
     Raises:
         LiveBandModelError: unknown name, or weights that are missing, damaged or foreign.
     """
     found = locate(name)
-    return assemble(found.name, found.codec, found.generator, found.pinned, found.timekeeper)
+    return assemble(
+        found.name, found.codec, found.generator, found.pinned, found.timekeeper, found.chordkeeper
+    )
 
 
 def assemble(
@@ -175,6 +189,7 @@ def assemble(
     generator_file: Path,
     pinned: Mapping[str, str] | None = None,
     timekeeper_file: Path | None = None,
+    chordkeeper_file: Path | None = None,
 ) -> LiveBandAccompanist:
     """Put an accompanist together from its weights files; `pinned`: the SHA-256 that each must have, by name.
 
@@ -191,13 +206,17 @@ def assemble(
     sizes = build(GeneratorConfig, config, generator_file.name)
     generator = construct(lambda: Generator(sizes), config, tensors, generator_file.name)
     fill(generator, tensors, generator_file.name)
-    identity, timekeeper = sha256(generator_file)[:12], None
+    identity, timekeeper, chordkeeper = sha256(generator_file)[:12], None, None
     if timekeeper_file is not None:
         digest = None if pinned is None else pinned.get(timekeeper_file.name, "")
         timekeeper = load_timekeeper(timekeeper_file, digest)
         identity += f"+{sha256(timekeeper_file)[:6]}"
+    if chordkeeper_file is not None:
+        digest = None if pinned is None else pinned.get(chordkeeper_file.name, "")
+        chordkeeper = load_chordkeeper(chordkeeper_file, digest)
+        identity += f"+{sha256(chordkeeper_file)[:6]}"
     return LiveBandAccompanist(
-        name, codec, generator, timekeeper, weights_id=identity, recipe="liveband"
+        name, codec, generator, timekeeper, chordkeeper, weights_id=identity, recipe="liveband"
     ).eval()
 
 
@@ -211,24 +230,24 @@ def publish(
     card: str,
     folder: Path,
     timekeeper_file: Path | None = None,
+    chordkeeper_file: Path | None = None,
 ) -> ModelCard:
     """Put a model's weights into `folder` in half precision, with its card, and enter it in the manifest.
 
     The entry becomes the default; an entry of the same name is replaced. `card` is Markdown.
     """
-    accompanist = assemble(name, codec_file, generator_file, timekeeper_file=timekeeper_file)
-    codec, generator, timekeeper = accompanist.codec, accompanist.generator, accompanist.timekeeper
+    accompanist = assemble(name, codec_file, generator_file, None, timekeeper_file, chordkeeper_file)
+    codec, generator = accompanist.codec, accompanist.generator
     folder.mkdir(parents=True, exist_ok=True)
     files = {"codec": f"{name}-codec.safetensors", "generator": f"{name}-generator.safetensors"}
     save_weights(folder / files["codec"], codec, kind="codec", config=codec.config, half=True)
     save_weights(
         folder / files["generator"], generator, kind="liveband-generator", config=generator.config, half=True
     )
-    if timekeeper is not None:
-        files["timekeeper"] = f"{name}-timekeeper.safetensors"
-        save_weights(
-            folder / files["timekeeper"], timekeeper, kind="timekeeper", config=timekeeper.config, half=True
-        )
+    for kind, keeper in (("timekeeper", accompanist.timekeeper), ("chordkeeper", accompanist.chordkeeper)):
+        if keeper is not None:
+            files[kind] = f"{name}-{kind}.safetensors"
+            save_weights(folder / files[kind], keeper, kind=kind, config=keeper.config, half=True)
     entry = ModelCard(
         name=name,
         **files,
@@ -246,8 +265,8 @@ def publish(
 def _table(card: ModelCard) -> str:
     """One manifest entry as TOML."""
     lines = [f"[{card.name}]"]
-    for key in ("codec", "generator", "timekeeper", "recipe", "description", "default"):
-        if key != "timekeeper" or card.timekeeper:
+    for key in ("codec", "generator", "timekeeper", "chordkeeper", "recipe", "description", "default"):
+        if key not in ("timekeeper", "chordkeeper") or getattr(card, key):
             lines.append(f"{key} = {json.dumps(getattr(card, key))}")
     lines.append(f"[{card.name}.sha256]")
     lines += [f"{json.dumps(file)} = {json.dumps(digest)}" for file, digest in card.sha256.items()]

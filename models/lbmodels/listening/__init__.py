@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hears where the beat is when no host tells."""
+"""Hears beat and chord when no host tells."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lbmodels.codec.autoencoder import Codec, DecoderState, EncoderState
 from lbmodels.errors import LiveBandModelError
+from lbmodels.listening.chordkeeper import Chordkeeper, ChordkeeperState
 from lbmodels.listening.timekeeper import Timekeeper, TimekeeperState
 from lbmodels.liveband.conditions import HOST_CONDITIONS, condition_features
 from lbmodels.liveband.generator import Generator, GeneratorState, Heard
@@ -34,7 +35,7 @@ _CONTROLS = (
 class SessionState(NamedTuple):
     """Everything one batch of sessions remembers. `guess` [B, 15]: beat sine and cosine, tempo, chord logits.
 
-    `timekeeper` is empty where the model has none.
+    `timekeeper` and `chordkeeper` are empty where the model has none.
     """
 
     seed: Tensor
@@ -44,12 +45,14 @@ class SessionState(NamedTuple):
     decoder: DecoderState
     guess: Tensor
     timekeeper: TimekeeperState | tuple[()] = ()
+    chordkeeper: ChordkeeperState | tuple[()] = ()
 
 
 class LiveBandAccompanist(nn.Module):
     """Audio frame n of the mix in, audio frame n + 1 + A of the stem out.
 
-    With a `timekeeper` it hears the beat that no host tells; what the host does tell always holds.
+    With a `timekeeper` it hears the beat that no host tells, with a `chordkeeper` the chord; what the host does tell
+    always holds.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class LiveBandAccompanist(nn.Module):
         codec: Codec,
         generator: Generator,
         timekeeper: Timekeeper | None = None,
+        chordkeeper: Chordkeeper | None = None,
         *,
         weights_id: str = "",
         recipe: str = "",
@@ -75,7 +79,16 @@ class LiveBandAccompanist(nn.Module):
                 f"codec has frames of {codec.config.hop} samples at {codec.config.sample_rate} Hz, the timekeeper "
                 f"{timekeeper.config.hop} at {timekeeper.config.sample_rate}: not a pair"
             )
-        self.codec, self.generator, self.timekeeper = codec, generator, timekeeper
+        if chordkeeper is not None and (chordkeeper.config.semitones, chordkeeper.config.frame_rate) != (
+            generator.config.semitones,
+            generator.config.frame_rate,
+        ):
+            raise LiveBandModelError(
+                f"generator hears {generator.config.semitones} semitones {generator.config.frame_rate:g} times a second, "
+                f"the chordkeeper {chordkeeper.config.semitones}, {chordkeeper.config.frame_rate:g}: not a pair"
+            )
+        self.codec, self.generator = codec, generator
+        self.timekeeper, self.chordkeeper = timekeeper, chordkeeper
         self.ear = SemitoneFrontEnd(
             sample_rate=codec.config.sample_rate, hop=codec.config.hop, semitones=generator.config.semitones
         )
@@ -119,6 +132,7 @@ class LiveBandAccompanist(nn.Module):
             self.codec.decoder.init_state(batch),
             torch.zeros(batch, 15),
             () if self.timekeeper is None else self.timekeeper.init_state(batch),
+            () if self.chordkeeper is None else self.chordkeeper.init_state(batch),
         )
 
     def _steer(self, conditions: Mapping[str, Tensor]) -> Tensor | None:
@@ -147,6 +161,11 @@ class LiveBandAccompanist(nn.Module):
             conditions = self.timekeeper.tell(kept, conditions, conditions["anticipation"])
         latents, encoder = self.codec.encoder.step(mix, state.encoder, active)
         semitones, ear = self.ear.step(mix, state.ear, active)
+        chordkeeper: ChordkeeperState | tuple[()] = ()
+        if self.chordkeeper is not None:
+            assert isinstance(state.chordkeeper, ChordkeeperState)
+            kept, chordkeeper = self.chordkeeper.step(semitones, state.chordkeeper, active)
+            conditions = self.chordkeeper.tell(kept, conditions, conditions["anticipation"])
         played, generator = self.generator.step(
             Heard(latents, semitones),
             condition_features(conditions),
@@ -161,7 +180,9 @@ class LiveBandAccompanist(nn.Module):
         audio, decoder = self.codec.decoder.step(played.latents, state.decoder, active)
         guess = torch.cat([played.beat, played.tempo.unsqueeze(-1), played.chord], dim=-1)
         guess = select(active, guess, state.guess)
-        return audio, SessionState(state.seed, encoder, ear, generator, decoder, guess, timekeeper)
+        return audio, SessionState(
+            state.seed, encoder, ear, generator, decoder, guess, timekeeper, chordkeeper
+        )
 
     @torch.no_grad()
     def forward(self, mix: Tensor, conditions: Mapping[str, Tensor], seeds: Sequence[int]) -> Tensor:
@@ -172,6 +193,9 @@ class LiveBandAccompanist(nn.Module):
             kept = self.timekeeper(mix, conditions["tempo"])
             conditions = self.timekeeper.tell(kept, conditions, conditions["anticipation"])
         heard = Heard(self.codec.encoder(mix), self.ear(mix))
+        if self.chordkeeper is not None:
+            kept = self.chordkeeper(heard.semitones)
+            conditions = self.chordkeeper.tell(kept, conditions, conditions["anticipation"])
         played = self.generator(
             heard,
             condition_features(conditions),

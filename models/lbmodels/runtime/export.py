@@ -20,9 +20,9 @@ from lbmodels.streaming.state import map_tensors, named_tensors
 
 aten = torch.ops.aten
 
-_EXACT = ("codec.decoder.head.weight", "timekeeper.")
+_EXACT = ("codec.decoder.head.weight", "timekeeper.", "chordkeeper.")
 """Parts of the names of matrices that stay in float32: in 8 bits the one that writes the spectrum would cost more of the
-sound (0.8 dB of log spectrum) than all others together, and the timekeeper's are small and decide between tempi."""
+sound (0.8 dB of log spectrum) than all others together, and the keepers' are small and decide between tempi and chords."""
 
 _ROWS = 3  # a batch of 1 would be taken for a fixed size
 _SEED = "seed"

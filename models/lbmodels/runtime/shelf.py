@@ -121,7 +121,9 @@ def exported(found: catalog.Located, runtime: str) -> tuple[str, bytes]:
     from lbmodels import zoo
     from lbmodels.runtime.export import export
 
-    accompanist = zoo.assemble(found.name, found.codec, found.generator, found.pinned, found.timekeeper)
+    accompanist = zoo.assemble(
+        found.name, found.codec, found.generator, found.pinned, found.timekeeper, found.chordkeeper
+    )
     model, manifest = export(accompanist, matrices(runtime))
     return manifest.to_json(), model
 
@@ -137,6 +139,7 @@ def _exported(found: catalog.Located, runtime: str) -> tuple[str, bytes]:
             "generator": str(found.generator),
             "pinned": found.pinned and dict(found.pinned),
             "timekeeper": found.timekeeper and str(found.timekeeper),
+            "chordkeeper": found.chordkeeper and str(found.chordkeeper),
             "runtime": runtime,
             "folder": folder,
         }
@@ -169,6 +172,7 @@ def work(job: str) -> int:
         generator=Path(asked["generator"]),
         pinned=asked["pinned"],
         timekeeper=Path(asked["timekeeper"]) if asked["timekeeper"] else None,
+        chordkeeper=Path(asked["chordkeeper"]) if asked["chordkeeper"] else None,
     )
     try:
         text, model = exported(found, asked["runtime"])

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The chordkeeper alone and within an accompanist: what it tells, what it leaves to the host, the laws, the graph."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from lbmodels import catalog, zoo
+from lbmodels.errors import LiveBandModelError
+from lbmodels.listening.chordkeeper import Chordkeeper, ChordkeeperConfig
+from lbmodels.liveband.accompanist import LiveBandAccompanist
+from lbmodels.runtime import export, shelf
+from lbmodels.runtime.engines import open_engine
+from lbmodels.runtime.graph import GraphAccompanist
+from lbmodels.streaming.contract import assert_streaming_contract
+from lbmodels.streaming.state import named_tensors
+from lbmodels.train.chordkeeper import shifted
+
+NAN = torch.nan
+
+
+def logits(tones: set[int], lowest: int, size: float = 3.0) -> Tensor:
+    """What a network that hears a chord well says of a frame: [24]."""
+    chord = torch.full((12,), -size)
+    chord[list(tones)] = size
+    bass = torch.zeros(12)
+    bass[lowest] = 2 * size
+    return torch.cat([chord, bass])
+
+
+def believed(keeper: Chordkeeper, heard: Tensor) -> Tensor:
+    """Its answers [1, F, 15] to a network's [1, F, 24]."""
+    belief, told = keeper._start(1)
+    outputs = []
+    for n in range(heard.shape[1]):
+        y, belief, told = keeper._believe(heard[:, n], belief, told, torch.ones(1, dtype=torch.bool))
+        outputs.append(y)
+    return torch.stack(outputs, dim=1)
+
+
+def unknown(*shape: int) -> dict[str, Tensor]:
+    return {"chord": torch.full((*shape, 12), NAN), "chord_bass": torch.full(shape, NAN)}
+
+
+@pytest.fixture
+def keeper() -> Chordkeeper:
+    return Chordkeeper(ChordkeeperConfig()).eval().requires_grad_(False)
+
+
+def test_a_chord_is_told_within_a_beat_and_holds() -> None:
+    keeper = Chordkeeper(ChordkeeperConfig())
+    heard = torch.cat(
+        [
+            logits({9, 0, 4}, 9).expand(50, -1),
+            torch.zeros(25, 24),  # a rest: nothing speaks against the chord
+            logits({5, 9, 0}, 5).expand(50, -1),
+        ]
+    )
+    y = believed(keeper, heard.unsqueeze(0))
+    told = keeper.tell(y, unknown(1, 125), torch.zeros(1, 125))
+    assert set(told["chord"][0, 10].nonzero().flatten().tolist()) == {9, 0, 4}
+    assert told["chord_bass"][0, 10:75].eq(9).all()
+    assert told["chord_bass"][0, 85:].eq(5).all()
+    assert set(told["chord"][0, -1].nonzero().flatten().tolist()) == {5, 9, 0}
+
+
+def test_nothing_heard_nothing_told(keeper: Chordkeeper) -> None:
+    for sound in (torch.zeros(1, 50, 66), torch.rand(1, 50, 66)):  # its head knows nothing yet
+        told = keeper.tell(keeper(sound), unknown(1, 50), torch.zeros(1, 50))
+        assert told["chord"].isnan().all()
+        assert told["chord_bass"].isnan().all()
+
+
+def test_the_further_ahead_the_less_it_says() -> None:
+    keeper = Chordkeeper(ChordkeeperConfig(lasts_s=1.0))
+    y = believed(keeper, logits({0, 4, 7}, 0).expand(1, 30, -1))
+    near = keeper.tell(y, unknown(1, 30), torch.zeros(1, 30))
+    far = keeper.tell(y, unknown(1, 30), torch.full((1, 30), 50.0))
+    assert near["chord_bass"][0, -1] == 0
+    assert far["chord_bass"].isnan().all()
+
+
+@pytest.mark.parametrize("given", ["chord", "chord_bass"])
+def test_the_host_is_right(given: str) -> None:
+    keeper = Chordkeeper(ChordkeeperConfig())
+    y = believed(keeper, logits({0, 4, 7}, 0).expand(1, 30, -1))
+    host = unknown(1, 30)
+    host[given] = torch.ones_like(host[given])
+    told = keeper.tell(y, host, torch.zeros(1, 30))
+    assert all(torch.equal(told[name].nan_to_num(-1), host[name].nan_to_num(-1)) for name in host)
+
+
+def test_a_mix_is_moved_by_semitones() -> None:
+    low = torch.zeros(2, 1, 66)
+    low[:, 0, 10] = 1.0
+    moved = shifted(low, torch.tensor([3, -4]))
+    assert moved[0, 0].argmax() == 13
+    assert moved[1, 0].argmax() == 6
+    assert moved.sum() == 2
+
+
+@pytest.fixture
+def toy_chordkeeper(toy_accompanist: LiveBandAccompanist) -> Chordkeeper:
+    """Sizes of the toy band; the read-out is scaled so that it soon tells something."""
+    torch.manual_seed(8)
+    sizes = toy_accompanist.generator.config
+    keeper = Chordkeeper(
+        ChordkeeperConfig(
+            semitones=sizes.semitones, frame_rate=sizes.frame_rate, features=16, depth=2, on=0.2, off=0.1
+        )
+    )
+    torch.nn.init.normal_(keeper.head.weight, std=0.5)
+    return keeper.eval().requires_grad_(False)
+
+
+@pytest.fixture
+def band(toy_accompanist: LiveBandAccompanist, toy_chordkeeper: Chordkeeper) -> LiveBandAccompanist:
+    toy = toy_accompanist
+    return LiveBandAccompanist("toy", toy.codec, toy.generator, None, toy_chordkeeper).eval()
+
+
+def test_the_laws(toy_chordkeeper: Chordkeeper) -> None:
+    assert_streaming_contract(toy_chordkeeper, torch.rand(2, 24, toy_chordkeeper.config.semitones))
+
+
+def play(band: Any, mix: Tensor, told: dict[str, Tensor]) -> tuple[Tensor, Any]:
+    state, active, frames = band.init_state([5] * len(mix)), torch.ones(len(mix), dtype=torch.bool), []
+    for n in range(mix.shape[1]):
+        frame, state = band.step(mix[:, n], {k: v[:, n] for k, v in told.items()}, state, active)
+        frames.append(frame)
+    return torch.stack(frames, dim=1), state
+
+
+@pytest.mark.slow
+def test_graph_and_torch_and_a_host(
+    band: LiveBandAccompanist, toy_accompanist: LiveBandAccompanist, told: Callable[..., dict[str, Tensor]]
+) -> None:
+    """A told chord leaves every bit as without a chordkeeper; untold, graph and torch believe the same."""
+    frames, hop = 30, band.spec.hop
+    mix = 0.3 * torch.randn(2, frames, 2, hop, generator=torch.Generator().manual_seed(1))
+    known = told(2, frames)
+    assert torch.equal(play(band, mix, known)[0], play(toy_accompanist, mix, known)[0])
+    open_ = told(2, frames, chord=NAN, chord_bass=NAN)
+    streamed, state = play(band, mix, open_)
+    assert state.chordkeeper.told.any()
+    assert not torch.equal(streamed, play(toy_accompanist, mix, open_)[0])
+    offline = band(mix, open_, [5, 5])
+    assert (streamed - offline).square().mean().sqrt() < 0.01 * offline.square().mean().sqrt()
+
+    model, manifest = export.export(band, shelf.matrices("onnx"))
+    graph = GraphAccompanist("onnx", manifest, open_engine("onnx", model))
+
+    def bits(rows: list[int]) -> dict[str, Any]:
+        kept = graph.init_state([5] * len(rows))
+        for n in range(frames):
+            conditions = {name: value[rows, n].numpy() for name, value in open_.items()}
+            _, kept = graph.step(mix[rows, n].numpy(), conditions, kept, np.ones(len(rows), np.bool_))
+        return {name: value for name, value in kept.tensors.items() if name.startswith("chordkeeper.")}
+
+    both, wanted = bits([0, 1]), dict(named_tensors(state))
+    for name, found in both.items():
+        np.testing.assert_allclose(found, wanted[name].numpy(), atol=1e-4, err_msg=name)
+    for rows in ([1], [1] * 5):
+        assert all(np.array_equal(value[0], both[name][1]) for name, value in bits(rows).items())
+
+
+def test_a_folder_and_a_published_model(
+    toy_weights: Path, toy_chordkeeper: Chordkeeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = toy_weights / "chordkeeper.safetensors"
+    zoo.save_weights(file, toy_chordkeeper, kind="chordkeeper", config=toy_chordkeeper.config)
+    with_one = zoo.load(str(toy_weights))
+    assert isinstance(with_one.chordkeeper, Chordkeeper)
+    zoo.publish(
+        "ours", toy_weights / "codec.safetensors", toy_weights / "generator.safetensors", recipe="r",
+        description="", card="# ours\n", folder=tmp_path / "out", chordkeeper_file=file,
+    )  # fmt: skip
+    monkeypatch.setattr(catalog, "weights_folder", lambda: tmp_path / "out")
+    assert zoo.load("ours").chordkeeper is not None
+    key = shelf.key(catalog.locate(str(toy_weights)), "onnx")
+    file.unlink()
+    assert zoo.load(str(toy_weights)).spec.weights_id != with_one.spec.weights_id
+    assert shelf.key(catalog.locate(str(toy_weights)), "onnx") != key
+
+
+def test_another_ear_is_refused(toy_accompanist: LiveBandAccompanist) -> None:
+    strange = Chordkeeper(ChordkeeperConfig(semitones=5))
+    with pytest.raises(LiveBandModelError, match="not a pair"):
+        LiveBandAccompanist("toy", toy_accompanist.codec, toy_accompanist.generator, None, strange)
