@@ -114,7 +114,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--reconstruction",
         action="store_true",
-        help="measure the autoencoder alone: original stem against decoded stem, with a picture",
+        help="measure the autoencoder alone, beside Opus: original stem against decoded stem, with a picture",
     )
     parser.add_argument(
         "--check-metrics", action="store_true", help="score true, foreign and damaged stems; no model"
@@ -192,6 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_model(arguments: argparse.Namespace) -> int:
+    from lbmodels.evaluate import embedding
     from lbmodels.evaluate.features import open_pool
     from lbmodels.evaluate.players import open_contender
     from lbmodels.evaluate.plots import draw, draw_frontier
@@ -200,6 +201,8 @@ def _run_model(arguments: argparse.Namespace) -> int:
 
     settings = _settings(arguments)
     pool = open_pool(arguments.jobs)
+    if not embedding.installed():
+        print(f"liveband: without Frechet distances; for them: {embedding.INSTALL}", file=sys.stderr)
     try:
         accompanist = open_contender(arguments.model, arguments.runtime)
         out = _out_folder(arguments.out)
@@ -306,11 +309,15 @@ def _run_reconstruction(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from lbmodels import zoo
+    from lbmodels.evaluate import opus
     from lbmodels.evaluate.excerpts import choose_excerpts
-    from lbmodels.evaluate.reconstruction import draw, measure
+    from lbmodels.evaluate.reconstruction import OPUS_BITS_PER_S, draw, measure
     from lbmodels.evaluate.report import write_json
 
     codec = zoo.load(arguments.model).codec
+    rates = OPUS_BITS_PER_S if opus.installed() and codec.config.sample_rate == opus.RATE_HZ else ()
+    if not opus.installed():
+        print(f"liveband: without Opus beside it; for that: {opus.INSTALL}", file=sys.stderr)
     out = _out_folder(arguments.out)
     found, pairs = [], {}
     with _progress(arguments.excerpts * len(arguments.stems)) as on_progress:
@@ -320,11 +327,20 @@ def _run_reconstruction(arguments: argparse.Namespace) -> int:
                 seed=arguments.seed, hop=codec.config.hop, sample_rate=codec.config.sample_rate,
             )  # fmt: skip
             figures, pairs[stem] = measure(
-                codec, stem, excerpts, seed=arguments.seed, on_done=partial(on_progress, stem, 1)
-            )
-            found.append(figures)
-    table = Table(title=f"autoencoder on {arguments.split}: mean and 95 % interval")
-    for name in ("stem", "spectral convergence", "log STFT distance, dB", "SI-SDR, dB", "excerpts"):
+                codec, stem, excerpts,
+                seed=arguments.seed, opus_bits_per_s=rates, on_done=partial(on_progress, stem, 1),
+            )  # fmt: skip
+            found += figures
+    table = Table(title=f"autoencoder and Opus on {arguments.split}: mean and 95 % interval")
+    for name in (
+        "stem",
+        "coder",
+        "kbit/s",
+        "spectral convergence",
+        "log STFT distance, dB",
+        "SI-SDR, dB",
+        "excerpts",
+    ):
         table.add_column(name)
     for f in found:
         cells = [
@@ -335,7 +351,7 @@ def _run_reconstruction(arguments: argparse.Namespace) -> int:
                 (f.si_sdr_db, f.si_sdr_db_interval),
             )
         ]
-        table.add_row(f.stem, *cells, str(f.excerpts))
+        table.add_row(f.stem, f.coder, f"{f.bits_per_s / 1000:.1f}", *cells, str(f.excerpts))
     rows = [asdict(f) for f in found]
     write_json(rows, out / "reconstruction.json")
     draw(pairs, codec.config.sample_rate, out / "reconstruction.png")

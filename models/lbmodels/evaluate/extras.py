@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lbmodels.evaluate import embedding, frechet
 from lbmodels.evaluate.metrics import Audio, Floats
 
 
@@ -40,3 +41,8 @@ class SetMetric:
 EMBEDDINGS: dict[str, Embedding] = {}
 PAIRS: dict[str, Pair] = {}
 SETS: dict[str, SetMetric] = {}
+
+# Optional: without the package that holds the weights the evaluation goes on without this column.
+if embedding.installed():
+    EMBEDDINGS["musicnn"] = Embedding(version=embedding.VERSION, embed=embedding.embed)
+    SETS["frechet_musicnn"] = SetMetric(embedding="musicnn", score=frechet.distance)

@@ -286,11 +286,17 @@ def _mean_over_pairings(
 
 
 def _set_scores(heard: Sequence[Features], true: Sequence[Features]) -> dict[str, SetScore]:
-    """Every metric of `extras.SETS`."""
+    """Every metric of `extras.SETS` whose embedding was heard, each half of the truth against the other half of what was heard.
+
+    Halves on both sides: a distance of samples depends on how many there are, and the truth's own halves are so many.
+    """
     result = {}
     for name, metric in SETS.items():
+        if any(metric.embedding not in f.embeddings for f in (*heard, *true)):
+            continue
         ours, theirs = ([f.embeddings[metric.embedding] for f in all_of] for all_of in (heard, true))
         result[name] = SetScore(
-            score=metric.score(theirs, ours), halves=metric.score(theirs[::2], theirs[1::2])
+            score=(metric.score(theirs[::2], ours[1::2]) + metric.score(theirs[1::2], ours[::2])) / 2,
+            halves=metric.score(theirs[::2], theirs[1::2]),
         )
     return result

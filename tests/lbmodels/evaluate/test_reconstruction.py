@@ -48,7 +48,7 @@ def test_si_sdr_ignores_scale_and_measures_noise() -> None:
 
 def test_figures_and_picture_of_real_stems(tmp_path: Path) -> None:
     excerpts = choose_excerpts(FIXTURE, "test", "drums", 2, seconds=4, seed=0, hop=1920, sample_rate=48000)
-    figures, pair = measure(toy_codec(), "drums", excerpts, seed=0)
+    (figures,), pair = measure(toy_codec(), "drums", excerpts, seed=0)
     assert figures.excerpts == len(excerpts)
     low, high = figures.convergence_interval
     assert low <= figures.convergence <= high
