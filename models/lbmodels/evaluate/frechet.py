@@ -33,7 +33,7 @@ def distance(true: Sequence[Floats], heard: Sequence[Floats]) -> float:
     ours, theirs = ((side - side.mean(0)) / np.sqrt(len(side) - 1) for side in (ours, theirs))
     # tr (S1 S2)^(1/2) is the sum of the singular values of X1 X2^T: no root of a near-singular matrix is needed.
     # Those of R1 R2^T are the same (X = Q R), and it is no larger than the vectors.
-    triangles = [np.linalg.qr(side, mode="r") for side in (ours, theirs)]
-    shared = np.linalg.svd(triangles[0] @ triangles[1].T, compute_uv=False).sum()
+    ours_r, theirs_r = (np.asarray(np.linalg.qr(side, mode="r")) for side in (ours, theirs))
+    shared = np.linalg.svd(ours_r @ theirs_r.T, compute_uv=False).sum()
     found = means @ means + (ours**2).sum() + (theirs**2).sum() - 2 * shared
     return max(float(found), 0.0)
