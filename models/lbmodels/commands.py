@@ -14,7 +14,7 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.commands import add_parser as add_evaluate
 from lbmodels.train.pool_command import add_parser as add_pool
 
-OBJECTIVES = ("codec", "pulse", "timekeeper", "chordkeeper", "liveband")
+OBJECTIVES = ("codec", "pulse", "timekeeper", "chordkeeper", "coherence", "liveband")
 Subparsers = argparse._SubParsersAction
 
 
@@ -154,9 +154,23 @@ def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     publish.add_argument(
         "--chordkeeper", type=Path, help="hears the chord where no host tells it (default: none)"
     )
+    publish.add_argument(
+        "--trim-db",
+        type=_numbers,
+        default=(),
+        metavar="DB,DB,...",
+        help="gain for each stem, where `liveband evaluate` found the model too soft (default: none)",
+    )
     publish.add_argument("--recipe", required=True, help="recipe the weights were trained by")
     publish.add_argument("--description", default="", help="one line for 'liveband models list'")
     publish.set_defaults(run=_publish)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not numbers between commas, as 0,1.5,4,6") from None
 
 
 def _publish(arguments: argparse.Namespace) -> int:
@@ -174,6 +188,7 @@ def _publish(arguments: argparse.Namespace) -> int:
         folder=arguments.folder,
         timekeeper_file=arguments.timekeeper,
         chordkeeper_file=arguments.chordkeeper,
+        trim_db=arguments.trim_db,
     )
     print(f"{entry.name} is now the default of {arguments.folder}")
     return 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lbmodels.catalog import sha256, weights_folder
 from lbmodels.evaluate import embedding, frechet
 from lbmodels.evaluate.metrics import Audio, Floats
 
@@ -46,3 +47,27 @@ SETS: dict[str, SetMetric] = {}
 if embedding.installed():
     EMBEDDINGS["musicnn"] = Embedding(version=embedding.VERSION, embed=embedding.embed)
     SETS["frechet_musicnn"] = SetMetric(embedding="musicnn", score=frechet.distance)
+
+
+def _coherent(audio: Audio, sample_rate: int) -> Floats:
+    from lbmodels.evaluate import coherence
+
+    return coherence.embed(audio, sample_rate)
+
+
+def _judge(kind: str) -> Callable[[Floats, Floats], float]:
+    def score(mix: Floats, stem: Floats) -> float:
+        from lbmodels.evaluate import coherence
+
+        return coherence.score(mix, stem, kind)
+
+    return score
+
+
+# Copies without the weights of the judge go on without its columns. Other weights are another version.
+_JUDGE = weights_folder() / "coherence.safetensors"
+if _JUDGE.is_file():
+    EMBEDDINGS["coherence"] = Embedding(version=f"1 {sha256(_JUDGE)[:16]}", embed=_coherent)
+    PAIRS["coherence"] = Pair(embedding="coherence", score=_judge("both"))
+    PAIRS["coherence_harmonic"] = Pair(embedding="coherence", score=_judge("harmonic"))
+    PAIRS["coherence_percussive"] = Pair(embedding="coherence", score=_judge("percussive"))
