@@ -31,6 +31,8 @@ _CONTROLS = (
     ),
 )
 
+_MOST_TRIM_DB = 18.0
+
 
 class SessionState(NamedTuple):
     """Everything one batch of sessions remembers. `guess` [B, 15]: beat sine and cosine, tempo, chord logits.
@@ -89,6 +91,15 @@ class LiveBandAccompanist(nn.Module):
             )
         self.codec, self.generator = codec, generator
         self.timekeeper, self.chordkeeper = timekeeper, chordkeeper
+        trim_db = generator.config.trim_db
+        if trim_db and (
+            len(trim_db) != len(generator.config.stems) or max(map(abs, trim_db)) > _MOST_TRIM_DB
+        ):
+            raise LiveBandModelError(
+                f"trim_db {trim_db}: accepted is one gain for each of {len(generator.config.stems)} stems, "
+                f"-{_MOST_TRIM_DB:g} to {_MOST_TRIM_DB:g} dB"
+            )
+        self.register_buffer("gain", 10 ** (torch.tensor(trim_db) / 20), persistent=False)
         self.ear = SemitoneFrontEnd(
             sample_rate=codec.config.sample_rate, hop=codec.config.hop, semitones=generator.config.semitones
         )
@@ -135,6 +146,13 @@ class LiveBandAccompanist(nn.Module):
             () if self.chordkeeper is None else self.chordkeeper.init_state(batch),
         )
 
+    def _trimmed(self, audio: Tensor, stem: Tensor) -> Tensor:
+        """Stem frames [B, ...], each at its stem's level; stem [B]."""
+        gain = self.get_buffer("gain")
+        if not len(gain):
+            return audio
+        return audio * gain[stem.long()].view(-1, *[1] * (audio.dim() - 1))
+
     def _steer(self, conditions: Mapping[str, Tensor]) -> Tensor | None:
         return steering_features(conditions) if self.generator.config.steered else None
 
@@ -178,6 +196,7 @@ class LiveBandAccompanist(nn.Module):
             self._steer(conditions),
         )
         audio, decoder = self.codec.decoder.step(played.latents, state.decoder, active)
+        audio = self._trimmed(audio, conditions["stem"])
         guess = torch.cat([played.beat, played.tempo.unsqueeze(-1), played.chord], dim=-1)
         guess = select(active, guess, state.guess)
         return audio, SessionState(
@@ -206,4 +225,4 @@ class LiveBandAccompanist(nn.Module):
             self._steer(conditions),
         )
         audio: Tensor = self.codec.decoder(played.latents)
-        return audio
+        return self._trimmed(audio, conditions["stem"][:, 0])

@@ -27,7 +27,8 @@ _STYLE_POSITION = -1
 class GeneratorConfig:
     """Sizes; `window` in frames. `causal = false` is the bidirectional offline reference.
 
-    `steered`: it takes the controls of `lbmodels.liveband.steering`.
+    `steered`: it takes the controls of `lbmodels.liveband.steering`. `trim_db`: make-up gain of each stem, of a trained
+    model whose stems were measured softer than true ones; empty for none.
     """
 
     latent: int = 64
@@ -43,6 +44,7 @@ class GeneratorConfig:
     frame_rate: float = 25.0
     causal: bool = True
     steered: bool = False
+    trim_db: tuple[float, ...] = ()
 
 
 class Heard(NamedTuple):

@@ -2,6 +2,7 @@
 """The whole accompanist, at toy size with random weights and, where they ship, with the real ones."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -208,6 +209,29 @@ def test_codec_and_generator_must_be_a_pair(toy_accompanist: LiveBandAccompanist
     other = Generator(GeneratorConfig(latent=9, features=32, heads=2, depth=1, window=4))
     with pytest.raises(LiveBandModelError, match="not a pair"):
         LiveBandAccompanist("odd", toy_accompanist.codec, other)
+
+
+def test_a_stem_measured_too_soft_is_made_up_for(toy_accompanist: LiveBandAccompanist, told: Told) -> None:
+    """Each stem by its own gain, streaming and offline; a trim of another number of stems is refused."""
+    codec, plain = toy_accompanist.codec, toy_accompanist.generator
+
+    def trimmed(*trim_db: float) -> LiveBandAccompanist:
+        generator = Generator(replace(plain.config, trim_db=trim_db))
+        generator.load_state_dict(plain.state_dict())
+        return LiveBandAccompanist("toy", codec, generator.eval().requires_grad_(False))
+
+    louder, conditions = trimmed(0.0, 6.0, -3.0, 0.0), told(4, 6)
+    mix = torch.randn(4, 6, 2, louder.spec.hop, generator=torch.Generator().manual_seed(2))
+    gains = torch.tensor([1.0, 10**0.3, 10**-0.15, 1.0]).view(-1, 1, 1, 1)
+    torch.testing.assert_close(
+        louder(mix, conditions, [1] * 4), gains * toy_accompanist(mix, conditions, [1] * 4)
+    )
+    active, first = torch.ones(4, dtype=torch.bool), {name: value[:, 0] for name, value in conditions.items()}
+    ours, _ = louder.step(mix[:, 0], first, louder.init_state([1] * 4), active)
+    theirs, _ = toy_accompanist.step(mix[:, 0], first, toy_accompanist.init_state([1] * 4), active)
+    torch.testing.assert_close(ours, gains[:, 0] * theirs)
+    with pytest.raises(LiveBandModelError, match="one gain for each of 4 stems"):
+        trimmed(3.0)
 
 
 def test_the_bidirectional_reference_does_not_stream(toy_accompanist: LiveBandAccompanist) -> None:
