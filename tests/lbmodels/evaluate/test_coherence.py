@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The judge of which stem goes with which mix: what it hears, what training shows it, what the shipped one prefers."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from lbmodels import weights_file
 from lbmodels.errors import LiveBandModelError
-from lbmodels.evaluate import coherence
+from lbmodels.evaluate import coherence, extras
 from lbmodels.evaluate.coherence import CoherenceConfig, CoherenceNetwork
 from lbmodels.train import coherence as training
 from lbmodels.train.loop import side
@@ -173,3 +175,41 @@ def test_a_folder_without_songs_is_named(tmp_path: Path) -> None:
     config = training.CoherenceDataConfig(root=str(tmp_path))
     with pytest.raises(ValueError, match="no tracks"):
         training.load_songs(config, "train", tmp_path)
+
+
+@pytest.mark.weights
+def test_the_shipped_judge_hears_time_and_key() -> None:
+    """A band it never heard, of clicks and chords: a bass in time and key is preferred to one late or a semitone up."""
+    beats = np.arange(0.15, 8.6, 0.52)
+    roots = np.repeat([110.0, 146.83, 164.81, 110.0, 98.0], 4)[: len(beats)]
+
+    def struck(ratios: tuple[float, ...], late_s: float = 0.0) -> np.ndarray:
+        out = np.zeros(9 * RATE, np.float32)
+        t = np.arange(int(0.4 * RATE)) / RATE
+        for beat, root in zip(beats + late_s, roots, strict=True):
+            note = sum(
+                np.sin(2 * np.pi * root * ratio * n * t) / n * np.exp(-t / 0.2)
+                for ratio in ratios
+                for n in (1, 2, 3, 4)
+            )
+            first = int(beat * RATE)
+            out[first : first + len(t)] += (0.1 * note)[: max(0, len(out) - first)].astype(np.float32)
+        return np.stack([out, out])
+
+    mix = coherence.embed(clicks(beats, 9) + struck((2.0, 2.52, 3.0)), RATE)
+    true, late, sharp = (
+        coherence.score(mix, coherence.embed(stem, RATE), "both")
+        for stem in (struck((1.0,)), struck((1.0,), 0.26), struck((2 ** (1 / 12),)))
+    )
+    assert true > late + 0.05
+    assert true > sharp + 0.05
+
+
+@pytest.mark.weights
+def test_the_shipped_judge_is_a_column_of_the_evaluation_and_says_how_good_it_is() -> None:
+    assert {"coherence", "coherence_harmonic", "coherence_percussive"} <= set(extras.PAIRS)
+    assert "coherence" in extras.EMBEDDINGS
+    data = coherence.weights_path().read_bytes()
+    figures = json.loads(weights_file.check(data, "coherence").metadata["figures"])
+    assert figures["validation_b both half_beat"] > 0.7
+    assert len(data) < 6_000_000
