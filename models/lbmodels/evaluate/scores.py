@@ -46,7 +46,10 @@ def score_stem(
         "loudness_error_db": abs(heard.loudness_lufs - true_stem.loudness_lufs),
         "silence_error": abs(silence - silence_share(true_stem.level_db, start_s=start_s)),
         **{
+            # What was not heard through an embedding, as a part of a piece, is not judged by it.
             name: pair.score(truth.mix_embeddings[pair.embedding], heard.embeddings[pair.embedding])
+            if pair.embedding in truth.mix_embeddings and pair.embedding in heard.embeddings
+            else float("nan")
             for name, pair in PAIRS.items()
         },
     }
