@@ -51,7 +51,7 @@ def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--codec",
         metavar="FILE",
-        help="autoencoder weights, for pulse and liveband (default: the shipped ones)",
+        help="autoencoder weights, for pulse, chordkeeper and liveband (default: the shipped ones)",
     )
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="checkpoints, curves, samples, weights"
@@ -98,10 +98,10 @@ def _train(arguments: argparse.Namespace) -> int:
     tables = read_recipe(arguments.objective, arguments.recipe)
     if arguments.data:
         override(tables, f"data.root={json.dumps(arguments.data)}")
-    if arguments.objective in ("pulse", "liveband"):
+    if arguments.objective in ("pulse", "chordkeeper", "liveband"):
         override(tables, f"data.codec={json.dumps(arguments.codec or _shipped_codec())}")
     elif arguments.codec:
-        raise LiveBandModelError("--codec is for training a generator; 'train codec' makes one")
+        raise LiveBandModelError(f"--codec is not for training a {arguments.objective}: it learns from audio")
     for setting in arguments.set:
         override(tables, setting)
     program = importlib.import_module(f"lbmodels.train.{arguments.objective}")
