@@ -135,7 +135,9 @@ def test_it_stays_with_the_run_directory_it_was_loaded_with(
         assert not plugin(music(0.1, 48000), 48000, reset=False).any()
         time.sleep(0.05)
     newcomer = load(mode="live")
-    assert any(newcomer(music(0.1, 48000), 48000, reset=False).any() for _ in range(20) if not time.sleep(0.05))
+    assert any(
+        newcomer(music(0.1, 48000), 48000, reset=False).any() for _ in range(20) if not time.sleep(0.05)
+    )
 
 
 @pytest.mark.weights
