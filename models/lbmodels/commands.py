@@ -101,7 +101,7 @@ def _train(arguments: argparse.Namespace) -> int:
     if arguments.objective in ("pulse", "chordkeeper", "liveband"):
         override(tables, f"data.codec={json.dumps(arguments.codec or _shipped_codec())}")
     elif arguments.codec:
-        raise LiveBandModelError(f"--codec is not for training a {arguments.objective}: it learns from audio")
+        raise LiveBandModelError(f"--codec is for what learns from latents; {arguments.objective} learns from audio")
     for setting in arguments.set:
         override(tables, setting)
     program = importlib.import_module(f"lbmodels.train.{arguments.objective}")
@@ -138,6 +138,16 @@ def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         if name == "info":
             command.add_argument("model", nargs="?", help="name or folder (default: the default model)")
         command.set_defaults(run={"list": _list, "info": _info, "verify": _verify}[name])
+    average = commands.add_parser(
+        "average",
+        help="the mean of generators of one run, taken at several steps",
+        description="Writes the mean of several generators' weights. Of a run whose steps are few it is often better than each.",
+        epilog="example: liveband models average runs/early/generator.safetensors runs/band/generator.safetensors "
+        "--out runs/mean/generator.safetensors",
+    )
+    average.add_argument("files", nargs="+", type=Path, metavar="GENERATOR.safetensors")
+    average.add_argument("--out", required=True, type=Path, metavar="FILE")
+    average.set_defaults(run=_average)
     publish = commands.add_parser(
         "publish",
         help="enter trained weights in a weights folder, as the default model",
@@ -171,6 +181,14 @@ def _numbers(text: str) -> tuple[float, ...]:
         return tuple(float(number) for number in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not numbers between commas, as 0,1.5,4,6") from None
+
+
+def _average(arguments: argparse.Namespace) -> int:
+    from lbmodels.zoo import average
+
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    print(f"weights: {average(arguments.files, arguments.out)}")
+    return 0
 
 
 def _publish(arguments: argparse.Namespace) -> int:

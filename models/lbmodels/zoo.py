@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -218,6 +218,33 @@ def assemble(
     return LiveBandAccompanist(
         name, codec, generator, timekeeper, chordkeeper, weights_id=identity, recipe="liveband"
     ).eval()
+
+
+def average(files: Sequence[Path], target: Path) -> Path:
+    """The mean of generators of one run, taken at several steps (Wortsman 2022: it often beats each of them).
+
+    What only some of them have, as the first layers of a steering that came later, is the mean over those. Sizes are the
+    last file's.
+
+    Raises:
+        LiveBandModelError: fewer than two files, or files of different sizes.
+    """
+    from lbmodels.liveband.generator import Generator, GeneratorConfig
+
+    if len(files) < 2:
+        raise LiveBandModelError(f"a mean needs 2 files or more, got {len(files)}")
+    read = [read_weights(file, "liveband-generator") for file in files]
+    mean = {}
+    for name, last in read[-1][1].items():
+        found = [tensors[name].float() for _, tensors in read if name in tensors]
+        if any(tensor.shape != last.shape for tensor in found):
+            raise LiveBandModelError(f"{name} has different sizes in {', '.join(map(str, files))}")
+        mean[name] = torch.stack(found).mean(0).to(last.dtype)
+    config, label = read[-1][0], files[-1].name
+    sizes = build(GeneratorConfig, config, label)
+    generator = construct(lambda: Generator(sizes), config, mean, label)
+    fill(generator, mean, label)
+    return save_weights(target, generator, kind="liveband-generator", config=sizes)
 
 
 def publish(

@@ -3,6 +3,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from lbmodels import catalog, zoo
 from lbmodels.codec.autoencoder import Codec, CodecConfig
 from lbmodels.errors import LiveBandModelError
 from lbmodels.liveband.accompanist import LiveBandAccompanist
+from lbmodels.liveband.generator import Generator
+from lbmodels.zoo import save_weights
 
 
 def refused(folder: Path | str | None) -> str:
@@ -161,3 +164,26 @@ def test_the_shipped_weights_match_their_manifest() -> None:
         for name, digest in card.sha256.items():
             assert catalog.sha256(catalog.weights_folder() / name) == digest
         assert (zoo.load(card.name)).spec.name == card.name
+
+
+def test_a_mean_of_generators(
+    toy_weights: Path, toy_accompanist: LiveBandAccompanist, tmp_path: Path
+) -> None:
+    """A later file may have what an earlier one lacks; other sizes are refused."""
+    plain = toy_accompanist.generator
+    torch.manual_seed(1)
+    steered = Generator(replace(plain.config, steered=True))
+    later = save_weights(
+        tmp_path / "later.safetensors", steered, kind="liveband-generator", config=steered.config
+    )
+    out = zoo.average([toy_weights / "generator.safetensors", later], tmp_path / "mean.safetensors")
+    config, mean = zoo.read_weights(out, "liveband-generator")
+    assert config["steered"] is True
+    torch.testing.assert_close(mean["play.weight"], (plain.play.weight + steered.play.weight) / 2)
+    assert torch.equal(mean["steer.0.weight"], steered.state_dict()["steer.0.weight"])
+    with pytest.raises(LiveBandModelError, match="2 files or more"):
+        zoo.average([later], out)
+    wide = Generator(replace(plain.config, features=64))
+    other = save_weights(tmp_path / "other.safetensors", wide, kind="liveband-generator", config=wide.config)
+    with pytest.raises(LiveBandModelError, match="different sizes"):
+        zoo.average([later, other], out)
