@@ -101,7 +101,9 @@ def _train(arguments: argparse.Namespace) -> int:
     if arguments.objective in ("pulse", "chordkeeper", "liveband"):
         override(tables, f"data.codec={json.dumps(arguments.codec or _shipped_codec())}")
     elif arguments.codec:
-        raise LiveBandModelError(f"--codec is for what learns from latents; {arguments.objective} learns from audio")
+        raise LiveBandModelError(
+            f"--codec is for what learns from latents; {arguments.objective} learns from audio"
+        )
     for setting in arguments.set:
         override(tables, setting)
     program = importlib.import_module(f"lbmodels.train.{arguments.objective}")

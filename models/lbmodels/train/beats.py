@@ -115,7 +115,7 @@ def write_bands(config: BeatDataConfig, split: str, front: BandFrontEnd) -> Iter
                 with part.open("wb") as file:
                     np.save(file, _song_powers(track, front))
                 part.replace(path)
-            powers = np.load(path, mmap_mode="r")
+            powers = np.load(path, mmap_mode="r", allow_pickle=False)
             if len(track.beats_s) >= 8:
                 yield Song(track.name, powers, track.beats_s * strides_hz, track.beat_in_bar)
 

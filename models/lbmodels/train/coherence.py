@@ -110,7 +110,7 @@ def load_songs(config: CoherenceDataConfig, split: str, cache: Path) -> list[Son
         songs.append(
             Song(
                 name=track.name,
-                stems=np.load(kept, mmap_mode="r"),
+                stems=np.load(kept, mmap_mode="r", allow_pickle=False),
                 classes=tuple(s.stem_class for s in track.stems),
                 beat_frames=float(np.median(np.diff(track.beats_s)) * FRAME_HZ),
             )
