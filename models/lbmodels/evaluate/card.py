@@ -3,7 +3,7 @@
 
 The folder FIGURES/NAME holds `about.toml` (what was written by hand: texts, no scores), `training.json`, and figures in any
 of the shapes that `liveband evaluate` writes; other figures come as {"title", "text", "columns", "rows"} or as a list of flat
-objects. Files are taken in the order of their names within each shape.
+objects. Pictures (TITLE.png) are shown below the scores. Files are taken in the order of their names within each shape.
 """
 
 from __future__ import annotations
@@ -134,6 +134,9 @@ def card(folder: Path) -> str:
         lines += (
             _scores(list(results.values())) + _sets(list(results.values())) + _curve(list(results.values()))
         )
+    for picture in sorted(folder.glob("*.png")):
+        title = picture.stem.replace("-", " ").capitalize()
+        lines += ["", f"![{title}]({folder.parent.name}/{name}/{picture.name})"]
     for key, figure in figures.items():
         if key not in results:
             lines += _other(key, figure)
@@ -289,9 +292,9 @@ def _other(key: str, figure: Any) -> list[str]:
     if isinstance(figure, list) and figure and "si_sdr_db" in figure[0]:
         return [
             "", f"## Autoencoder{'' if key in ('codec', 'reconstruction') else ': ' + key.replace('-', ' ')}", "",
-            "| stem | spectral convergence | log STFT distance, dB | SI-SDR, dB | excerpts |", "|---|---|---|---|---|",
+            "| stem | coder | kbit/s | spectral convergence | log STFT distance, dB | SI-SDR, dB | excerpts |", "|---|---|---|---|---|---|---|",
             *(
-                f"| {r['stem']} | {_number(r['convergence'])} ({_span(r['convergence_interval'])}) | "
+                f"| {r['stem']} | {r['coder']} | {r['bits_per_s'] / 1000:.1f} | {_number(r['convergence'])} ({_span(r['convergence_interval'])}) | "
                 f"{_number(r['log_db'])} ({_span(r['log_db_interval'])}) | "
                 f"{_number(r['si_sdr_db'])} ({_span(r['si_sdr_db_interval'])}) | {r['excerpts']} |"
                 for r in figure

@@ -133,3 +133,19 @@ def test_a_missing_about_is_named(tmp_path, capsys):
 def test_committed_cards_match_their_figures(folder):
     """Run the command at the foot of the card when this fails."""
     assert (CARDS / f"{folder.name}.md").read_text() == card(folder)
+
+
+def test_opus_is_told_from_the_autoencoder_and_pictures_are_shown(figures):
+    row = {
+        "stem": "drums", "coder": "autoencoder", "bits_per_s": 25600.0, "excerpts": 3, "convergence": 0.5,
+        "convergence_interval": [0.4, 0.6], "log_db": 3.0, "log_db_interval": [2.0, 4.0], "si_sdr_db": -9.0,
+        "si_sdr_db_interval": [-10.0, -8.0],
+    }  # fmt: skip
+    (figures / "codec.json").write_text(
+        json.dumps([row, {**row, "coder": "Opus at 8 kbit/s", "bits_per_s": 8008.0}])
+    )
+    (figures / "quality-by-hour.png").write_bytes(b"")
+    text = card(figures)
+    assert "| drums | autoencoder | 25.6 | 0.50 (0.40 to 0.60) |" in text
+    assert "| drums | Opus at 8 kbit/s | 8.0 |" in text
+    assert "![Quality by hour](figures/toy/quality-by-hour.png)" in text
