@@ -140,14 +140,13 @@ def card(folder: Path) -> str:
     for key, figure in figures.items():
         if key not in results:
             lines += _other(key, figure)
-    gallery = folder.parent.parent / "gallery" / "README.md"
-    if gallery.is_file():
-        lines += [
-            "",
-            "## Listen and look",
-            "",
-            "[Spectrograms and sound files](gallery/README.md) of excerpts that a seed drew.",
-        ]
+    pages = {
+        "gallery/README.md": "[Spectrograms and sound files](gallery/README.md) of excerpts that a seed drew.",
+        "real/README.md": "[Every real recording](real/README.md), what fails first, with spectrograms.",
+    }
+    found = [line for page, line in pages.items() if (folder.parent.parent / page).is_file()]
+    if found:
+        lines += ["", "## Listen and look", "", *(f"- {line}" for line in found)]
     for key in ("use", "limits", "licence"):
         lines += _text(about, key)
     lines += [
@@ -300,6 +299,8 @@ def _other(key: str, figure: Any) -> list[str]:
                 for r in figure
             ),
         ]  # fmt: skip
+    if isinstance(figure, list) and figure and "ranked" in figure[0]:
+        return ["", f"## {key.replace('-', ' ').capitalize()}", "", *_ranking(figure)]
     title, text = key.replace("-", " ").replace("_", " ").capitalize(), ""
     source = figure.get("model", "") if isinstance(figure, dict) else ""
     if isinstance(figure, dict) and {"columns", "rows"} <= figure.keys():
@@ -319,6 +320,24 @@ def _other(key: str, figure: Any) -> list[str]:
     table = [f"| {' | '.join(_number(cell) for cell in row)} |" for row in rows]
     head = [f"| {' | '.join(str(c).replace('_', ' ') for c in columns)} |", "|" + "---|" * len(columns)]
     return ["", f"## {title}", "", *([text, ""] if text else []), *head, *table]
+
+
+def _ranking(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """What `--compare` found: one column per model, the best in bold."""
+    models = list(dict.fromkeys(one["model"] for row in rows for one in row["ranked"]))
+    lines = [
+        "At equal numbers of excerpts, the same ones; the best in bold. A whole mix repeated agrees with the key by its making.", "",
+        f"| stem | told | metric | {' | '.join(models)} |", "|" + "---|" * (len(models) + 3),
+    ]  # fmt: skip
+    for row in rows:
+        scores = {one["model"]: one["score"] for one in row["ranked"]}
+        best = (min if row["less_is_better"] else max)(scores.values())
+        cells = [
+            f"**{_number(scores[m])}**" if scores.get(m) == best else _number(scores.get(m)) for m in models
+        ]
+        told = PLACES.get(row["conditions"], row["conditions"])
+        lines.append(f"| {row['stem']} | {told} | {_title(row['metric'])} | {' | '.join(cells)} |")
+    return lines
 
 
 def _listed(figure: Any) -> list[dict[str, Any]] | None:

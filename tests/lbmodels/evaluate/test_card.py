@@ -149,3 +149,16 @@ def test_opus_is_told_from_the_autoencoder_and_pictures_are_shown(figures):
     assert "| drums | autoencoder | 25.6 | 0.50 (0.40 to 0.60) |" in text
     assert "| drums | Opus at 8 kbit/s | 8.0 |" in text
     assert "![Quality by hour](figures/toy/quality-by-hour.png)" in text
+
+
+def test_a_comparison_shows_each_model_and_the_best(figures):
+    row = {
+        "stem": "bass", "conditions": "none", "anticipation_ms": 40.0, "metric": "beat_f1", "less_is_better": False,
+        "ranked": [{"model": "toy", "score": 0.5}, {"model": "baseline:repeat", "score": 0.75}],
+    }  # fmt: skip
+    less = {**row, "metric": "loudness_error_db", "less_is_better": True}
+    (figures / "beside-baselines.json").write_text(json.dumps([row, less]))
+    text = card(figures)
+    assert "## Beside baselines" in text
+    assert "| bass | nothing | Beat F1 | 0.50 | **0.75** |" in text
+    assert "| bass | nothing | Loudness error dB | **0.50** | 0.75 |" in text
