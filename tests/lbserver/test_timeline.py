@@ -74,11 +74,25 @@ def test_latency_is_the_least_whole_block_that_pays(
 
 @given(GRIDS, st.fractions(0, 10**6, max_denominator=1000))
 def test_live_mode_takes_the_least_anticipation_without_latency(grid: Grid, budget: Fraction) -> None:
-    live = timeline.timing(grid, Mode.LIVE, budget_samples=budget, block_samples=64)
+    live = timeline.timing(
+        grid, Mode.LIVE, budget_samples=budget, block_samples=64, anticipation_range=(0, 1 << 40)
+    )
     assert live.latency_samples == 0
     assert live.anticipation_samples >= budget
     if live.anticipation_frames:
         assert timeline.anticipation_samples(grid, live.anticipation_frames - 1) < budget
+
+
+@given(GRIDS, st.fractions(0, 10**6, max_denominator=1000), st.integers(0, 100))
+def test_live_mode_owes_as_latency_what_the_largest_anticipation_does_not_pay(
+    grid: Grid, budget: Fraction, most: int
+) -> None:
+    live = timeline.timing(
+        grid, Mode.LIVE, budget_samples=budget, block_samples=64, anticipation_range=(0, most)
+    )
+    assert live.anticipation_frames <= most
+    assert live.anticipation_samples + live.latency_samples >= budget
+    assert live.latency_samples == 0 or live.anticipation_frames == most
 
 
 def test_figures_of_the_default_setting() -> None:

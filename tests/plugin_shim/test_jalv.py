@@ -107,7 +107,7 @@ class Studio:
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE if command[0] == sys.executable else subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=None if command[0] == sys.executable else subprocess.DEVNULL,
             text=True,
         )
 

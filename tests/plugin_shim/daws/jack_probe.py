@@ -8,10 +8,13 @@ how many samples were played by then.
 
 import json
 import sys
+import time
 from typing import Any
 
 import jack
 import numpy as np
+
+PATIENCE_S = 20.0
 
 
 class Probe:
@@ -69,13 +72,27 @@ class Probe:
             self.client.transport_locate(int(values[0]))
 
 
+def connect(client: jack.Client, source: str, target: str) -> None:
+    """A host's ports are there before it is active, and cannot be connected until then."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            client.connect(source, target)
+        except jack.JackError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
 def main() -> None:
     host, recording, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
     probe = Probe(seconds)
     probe.client.activate()
     for channel in (1, 2):
-        probe.client.connect(f"probe:out_{channel}", f"{host}:audio_in_{channel}")
-        probe.client.connect(f"{host}:audio_out_{channel}", f"probe:in_{channel}")
+        connect(probe.client, f"probe:out_{channel}", f"{host}:audio_in_{channel}")
+        connect(probe.client, f"{host}:audio_out_{channel}", f"probe:in_{channel}")
     probe.begun = True
     print("begun", flush=True)
     for line in sys.stdin:
