@@ -68,12 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 2 for what the user can mend, 130 for Ctrl-C."""
     signal.signal(signal.SIGTERM, _terminate)  # as Ctrl-C: unfinished files are removed on the way out
     given = sys.argv[1:] if arguments is None else list(arguments)
-    parser = build_parser(given[0] if given else "")
-    parsed = parser.parse_args(arguments)
-    if not hasattr(parsed, "run"):
-        parser.print_help()
-        return 0
     try:
+        parser = build_parser(given[0] if given else "")
+        parsed = parser.parse_args(arguments)
+        if not hasattr(parsed, "run"):
+            parser.print_help()
+            return 0
         return int(parsed.run(parsed) or 0)
     except KeyboardInterrupt:
         print("liveband: stopped, nothing half-written was left", file=sys.stderr)
