@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,22 +15,39 @@ from lbmodels.data.slakh import read_track
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.bootstrap import derangements
 from lbmodels.evaluate.excerpts import Excerpt, read_excerpt, read_truth
-from lbmodels.evaluate.features import Features, analyse
+from lbmodels.evaluate.extras import PAIRS
+from lbmodels.evaluate.features import Features, analyse, embed
 from lbmodels.evaluate.generation import Accompanist, anticipation_frames, generate
-from lbmodels.evaluate.metrics import Audio, beat_f1, chord_agreement, mono, silence_share, sounding
+from lbmodels.evaluate.metrics import (
+    CHROMA_RATE_HZ,
+    Audio,
+    Floats,
+    beat_f1,
+    chord_agreement,
+    mono,
+    onset_scores,
+    onsets_s,
+    silence_share,
+    sounding,
+)
 from lbmodels.evaluate.scores import UNPITCHED
 
 if TYPE_CHECKING:
     from lbmodels.evaluate.excerpts import Truth
 
-MEASURES = ("onsets_per_s", "centroid_hz", "chord", "beat_f1", "floor_chord", "floor_beat_f1", "silence")
+MEASURES = (
+    "onsets_per_s", "centroid_hz", "chord", "beat_f1", "floor_chord", "floor_beat_f1", "silence", "coherence", "other_take_f1",
+)  # fmt: skip
+
+_OTHER_TAKE = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
     """Means over excerpts of one stem at one value of a control; NaN where a measure does not apply.
 
-    The floors are the same stems scored against other songs.
+    The floors are the same stems scored against other songs. `other_take_f1`: onset F1 of a second take, with another
+    seed, against the first; 1 for a model that always plays the same.
     """
 
     control: str
@@ -44,6 +61,8 @@ class Effect:
     floor_chord: float
     floor_beat_f1: float
     silence: float
+    coherence: float
+    other_take_f1: float
 
 
 def centroid_hz(audio: Audio, sample_rate: int, *, start_s: float) -> float:
@@ -63,6 +82,22 @@ def _agreement(heard: Features, truth: Truth, stem: str, start_s: float) -> tupl
         scored = sounding(heard.level_db, truth.beats_s)
         chord = chord_agreement(heard.chroma, truth.beats_s, truth.beat_chords, scored, start_s=start_s)
     return chord, beat_f1(truth.beats_s, heard.beats_s, start_s=start_s)
+
+
+def _coherence(mix: Mapping[str, Floats], heard: Features) -> float:
+    """Of mix and stem; NaN without the judge's weights."""
+    judge = PAIRS.get("coherence")
+    return (
+        float("nan")
+        if judge is None
+        else judge.score(mix[judge.embedding], heard.embeddings[judge.embedding])
+    )
+
+
+def _onsets_s(audio: Audio, sample_rate: int) -> Floats:
+    import soxr
+
+    return onsets_s(soxr.resample(mono(audio), sample_rate, CHROMA_RATE_HZ))
 
 
 def effects(
@@ -95,15 +130,20 @@ def effects(
             frame_conditions(track, excerpt.first_frame, frames, hop=spec.hop, sample_rate=spec.sample_rate)
         )
         truths.append(read_truth(excerpt, track))
+    mix_embeddings = [embed(mix, spec.sample_rate, cache=None, start_s=start_s) for mix in mixes]
     others = derangements([excerpt.track for excerpt in excerpts], 1, seed=seed)[0]
     found = []
     for value in values:
-        stems = generate(
-            accompanist, np.stack(mixes), told, stem=stem, known=conditions, seeds=range(seed, seed + len(mixes)),
-            anticipation=anticipation_frames(spec, anticipation_ms), controls={control: value},
-        )  # fmt: skip
+
+        def play(first_seed: int, value: float = value) -> Audio:
+            return generate(
+                accompanist, np.stack(mixes), told, stem=stem, known=conditions,
+                seeds=range(first_seed, first_seed + len(mixes)), controls={control: value},
+                anticipation=anticipation_frames(spec, anticipation_ms),
+            )  # fmt: skip
+
         rows = []
-        for n, audio in enumerate(stems):
+        for n, (audio, again) in enumerate(zip(play(seed), play(seed + _OTHER_TAKE), strict=True)):
             heard = analyse(audio, spec.sample_rate, networks=networks, start_s=start_s)
             seconds = audio.shape[1] / spec.sample_rate - start_s
             rows.append(
@@ -113,6 +153,8 @@ def effects(
                     *_agreement(heard, truths[n], stem, start_s),
                     *_agreement(heard, truths[others[n]], stem, start_s),
                     silence_share(heard.level_db, start_s=start_s),
+                    _coherence(mix_embeddings[n], heard),
+                    onset_scores(heard.onsets_s, _onsets_s(again, spec.sample_rate), start_s=start_s)[2],
                 )
             )
             on_done()
@@ -120,7 +162,7 @@ def effects(
         known = np.isfinite(table)
         means = np.where(known, table, 0).sum(0) / np.where(known.any(0), known.sum(0), np.nan)
         measures = {name: float(mean) for name, mean in zip(MEASURES, means, strict=True)}
-        found.append(Effect(control=control, value=value, stem=stem, excerpts=len(stems), **measures))
+        found.append(Effect(control=control, value=value, stem=stem, excerpts=len(mixes), **measures))
     return found
 
 

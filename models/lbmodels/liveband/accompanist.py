@@ -15,7 +15,7 @@ from lbmodels.listening.chordkeeper import Chordkeeper, ChordkeeperState
 from lbmodels.listening.timekeeper import Timekeeper, TimekeeperState
 from lbmodels.liveband.conditions import HOST_CONDITIONS, condition_features
 from lbmodels.liveband.generator import Generator, GeneratorState, Heard
-from lbmodels.liveband.steering import STEERING_CONTROLS, steering_features
+from lbmodels.liveband.steering import STEERING_CONTROLS, Steer, steering_features
 from lbmodels.streaming.spec import AccompanistSpec, Control
 from lbmodels.streaming.spectral import FrontState, SemitoneFrontEnd
 from lbmodels.streaming.state import select
@@ -153,7 +153,7 @@ class LiveBandAccompanist(nn.Module):
             return audio
         return audio * gain[stem.long()].view(-1, *[1] * (audio.dim() - 1))
 
-    def _steer(self, conditions: Mapping[str, Tensor]) -> Tensor | None:
+    def _steer(self, conditions: Mapping[str, Tensor]) -> Steer | None:
         return steering_features(conditions) if self.generator.config.steered else None
 
     @torch.no_grad()

@@ -63,7 +63,7 @@ class Critic(nn.Module):
     ) -> tuple[Tensor, list[Tensor]]:
         """All sequences aligned to the stem's own time: frame m of the mix beside frame m of the stem.
 
-        `steer` [B, F, 6] is what the player was told: one that does not do it is found out.
+        `steer` [B, F, WIDTH], a `Steer`'s ranks, is what the player was told: one that does not do it is found out.
         """
         context = self.context(torch.cat([*heard, known], dim=-1)) + self.stem_class(stem).unsqueeze(1)
         if self.steer is not None and steer is not None:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from lbmodels.liveband import conditions as host
-from lbmodels.liveband import steering
 from lbmodels.liveband.noise import gaussian
+from lbmodels.liveband.steering import WIDTH, Steer
 from lbmodels.streaming.pulse import PulseBank, PulseState
 from lbmodels.streaming.transformer import CausalTransformer, TransformerState
 
@@ -101,7 +101,7 @@ class Generator(nn.Module):
         self.trunk = CausalTransformer(d, config.heads, config.depth, config.window, causal=config.causal)
         self.play = nn.Linear(d, config.latent)
         self.tell = nn.Linear(d, 2 + 1 + 12)
-        self.steer = silent_at_first(steering.WIDTH, d) if config.steered else None
+        self.steer = silent_at_first(WIDTH, d) if config.steered else None
 
     def feel_pulse(self, pulse: Tensor, anticipation: Tensor) -> Tensor:
         """The tempogram [..., channels, tempi, 2], turned on to the output time, as features [..., features]."""
@@ -118,21 +118,28 @@ class Generator(nn.Module):
         stem: Tensor,
         anticipation: Tensor,
         chance: Tensor,
-        steer: Tensor | None,
+        steer: Steer | None,
     ) -> Tensor:
-        """Sum of all inputs; `stem` and `anticipation` [...] broadcast over frames."""
+        """Sum of all inputs; `stem` and `anticipation` [...] broadcast over frames.
+
+        What the player hears and knows counts as much more as `steer` binds it: a step beyond the model's own choice, away
+        from what it plays when nothing is heard or known (the extrapolation of Ho and Salimans 2022, eq. 6, of inputs
+        instead of outputs, so that one pass does).
+        """
         felt = self.feel_pulse(pulse, anticipation)
         ahead = anticipation.float().unsqueeze(-1) / self.config.anticipation_max
         orders = torch.arange(8, device=ahead.device) / 2
         waves = torch.cos(torch.pi * ahead.sqrt() * orders)
-        x: Tensor = self.listen(heard) + felt + self.know(known) + self.chance(chance)
+        listened, knows = self.listen(heard), self.know(known)
+        x: Tensor = listened + felt + knows + self.chance(chance)
         x = x + self.stem(stem) + self.ahead(waves)
         if self.steer is None:
             return x
         if steer is None:
-            steer = x.new_zeros(steering.WIDTH)
-        steered: Tensor = x + self.steer(steer)
-        return steered
+            return x + self.steer(x.new_zeros(WIDTH))
+        # What `listen` and `know` say of zeros.
+        nothing = self.listen.bias + self.know[1:](self.know.get_parameter("0.bias"))
+        return x + self.steer(steer.ranks) + steer.bond * (listened + felt + knows - nothing)
 
     def _output(self, h: Tensor) -> Played:
         told = self.tell(h)
@@ -152,7 +159,7 @@ class Generator(nn.Module):
         anticipation: Tensor,
         seed: Tensor,
         variation: Tensor,
-        steer: Tensor | None = None,
+        steer: Steer | None = None,
     ) -> Played:
         """The parallel pass over F frames.
 
@@ -160,7 +167,7 @@ class Generator(nn.Module):
             heard: the mix, [B, F, ...].
             known: `condition_features` of the frames to be played, [B, F, WIDTH].
             stem, anticipation, seed: int64 [B]. variation: float [B].
-            steer: `steering_features`, [B, F, 6]; None, or a model that is not steered: its own choice.
+            steer: `steering_features` of [B, F]; None, or a model that is not steered: its own choice.
         """
         frames = known.shape[1]
         position = torch.arange(frames, device=known.device).expand(known.shape[0], -1)
@@ -186,7 +193,7 @@ class Generator(nn.Module):
         variation: Tensor,
         state: GeneratorState,
         active: Tensor,
-        steer: Tensor | None = None,
+        steer: Steer | None = None,
     ) -> tuple[Played, GeneratorState]:
         """One frame: as `forward` without the frame axis."""
         chance = self.chance_at(seed, state.trunk.position, variation)

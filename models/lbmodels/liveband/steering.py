@@ -9,16 +9,17 @@ what it hears as players do; 0 plays without regard for it, above 1 seeks the pa
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from lbmodels.streaming.spec import Control
 
-WIDTH = 6
-"""Features of `steering_features`."""
+WIDTH = 4
+"""Features of `Steer.ranks`."""
 ADHERENCE_MOST = 4.0
-"""What is asked for above it is taken for it: training goes no further."""
+"""What is asked for above it is taken for it."""
 
 _OWN_CHOICE = 0.5
 _NEAR = 0.005
@@ -56,15 +57,25 @@ def _rank(value: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(known, 2 * (value.clamp(0, 1) - _OWN_CHOICE), 0.0), known.float()
 
 
-def steering_features(conditions: Mapping[str, Tensor]) -> Tensor:
-    """Controls of those names, each [...], absent or NaN where nothing is told -> features [..., WIDTH]."""
+class Steer(NamedTuple):
+    """What a player is told, all zeros for one that is told nothing.
+
+    `ranks` [..., WIDTH]: density and brightness, -1 to 1, each with whether it is told. `bond` [..., 1]: by how much more
+    than usual what it hears and knows counts; -1 at an adherence of 0, 0 at 1, 1 at 4.
+    """
+
+    ranks: Tensor
+    bond: Tensor
+
+
+def steering_features(conditions: Mapping[str, Tensor]) -> Steer:
+    """Controls of those names, each [...], absent or NaN where nothing is told."""
     unknown = torch.full_like(conditions["variation"], torch.nan)
     adherence = conditions.get("adherence", unknown)
     adherence = torch.where(adherence.isnan(), 1.0, adherence.clamp(0, ADHERENCE_MOST))
-    parts = [
+    ranks = [
         *_rank(conditions.get("density", unknown)),
         *_rank(conditions.get("brightness", unknown)),
-        adherence.clamp(max=1) - 1,
-        adherence.clamp(min=1).log2() / 2,
     ]
-    return torch.stack(parts, dim=-1)
+    bond = adherence.clamp(max=1) - 1 + adherence.clamp(min=1).log2() / 2
+    return Steer(torch.stack(ranks, dim=-1), bond.unsqueeze(-1))

@@ -97,18 +97,13 @@ class WindowedAttention(nn.Module):
         rope = rotary(torch.arange(frames, device=x.device), self.head_features) if rope is None else rope
         q, k, v = self._heads(x)
         slot_keys, slot_values = self._slots(x.shape[0])
-        # Two products in one: the left half of the features meets frames, the right half slots.
-        both = torch.cat([rotate(q, *rope), q], dim=-1)
-        keys = torch.cat(
-            [F.pad(slot_keys, (self.head_features, 0)), F.pad(rotate(k, *rope), (0, self.head_features))], 2
+        keys = rotate(k, *rope).to(v.dtype)
+        logits = torch.cat(
+            [q.to(v.dtype) @ slot_keys.mT.to(v.dtype), rotate(q, *rope).to(v.dtype) @ keys.mT], dim=-1
         )
-        y = F.scaled_dot_product_attention(
-            both.to(v.dtype),
-            keys.to(v.dtype),
-            torch.cat([slot_values.to(v.dtype), v], dim=2),
-            attn_mask=bias.to(v.dtype),
-            scale=self.head_features**-0.5,
-        )
+        weights = (logits * self.head_features**-0.5 + bias).softmax(-1).to(v.dtype)
+        slots = self.sinks + 1
+        y = weights[..., :slots] @ slot_values.to(v.dtype) + weights[..., slots:] @ v
         return self.out(y.transpose(1, 2).flatten(2))
 
     def init_state(self, batch: int) -> AttentionState:

@@ -7,9 +7,8 @@ each output is paired with the true stem over the same mix, and both gradients a
 and generated data by penalising how much the critic's answer changes under small noise, which approximates
 R1 and R2 without second derivatives (Huang 2024 for the game, Lin 2025, eq. 6 for the approximation).
 
-A steered model (`model.steered`) is told, at random, how busy and bright the true stem is and how closely the pair belongs
-together; the critic is told the same. A reader that learns from true stems what they are tells whether it was done, and
-above an adherence of 1 the regression weighs as much more: the surest part instead of a likely one.
+A steered model (`model.steered`) is told, at random, how busy and bright the true stem is; the critic is told the same.
+A reader that learns from true stems what they are tells whether it was done.
 """
 
 from __future__ import annotations
@@ -31,20 +30,25 @@ from lbmodels.config import build
 from lbmodels.liveband.conditions import condition_features
 from lbmodels.liveband.critic import Critic, CriticConfig
 from lbmodels.liveband.generator import Generator, GeneratorConfig, Played
-from lbmodels.liveband.steering import steering_features
+from lbmodels.liveband.steering import Steer, steering_features
 from lbmodels.train.batches import Batch, LatentDataConfig, LatentSource, to_device
 from lbmodels.train.loop import Side, run, side
 from lbmodels.train.recipe import LoopConfig
-from lbmodels.train.steering import SteeringReader, SteeringShares, draw_adherence
+from lbmodels.train.steering import SteeringReader
 from lbmodels.zoo import save_weights
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:
-    """One weight per loss of the same name; `regression_after` replaces `regression` once the game is on."""
+    """One weight per loss of the same name; `regression_after` replaces `regression` once the game is on.
+
+    `repulsion`: of the takes in the energy score, 1 for takes as far from each other as truths are.
+    """
 
     regression: float = 1.0
     regression_after: float = 0.15
+    energy: float = 0.0
+    repulsion: float = 1.0
     adversarial: float = 0.4
     matching: float = 0.1
     beat: float = 0.4
@@ -56,43 +60,40 @@ class LossWeights:
 
 @dataclass(frozen=True, kw_only=True)
 class LiveBandTraining:
-    """A whole recipe. The game starts at step `adversarial_from`; `penalty_noise` is in latent units."""
+    """A whole recipe. The game starts at step `adversarial_from`; `penalty_noise` is in latent units.
+
+    `steering_hidden`: share of examples that are not told how busy, and of those not told how bright.
+    """
 
     model: GeneratorConfig = field(default_factory=GeneratorConfig)
     critic: CriticConfig = field(default_factory=CriticConfig)
     data: LatentDataConfig = field(default_factory=LatentDataConfig)
     loop: LoopConfig = field(default_factory=LoopConfig)
     weights: LossWeights = field(default_factory=LossWeights)
-    steering: SteeringShares = field(default_factory=SteeringShares)
+    steering_hidden: float = 0.5
     adversarial_from: int = 1500
     penalty_noise: float = 0.1
     start_from: str = ""
 
 
 class Told(NamedTuple):
-    """What a batch's players are told: adherence [B], ranks [B, F, 2] (NaN where hidden), and both as features."""
+    """What a batch's players are told: ranks [B, F, 2], density and brightness (NaN where hidden), and as `Steer`."""
 
-    adherence: Tensor
     ranks: Tensor
-    features: Tensor | None
+    steer: Steer | None
 
 
-def tell(batch: Batch, shares: SteeringShares) -> tuple[Batch, Told]:
-    """The batch with some stems put to a stranger's mix, and what each player is told about its stem."""
-    adherence, whose = draw_adherence(len(batch.stem), shares)
-    batch = batch._replace(
-        **{name: getattr(batch, name)[whose] for name in ("stem", "played", "density", "brightness")}
-    )
+def tell(batch: Batch, hidden_share: float) -> Told:
+    """What each player is told about its stem."""
     ranks = torch.stack([batch.density, batch.brightness], dim=-1)
-    hidden = torch.rand(len(ranks), 1, 2) < shares.hidden
+    hidden = torch.rand(len(ranks), 1, 2) < hidden_share
     ranks = torch.where(hidden, torch.nan, ranks)
-    told = {
-        "variation": ranks[..., 0],
-        "density": ranks[..., 0],
-        "brightness": ranks[..., 1],
-        "adherence": adherence.unsqueeze(1).expand(ranks.shape[:2]),
-    }
-    return batch, Told(adherence, ranks, steering_features(told))
+    return Told(
+        ranks,
+        steering_features(
+            {"variation": ranks[..., 0], "density": ranks[..., 0], "brightness": ranks[..., 1]}
+        ),
+    )
 
 
 def listening_losses(played: Played, truth: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -113,6 +114,27 @@ def listening_losses(played: Played, truth: Mapping[str, Tensor]) -> dict[str, T
             ~chord.isnan(),
         ),
     }
+
+
+_SPANS_FRAMES = (1, 8, 64)
+
+
+def energy_score(take: Tensor, other: Tensor, truth: Tensor, repulsion: float = 1.0) -> Tensor:
+    """How far a take is from the truth, less how far from another take of the same moment; latents [B, F, latent].
+
+    With a `repulsion` of 1 it is least for a player who spreads its takes as truths are spread, where a squared error is least for their mean
+    (the energy score of Gneiting and Raftery 2007, eq. 21; Gritsenko 2020 trains with it). Nothing is learned through
+    `other`: the whole distance through one take has the gradient that half of it has through both.
+    Mean over stretches of several lengths, since one frame does not tell whether a note is held.
+    """
+
+    def apart(a: Tensor, b: Tensor, span: int) -> Tensor:
+        square = (a - b).square().mean(-1)
+        return (F.avg_pool1d(square, span, max(1, span // 2)) + 1e-4).sqrt().mean()
+
+    other = other.detach()
+    scores = [apart(take, truth, span) - repulsion * apart(take, other, span) for span in _SPANS_FRAMES]
+    return torch.stack(scores).mean()
 
 
 class LiveBandObjective:
@@ -153,13 +175,16 @@ class LiveBandObjective:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.loop.bf16)
 
-    def _told(self, batch: Batch) -> tuple[Batch, Told]:
+    def _told(self, batch: Batch) -> Told:
+        """On the objective's device."""
         if self.config.model.steered:
-            return tell(batch, self.config.steering)
-        frames = batch.played.shape[:2]
-        return batch, Told(torch.ones(frames[0]), torch.full((*frames, 2), torch.nan), None)
+            told = tell(batch, self.config.steering_hidden)
+        else:
+            told = Told(torch.full((*batch.played.shape[:2], 2), torch.nan), None)
+        steer = None if told.steer is None else Steer(*(part.to(self.device) for part in told.steer))
+        return Told(told.ranks.to(self.device), steer)
 
-    def _generate(self, batch: Batch, generator: nn.Module, steer: Tensor | None = None) -> Played:
+    def _generate(self, batch: Batch, generator: nn.Module, steer: Steer | None = None) -> Played:
         seed = torch.randint(2**31, batch.stem.shape, device=self.device)
         variation = torch.ones(batch.stem.shape, device=self.device)
         with self._autocast():
@@ -170,26 +195,28 @@ class LiveBandObjective:
 
     def step(self, batch: Batch, step: int) -> dict[str, float]:
         config, weights = self.config, self.config.weights
-        batch, told = self._told(batch)
+        told = self._told(batch)
         batch = to_device(batch, self.device)
-        steer = None if told.features is None else told.features.to(self.device)
-        told = Told(told.adherence.to(self.device), told.ranks.to(self.device), steer)
-        played = self._generate(batch, self.generator, told.features)
+        played = self._generate(batch, self.generator, told.steer)
         game = step >= config.adversarial_from
-        error = (played.latents - batch.played).square().mean((1, 2))
-        strictness = told.adherence.clamp(min=1) if game else torch.ones_like(told.adherence)
-        losses = {"regression": (strictness * error).mean()} | listening_losses(played, batch.truth)
+        losses = {"regression": F.mse_loss(played.latents, batch.played)}
+        losses |= listening_losses(played, batch.truth)
         figures: dict[str, float] = {}
         if config.model.steered:
             steering, figures = self._train_reader(batch, told, played.latents)
             losses |= steering
+        if game and weights.energy > 0:
+            with torch.no_grad():
+                again = self._generate(batch, self.generator, told.steer).latents
+            losses["energy"] = energy_score(played.latents, again, batch.played, weights.repulsion)
+            figures["takes_apart"] = float(F.mse_loss(played.latents.detach(), again))
         if game:
-            figures |= self._train_critic(batch, played.latents.detach(), told.features)
+            figures |= self._train_critic(batch, played.latents.detach(), told.steer)
             self.critic.requires_grad_(False)
             with self._autocast():
                 with torch.no_grad():
-                    real, real_maps = self._judge(batch, batch.played, told.features)
-                fake, fake_maps = self._judge(batch, played.latents, told.features)
+                    real, real_maps = self._judge(batch, batch.played, told.steer)
+                fake, fake_maps = self._judge(batch, played.latents, told.steer)
             losses["adversarial"] = F.softplus(real.float() - fake.float()).mean()
             losses["matching"] = torch.stack(
                 [
@@ -224,12 +251,14 @@ class LiveBandObjective:
         self.reader.requires_grad_(True)
         return {"steering": steering}, {"reading": float(reading.detach())}
 
-    def _judge(self, batch: Batch, latents: Tensor, steer: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+    def _judge(self, batch: Batch, latents: Tensor, steer: Steer | None) -> tuple[Tensor, list[Tensor]]:
         truth = condition_features(batch.truth)
-        judged: tuple[Tensor, list[Tensor]] = self.critic(batch.around, truth, batch.stem, latents, steer)
+        judged: tuple[Tensor, list[Tensor]] = self.critic(
+            batch.around, truth, batch.stem, latents, None if steer is None else steer.ranks
+        )
         return judged
 
-    def _train_critic(self, batch: Batch, fake: Tensor, steer: Tensor | None) -> dict[str, float]:
+    def _train_critic(self, batch: Batch, fake: Tensor, steer: Steer | None) -> dict[str, float]:
         noise = self.config.penalty_noise
         with self._autocast():
             real_score = self._judge(batch, batch.played, steer)[0].float()

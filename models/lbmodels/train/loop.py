@@ -7,12 +7,15 @@ batches and gradients are averaged before each optimiser step.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
+import queue
 import signal
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -156,6 +159,37 @@ def _forever(objective: Objective, seed: int) -> Iterator[Any]:
         seed += 1_000_003
 
 
+def read_ahead(batches: Iterator[Any], count: int = 4) -> Generator[Any, None, None]:
+    """The same batches in the same order, up to `count` of them drawn by a thread while the last one is trained on."""
+    drawn: queue.Queue[Any] = queue.Queue(count)
+    stopped = threading.Event()
+    failure: list[Exception] = []
+
+    def work() -> None:
+        try:
+            for batch in batches:
+                while not stopped.is_set():
+                    with contextlib.suppress(queue.Full):
+                        drawn.put(batch, timeout=0.2)
+                        break
+                if stopped.is_set():
+                    return
+        except Exception as error:  # noqa: BLE001 (raised again where batches are taken)
+            failure.append(error)
+
+    thread = threading.Thread(target=work, name="batches", daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive() or not drawn.empty():
+            with contextlib.suppress(queue.Empty):
+                yield drawn.get(timeout=0.2)
+        if failure:
+            raise failure[0]
+    finally:
+        stopped.set()
+        thread.join()
+
+
 def run(objective: Objective, loop: LoopConfig, folder: Path, *, quiet: bool = False) -> None:
     """Train to `loop.steps`, from the last checkpoint in `folder` if there is one.
 
@@ -182,8 +216,9 @@ def run(objective: Objective, loop: LoopConfig, folder: Path, *, quiet: bool = F
     saved = shown = time.monotonic()
     sums: dict[str, float] = {}
     counts: dict[str, int] = {}
+    batches = read_ahead(_forever(objective, loop.seed + step * 31 + rank))
     try:
-        for batch in _forever(objective, loop.seed + step * 31 + rank):
+        for batch in batches:
             if step >= loop.steps or _any_rank(bool(stopping)):
                 break
             factor = rate_at(step, loop)
@@ -216,6 +251,7 @@ def run(objective: Objective, loop: LoopConfig, folder: Path, *, quiet: bool = F
                 draw_curves(folder / "log.jsonl", folder / "curves.png")
                 saved = now
     finally:
+        batches.close()
         for number, handler in old.items():
             signal.signal(number, handler)
         if rank == 0 and log is not None:

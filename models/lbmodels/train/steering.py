@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a steered player learns from: how busy and how bright each true stem is, and pairs that do not belong together.
+"""What a steered player learns from: how busy and how bright each true stem is.
 
 Both are read from the levels that the codec's decoder makes of a stem's latents, so any latents will do and no audio is
-kept. `adherence` is a mixture: at a value a < 1 a stem goes with its own mix with probability a, else with a stranger's,
-so a model that knows a plays what so much of a bond makes likely.
+kept. `adherence` is not learned: it is the weight of what is heard and told (`Generator`), and needs only that training
+sometimes hides it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +17,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lbmodels.codec.autoencoder import Codec, Decoder
-from lbmodels.liveband.steering import ADHERENCE_MOST
 
 MARGIN_FRAMES = 40
 """Latents before and after a crop that `measure` wants to see, where there are any."""
@@ -29,16 +27,6 @@ _RISE = 0.03
 _FLOOR = 0.04
 _FAINT = 0.5
 _QUANTILES = 41
-
-
-@dataclass(frozen=True, kw_only=True)
-class SteeringShares:
-    """Shares of examples: that are not told a measure, that are at an adherence below 1, of these at 0, and above 1."""
-
-    hidden: float = 0.5
-    loose: float = 0.25
-    alone: float = 1 / 3
-    strict: float = 0.2
 
 
 class Measured(NamedTuple):
@@ -134,19 +122,6 @@ class Ranks:
             rank = torch.from_numpy((share / (len(table) - 1)).clip(0, 1).astype(np.float32))
             ranks.append(torch.where(values.isnan(), torch.nan, rank))
         return Measured(*ranks)
-
-
-def draw_adherence(rows: int, shares: SteeringShares) -> tuple[Tensor, Tensor]:
-    """Adherence [rows], and for each row the row whose stem it plays: itself, or a stranger where the bond is loose."""
-    kind, value, bond = torch.rand(rows), torch.rand(rows), torch.rand(rows)
-    loose, strict = kind < shares.loose, kind > 1 - shares.strict
-    low = torch.where(kind < shares.loose * shares.alone, 0.0, value)
-    adherence = torch.where(loose, low, torch.where(strict, 1 + (ADHERENCE_MOST - 1) * value, 1.0))
-    own = torch.arange(rows)
-    if rows < 2:
-        return torch.where(loose, 1.0, adherence), own
-    stranger = (own + torch.randint(1, rows, (rows,))) % rows
-    return adherence, torch.where(bond < adherence, own, stranger)
 
 
 class SteeringReader(nn.Module):

@@ -55,7 +55,7 @@ def test_a_model_begins_its_steered_life_as_it_was(
 ) -> None:
     was = play(toy_accompanist, told(1, 10))
     assert torch.equal(play(steered, told(1, 10)), was)
-    assert torch.equal(play(steered, with_control(told, density=0.9, adherence=0.0)), was)
+    assert torch.equal(play(steered, with_control(told, density=0.9, brightness=0.1)), was)
 
 
 def test_weights_from_before_steering_are_read_and_have_one_control(
@@ -119,9 +119,28 @@ def test_parallel_equals_streaming(steered: LiveBandAccompanist, told: Told) -> 
 
 
 def test_features_of_nothing_told_are_nothing() -> None:
-    features = steering_features({"variation": torch.ones(2, 3)})
-    assert features.shape == (2, 3, WIDTH)
-    assert not features.any()
+    steer = steering_features({"variation": torch.ones(2, 3)})
+    assert (steer.ranks.shape, steer.bond.shape) == ((2, 3, WIDTH), (2, 3, 1))
+    assert not steer.ranks.any()
+    assert not steer.bond.any()
+
+
+def test_the_bond_grows_with_adherence() -> None:
+    asked = torch.tensor([0.0, 0.25, 1.0, 2.0, 4.0, 10.0, torch.nan])
+    bond = steering_features({"variation": asked, "adherence": asked}).bond.squeeze(-1)
+    assert bond.tolist() == [-1.0, -0.75, 0.0, 0.5, 1.0, 1.0, 0.0]
+
+
+def test_who_adheres_to_nothing_plays_the_same_over_any_mix(steered: LiveBandAccompanist, told: Told) -> None:
+    def over(adherence: float) -> list[Tensor]:
+        conditions = with_control(told, adherence=adherence)
+        mixes = 0.1 * torch.randn(2, 10, 2, steered.spec.hop, generator=torch.Generator().manual_seed(2))
+        return [steered(mix[None], conditions, [3]) for mix in mixes]
+
+    one, other = over(0.0)
+    near = (one - other).abs().max()
+    one, other = over(1.0)
+    assert near < 0.01 * (one - other).abs().max()
 
 
 def test_the_critic_sees_what_the_player_was_told(steered: LiveBandAccompanist) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a steered player is told: how busy and bright its stem is, and whether it belongs to what is heard."""
+"""What a steered player is told: how busy and bright its stem is."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from lbmodels import zoo
 from lbmodels.codec.autoencoder import Codec
 from lbmodels.train import liveband as program
 from lbmodels.train.latents import encode_stem
-from lbmodels.train.steering import Measured, Ranks, SteeringReader, SteeringShares, draw_adherence, measure
+from lbmodels.train.steering import Measured, Ranks, SteeringReader, measure
 
 
 @pytest.fixture(scope="module")
@@ -71,22 +71,6 @@ def test_ranks_are_within_the_class() -> None:
 def test_a_measure_that_many_share_is_in_the_middle_of_its_ranks() -> None:
     many = Measured(torch.tensor([1.0] * 400 + [2.0] * 100), torch.zeros(500))
     assert float(Ranks(1, [(0, many)])(0, many).density[0]) == pytest.approx(0.4, abs=0.03)
-
-
-def test_adherence_is_the_share_of_stems_that_belong() -> None:
-    torch.manual_seed(0)
-    rows = 20_000
-    adherence, whose = draw_adherence(rows, SteeringShares(loose=0.5, alone=0.2, strict=0.2))
-    own = whose == torch.arange(rows)
-    assert own[adherence >= 1].all()
-    assert not own[adherence == 0].any()
-    assert float((adherence == 0).float().mean()) == pytest.approx(0.1, abs=0.01)
-    for low in (0.1, 0.4, 0.7):
-        near = (adherence > low) & (adherence < low + 0.2)
-        assert float(own[near].float().mean()) == pytest.approx(low + 0.1, abs=0.05)
-    assert 0.15 < float((adherence > 1).float().mean()) < 0.25
-    alone, whose = draw_adherence(1, SteeringShares(loose=1.0))
-    assert (float(alone[0]), int(whose[0])) == (1.0, 0)
 
 
 def test_the_reader_learns_what_it_reads() -> None:
