@@ -173,6 +173,14 @@ def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         metavar="DB,DB,...",
         help="gain for each stem, where `liveband evaluate` found the model too soft (default: none)",
     )
+    publish.add_argument(
+        "--guidance",
+        type=_numbers,
+        default=(),
+        metavar="N,N,...",
+        help="for each stem, how much more than in training counts what is heard and told, where `liveband evaluate "
+        "--control adherence=...` found that the model follows it too little; 0.5 is half as much again (default: none)",
+    )
     publish.add_argument("--recipe", required=True, help="recipe the weights were trained by")
     publish.add_argument("--description", default="", help="one line for 'liveband models list'")
     publish.set_defaults(run=_publish)
@@ -209,6 +217,7 @@ def _publish(arguments: argparse.Namespace) -> int:
         timekeeper_file=arguments.timekeeper,
         chordkeeper_file=arguments.chordkeeper,
         trim_db=arguments.trim_db,
+        guidance=arguments.guidance,
     )
     print(f"{entry.name} is now the default of {arguments.folder}")
     return 0

@@ -13,12 +13,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from lbmodels.errors import LiveBandModelError
 from lbmodels.liveband import conditions as host
 from lbmodels.liveband.noise import gaussian
 from lbmodels.liveband.steering import WIDTH, Steer
 from lbmodels.streaming.pulse import PulseBank, PulseState
 from lbmodels.streaming.transformer import CausalTransformer, TransformerState
 
+_MOST_GUIDANCE = 4.0
 _STYLE_POSITION = -1
 """Noise position of the session's style vector, outside every frame."""
 
@@ -28,7 +30,8 @@ class GeneratorConfig:
     """Sizes; `window` in frames. `causal = false` is the bidirectional offline reference.
 
     `steered`: it takes the controls of `lbmodels.liveband.steering`. `trim_db`: make-up gain of each stem, of a trained
-    model whose stems were measured softer than true ones; empty for none.
+    model whose stems were measured softer than true ones; empty for none. `guidance`: for each stem, how much more than in
+    training counts what is heard and told, of a trained model that was measured to follow it too little; empty for none.
     """
 
     latent: int = 64
@@ -45,6 +48,7 @@ class GeneratorConfig:
     causal: bool = True
     steered: bool = False
     trim_db: tuple[float, ...] = ()
+    guidance: tuple[float, ...] = ()
 
 
 class Heard(NamedTuple):
@@ -87,6 +91,15 @@ class Generator(nn.Module):
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = config
+        if config.guidance and (
+            len(config.guidance) != len(config.stems)
+            or not all(0 <= g <= _MOST_GUIDANCE for g in config.guidance)
+        ):
+            raise LiveBandModelError(
+                f"guidance {config.guidance}: accepted is one number for each of {len(config.stems)} stems, "
+                f"0 to {_MOST_GUIDANCE:g}"
+            )
+        self.register_buffer("guidance", torch.tensor(config.guidance), persistent=False)
         d = config.features
         self.listen = nn.Linear(config.latent + config.semitones, d)
         self.know = nn.Sequential(nn.Linear(host.WIDTH, d), nn.SiLU(), nn.Linear(d, d))
@@ -120,26 +133,33 @@ class Generator(nn.Module):
         chance: Tensor,
         steer: Steer | None,
     ) -> Tensor:
-        """Sum of all inputs; `stem` and `anticipation` [...] broadcast over frames.
-
-        What the player hears and knows counts as much more as `steer` binds it: a step beyond the model's own choice, away
-        from what it plays when nothing is heard or known (the extrapolation of Ho and Salimans 2022, eq. 6, of inputs
-        instead of outputs, so that one pass does).
-        """
+        """Sum of all inputs; `stem` and `anticipation` [...] broadcast over frames."""
         felt = self.feel_pulse(pulse, anticipation)
         ahead = anticipation.float().unsqueeze(-1) / self.config.anticipation_max
         orders = torch.arange(8, device=ahead.device) / 2
         waves = torch.cos(torch.pi * ahead.sqrt() * orders)
-        listened, knows = self.listen(heard), self.know(known)
-        x: Tensor = listened + felt + knows + self.chance(chance)
-        x = x + self.stem(stem) + self.ahead(waves)
-        if self.steer is None:
+        told = self.listen(heard) + felt + self.know(known)
+        x: Tensor = told + self.chance(chance) + self.stem(stem) + self.ahead(waves)
+        if self.steer is not None:
+            x = x + self.steer(x.new_zeros(WIDTH) if steer is None else steer.ranks)
+        more = self._more(stem, steer)
+        if more is None:
             return x
-        if steer is None:
-            return x + self.steer(x.new_zeros(WIDTH))
         # What `listen` and `know` say of zeros.
         nothing = self.listen.bias + self.know[1:](self.know.get_parameter("0.bias"))
-        return x + self.steer(steer.ranks) + steer.bond * (listened + felt + knows - nothing)
+        return x + more * (told - nothing)
+
+    def _more(self, stem: Tensor, steer: Steer | None) -> Tensor | None:
+        """By how much more than in training what is heard and told counts, [..., 1]: guidance by the input.
+
+        A step beyond the model's own choice, away from what it plays when nothing is heard or told (Ho and Salimans 2022,
+        eq. 6), taken on the sum of its inputs instead of its outputs, so that one pass does.
+        """
+        bond = None if steer is None else steer.bond
+        if not self.config.guidance:
+            return bond
+        usual = 1 + self.get_buffer("guidance")[stem].unsqueeze(-1)
+        return usual - 1 if bond is None else usual * (1 + bond) - 1
 
     def _output(self, h: Tensor) -> Played:
         told = self.tell(h)

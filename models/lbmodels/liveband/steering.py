@@ -61,7 +61,7 @@ class Steer(NamedTuple):
     """What a player is told, all zeros for one that is told nothing.
 
     `ranks` [..., WIDTH]: density and brightness, -1 to 1, each with whether it is told. `bond` [..., 1]: by how much more
-    than usual what it hears and knows counts; -1 at an adherence of 0, 0 at 1, 1 at 4.
+    than usual what it hears and is told counts; -1 at an adherence of 0, 0 at 1, 0.5 at 4.
     """
 
     ranks: Tensor
@@ -77,5 +77,5 @@ def steering_features(conditions: Mapping[str, Tensor]) -> Steer:
         *_rank(conditions.get("density", unknown)),
         *_rank(conditions.get("brightness", unknown)),
     ]
-    bond = adherence.clamp(max=1) - 1 + adherence.clamp(min=1).log2() / 2
+    bond = adherence.clamp(max=1) - 1 + adherence.clamp(min=1).log2() / 4
     return Steer(torch.stack(ranks, dim=-1), bond.unsqueeze(-1))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lbmodels import weights_file, zoo
+from lbmodels.errors import LiveBandModelError
 from lbmodels.liveband.accompanist import LiveBandAccompanist
 from lbmodels.liveband.critic import Critic, CriticConfig
 from lbmodels.liveband.generator import Generator, Heard
@@ -128,7 +129,23 @@ def test_features_of_nothing_told_are_nothing() -> None:
 def test_the_bond_grows_with_adherence() -> None:
     asked = torch.tensor([0.0, 0.25, 1.0, 2.0, 4.0, 10.0, torch.nan])
     bond = steering_features({"variation": asked, "adherence": asked}).bond.squeeze(-1)
-    assert bond.tolist() == [-1.0, -0.75, 0.0, 0.5, 1.0, 1.0, 0.0]
+    assert bond.tolist() == [-1.0, -0.75, 0.0, 0.25, 0.5, 0.5, 0.0]
+
+
+def test_a_guided_stem_plays_as_if_it_adhered_more(steered: LiveBandAccompanist, told: Told) -> None:
+    def guided(*guidance: float) -> LiveBandAccompanist:
+        generator = Generator(dataclasses.replace(steered.generator.config, guidance=guidance))
+        generator.load_state_dict(steered.generator.state_dict())
+        return LiveBandAccompanist("guided", steered.codec, generator.eval().requires_grad_(False))
+
+    own, more = play(steered, told(1, 10)), play(steered, with_control(told, adherence=4.0))
+    assert int(told(1, 10)["stem"][0, 0]) == 0
+    assert torch.equal(play(guided(0.0, 0.5, 0.5, 0.5), told(1, 10)), own)
+    torch.testing.assert_close(play(guided(0.5, 0.0, 0.0, 0.0), told(1, 10)), more)
+    assert not torch.equal(own, more)
+    for wrong in ((0.5,), (0.5, 0.5, 0.5, -1.0), (0.5, 0.5, 0.5, 9.0)):
+        with pytest.raises(LiveBandModelError, match="one number for each of 4 stems, 0 to 4"):
+            guided(*wrong)
 
 
 def test_who_adheres_to_nothing_plays_the_same_over_any_mix(steered: LiveBandAccompanist, told: Told) -> None:
