@@ -40,15 +40,10 @@ from lbmodels.zoo import save_weights
 
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:
-    """One weight per loss of the same name; `regression_after` replaces `regression` once the game is on.
-
-    `repulsion`: of the takes in the energy score, 1 for takes as far from each other as truths are.
-    """
+    """One weight per loss of the same name; `regression_after` replaces `regression` once the game is on."""
 
     regression: float = 1.0
     regression_after: float = 0.15
-    energy: float = 0.0
-    repulsion: float = 1.0
     adversarial: float = 0.4
     matching: float = 0.1
     beat: float = 0.4
@@ -114,27 +109,6 @@ def listening_losses(played: Played, truth: Mapping[str, Tensor]) -> dict[str, T
             ~chord.isnan(),
         ),
     }
-
-
-_SPANS_FRAMES = (1, 8, 64)
-
-
-def energy_score(take: Tensor, other: Tensor, truth: Tensor, repulsion: float = 1.0) -> Tensor:
-    """How far a take is from the truth, less how far from another take of the same moment; latents [B, F, latent].
-
-    With a `repulsion` of 1 it is least for a player who spreads its takes as truths are spread, where a squared error is least for their mean
-    (the energy score of Gneiting and Raftery 2007, eq. 21; Gritsenko 2020 trains with it). Nothing is learned through
-    `other`: the whole distance through one take has the gradient that half of it has through both.
-    Mean over stretches of several lengths, since one frame does not tell whether a note is held.
-    """
-
-    def apart(a: Tensor, b: Tensor, span: int) -> Tensor:
-        square = (a - b).square().mean(-1)
-        return (F.avg_pool1d(square, span, max(1, span // 2)) + 1e-4).sqrt().mean()
-
-    other = other.detach()
-    scores = [apart(take, truth, span) - repulsion * apart(take, other, span) for span in _SPANS_FRAMES]
-    return torch.stack(scores).mean()
 
 
 class LiveBandObjective:
@@ -205,11 +179,6 @@ class LiveBandObjective:
         if config.model.steered:
             steering, figures = self._train_reader(batch, told, played.latents)
             losses |= steering
-        if game and weights.energy > 0:
-            with torch.no_grad():
-                again = self._generate(batch, self.generator, told.steer).latents
-            losses["energy"] = energy_score(played.latents, again, batch.played, weights.repulsion)
-            figures["takes_apart"] = float(F.mse_loss(played.latents.detach(), again))
         if game:
             figures |= self._train_critic(batch, played.latents.detach(), told.steer)
             self.critic.requires_grad_(False)
