@@ -14,7 +14,7 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.commands import add_parser as add_evaluate
 from lbmodels.train.pool_command import add_parser as add_pool
 
-OBJECTIVES = ("codec", "pulse", "timekeeper", "chordkeeper", "coherence", "liveband")
+OBJECTIVES = ("codec", "pulse", "timekeeper", "chordkeeper", "coherence", "liveband", "recolour")
 Subparsers = argparse._SubParsersAction
 
 
@@ -37,6 +37,7 @@ def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
   liveband train codec --recipe tiny-decoder --data dataset --out runs/decoder --set start_from=runs/codec/codec.safetensors
   liveband train pulse --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/pulse
   liveband train liveband --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/band --set start_from=runs/pulse/generator.safetensors
+  liveband train recolour --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/coloured --set start_from=runs/band/generator.safetensors
   liveband train timekeeper --recipe tiny --data dataset --out runs/timekeeper
   liveband train chordkeeper --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/chordkeeper
   liveband bounce song.wav -o bass.wav --stem bass --model runs/band
@@ -51,7 +52,7 @@ def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--codec",
         metavar="FILE",
-        help="autoencoder weights, for pulse, chordkeeper and liveband (default: the shipped ones)",
+        help="autoencoder weights, for pulse, chordkeeper, liveband and recolour (default: the shipped ones)",
     )
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="checkpoints, curves, samples, weights"
@@ -98,7 +99,7 @@ def _train(arguments: argparse.Namespace) -> int:
     tables = read_recipe(arguments.objective, arguments.recipe)
     if arguments.data:
         override(tables, f"data.root={json.dumps(arguments.data)}")
-    if arguments.objective in ("pulse", "chordkeeper", "liveband"):
+    if arguments.objective in ("pulse", "chordkeeper", "liveband", "recolour"):
         override(tables, f"data.codec={json.dumps(arguments.codec or _shipped_codec())}")
     elif arguments.codec:
         raise LiveBandModelError(
@@ -173,14 +174,6 @@ def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         metavar="DB,DB,...",
         help="gain for each stem, where `liveband evaluate` found the model too soft (default: none)",
     )
-    publish.add_argument(
-        "--guidance",
-        type=_numbers,
-        default=(),
-        metavar="N,N,...",
-        help="for each stem, how much more than in training counts what is heard and told, where `liveband evaluate "
-        "--control adherence=...` found that the model follows it too little; 0.5 is half as much again (default: none)",
-    )
     publish.add_argument("--recipe", required=True, help="recipe the weights were trained by")
     publish.add_argument("--description", default="", help="one line for 'liveband models list'")
     publish.set_defaults(run=_publish)
@@ -217,7 +210,6 @@ def _publish(arguments: argparse.Namespace) -> int:
         timekeeper_file=arguments.timekeeper,
         chordkeeper_file=arguments.chordkeeper,
         trim_db=arguments.trim_db,
-        guidance=arguments.guidance,
     )
     print(f"{entry.name} is now the default of {arguments.folder}")
     return 0

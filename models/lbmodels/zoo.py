@@ -259,21 +259,18 @@ def publish(
     timekeeper_file: Path | None = None,
     chordkeeper_file: Path | None = None,
     trim_db: tuple[float, ...] = (),
-    guidance: tuple[float, ...] = (),
 ) -> ModelCard:
     """Put a model's weights into `folder` in half precision, with its card, and enter it in the manifest.
 
     The entry becomes the default; an entry of the same name is replaced. `card` is Markdown. `trim_db` is a gain for each
-    stem, by which the model was measured to play too softly, `guidance` how much more what it hears and is told shall count;
-    empty keeps the generator's own.
+    stem, by which the model was measured to play too softly; empty keeps the generator's own.
     """
     accompanist = assemble(name, codec_file, generator_file, None, timekeeper_file, chordkeeper_file)
     codec, generator = accompanist.codec, accompanist.generator
     folder.mkdir(parents=True, exist_ok=True)
     files = {"codec": f"{name}-codec.safetensors", "generator": f"{name}-generator.safetensors"}
     save_weights(folder / files["codec"], codec, kind="codec", config=codec.config, half=True)
-    own = generator.config
-    sizes = replace(own, trim_db=trim_db or own.trim_db, guidance=guidance or own.guidance)
+    sizes = replace(generator.config, trim_db=trim_db or generator.config.trim_db)
     save_weights(folder / files["generator"], generator, kind="liveband-generator", config=sizes, half=True)
     for kind, keeper in (("timekeeper", accompanist.timekeeper), ("chordkeeper", accompanist.chordkeeper)):
         if keeper is not None:

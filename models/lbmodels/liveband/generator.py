@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from lbmodels.errors import LiveBandModelError
 from lbmodels.liveband import conditions as host
 from lbmodels.liveband.noise import gaussian
+from lbmodels.liveband.recolour import Recolour
 from lbmodels.liveband.steering import WIDTH, Steer
 from lbmodels.streaming.pulse import PulseBank, PulseState
 from lbmodels.streaming.transformer import CausalTransformer, TransformerState
@@ -32,6 +33,7 @@ class GeneratorConfig:
     `steered`: it takes the controls of `lbmodels.liveband.steering`. `trim_db`: make-up gain of each stem, of a trained
     model whose stems were measured softer than true ones; empty for none. `guidance`: for each stem, how much more than in
     training counts what is heard and told, of a trained model that was measured to follow it too little; empty for none.
+    `recoloured`: its latents are given the colours of true ones by `lbmodels.liveband.recolour`.
     """
 
     latent: int = 64
@@ -49,6 +51,7 @@ class GeneratorConfig:
     steered: bool = False
     trim_db: tuple[float, ...] = ()
     guidance: tuple[float, ...] = ()
+    recoloured: bool = False
 
 
 class Heard(NamedTuple):
@@ -113,6 +116,7 @@ class Generator(nn.Module):
         self.ahead = nn.Sequential(nn.Linear(8, d), nn.SiLU(), nn.Linear(d, d))
         self.trunk = CausalTransformer(d, config.heads, config.depth, config.window, causal=config.causal)
         self.play = nn.Linear(d, config.latent)
+        self.recolour = Recolour(len(config.stems), config.latent) if config.recoloured else None
         self.tell = nn.Linear(d, 2 + 1 + 12)
         self.steer = silent_at_first(WIDTH, d) if config.steered else None
 
@@ -161,9 +165,11 @@ class Generator(nn.Module):
         usual = 1 + self.get_buffer("guidance")[stem].unsqueeze(-1)
         return usual - 1 if bond is None else usual * (1 + bond) - 1
 
-    def _output(self, h: Tensor) -> Played:
-        told = self.tell(h)
-        return Played(self.play(h), told[..., :2], told[..., 2], told[..., 3:])
+    def _output(self, h: Tensor, stem: Tensor) -> Played:
+        told, latents = self.tell(h), self.play(h)
+        if self.recolour is not None:
+            latents = self.recolour(latents, stem)
+        return Played(latents, told[..., :2], told[..., 2], told[..., 3:])
 
     def chance_at(self, seed: Tensor, position: Tensor, variation: Tensor) -> Tensor:
         """Noise and style [..., noise + style] of sessions at positions [...], at the temperature of the variation.
@@ -203,7 +209,7 @@ class Generator(nn.Module):
         x = self._input(
             both, self.pulse(both), known, stem.unsqueeze(1), anticipation.unsqueeze(1), chance, steer
         )
-        return self._output(self.trunk(x))
+        return self._output(self.trunk(x), stem)
 
     def init_state(self, batch: int) -> GeneratorState:
         return GeneratorState(self.trunk.init_state(batch), self.pulse.init_state(batch))
@@ -226,4 +232,4 @@ class Generator(nn.Module):
         pulse, felt = self.pulse.step(both, state.pulse, active)
         x = self._input(both, pulse, known, stem, anticipation, chance, steer)
         h, trunk = self.trunk.step(x, state.trunk, active)
-        return self._output(h), GeneratorState(trunk, felt)
+        return self._output(h, stem), GeneratorState(trunk, felt)

@@ -24,10 +24,16 @@ Play = Callable[..., Any]
 def steered(toy_weights_folder: Path) -> tuple[LiveBandAccompanist, GraphAccompanist]:
     toy = zoo.load(str(toy_weights_folder))
     torch.manual_seed(6)
-    generator = Generator(dataclasses.replace(toy.generator.config, steered=True))
+    config = dataclasses.replace(
+        toy.generator.config, steered=True, guidance=(0.0, 0.5, 0.25, 0.0), recoloured=True
+    )
+    generator = Generator(config)
     generator.load_state_dict(toy.generator.state_dict(), strict=False)
     assert generator.steer is not None
     torch.nn.init.normal_(generator.steer.get_parameter("2.weight"), 0, 0.3)
+    assert generator.recolour is not None
+    torch.nn.init.normal_(generator.recolour.weight, 0, 0.5)
+    torch.nn.init.normal_(generator.recolour.bias, 0, 0.5)
     model = LiveBandAccompanist("steered", toy.codec, generator.eval().requires_grad_(False))
     graph, manifest = export.export(model, shelf.matrices("onnx-float32"))
     return model, GraphAccompanist("onnx-float32", manifest, open_engine(shelf.engine("onnx-float32"), graph))

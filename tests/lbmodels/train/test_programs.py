@@ -20,6 +20,7 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.train import codec as codec_program
 from lbmodels.train import liveband as band_program
 from lbmodels.train import pulse as pulse_program
+from lbmodels.train import recolour as recolour_program
 
 Tables = dict[str, Any]
 
@@ -157,3 +158,44 @@ def test_the_band_starts_from_a_trained_pulse(band_tables: Tables, tmp_path: Pat
     moved = {name.split(".")[0] for name in fresh if not torch.equal(fresh[name], trained[name])}
     assert moved == {"pulse", "feel"}
     band_program.main(band_tables | {"start_from": str(weights)}, tmp_path / "band", quiet=True)
+
+
+def test_a_trained_band_is_given_the_colours_of_true_stems(band_tables: Tables, tmp_path: Path) -> None:
+    """Its latents spread as those of the songs, nothing else of it changes, and a second time is as the first."""
+    from lbmodels.config import build
+    from lbmodels.train.batches import LatentSource
+    from lbmodels.train.recolour import RecolourFit
+
+    plain = band_program.main(band_tables, tmp_path / "band", quiet=True)
+    tables = {
+        "start_from": str(plain), "data": band_tables["data"], "batches": 12, "batch": 8, "settling_frames": 0,
+        "least": 0.0, "most": 1e6,
+    }  # fmt: skip
+    coloured = recolour_program.main(tables, tmp_path / "coloured", quiet=True)
+    config, tensors = zoo.read_weights(coloured, "liveband-generator")
+    assert config["recoloured"] is True
+    was = zoo.read_weights(plain, "liveband-generator")[1]
+    assert all(torch.equal(tensors[name], tensor) for name, tensor in was.items())
+
+    again = recolour_program.main(tables | {"start_from": str(coloured)}, tmp_path / "again", quiet=True)
+    for name, tensor in zoo.read_weights(again, "liveband-generator")[1].items():
+        torch.testing.assert_close(tensor, tensors[name], atol=1e-4, rtol=1e-4)
+
+    fit = build(RecolourFit, tables)
+
+    def narrower(file: Path) -> torch.Tensor:
+        """By how much the bass's latents are, as a logarithm."""
+        generator = zoo.assemble("band", Path(band_tables["data"]["codec"]), file).generator
+        ours, theirs = [], []
+        for batch in LatentSource(fit.data, generator.config, fit.batch).batches("train", 0, fit.batches):
+            played = generator(
+                batch.heard, batch.known, batch.stem, batch.anticipation, batch.stem, torch.ones(len(batch.stem))
+            ).latents
+            ours.append(played[batch.stem == 1].flatten(0, 1))
+            theirs.append(batch.played[batch.stem == 1].flatten(0, 1))
+        return (torch.cat(theirs).std(0) / torch.cat(ours).std(0)).log().abs()
+
+    with torch.no_grad():
+        assert (narrower(coloured) < 0.7 * narrower(plain)).all()
+    with pytest.raises(LiveBandModelError, match="name the generator"):
+        recolour_program.main({"data": band_tables["data"]}, tmp_path / "none", quiet=True)

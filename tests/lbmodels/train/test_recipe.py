@@ -21,6 +21,7 @@ from lbmodels.train.codec import CodecTraining
 from lbmodels.train.coherence import CoherenceTraining
 from lbmodels.train.liveband import LiveBandTraining
 from lbmodels.train.recipe import read_recipe, recipes_folder
+from lbmodels.train.recolour import RecolourFit
 from lbmodels.train.timekeeper import TimekeeperTraining
 
 KINDS: dict[str, Any] = {
@@ -30,6 +31,7 @@ KINDS: dict[str, Any] = {
     "timekeeper": TimekeeperTraining,
     "chordkeeper": ChordkeeperTraining,
     "coherence": CoherenceTraining,
+    "recolour": RecolourFit,
 }
 SMALL: dict[str, Any] = {"timekeeper": Timekeeper, "chordkeeper": Chordkeeper, "coherence": CoherenceNetwork}
 RECIPES = sorted((path.parent.name, path.stem) for path in recipes_folder().glob("*/*.toml"))
@@ -62,6 +64,9 @@ def test_the_sizes_that_are_promised_exist() -> None:
 def test_a_recipe_builds_its_models(objective: str, name: str) -> None:
     """The sizes that fit a test's time and memory are built; of the larger ones the arithmetic is checked."""
     config = build(KINDS[objective], read_recipe(objective, name))
+    if isinstance(config, RecolourFit):
+        assert 0 <= config.least <= 1 <= config.most
+        return
     assert config.loop.warmup_steps < config.loop.steps
     if objective in SMALL:
         SMALL[objective](config.model)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fit what gives a trained generator's latents the colours of true ones (`lbmodels.liveband.recolour`): minutes, no gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import track
+from torch import Tensor
+
+from lbmodels.config import build
+from lbmodels.errors import LiveBandModelError
+from lbmodels.liveband.generator import Generator, GeneratorConfig
+from lbmodels.liveband.recolour import Recolour, optimal_map
+from lbmodels.train.batches import LatentDataConfig, LatentSource
+from lbmodels.zoo import fill, read_weights, save_weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecolourFit:
+    """A whole recipe: the generator's file, the data, how many batches of it, and how far a direction may be narrowed and stretched.
+
+    `guidance`: for each stem, as `GeneratorConfig` has it; it goes with the result, since the colours are those of a guided
+    player. Empty keeps the file's own. `settling_frames` at the start of a crop are not looked at.
+    """
+
+    start_from: str = ""
+    guidance: tuple[float, ...] = ()
+    data: LatentDataConfig = field(default_factory=LatentDataConfig)
+    batches: int = 60
+    batch: int = 16
+    least: float = 1.0
+    most: float = 2.0
+    settling_frames: int = 40
+    seed: int = 0
+
+
+@torch.no_grad()
+def fit(generator: Generator, source: LatentSource, config: RecolourFit, *, quiet: bool) -> Recolour:
+    """The map of each stem, from what the generator plays over training songs and what was played there.
+
+    Raises:
+        LiveBandModelError: a stem that the songs do not have.
+    """
+    stems = generator.config.stems
+    ours: list[list[Tensor]] = [[] for _ in stems]
+    theirs: list[list[Tensor]] = [[] for _ in stems]
+    torch.manual_seed(config.seed)
+    batches = source.batches("train", config.seed, config.batches)
+    for batch in track(batches, "listening", config.batches, disable=quiet):
+        seeds, variation = torch.randint(2**31, batch.stem.shape), torch.ones(batch.stem.shape)
+        played = generator(batch.heard, batch.known, batch.stem, batch.anticipation, seeds, variation).latents
+        for stem, mine, true in zip(batch.stem.tolist(), played, batch.played, strict=True):
+            ours[stem].append(mine[config.settling_frames :])
+            theirs[stem].append(true[config.settling_frames :])
+    recolour = Recolour(len(stems), generator.config.latent)
+    for index, name in enumerate(stems):
+        if sum(map(len, ours[index])) < 2:
+            raise LiveBandModelError(f"no song has a {name} to take colours from; give more data or batches")
+        matrix, offset = optimal_map(torch.cat(ours[index]), torch.cat(theirs[index]), least=config.least, most=config.most)
+        recolour.weight[index], recolour.bias[index] = matrix, offset
+    return recolour
+
+
+def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Path:
+    """Fit by a recipe's tables; returns the path of the generator with its map.
+
+    Raises:
+        LiveBandModelError: no generator was named.
+    """
+    config = build(RecolourFit, tables)
+    if not config.start_from:
+        raise LiveBandModelError(
+            "name the generator whose stems are to be recoloured: --set start_from=generator.safetensors"
+        )
+    values, tensors = read_weights(Path(config.start_from), "liveband-generator")
+    was = build(GeneratorConfig, values, config.start_from)
+    plain = replace(was, recoloured=False, guidance=config.guidance or was.guidance)
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("recolour.")}
+    generator = Generator(plain)
+    fill(generator, tensors, config.start_from)
+    # Its ranks would cost more than all else and are not asked for.
+    source = LatentSource(config.data, replace(plain, steered=False), config.batch)
+    recolour = fit(generator, source, config, quiet=quiet)
+    coloured = Generator(replace(plain, recoloured=True))
+    coloured.load_state_dict(
+        generator.state_dict() | {f"recolour.{name}": value for name, value in recolour.state_dict().items()}
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    return save_weights(
+        folder / "generator.safetensors", coloured, kind="liveband-generator", config=coloured.config
+    )
