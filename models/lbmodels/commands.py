@@ -40,7 +40,7 @@ def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
   liveband train recolour --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/coloured --set start_from=runs/band/generator.safetensors
   liveband train timekeeper --recipe tiny --data dataset --out runs/timekeeper
   liveband train chordkeeper --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/chordkeeper
-  liveband bounce song.wav -o bass.wav --stem bass --model runs/band
+  liveband bounce song.wav -o bass.wav --stem bass --model runs/coloured
 """,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -61,13 +61,15 @@ def fit(generator: Generator, source: LatentSource, config: RecolourFit, *, quie
     for index, name in enumerate(stems):
         if sum(map(len, ours[index])) < 2:
             raise LiveBandModelError(f"no song has a {name} to take colours from; give more data or batches")
-        matrix, offset = optimal_map(torch.cat(ours[index]), torch.cat(theirs[index]), least=config.least, most=config.most)
+        matrix, offset = optimal_map(
+            torch.cat(ours[index]), torch.cat(theirs[index]), least=config.least, most=config.most
+        )
         recolour.weight[index], recolour.bias[index] = matrix, offset
     return recolour
 
 
 def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Path:
-    """Fit by a recipe's tables; returns the path of the generator with its map.
+    """Fit by a recipe's tables into `folder`, which becomes a model; returns the path of the generator with its map.
 
     Raises:
         LiveBandModelError: no generator was named.
@@ -91,6 +93,7 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
         generator.state_dict() | {f"recolour.{name}": value for name, value in recolour.state_dict().items()}
     )
     folder.mkdir(parents=True, exist_ok=True)
+    save_weights(folder / "codec.safetensors", source.codec, kind="codec", config=source.codec.config)
     return save_weights(
         folder / "generator.safetensors", coloured, kind="liveband-generator", config=coloured.config
     )

@@ -174,6 +174,7 @@ def test_a_trained_band_is_given_the_colours_of_true_stems(band_tables: Tables, 
     coloured = recolour_program.main(tables, tmp_path / "coloured", quiet=True)
     config, tensors = zoo.read_weights(coloured, "liveband-generator")
     assert config["recoloured"] is True
+    assert zoo.load(str(tmp_path / "coloured")).generator.recolour is not None
     was = zoo.read_weights(plain, "liveband-generator")[1]
     assert all(torch.equal(tensors[name], tensor) for name, tensor in was.items())
 
@@ -189,7 +190,12 @@ def test_a_trained_band_is_given_the_colours_of_true_stems(band_tables: Tables, 
         ours, theirs = [], []
         for batch in LatentSource(fit.data, generator.config, fit.batch).batches("train", 0, fit.batches):
             played = generator(
-                batch.heard, batch.known, batch.stem, batch.anticipation, batch.stem, torch.ones(len(batch.stem))
+                batch.heard,
+                batch.known,
+                batch.stem,
+                batch.anticipation,
+                batch.stem,
+                torch.ones(len(batch.stem)),
             ).latents
             ours.append(played[batch.stem == 1].flatten(0, 1))
             theirs.append(batch.played[batch.stem == 1].flatten(0, 1))
