@@ -185,16 +185,17 @@ def test_a_trained_band_is_given_the_colours_of_true_stems(band_tables: Tables, 
     fit = build(RecolourFit, tables)
 
     def narrower(file: Path) -> torch.Tensor:
-        """By how much the bass's latents are, as a logarithm."""
+        """By how much the spread of the bass's latents is off, as a logarithm."""
         generator = zoo.assemble("band", Path(band_tables["data"]["codec"]), file).generator
         ours, theirs = [], []
+        torch.manual_seed(7)
         for batch in LatentSource(fit.data, generator.config, fit.batch).batches("train", 0, fit.batches):
             played = generator(
                 batch.heard,
                 batch.known,
                 batch.stem,
                 batch.anticipation,
-                batch.stem,
+                torch.randint(2**31, batch.stem.shape),
                 torch.ones(len(batch.stem)),
             ).latents
             ours.append(played[batch.stem == 1].flatten(0, 1))
@@ -202,6 +203,6 @@ def test_a_trained_band_is_given_the_colours_of_true_stems(band_tables: Tables, 
         return (torch.cat(theirs).std(0) / torch.cat(ours).std(0)).log().abs()
 
     with torch.no_grad():
-        assert (narrower(coloured) < 0.7 * narrower(plain)).all()
+        assert narrower(coloured).mean() < 0.4 * narrower(plain).mean()
     with pytest.raises(LiveBandModelError, match="name the generator"):
         recolour_program.main({"data": band_tables["data"]}, tmp_path / "none", quiet=True)
