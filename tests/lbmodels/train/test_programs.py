@@ -188,7 +188,7 @@ def test_a_trained_band_is_given_the_colours_of_true_stems(band_tables: Tables, 
         """By how much the spread of the bass's latents is off, as a logarithm."""
         generator = zoo.assemble("band", Path(band_tables["data"]["codec"]), file).generator
         ours, theirs = [], []
-        torch.manual_seed(7)
+        torch.manual_seed(fit.seed)
         for batch in LatentSource(fit.data, generator.config, fit.batch).batches("train", 0, fit.batches):
             played = generator(
                 batch.heard,
@@ -203,6 +203,7 @@ def test_a_trained_band_is_given_the_colours_of_true_stems(band_tables: Tables, 
         return (torch.cat(theirs).std(0) / torch.cat(ours).std(0)).log().abs()
 
     with torch.no_grad():
-        assert narrower(coloured).mean() < 0.4 * narrower(plain).mean()
+        assert (narrower(coloured) < 0.02).all()
+        assert (narrower(plain) > 0.02).any()
     with pytest.raises(LiveBandModelError, match="name the generator"):
         recolour_program.main({"data": band_tables["data"]}, tmp_path / "none", quiet=True)
