@@ -188,8 +188,9 @@ def test_a_trained_band_is_given_the_colours_of_true_stems(band_tables: Tables, 
         """By how much the spread of the bass's latents is off, as a logarithm."""
         generator = zoo.assemble("band", Path(band_tables["data"]["codec"]), file).generator
         ours, theirs = [], []
+        source = LatentSource(fit.data, generator.config, fit.batch)
         torch.manual_seed(fit.seed)
-        for batch in LatentSource(fit.data, generator.config, fit.batch).batches("train", 0, fit.batches):
+        for batch in source.batches("train", fit.seed, fit.batches):
             played = generator(
                 batch.heard,
                 batch.known,
