@@ -31,7 +31,7 @@ STEERING_CONTROLS = (
         minimum=0.0,
         maximum=ADHERENCE_MOST,
         default=1.0,
-        description="how strictly it follows what it hears: 0 plays on its own, above 1 takes the surest part",
+        description="how strictly it follows what it hears and is told: 0 plays whatever is heard, above 1 follows more closely",
     ),
     Control(
         name="density",
