@@ -5,13 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from lbmodels.errors import LiveBandModelError
 
 T = TypeVar("T")
 
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", tuple: "a list"}
+
+
+def _is(value: Any, kind: type) -> bool:
+    """Whether a value may stand where `kind` is asked for: a whole number for a number, but no truth for either."""
+    fits = isinstance(value, (int, float) if kind is float else kind)
+    return fits and not (isinstance(value, bool) and kind is not bool)
 
 
 def build(config: type[T], values: Mapping[str, Any], where: str = "recipe") -> T:
@@ -33,10 +39,12 @@ def build(config: type[T], values: Mapping[str, Any], where: str = "recipe") -> 
         else:
             value = tuple(value) if isinstance(value, list) else value
             accepted = get_origin(kind) or kind
-            fits = isinstance(value, (int, float) if accepted is float else accepted)
-            if not fits or (isinstance(value, bool) and accepted is not bool):
+            items = get_args(kind)[:1] if accepted is tuple else ()
+            fits = _is(value, accepted) and all(_is(item, items[0]) for item in (value if items else ()))
+            if not fits:
+                each = f" of which each is {_NAMES.get(items[0], 'a value')}" if items else ""
                 raise LiveBandModelError(
-                    f"{where}: {key} must be {_NAMES.get(accepted, 'a table')}, not {value!r}"
+                    f"{where}: {key} must be {_NAMES.get(accepted, 'a table')}{each}, not {value!r}"
                 )
             parsed[key] = value
     return config(**parsed)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lbmodels.listening.chordkeeper import Chordkeeper
     from lbmodels.listening.timekeeper import Timekeeper
     from lbmodels.liveband.accompanist import LiveBandAccompanist
+    from lbmodels.liveband.generator import Generator
 
 M = TypeVar("M", bound=nn.Module)
 FORMAT = "liveband-weights-1"
@@ -148,6 +149,20 @@ def load_codec(path: Path, digest: str | None = None) -> Codec:
     return codec
 
 
+def load_generator(path: Path, digest: str | None = None) -> Generator:
+    """The generator of a weights file, ready to run; `digest` pins the SHA-256 of the file."""
+    return _generator(*read_weights(path, "liveband-generator", digest), path.name)
+
+
+def _generator(config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], name: str) -> Generator:
+    from lbmodels.liveband.generator import Generator, GeneratorConfig
+
+    sizes = build(GeneratorConfig, config, name)
+    generator = construct(lambda: Generator(sizes), config, tensors, name)
+    fill(generator, tensors, name)
+    return generator
+
+
 def load_timekeeper(path: Path, digest: str | None = None) -> Timekeeper:
     """The timekeeper of a weights file, ready to run; `digest` pins the SHA-256 of the file."""
     from lbmodels.listening.timekeeper import Timekeeper, TimekeeperConfig
@@ -197,15 +212,11 @@ def assemble(
         LiveBandModelError: a file is missing, damaged, foreign, or they do not belong together.
     """
     from lbmodels.liveband.accompanist import LiveBandAccompanist
-    from lbmodels.liveband.generator import Generator, GeneratorConfig
 
     # A file that the manifest leaves out is no file of it: "" is no digest.
     digests = [None if pinned is None else pinned.get(file.name, "") for file in (codec_file, generator_file)]
     codec = load_codec(codec_file, digests[0])
-    config, tensors = read_weights(generator_file, "liveband-generator", digests[1])
-    sizes = build(GeneratorConfig, config, generator_file.name)
-    generator = construct(lambda: Generator(sizes), config, tensors, generator_file.name)
-    fill(generator, tensors, generator_file.name)
+    generator = load_generator(generator_file, digests[1])
     identity, timekeeper, chordkeeper = sha256(generator_file)[:12], None, None
     if timekeeper_file is not None:
         digest = None if pinned is None else pinned.get(timekeeper_file.name, "")
@@ -229,8 +240,6 @@ def average(files: Sequence[Path], target: Path) -> Path:
     Raises:
         LiveBandModelError: fewer than two files, or files of different sizes.
     """
-    from lbmodels.liveband.generator import Generator, GeneratorConfig
-
     if len(files) < 2:
         raise LiveBandModelError(f"a mean needs 2 files or more, got {len(files)}")
     read = [read_weights(file, "liveband-generator") for file in files]
@@ -240,11 +249,8 @@ def average(files: Sequence[Path], target: Path) -> Path:
         if any(tensor.shape != last.shape for tensor in found):
             raise LiveBandModelError(f"{name} has different sizes in {', '.join(map(str, files))}")
         mean[name] = torch.stack(found).mean(0).to(last.dtype)
-    config, label = read[-1][0], files[-1].name
-    sizes = build(GeneratorConfig, config, label)
-    generator = construct(lambda: Generator(sizes), config, mean, label)
-    fill(generator, mean, label)
-    return save_weights(target, generator, kind="liveband-generator", config=sizes)
+    generator = _generator(read[-1][0], mean, files[-1].name)
+    return save_weights(target, generator, kind="liveband-generator", config=generator.config)
 
 
 def publish(

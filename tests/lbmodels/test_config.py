@@ -43,6 +43,7 @@ def test_an_unknown_key_is_named_with_its_place_and_the_accepted_ones() -> None:
         ({"inner": {"steps": True}}, "recipe.inner: steps"),
         ({"inner": {"rate": "fast"}}, "recipe.inner: rate"),
         ({"inner": {"names": "abc"}}, "recipe.inner: names"),
+        ({"inner": {"names": ["a", 1]}}, "recipe.inner: names must be a list of which each is a text"),
         ({"inner": {"on": 1}}, "recipe.inner: on"),
         ({"inner": {"name": 5}}, "recipe.inner: name"),
         ({"inner": 7}, "recipe: inner"),

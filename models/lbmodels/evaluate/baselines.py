@@ -6,6 +6,7 @@ They hear what a model hears, when it hears it: step n has mix frames up to n an
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -48,14 +49,14 @@ class RowWise:
     """An accompanist whose rows are players of their own."""
 
     spec: AccompanistSpec
-    player: type[_Player]
+    player: type[_Row]
 
-    def init_state(self, seeds: Sequence[int]) -> list[_Player]:
+    def init_state(self, seeds: Sequence[int]) -> list[_Row]:
         return [self.player() for _ in seeds]
 
     def step(
-        self, mix: Tensor, conditions: Mapping[str, Tensor], state: list[_Player], active: Tensor
-    ) -> tuple[Tensor, list[_Player]]:
+        self, mix: Tensor, conditions: Mapping[str, Tensor], state: list[_Row], active: Tensor
+    ) -> tuple[Tensor, list[_Row]]:
         heard = mix.numpy()
         told = {name: value.numpy().astype(np.float64) for name, value in conditions.items()}
         out = np.zeros_like(heard)
@@ -64,8 +65,21 @@ class RowWise:
         return torch.from_numpy(out), state
 
 
-class _Player:
-    """One row: an ear, and the clock of what it writes."""
+class _Row(ABC):
+    """One row of a batch."""
+
+    @abstractmethod
+    def play(self, mix: Audio, told: Told) -> Audio:
+        """A frame of the stem [2, hop] for one of the mix."""
+
+
+class _Mute(_Row):
+    def play(self, mix: Audio, told: Told) -> Audio:  # noqa: ARG002 (it hears nothing)
+        return np.zeros_like(mix)
+
+
+class _Player(_Row):
+    """An ear, and the clock of what it writes."""
 
     def __init__(self) -> None:
         self.ear = CausalEar()
@@ -80,17 +94,13 @@ class _Player:
         # What is written now starts at frame n + 1 + A.
         return self.write(self.steps + int(told["anticipation"]), told)
 
+    @abstractmethod
     def think(self) -> None:
-        raise NotImplementedError
+        """Make up one's mind from what the ear has heard; every few frames."""
 
+    @abstractmethod
     def write(self, frame: int, told: Told) -> Audio:
         """Frame number `frame` of the stem, [2, hop]."""
-        raise NotImplementedError
-
-
-class _Mute(_Player):
-    def play(self, mix: Audio, told: Told) -> Audio:  # noqa: ARG002 (it hears nothing)
-        return np.zeros_like(mix)
 
 
 class _Repeater(_Player):

@@ -16,10 +16,9 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.bootstrap import derangements
 from lbmodels.evaluate.excerpts import Excerpt, read_excerpt, read_truth
 from lbmodels.evaluate.extras import PAIRS
-from lbmodels.evaluate.features import Features, analyse, embed
+from lbmodels.evaluate.features import Features, analyse, embed, narrowed
 from lbmodels.evaluate.generation import Accompanist, anticipation_frames, generate
 from lbmodels.evaluate.metrics import (
-    CHROMA_RATE_HZ,
     Audio,
     Floats,
     beat_f1,
@@ -94,12 +93,6 @@ def _coherence(mix: Mapping[str, Floats], heard: Features) -> float:
     )
 
 
-def _onsets_s(audio: Audio, sample_rate: int) -> Floats:
-    import soxr
-
-    return onsets_s(soxr.resample(mono(audio), sample_rate, CHROMA_RATE_HZ))
-
-
 def effects(
     accompanist: Accompanist,
     excerpts: Sequence[Excerpt],
@@ -134,16 +127,15 @@ def effects(
     others = derangements([excerpt.track for excerpt in excerpts], 1, seed=seed)[0]
     found = []
     for value in values:
-
-        def play(first_seed: int, value: float = value) -> Audio:
-            return generate(
-                accompanist, np.stack(mixes), told, stem=stem, known=conditions,
-                seeds=range(first_seed, first_seed + len(mixes)), controls={control: value},
-                anticipation=anticipation_frames(spec, anticipation_ms),
-            )  # fmt: skip
-
+        takes = [
+            generate(
+                accompanist, np.stack(mixes), told, stem=stem, known=conditions, seeds=range(first, first + len(mixes)),
+                anticipation=anticipation_frames(spec, anticipation_ms), controls={control: value},
+            )
+            for first in (seed, seed + _OTHER_TAKE)
+        ]  # fmt: skip
         rows = []
-        for n, (audio, again) in enumerate(zip(play(seed), play(seed + _OTHER_TAKE), strict=True)):
+        for n, (audio, again) in enumerate(zip(*takes, strict=True)):
             heard = analyse(audio, spec.sample_rate, networks=networks, start_s=start_s)
             seconds = audio.shape[1] / spec.sample_rate - start_s
             rows.append(
@@ -154,7 +146,9 @@ def effects(
                     *_agreement(heard, truths[others[n]], stem, start_s),
                     silence_share(heard.level_db, start_s=start_s),
                     _coherence(mix_embeddings[n], heard),
-                    onset_scores(heard.onsets_s, _onsets_s(again, spec.sample_rate), start_s=start_s)[2],
+                    onset_scores(
+                        heard.onsets_s, onsets_s(narrowed(again, spec.sample_rate)), start_s=start_s
+                    )[2],
                 )
             )
             on_done()

@@ -56,6 +56,14 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "liveband" / "evaluate"
 
 
+def narrowed(audio: Audio, sample_rate: int) -> Audio:
+    """[C, T] as onsets and chroma are taken from it: mono at `metrics.CHROMA_RATE_HZ`."""
+    import soxr
+
+    mono: Audio = soxr.resample(metrics.mono(audio), sample_rate, metrics.CHROMA_RATE_HZ)
+    return mono
+
+
 def analyse(
     audio: Audio, sample_rate: int, *, networks: int, cache: Path | None = None, start_s: float = 5.0
 ) -> Features:
@@ -64,9 +72,7 @@ def analyse(
     told = f"{VERSION} {sample_rate} {networks} {start_s} {audio.shape}"
 
     def listen() -> dict[str, Floats]:
-        import soxr
-
-        x = soxr.resample(metrics.mono(audio), sample_rate, metrics.CHROMA_RATE_HZ)
+        x = narrowed(audio, sample_rate)
         heard = track(audio, sample_rate, networks=networks)
         return {
             "beats_s": heard.beats_s,

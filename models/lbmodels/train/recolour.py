@@ -14,10 +14,10 @@ from torch import Tensor
 
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
-from lbmodels.liveband.generator import Generator, GeneratorConfig
+from lbmodels.liveband.generator import Generator
 from lbmodels.liveband.recolour import Recolour, optimal_map
 from lbmodels.train.batches import LatentDataConfig, LatentSource
-from lbmodels.zoo import fill, read_weights, save_weights
+from lbmodels.zoo import fill, load_generator, save_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,19 +79,16 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
         raise LiveBandModelError(
             "name the generator whose stems are to be recoloured: --set start_from=generator.safetensors"
         )
-    values, tensors = read_weights(Path(config.start_from), "liveband-generator")
-    was = build(GeneratorConfig, values, config.start_from)
-    plain = replace(was, recoloured=False, guidance=config.guidance or was.guidance)
-    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("recolour.")}
+    was = load_generator(Path(config.start_from))
+    plain = replace(was.config, recoloured=False, guidance=config.guidance or was.config.guidance)
+    weights = {name: w for name, w in was.state_dict().items() if not name.startswith("recolour.")}
     generator = Generator(plain)
-    fill(generator, tensors, config.start_from)
-    # Its ranks would cost more than all else and are not asked for.
+    fill(generator, weights, config.start_from)
+    # Ranks of density and brightness are not asked for, and would cost more than all else.
     source = LatentSource(config.data, replace(plain, steered=False), config.batch)
-    recolour = fit(generator, source, config, quiet=quiet)
     coloured = Generator(replace(plain, recoloured=True))
-    coloured.load_state_dict(
-        generator.state_dict() | {f"recolour.{name}": value for name, value in recolour.state_dict().items()}
-    )
+    coloured.load_state_dict(weights, strict=False)
+    coloured.recolour = fit(generator, source, config, quiet=quiet)
     folder.mkdir(parents=True, exist_ok=True)
     save_weights(folder / "codec.safetensors", source.codec, kind="codec", config=source.codec.config)
     return save_weights(

@@ -143,9 +143,20 @@ def test_a_guided_stem_plays_as_if_it_adhered_more(steered: LiveBandAccompanist,
     assert torch.equal(play(guided(0.0, 0.5, 0.5, 0.5), told(1, 10)), own)
     torch.testing.assert_close(play(guided(0.5, 0.0, 0.0, 0.0), told(1, 10)), more)
     assert not torch.equal(own, more)
-    for wrong in ((0.5,), (0.5, 0.5, 0.5, -1.0), (0.5, 0.5, 0.5, 9.0)):
+    for wrong in ((0.5,), (0.5, 0.5, 0.5, -1.0), (0.5, 0.5, 0.5, 9.0), (0.5, 0.5, 0.5, float("nan"))):
         with pytest.raises(LiveBandModelError, match="one number for each of 4 stems, 0 to 4"):
             guided(*wrong)
+
+
+def test_a_variation_of_two_is_eight_times_the_noise(steered: LiveBandAccompanist) -> None:
+    seed, position = torch.tensor([5]), torch.tensor([7])
+    none, half, once, twice = (
+        steered.generator.chance_at(seed, position, torch.tensor([v])) for v in (0.0, 0.5, 1.0, 2.0)
+    )
+    assert once.std() > 0.5
+    torch.testing.assert_close(twice, 8 * once)
+    torch.testing.assert_close(half, once / 8)
+    assert not none.any()
 
 
 def test_who_adheres_to_nothing_plays_the_same_over_any_mix(steered: LiveBandAccompanist, told: Told) -> None:
