@@ -3,16 +3,21 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lbserver.engine.hub import Hub, HubConfig, Peer
 from lbserver.engine.supervisor import WorkerPlace
+from lbserver.transports.osc.client import OscClient, OscStream
 from lbserver.transports.osc.server import OscConfig, OscServer, osc_server
+
+ME = Peer(kind="osc", identity="test", trusted=True)
 
 
 class Band:
@@ -79,6 +84,91 @@ def band(whole_band: Band) -> Iterator[Band]:
 
     async def close_all() -> None:
         for name in list(whole_band.hub.sessions()):
-            await whole_band.hub.close(name, peer=Peer(kind="osc", identity="test", trusted=True))
+            await whole_band.hub.close(name, peer=ME)
 
     whole_band.call(close_all())
+
+
+@pytest.fixture
+def until() -> Callable[..., Any]:
+    """`until(good)`: what `good` gives as soon as it is true; a generous limit."""
+
+    def wait(good: Callable[[], Any], timeout_s: float = 20.0) -> Any:
+        deadline_s = time.monotonic() + timeout_s
+        while not (value := good()):
+            assert time.monotonic() < deadline_s, "it never came"
+            time.sleep(0.01)
+        return value
+
+    return wait
+
+
+@pytest.fixture
+def opened() -> Callable[..., tuple[OscClient, OscStream]]:
+    """`opened(server, ...)`: a client that is in, and the stream of its session."""
+
+    def make(server: OscServer, session: str = "guitar", **wish: Any) -> tuple[OscClient, OscStream]:
+        client = OscClient(server.address)
+        client.enter()
+        values = {"stem": "bass", "rate_hz": 48000, "channels": 2}
+        return client, client.open(session, **(values | wish))
+
+    return make
+
+
+@pytest.fixture
+def controls() -> Callable[..., dict[str, float]]:
+    """`controls(band)`: what the session's controls stand at."""
+
+    def ask(band: Band, session: str = "guitar") -> dict[str, float]:
+        return band.run(lambda: band.hub.controls(session, peer=ME))
+
+    return ask
+
+
+@pytest.fixture
+def sessions() -> Callable[[Band], dict[str, dict[str, Any]]]:
+    """`sessions(band)`: what the hub says of every session."""
+
+    def ask(band: Band) -> dict[str, dict[str, Any]]:
+        return band.run(lambda: band.hub.sessions())
+
+    return ask
+
+
+@pytest.fixture
+def play() -> Callable[..., np.ndarray]:
+    """`play(stream, mix)`: send in real time, and place by position what comes back; NaN where nothing came."""
+
+    def exchange(stream: OscStream, mix: np.ndarray, *, block: int = 128, rest_s: float = 1.0) -> np.ndarray:
+        heard = np.full((stream.stem_channels, mix.shape[-1]), np.nan, np.float32)
+        begun_s, start = time.monotonic(), stream.position
+        rate_hz = stream.buffer._rate_hz
+
+        def listen(timeout_s: float) -> None:
+            for piece in stream.receive(timeout_s):
+                if piece.audio is not None and piece.position + piece.samples > start:
+                    at = piece.position - start
+                    heard[:, max(0, at) : max(0, at + piece.samples)] = piece.audio[:, max(0, -at) :]
+
+        for at in range(0, mix.shape[-1], block):
+            stream.send(mix[:, at : at + block])
+            listen(0.0)
+            while time.monotonic() < begun_s + (at + block) / rate_hz:
+                listen(0.002)
+        end_s = time.monotonic() + rest_s
+        while stream.buffer.position < stream.position and time.monotonic() < end_s:
+            listen(0.01)
+        return heard
+
+    return exchange
+
+
+@pytest.fixture
+def noise() -> Callable[..., np.ndarray]:
+    """`noise(samples)`: seeded, the same every time."""
+
+    def make(samples: int, channels: int = 2) -> np.ndarray:
+        return (0.1 * np.random.default_rng(11).standard_normal((channels, samples))).astype(np.float32)
+
+    return make

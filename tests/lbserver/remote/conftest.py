@@ -3,11 +3,14 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zmq
+import zmq.asyncio
 
 from lbserver import testing
 from lbserver.engine import moment
@@ -19,7 +22,10 @@ from lbserver.engine.supervisor import Ready, WorkerError
 from lbserver.engine.worker import merged, timing_from_wire, write_moment
 from lbserver.errors import LiveBandError
 from lbserver.ports import WorkerPort
+from lbserver.protocol import MAJOR, MINOR
 from lbserver.segment import Segment
+from lbserver.transports.zeromq import ZeroMqConfig, zeromq_server
+from lbserver.wire import pack, unpack
 
 _BUDGET = Budget(compute_s=0.02, margin_s=0.01)
 
@@ -124,6 +130,70 @@ class HerePlace:
             await asyncio.sleep(0)
 
 
+class Plain:
+    """A client that knows only the messages."""
+
+    def __init__(self, port, **options):
+        self.context = zmq.asyncio.Context()
+        self.socket = self.context.socket(zmq.DEALER)
+        self.socket.linger = 0
+        for name, value in options.items():
+            setattr(self.socket, name, value)
+        self.socket.connect(f"tcp://127.0.0.1:{port}")
+        self.ids = itertools.count(1)
+        self.unasked = []
+
+    async def raw(self, data, timeout_s=2.0):
+        await self.socket.send(data)
+        return await self.receive(timeout_s)
+
+    async def receive(self, timeout_s=2.0):
+        return unpack(await asyncio.wait_for(self.socket.recv(), timeout_s))
+
+    async def ask(self, kind, **parts):
+        number = next(self.ids)
+        await self.socket.send(pack({"type": kind, "id": number, **parts}))
+        while (message := await self.receive(5.0)).get("id") != number:
+            self.unasked.append(message)
+        return message
+
+    async def hello(self, **more):
+        return await self.ask("hello", **{"major": MAJOR, "minor": MINOR, "client": "plain", **more})
+
+    async def open(self, session, **more):
+        return await self.ask(
+            "open",
+            **{
+                "session": session, "rate_hz": 48000, "channels": 2, "block_samples": 512, "mode": "manual",
+                "anticipation_ms": 0.0, "stem": "bass", **more,
+            },
+        )  # fmt: skip
+
+    async def play(self, session, mix, block, *, epoch=1, start=0, offline=True, window=8, **more):
+        """Stream a mix [C, T] in blocks, each answered; returns (position of the first sample, stem)."""
+        replies, sent, position = [], 0, start
+        first = None
+        while len(replies) < -(-mix.shape[-1] // block):
+            while sent - len(replies) < window and position - start < mix.shape[-1]:
+                data = mix[:, position - start : position - start + block]
+                message = {
+                    "type": "audio", "id": next(self.ids), "session": session, "epoch": epoch,
+                    "position": position, "channels": len(data), "format": "f32",
+                    "data": np.ascontiguousarray(data).tobytes(), "reply": True, "offline": offline, **more,
+                }  # fmt: skip
+                await self.socket.send(pack(message))
+                position += data.shape[-1]
+                sent += 1
+            stem = await self.receive(10.0)
+            assert stem["type"] == "stem", stem
+            first = stem["position"] if first is None else first
+            replies.append(np.frombuffer(stem["data"], np.float32).reshape(stem["channels"], -1))
+        return first, np.concatenate(replies, axis=1)
+
+    def close(self):
+        self.context.destroy(linger=0)
+
+
 @pytest.fixture
 def make_hub(tmp_path):
     """`async with make_hub(place) as hub`, with folders of its own."""
@@ -175,3 +245,30 @@ def offset_of():
         return offset
 
     return find
+
+
+@pytest.fixture
+def serving(make_hub, here):
+    """`async with serving() as (hub, server, connect)`; `connect()` makes a client that has said hello."""
+
+    @contextlib.asynccontextmanager
+    async def make(place=None, hub_config=None, **config):
+        async with (
+            make_hub(place or here(), **(hub_config or {})) as hub,
+            zeromq_server(hub, ZeroMqConfig(port=0, **config)) as server,
+        ):
+            clients = []
+
+            async def connect(greet=True, **options):
+                clients.append(client := Plain(server.address[1], **options))
+                if greet:
+                    assert (await client.hello())["type"] == "welcome"
+                return client
+
+            try:
+                yield hub, server, connect
+            finally:
+                for client in clients:
+                    client.close()
+
+    return make
