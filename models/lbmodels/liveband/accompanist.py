@@ -16,6 +16,7 @@ from lbmodels.listening.timekeeper import Timekeeper, TimekeeperState
 from lbmodels.liveband.conditions import HOST_CONDITIONS, condition_features
 from lbmodels.liveband.generator import Generator, GeneratorState, Heard
 from lbmodels.liveband.steering import STEERING_CONTROLS, Steer, steering_features
+from lbmodels.streaming.preamp import Preamp, PreampState
 from lbmodels.streaming.spec import AccompanistSpec, Control
 from lbmodels.streaming.spectral import FrontState, SemitoneFrontEnd
 from lbmodels.streaming.state import select
@@ -37,10 +38,13 @@ _MOST_TRIM_DB = 18.0
 class SessionState(NamedTuple):
     """Everything one batch of sessions remembers. `guess` [B, 15]: beat sine and cosine, tempo, chord logits.
 
+    `turned_up` [B]: the preamp's gain for the last frame, by which the stem was turned down; 0 before the first.
     `timekeeper` and `chordkeeper` are empty where the model has none.
     """
 
     seed: Tensor
+    preamp: PreampState
+    turned_up: Tensor
     encoder: EncoderState
     ear: FrontState
     generator: GeneratorState
@@ -53,6 +57,7 @@ class SessionState(NamedTuple):
 class LiveBandAccompanist(nn.Module):
     """Audio frame n of the mix in, audio frame n + 1 + A of the stem out.
 
+    A soft mix is heard louder than it is, and its stem is as much softer: the band plays along with whoever plays softly.
     With a `timekeeper` it hears the beat that no host tells, with a `chordkeeper` the chord; what the host does tell
     always holds.
     """
@@ -100,6 +105,9 @@ class LiveBandAccompanist(nn.Module):
                 f"-{_MOST_TRIM_DB:g} to {_MOST_TRIM_DB:g} dB"
             )
         self.register_buffer("gain", 10 ** (torch.tensor(trim_db) / 20), persistent=False)
+        self.preamp = Preamp()
+        hop = codec.config.hop
+        self.register_buffer("along", torch.arange(1, hop + 1) / hop, persistent=False)
         self.ear = SemitoneFrontEnd(
             sample_rate=codec.config.sample_rate, hop=codec.config.hop, semitones=generator.config.semitones
         )
@@ -137,6 +145,8 @@ class LiveBandAccompanist(nn.Module):
         batch = len(seeds)
         return SessionState(
             torch.tensor(list(seeds), dtype=torch.int64),
+            self.preamp.init_state(batch),
+            torch.zeros(batch),
             self.codec.encoder.init_state(batch),
             self.ear.init_state(batch),
             self.generator.init_state(batch),
@@ -146,12 +156,16 @@ class LiveBandAccompanist(nn.Module):
             () if self.chordkeeper is None else self.chordkeeper.init_state(batch),
         )
 
-    def _trimmed(self, audio: Tensor, stem: Tensor) -> Tensor:
-        """Stem frames [B, ...], each at its stem's level; stem [B]."""
-        gain = self.get_buffer("gain")
-        if not len(gain):
-            return audio
-        return audio * gain[stem.long()].view(-1, *[1] * (audio.dim() - 1))
+    def _at_level(self, audio: Tensor, stem: Tensor, before: Tensor, after: Tensor) -> Tensor:
+        """Stem frames [B, ..., 2, hop], each at its stem's level and turned down by what the preamp turned the mix up.
+
+        stem [B]; before, after [B, ...]: the preamp's gain of the frame before and of this one, between which the level glides.
+        """
+        trim = self.get_buffer("gain")
+        if len(trim):
+            audio = audio * trim[stem.long()].view(-1, *[1] * (audio.dim() - 1))
+        start, end = (1 / before)[..., None, None], (1 / after)[..., None, None]
+        return audio * (start + (end - start) * self.get_buffer("along"))
 
     def _steer(self, conditions: Mapping[str, Tensor]) -> Steer | None:
         return steering_features(conditions) if self.generator.config.steered else None
@@ -172,6 +186,8 @@ class LiveBandAccompanist(nn.Module):
         Returns:
             The stem's frame [B, 2, hop] and the next state.
         """
+        gain, preamp = self.preamp.step(mix, state.preamp, active)
+        mix = mix * gain[:, None, None]
         timekeeper: TimekeeperState | tuple[()] = ()
         if self.timekeeper is not None:
             assert isinstance(state.timekeeper, TimekeeperState)
@@ -196,11 +212,21 @@ class LiveBandAccompanist(nn.Module):
             self._steer(conditions),
         )
         audio, decoder = self.codec.decoder.step(played.latents, state.decoder, active)
-        audio = self._trimmed(audio, conditions["stem"])
+        before = torch.where(state.turned_up > 0, state.turned_up, gain)
+        audio = self._at_level(audio, conditions["stem"], before, gain)
         guess = torch.cat([played.beat, played.tempo.unsqueeze(-1), played.chord], dim=-1)
         guess = select(active, guess, state.guess)
         return audio, SessionState(
-            state.seed, encoder, ear, generator, decoder, guess, timekeeper, chordkeeper
+            seed=state.seed,
+            preamp=preamp,
+            turned_up=select(active, gain, state.turned_up),
+            encoder=encoder,
+            ear=ear,
+            generator=generator,
+            decoder=decoder,
+            guess=guess,
+            timekeeper=timekeeper,
+            chordkeeper=chordkeeper,
         )
 
     @torch.no_grad()
@@ -208,6 +234,8 @@ class LiveBandAccompanist(nn.Module):
         """The parallel pass: mix [B, F, 2, hop] and conditions [B, F] (stem and anticipation constant in time)
         -> stem frames [B, F, 2, hop], frame n being the stem's n + 1 + A.
         """
+        gain = self.preamp(mix)
+        mix = mix * gain[..., None, None]
         if self.timekeeper is not None:
             kept = self.timekeeper(mix, conditions["tempo"])
             conditions = self.timekeeper.tell(kept, conditions, conditions["anticipation"])
@@ -225,4 +253,5 @@ class LiveBandAccompanist(nn.Module):
             self._steer(conditions),
         )
         audio: Tensor = self.codec.decoder(played.latents)
-        return self._trimmed(audio, conditions["stem"][:, 0])
+        before = torch.cat([gain[:, :1], gain[:, :-1]], dim=1)
+        return self._at_level(audio, conditions["stem"][:, 0], before, gain)

@@ -130,6 +130,15 @@ def test_law_5_sessions_are_isolated(band: LiveBandAccompanist, told: Told) -> N
     assert torch.equal(poisoned[0], calm[0])
 
 
+def test_who_plays_softly_is_answered_softly(band: LiveBandAccompanist, told: Told) -> None:
+    """A mix 10 dB softer still, of those below the usual levels, gets the same stem, 10 dB softer."""
+    mix, conditions = music(band, 2, 40), told(2, 40)
+    soft, softer = (band(mix * 10 ** (-down_db / 20), conditions, [1, 2]) for down_db in (30.0, 40.0))
+    level = soft.square().mean().sqrt()
+    assert level < 0.2 * band(mix, conditions, [1, 2]).square().mean().sqrt()
+    assert (softer * 10**0.5 - soft).square().mean().sqrt() < 0.01 * level
+
+
 def test_snapshot_restore_continue_is_bit_exact(band: LiveBandAccompanist, told: Told) -> None:
     mix, conditions = music(band, 2, 20), told(2, 20)
     whole, _ = stream(band, mix, conditions, [1, 2])
