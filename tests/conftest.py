@@ -2,6 +2,7 @@
 """What every test stands on: one thread, no display, Hypothesis without a clock, and honest skips."""
 
 import ctypes
+import gc
 import importlib.util
 import os
 import signal
@@ -9,6 +10,7 @@ import sys
 import tempfile
 import tracemalloc
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 # Before anything imports numpy or torch: bit-exact comparisons and a shared machine both want one thread.
@@ -85,3 +87,14 @@ def pytest_runtest_call() -> None:
 def repository() -> Path:
     """The repository's root folder."""
     return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def descriptors() -> Callable[[], int]:
+    """Counts this process's descriptors; what earlier tests left to the collector is gone before it counts."""
+
+    def count() -> int:
+        gc.collect()
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    return count

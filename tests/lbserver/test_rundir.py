@@ -292,10 +292,7 @@ def test_fields_of_a_newer_server_are_left_out(tmp_path: Path) -> None:
     assert found.minor == 9
 
 
-def test_nothing_is_left_open(tmp_path: Path) -> None:
-    def descriptors() -> int:
-        return len(list(Path("/proc/self/fd").iterdir()))
-
+def test_nothing_is_left_open(tmp_path: Path, descriptors: Callable[[], int]) -> None:
     def cycle(act: Callable[[], object]) -> None:
         for _ in range(3):
             act()

@@ -347,7 +347,7 @@ def seated_setup() -> Callable[[str], Setup]:
     return lambda name: replace(setup, session=name)
 
 
-def test_f17_a_thousand_sessions_leave_nothing_behind() -> None:
+def test_f17_a_thousand_sessions_leave_nothing_behind(descriptors: Callable[[], int]) -> None:
     """Descriptors, mappings, threads exactly; memory by at most 1 kB a session after the first hundred."""
     player = Player(testing.copy())
     for number in range(100):
@@ -356,7 +356,7 @@ def test_f17_a_thousand_sessions_leave_nothing_behind() -> None:
 
     def left() -> tuple[int, int, int]:
         maps = sum("memfd:liveband" in line for line in Path("/proc/self/maps").read_text().splitlines())
-        return len(list(Path("/proc/self/fd").iterdir())), maps, threading.active_count()
+        return descriptors(), maps, threading.active_count()
 
     before, resident = left(), _resident_bytes()
     for number in range(900):

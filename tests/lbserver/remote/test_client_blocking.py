@@ -241,12 +241,12 @@ def test_a_closed_client_says_so(server):
         session.status()
 
 
-def test_sessions_leave_nothing_behind(server):
+def test_sessions_leave_nothing_behind(server, descriptors):
     """Descriptors, maps and threads are where they were; the first rounds warm the caches."""
 
     def held():
         maps = Path("/proc/self/maps").read_text().count("memfd:liveband")
-        return len(list(Path("/proc/self/fd").iterdir())), maps, threading.active_count()
+        return descriptors(), maps, threading.active_count()
 
     def rounds(count):
         for _ in range(count):

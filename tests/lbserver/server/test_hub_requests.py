@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +70,10 @@ async def refused(work: Any) -> str:
     return caught.value.code
 
 
-def held() -> tuple[int, int]:
-    """(descriptors, mapped segments) of this process."""
-    maps = Path("/proc/self/maps").read_text().count("memfd:liveband ")
-    return len(list(Path("/proc/self/fd").iterdir())), maps
+@pytest.fixture
+def held(descriptors: Callable[[], int]) -> Callable[[], tuple[int, int]]:
+    """Counts (descriptors, mapped segments) of this process."""
+    return lambda: (descriptors(), Path("/proc/self/maps").read_text().count("memfd:liveband "))
 
 
 async def until(good: Any, timeout_s: float = 20.0) -> None:
@@ -132,7 +132,9 @@ def test_a_stranger_touches_only_its_own_sessions_and_the_user_all(tmp_path: Pat
     asyncio.run(run())
 
 
-def test_a_session_outlives_its_peer_for_a_lease_and_is_taken_up_by_name(tmp_path: Path) -> None:
+def test_a_session_outlives_its_peer_for_a_lease_and_is_taken_up_by_name(
+    tmp_path: Path, held: Callable[[], tuple[int, int]]
+) -> None:
     async def run() -> None:
         async with hub_in(tmp_path, lease_s=1.0) as hub:
             before = held()
@@ -151,7 +153,9 @@ def test_a_session_outlives_its_peer_for_a_lease_and_is_taken_up_by_name(tmp_pat
     asyncio.run(run())
 
 
-def test_opening_one_name_twice_at_once_is_one_session(tmp_path: Path) -> None:
+def test_opening_one_name_twice_at_once_is_one_session(
+    tmp_path: Path, held: Callable[[], tuple[int, int]]
+) -> None:
     """Catches two segments for one name: one of them would be nobody's."""
 
     async def run() -> None:
@@ -174,7 +178,9 @@ def test_opening_one_name_twice_at_once_is_one_session(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.0005, 0.002, 0.01])
-def test_a_peer_that_leaves_while_its_session_opens_leaves_nothing(tmp_path: Path, delay_s: float) -> None:
+def test_a_peer_that_leaves_while_its_session_opens_leaves_nothing(
+    tmp_path: Path, delay_s: float, held: Callable[[], tuple[int, int]]
+) -> None:
     """Catches a session whose peer is gone already, and a descriptor that nobody is there to take."""
 
     async def run() -> None:
