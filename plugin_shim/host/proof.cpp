@@ -14,6 +14,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -136,9 +137,10 @@ Left left() {
     seen.threads = entries("/proc/self/task");
     std::string line;
     for (std::ifstream maps("/proc/self/maps"); std::getline(maps, line);) ++seen.maps;
-    long pages = 0;
-    std::ifstream("/proc/self/statm") >> pages >> pages;
-    seen.rss_kb = pages * (sysconf(_SC_PAGESIZE) / 1024);
+    // Memory of its own, counted in the page tables: the kernel's running counts lag by pages on each processor, and
+    // how much of a library's file is in sight depends on what else the machine reads.
+    for (std::ifstream rollup("/proc/self/smaps_rollup"); std::getline(rollup, line);)
+        if (line.rfind("Anonymous:", 0) == 0) seen.rss_kb = std::atol(line.c_str() + 10);
     return seen;
 }
 
