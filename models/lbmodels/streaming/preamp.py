@@ -21,6 +21,8 @@ _REST = 10**-1.5
 _FORGET = 10**-0.001
 """but brings the running level down, by a quarter of a decibel a second at 25 frames: a player may have turned down."""
 _MEMORY_FRAMES = 100.0
+_SURGE = 10**2.0
+"""A frame counts as at most 20 dB over the running level: a knock on the microphone is not the music's level."""
 
 
 class PreampState(NamedTuple):
@@ -58,7 +60,9 @@ class Preamp(nn.Module):
     def _next(self, now: Tensor, state: PreampState) -> tuple[Tensor, PreampState]:
         sounds, rests = now > _SOUNDING, (state.frames >= 1) & (now <= state.power * _REST)
         counts = sounds & ~rests
-        mean = state.power + (now - state.power) / (state.frames + 1).clamp(max=_MEMORY_FRAMES)
+        most = torch.where(state.frames < 1, 1.0, state.power * _SURGE)
+        believed = torch.where(now < most, now, most)
+        mean = state.power + (believed - state.power) / (state.frames + 1).clamp(max=_MEMORY_FRAMES)
         power = torch.where(counts, mean, torch.where(sounds, state.power * _FORGET, state.power))
         frames = torch.where(counts, (state.frames + 1).clamp(max=_MEMORY_FRAMES), state.frames)
         louder = torch.where(now > power, now, power)

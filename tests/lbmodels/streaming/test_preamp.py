@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The preamp: soft mixes are turned up to where models were trained, and nothing else is touched."""
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -56,6 +57,24 @@ def test_a_note_after_noise_is_not_overdriven() -> None:
     up = turned_up_db(-60.0, -20.0)
     assert up[99] > 37
     assert not up[100:].any()
+
+
+@pytest.mark.parametrize("knock", [1.0, 1e4, torch.inf])
+def test_a_knock_on_the_microphone_is_soon_forgotten(knock: float) -> None:
+    """Catches a level that one loud frame holds up: the band would play at full level to a soft player, for a minute."""
+    mix = noise(-50.0, -50.0, -50.0)
+    mix[:, 100] = knock
+    up = 20 * torch.log10(Preamp()(mix)[0])
+    assert up[100] == 0
+    assert up[101] > 20
+    assert up[120:].min() > 24
+    assert up[220:].min() > 26.5
+
+
+def test_a_loud_entrance_is_believed_within_a_second() -> None:
+    """What follows the first notes is not turned up any more, be it 20 dB softer than they are."""
+    assert not turned_up_db(-60.0, -20.0, -40.0)[200:].any()
+    assert not turned_up_db(*[-60.0] * 8, -20.0, -40.0, frames=25)[225:].any()
 
 
 def test_a_rest_does_not_pump() -> None:
