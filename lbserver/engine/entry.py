@@ -13,9 +13,7 @@ from lbserver.engine.place import Place
 from lbserver.engine.worker import timing_to_wire
 from lbserver.errors import LiveBandError
 from lbserver.protocol.controls import CONTROLS, INDEX, MODES, STEMS
-from lbserver.protocol.errors import ERRORS
 from lbserver.protocol.messages import MessageError, control_value
-from lbserver.protocol.segment import LADDER, split
 from lbserver.segment import Segment, Shape, capacity_for, create
 from lbserver.session import states
 from lbserver.session.states import Event, State
@@ -190,44 +188,3 @@ def restored(controls: dict[str, float], kept: Mapping[str, float], spec: Spec) 
             except HubError:
                 continue
     return taken
-
-
-def rung_of(entry: Entry) -> str:
-    """What overload has come to, a name of the ladder."""
-    rung = entry.segment.load("ladder")
-    return LADDER[rung] if rung < len(LADDER) else ""
-
-
-def status_of(entry: Entry) -> dict[str, float | int | str]:
-    """Figures by the names of the status table."""
-    segment, timing, rate_hz = entry.segment, entry.timing, entry.wish.rate_hz
-    step_ms = segment.load_float("step_ms")
-    epoch, position = split(segment.load("mix_cursor"))
-    state = entry.seen_state()
-    reason = entry.reason if entry.place.up else entry.place.reason or entry.reason
-    if not reason and state in (State.FADED, State.BYPASSED):
-        reason = ERRORS["overloaded"]
-    return {
-        "state": state.value,
-        "reason": reason,
-        "latency_samples": timing.latency_samples,
-        "measured_latency_samples": segment.load("lag_samples"),
-        "anticipation_samples": float(timing.anticipation_samples),
-        "latency_ms": 1000.0 * timing.latency_samples / rate_hz,
-        "anticipation_ms": 1000.0 * float(timing.anticipation_samples) / rate_hz,
-        "recency_gap_ms": timing.recency_gap_ms,
-        "headroom_ms": segment.load_float("headroom_ms"),
-        "round_trip_ms": segment.load_float("round_trip_ms"),
-        "queue_age_ms": segment.load_float("queue_age_ms"),
-        "step_ms": step_ms,
-        "rtf": entry.spec.frame_ms * entry.spec.chunk_frames / step_ms if step_ms > 1e-6 else 0.0,
-        "frames": segment.load("frames"),
-        "late_frames": segment.load("late_frames"),
-        "skipped_frames": segment.load("skipped_frames"),
-        "missing_samples": segment.load("missing_samples"),
-        "ladder": rung_of(entry),
-        "position": position,
-        "epoch": epoch,
-        "tempo": segment.load_float("tempo"),
-        "beat": segment.load_float("beat"),
-    }

@@ -27,11 +27,10 @@ from lbserver.engine.entry import (
     first_controls,
     plan,
     restored,
-    rung_of,
     segment_for,
-    status_of,
 )
 from lbserver.engine.entry import Opened as Opened
+from lbserver.engine.figures import rung_of, status_of, step_ms_of
 from lbserver.engine.memories import Memories
 from lbserver.engine.place import Place
 from lbserver.engine.supervisor import Ready, WorkerError, WorkerGoneError
@@ -535,10 +534,8 @@ class Hub:
             for name, rung in rungs.items():
                 if rung != told.get(name, LADDER[0]):
                     level = logging.INFO if rung == LADDER[0] else logging.WARNING
-                    step_ms = self._entries[name].segment.load_float("step_ms")
-                    log.log(
-                        level, "overload: %s", rung, extra=fields(session=name, step_ms=round(step_ms, 1))
-                    )
+                    step_ms = round(step_ms_of(self._entries[name]), 1)
+                    log.log(level, "overload: %s", rung, extra=fields(session=name, step_ms=step_ms))
             told = rungs
 
     async def _keep_house(self) -> None:

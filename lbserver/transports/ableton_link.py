@@ -131,14 +131,22 @@ class Conductor:
         sessions = self._hub.sessions()
         self._paces = {name: pace for name, pace in self._paces.items() if name in sessions}
         for name, status in sessions.items():
-            pace = self._pace(name, status, now_s)
-            if pace is None:
-                continue
-            if beat is not None:
-                await self._tell(name, pace, beat)
-            elif pace.bpm:
-                pace.bpm, pace.first_beat_s = 0.0, math.nan
-                await self._know({"session": name, "bpm": 0.0})
+            try:
+                await self._lead(name, status, beat, now_s)
+            except (KeyError, TypeError, ValueError, ArithmeticError):
+                log.exception("a session cannot follow Link", extra=fields(session=name))
+
+    async def _lead(
+        self, name: str, status: Mapping[str, float | int | str], beat: Beat | None, now_s: float
+    ) -> None:
+        pace = self._pace(name, status, now_s)
+        if pace is None:
+            return
+        if beat is not None:
+            await self._tell(name, pace, beat)
+        elif pace.bpm:
+            pace.bpm, pace.first_beat_s = 0.0, math.nan
+            await self._know({"session": name, "bpm": 0.0})
 
     def _pace(self, name: str, status: Mapping[str, float | int | str], now_s: float) -> _Pace | None:
         """The session's pace, None if it does not follow, or does not run yet."""

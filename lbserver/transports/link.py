@@ -298,7 +298,10 @@ class Link:
             self._heard_s = time.monotonic()
             answer = self._answers.get(message.get("id", 0))
             if answer is None:
-                self._on_message(message)
+                try:
+                    self._on_message(message)
+                except Exception:  # noqa: BLE001 (one session's message must not take the link from all others)
+                    _log.exception("a message of %s was not handled", self.config.address)
             elif not answer.done():
                 answer.set_result(message)
 

@@ -16,9 +16,10 @@ from lbserver.engine.describe import understood
 from lbserver.engine.supervisor import Ready, WorkerError
 from lbserver.engine.worker import merged, timing_from_wire, write_moment
 from lbserver.errors import LiveBandError
-from lbserver.logs import shown
+from lbserver.logs import fields, shown
 from lbserver.ports import CorruptSegmentError, WorkerPort
 from lbserver.protocol.controls import CONTROLS, INDEX, STEMS
+from lbserver.protocol.errors import ERRORS
 from lbserver.protocol.messages import MessageError
 from lbserver.segment import Segment
 from lbserver.transports.link import Link, LinkConfig, LinkError
@@ -313,6 +314,10 @@ class UpstreamPlace:
                 except CorruptSegmentError as error:
                     self._forget(name)
                     self._on_ended(name, "bad_message", str(error))
+                except Exception:  # noqa: BLE001 (one session's fault is its own)
+                    _log.exception("a relay failed", extra=fields(session=name))
+                    self._forget(name)
+                    self._on_ended(name, "internal", ERRORS["internal"])
 
     async def _ask(self) -> None:
         """The other server's figures, and what it must know again."""
@@ -324,7 +329,10 @@ class UpstreamPlace:
                     ask = {"type": "status", "session": relay.setup.remote_session}
                     status: Mapping[str, Any] = (await self._link.request(ask, timeout_s=1.0))["status"]
                     if self._relays.get(relay.setup.session) is relay:
-                        relay.report(status)
+                        try:
+                            relay.report(status)
+                        except (TypeError, ValueError, ArithmeticError) as error:
+                            _log.warning("%s: a status that cannot be: %s", self._link.config.address, error)
 
     def _forget(self, name: str) -> None:
         relay = self._relays.pop(name, None)

@@ -21,7 +21,8 @@ from zmq.auth.asyncio import AsyncioAuthenticator
 
 from lbserver.engine.hub import Hub, HubError, Peer
 from lbserver.errors import LiveBandError
-from lbserver.logs import shown
+from lbserver.logs import fields, shown
+from lbserver.protocol.errors import ERRORS
 from lbserver.protocol.messages import MAX_MESSAGE_BYTES, MessageError, check
 from lbserver.protocol.osc import ZMQ_PORT
 from lbserver.segment import Segment
@@ -347,6 +348,10 @@ class ZeroMqServer:
             except TimeoutError:
                 text = f"the band has not answered for {_BAND_GONE_S:g} s"
                 self._refuse(client.routing, "overloaded", text, message)
+            except Exception:  # noqa: BLE001 (one session's fault is its own)
+                served.task = None  # this very task, which ends here
+                self._fail(client, message["session"])
+                return
 
     # Requests
 
@@ -391,9 +396,12 @@ class ZeroMqServer:
             busy = time.monotonic() - self._heard_s < _BUSY_FOR_S
             await asyncio.sleep(_BUSY_POLL_S if busy else _IDLE_POLL_S)
             for client in list(self._clients.values()):
-                for served in list(client.streams.values()):
-                    while (stem := served.stream.fresh()) is not None:
-                        self._send(client.routing, stem)
+                for session, served in list(client.streams.items()):
+                    try:
+                        while (stem := served.stream.fresh()) is not None:
+                            self._send(client.routing, stem)
+                    except Exception:  # noqa: BLE001 (one session's fault is its own)
+                        self._fail(client, session)
 
     async def _reap(self) -> None:
         while True:
@@ -401,6 +409,14 @@ class ZeroMqServer:
             gone = time.monotonic() - self._config.silent_s
             for client in [client for client in self._clients.values() if client.seen_s < gone]:
                 self._forget(client)
+
+    def _fail(self, client: _Client, session: str) -> None:
+        """End a stream that cannot go on, and its session; every other goes on."""
+        _log.exception("a stream failed", extra=fields(session=session))
+        self._refuse(client.routing, "internal", f"session {session}: {ERRORS['internal']}")
+        self._drop(client, session)
+        with suppress(asyncio.QueueFull):
+            client.waiting.put_nowait({"type": "close", "session": session})
 
     def _forget(self, client: _Client) -> None:
         """The client vanished: the hub keeps its sessions for as long as their lease lasts."""

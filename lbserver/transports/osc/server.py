@@ -109,6 +109,7 @@ class OscServer(asyncio.DatagramProtocol):
         self._cookies, self._guests, self._agenda = Cookies(), Guests(), Agenda()
         self._addresses: dict[Source, tuple[Any, ...]] = {}
         self._subscribed: dict[Source, set[str]] = {}
+        self._untold: set[str] = set()
         self._complaints: dict[str, Bucket] = {}
         self._stage = Stage(
             hub,
@@ -362,7 +363,14 @@ class OscServer(asyncio.DatagramProtocol):
             value: Argument = status.get(info.name)
             if value is not None and not (isinstance(value, float) and isnan(value)):
                 figures.append(compose("/lb/<session>/status/<name>", value, session=session, name=info.name))
-        return bundles(figures, largest_bytes=MAX_PACKET_BYTES)
+        try:
+            return bundles(figures, largest_bytes=MAX_PACKET_BYTES)
+        except OscError as error:  # a fault of this session's, said once; the others are told of theirs
+            if session not in self._untold:
+                self._untold.add(session)
+                self._faults += 1
+                log.error("status cannot be told: %s", error, extra=fields(session=session))
+            return []
 
     def _keep_house(self, now_s: float) -> None:
         """Guests that are silent lose their sessions when the lease is over; those who come back in time do not."""
@@ -371,7 +379,7 @@ class OscServer(asyncio.DatagramProtocol):
             self._addresses.pop(guest.source, None)
         alive = set(self._hub.sessions())
         self._stage.keep_house(now_s, alive)
-        for names in self._subscribed.values():
+        for names in (*self._subscribed.values(), self._untold):
             names.intersection_update(alive)
 
     # Answers

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The OSC server over real UDP: what a player, a patch and a live-coder get."""
 
+import json
 import os
 import signal
 import time
@@ -16,6 +17,7 @@ from pythonosc.udp_client import SimpleUDPClient
 
 from lbserver.errors import LiveBandError
 from lbserver.protocol.controls import CONTROLS
+from lbserver.protocol.segment import HOST, SERVER
 from lbserver.protocol.status import STATUS
 from lbserver.transports.osc.client import OscClient
 from lbserver.transports.osc.packet import Bundle, message, write
@@ -399,3 +401,37 @@ def test_thirty_openings_leave_nothing_behind(band, descriptors) -> None:
         cycle()
     assert count() == before
     client.close()
+
+
+def test_what_one_session_writes_over_its_figures_costs_the_others_none_of_theirs(
+    band, until, opened, noise, play
+) -> None:
+    """Catches a count that no OSC integer holds, from a ring that its front end may write, ending every push."""
+    server = band.serve()
+    odd, _ = opened(server, "odd")
+    client, stream = opened(server, "good")
+    play(stream, noise(4800))
+
+    def spoil() -> None:
+        segment = band.hub._entries["odd"].segment
+        for field in (*HOST, *SERVER):
+            if not field.name.endswith(("cursor", "read", "count")):  # those end a session
+                segment.store(field.name, (1 << 64) - 1)  # as a float it is no number
+
+    band.run(spoil)
+    for peer in (client, odd):
+        peer.heard.clear()
+        until(
+            lambda peer=peer: (
+                peer.receive(0.1) is None or "beat" in _figures(peer) or len(_figures(peer)) > 18
+            )
+        )
+    assert _figures(client)["measured_latency_samples"] <= 48000
+    figures = _figures(odd)
+    assert figures["measured_latency_samples"] == figures["frames"] == 2**53 - 1
+    assert figures["step_ms"] == figures["headroom_ms"] == 0.0
+    assert "tempo" not in figures
+    json.dumps(band.run(lambda: band.hub.sessions())["odd"] | {"tempo": 0, "beat": 0}, allow_nan=False)
+    assert server.faults == 0
+    client.close()
+    odd.close()
