@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from lbserver import __version__, backends
 from lbserver.accompanist import Spec
 from lbserver.errors import LiveBandError
+from lbserver.protocol.controls import BY_NAME
 
 if TYPE_CHECKING:
     from lbserver.bounce import BounceReport
@@ -168,7 +169,8 @@ def _add_bounce(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         action="append",
         default=[],
         metavar="NAME=X",
-        help="another control of the model, such as density=0.8; `liveband models info` tells which it has",
+        help="another control: when_silent=rest, time_feel=half, or one of the model, such as density=0.8 or "
+        "tempo_high=110; `liveband models info` tells which it has",
     )
     playing.add_argument(
         "--gain", type=float, default=0.0, metavar="DB", help="of the stems, default: %(default)s dB"
@@ -194,10 +196,15 @@ def _add_bounce(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _control(text: str) -> tuple[str, float]:
     name, _, value = text.partition("=")
+    control = BY_NAME.get(name)
+    if control is not None and value in control.choices:
+        return name, float(control.choices.index(value))
     try:
         return name, float(value)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"a control is NAME=NUMBER, not {text!r}") from None
+        words = ", ".join(control.choices) if control is not None else ""
+        accepted = f"{name} is one of {words}" if words else "a control is NAME=NUMBER"
+        raise argparse.ArgumentTypeError(f"{accepted}, not {text!r}") from None
 
 
 def _add_model_options(parser: "argparse._ActionsContainer") -> None:

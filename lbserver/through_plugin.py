@@ -101,7 +101,7 @@ def bounce_through_plugin(
         request.knowledge, seed=request.seed, variation=request.variation, feed_samples=request.feed_samples
     )
     check_controls(spec, request.controls)
-    parameters |= {name: value / CONTROLS[INDEX[name]].maximum for name, value in request.controls.items()}
+    parameters |= dict(_parameter(name, value) for name, value in request.controls.items())
     frames = plan_anticipation_frames(spec, request.anticipation_ms)
 
     def perform(rate_hz: int) -> "_Hosted":
@@ -115,6 +115,13 @@ def bounce_through_plugin(
         return _Hosted(plugin, request, rate_hz, timing, parameters, lambda: _check_lives(server))
 
     return render(request, spec, perform, progress)
+
+
+def _parameter(name: str, value: float) -> tuple[str, float]:
+    """A control as the host knows it: its unit is part of the name, its range is 0 to 1."""
+    control = CONTROLS[INDEX[name]]
+    unit = f"_{control.unit.lower()}" if control.unit else ""
+    return name + unit, (value - control.minimum) / (control.maximum - control.minimum)
 
 
 class _Hosted:

@@ -17,6 +17,8 @@ from lbserver.accompanist import CONDITION_WIDTHS, Accompanist, Audio, Spec
 from lbserver.conditions import ConditionSource, FrameConditions, nothing_known
 from lbserver.engine.lane import Lane, grid_of
 from lbserver.errors import LiveBandError
+from lbserver.protocol.controls import CONTROLS
+from lbserver.protocol.messages import MessageError, control_value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +45,20 @@ class Placed(NamedTuple):
 
 
 def check_controls(spec: Spec, values: Mapping[str, float]) -> None:
-    """Raises LiveBandError for a control that the model does not have, or a value out of its range."""
+    """Raises LiveBandError for a control that neither the model nor the shell around it has, or a value out of its range."""
     own = {control.name: control for control in spec.controls}
+    shell = [control.name for control in CONTROLS if control.acts == "shell"]
     for name, value in values.items():
-        if name not in own:
-            known = ", ".join(sorted(own)) or "none"
-            raise LiveBandError(f"{spec.name} has no control {name!r}; it has {known}")
-        if not own[name].minimum <= value <= own[name].maximum:
+        if name in shell:
+            try:
+                control_value(name, value)
+            except MessageError as error:
+                raise LiveBandError(str(error)) from None
+        elif name not in own:
+            raise LiveBandError(
+                f"{spec.name} has no control {name!r}; it has {', '.join([*sorted(own), *shell])}"
+            )
+        elif not own[name].minimum <= value <= own[name].maximum:
             raise LiveBandError(
                 f"{name} {value:g} is out of range: {own[name].minimum:g} to {own[name].maximum:g}"
             )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 STEMS = ("drums", "bass", "piano", "guitar")
 """Order of the `stem` control's choices; an accompanist may play some of them."""
 MODES = ("live", "aligned", "bounce", "manual")
+SILENCES = ("auto", "rest", "play_on")
+FEELS = ("half", "as_heard", "double")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,8 +15,9 @@ class ControlInfo:
     """One control.
 
     kind: float, int, bool, choice (an index into `choices`, or its word) or trigger (any value acts once).
-    acts: where it takes effect: model (a condition of the next frame), session (the engine), port (where the
-    stem is read: smoothed over `smoothing_ms`, because a click would be heard), epoch (starts a new epoch).
+    acts: where it takes effect: model (a condition of the next frame), shell (around whatever model plays, live and
+    in a bounce), session (the engine), port (where the stem is read: smoothed over `smoothing_ms`, because a click
+    would be heard), epoch (starts a new epoch).
     """
 
     name: str
@@ -78,6 +81,33 @@ CONTROLS = (
         "epoch",
         "how far ahead it writes, for modes manual and bounce",
     ),
+    _control(
+        "when_silent",
+        "choice",
+        "",
+        (0, len(SILENCES) - 1, 0),
+        "shell",
+        "when you stop playing: rest until you are back, or play on at the level it had; auto rests in mode live",
+        SILENCES,
+    ),
+    _control(
+        "time_feel",
+        "choice",
+        "",
+        (0, len(FEELS) - 1, 1),
+        "shell",
+        "from the next bar on: half the tempo that is heard or told, the tempo itself, or twice it",
+        FEELS,
+    ),
+    _control(
+        "tempo_low",
+        "float",
+        "BPM",
+        (20, 400, 20),
+        "model",
+        "where no host tells the tempo: the slowest to be believed",
+    ),
+    _control("tempo_high", "float", "BPM", (20, 400, 400), "model", "likewise the fastest"),
 )
 """The index in this table is the control's number in events; new ones are added at the end."""
 

@@ -323,8 +323,8 @@ ignored and counted. The C++ header `plugin_shim/include/liveband/protocol.h` is
 
 ## Controls
 
-One table for the plug-in, OSC, ZeroMQ, the command line and the monitor. Where it acts: model (the next frame), session,
-port (where the stem is read), epoch (a new epoch begins).
+One table for the plug-in, OSC, ZeroMQ, the command line and the monitor. Where it acts: model (the next frame), shell (around
+whatever model plays, live and in a bounce), session, port (where the stem is read), epoch (a new epoch begins).
 
 {_table(("name", "kind", "unit", "range", "default", "acts", "meaning"), control_rows)}
 ## Status

@@ -20,6 +20,10 @@ String titled(std::string_view name) {
     return words.substring(0, 1).toUpperCase() + words.substring(1);
 }
 
+/// Rows of the table that came before the plug-in's own parameters; those added since come after them, so that no
+/// parameter ever changes its place.
+constexpr std::size_t kFirstRows = 13;
+
 /// What was typed; 0 for what is no number ("nan" would go through every limit).
 float typedNumber(const String& typed) {
     const float value = typed.getFloatValue();
@@ -74,8 +78,11 @@ Parameter* add(juce::AudioProcessor& processor, std::unique_ptr<Parameter> param
 
 Controls addControls(juce::AudioProcessor& processor) {
     Controls controls;
-    for (std::size_t index = 0; index < protocol::kControls.size(); ++index)
-        controls.table[index] = add(processor, parameterOf(protocol::kControls[index]));
+    const auto addRows = [&](std::size_t first, std::size_t end) {
+        for (std::size_t index = first; index < end; ++index)
+            controls.table[index] = add(processor, parameterOf(protocol::kControls[index]));
+    };
+    addRows(0, kFirstRows);
     controls.bypass =
         add(processor, std::make_unique<juce::AudioParameterBool>(ParameterID{"bypass", 1}, "Bypass", false));
     controls.bpm =
@@ -96,6 +103,7 @@ Controls addControls(juce::AudioProcessor& processor) {
     controls.when_lost =
         add(processor, std::make_unique<juce::AudioParameterChoice>(ParameterID{"when_lost", 1}, "When lost",
                                                                     juce::StringArray{"silence", "dry"}, 0));
+    addRows(kFirstRows, protocol::kControls.size());
     return controls;
 }
 

@@ -38,7 +38,7 @@ struct Controls {
     }
 };
 
-/// Adds them all, in the order of the table, so that their places never change.
+/// Adds them all in an order that only ever grows at its end: hosts remember places.
 Controls addControls(juce::AudioProcessor& processor);
 
 /// Every parameter by its identity: what a saved state holds.

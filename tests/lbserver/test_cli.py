@@ -124,6 +124,8 @@ def test_bad_requests_are_one_line(song: Path, tmp_path: Path, capsys: pytest.Ca
         ([*bounce, "--key", "H", *COPY], "'H' is not a key"),
         ([*bounce, "--bpm", "100", "--chords", chart, *COPY], "chart.txt: line 1: 'Zz' is not a chord"),
         ([*bounce, "--anticipation", "5000", *COPY], "5000 ms is out of range"),
+        ([*bounce, "--control", "when_silent=stop", *COPY], "when_silent is one of auto, rest, play_on"),
+        ([*bounce, "--control", "time_feel=1.5", *COPY], "time_feel: 1.5 must be a whole number"),
         (["bounce", song, "-o", tmp_path / "o.mp3", "--stem", "bass", *COPY], "the ending must be one of"),
         (["bounce", song, "-o", tmp_path / "no" / "o.wav", "--stem", "bass", *COPY], "there is no folder"),
         (["bounce", song, "-o", tmp_path / "no" / "folder", *COPY], "cannot make the folder"),

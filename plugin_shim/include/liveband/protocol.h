@@ -250,8 +250,12 @@ enum class Control : std::uint32_t {
     kListen = 10,
     kMode = 11,
     kAnticipation = 12,
+    kWhenSilent = 13,
+    kTimeFeel = 14,
+    kTempoLow = 15,
+    kTempoHigh = 16,
 };
-inline constexpr std::array<std::string_view, 8> kChoices{{
+inline constexpr std::array<std::string_view, 14> kChoices{{
     "drums",
     "bass",
     "piano",
@@ -260,8 +264,14 @@ inline constexpr std::array<std::string_view, 8> kChoices{{
     "aligned",
     "bounce",
     "manual",
+    "auto",
+    "rest",
+    "play_on",
+    "half",
+    "as_heard",
+    "double",
 }};
-inline constexpr std::array<ControlInfo, 13> kControls{{
+inline constexpr std::array<ControlInfo, 17> kControls{{
     {"stem", "choice", "", "model", "what is played", 0.0, 3.0, 1.0, 0.0, 0, 4},
     {"mix", "float", "", "port", "0 only what you play, 1 only the band; for front ends that mix: plug-in, jam", 0.0, 1.0, 1.0, 20.0, 4, 0},
     {"gain", "float", "dB", "port", "level of the stem", -60.0, 24.0, 0.0, 20.0, 4, 0},
@@ -275,6 +285,10 @@ inline constexpr std::array<ControlInfo, 13> kControls{{
     {"listen", "bool", "", "session", "off: it hears silence", 0.0, 1.0, 1.0, 0.0, 4, 0},
     {"mode", "choice", "", "epoch", "how latency is chosen", 0.0, 3.0, 0.0, 0.0, 4, 4},
     {"anticipation", "float", "ms", "epoch", "how far ahead it writes, for modes manual and bounce", 0.0, 1000.0, 40.0, 0.0, 8, 0},
+    {"when_silent", "choice", "", "shell", "when you stop playing: rest until you are back, or play on at the level it had; auto rests in mode live", 0.0, 2.0, 0.0, 0.0, 8, 3},
+    {"time_feel", "choice", "", "shell", "from the next bar on: half the tempo that is heard or told, the tempo itself, or twice it", 0.0, 2.0, 1.0, 0.0, 11, 3},
+    {"tempo_low", "float", "BPM", "model", "where no host tells the tempo: the slowest to be believed", 20.0, 400.0, 20.0, 0.0, 14, 0},
+    {"tempo_high", "float", "BPM", "model", "likewise the fastest", 20.0, 400.0, 400.0, 0.0, 14, 0},
 }};
 
 struct StatusInfo {
