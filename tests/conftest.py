@@ -27,6 +27,10 @@ settings.load_profile("liveband")
 
 FONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
 
+# What may be missing where CI runs: hardware, and what only another kind of system has. Any other skip fails there, so that a
+# package that went missing does not take its tests along in silence.
+EXPECTED_SKIPS = ("no CUDA device here",)
+
 
 def _gpu_is_there() -> bool:
     if importlib.util.find_spec("torch") is None:
@@ -72,6 +76,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
+def _unexpected_skips(config: pytest.Config) -> list[str]:
+    """Reasons, with their places, of tests that CI expected to run."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter is not None else []
+    places = {report.longrepr for report in skipped if isinstance(report.longrepr, tuple)}
+    return sorted(
+        f"{path}:{line}: {reason.removeprefix('Skipped: ')}"
+        for path, line, reason in places
+        if not any(expected in reason for expected in EXPECTED_SKIPS)
+    )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skip that nobody expects is a failure."""
+    if os.environ.get("CI") and _unexpected_skips(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Names them before the last line."""
+    unexpected = _unexpected_skips(config) if os.environ.get("CI") else []
+    if unexpected:
+        terminalreporter.section("skips that CI does not expect", red=True)
+        for line in unexpected:
+            terminalreporter.write_line(line)
+
+
 def pytest_runtest_teardown() -> None:
     """A test that fails while it counts memory must not have the next ones counted in."""
     tracemalloc.stop()
@@ -87,6 +118,12 @@ def pytest_runtest_call() -> None:
 def repository() -> Path:
     """The repository's root folder."""
     return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def small_font() -> Path:
+    """The one sound font that tests play; a test that asks for it is marked `render`."""
+    return FONT
 
 
 @pytest.fixture

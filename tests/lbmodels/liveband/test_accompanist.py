@@ -164,16 +164,29 @@ def test_inactive_rows_stand_still_and_disturb_nobody(band: LiveBandAccompanist,
 
 
 def test_seeds_and_variation(band: LiveBandAccompanist, told: Told) -> None:
+    """A seed gives one take and another seed another one, unless nothing is left to chance.
+
+    To the bit in one place of a batch. Between places torch's matrix products differ in the last bits on some processors
+    (AVX2); that they do not in the graph, which plays by default, is held in `tests/lbmodels/runtime/test_graph.py`.
+    """
     mix = music(band, 1, 12).expand(3, -1, -1, -1)
     conditions = told(3, 12)
     conditions["stem"] = torch.full((3, 12), 1.0)
     lively, _ = stream(band, mix, conditions, [1, 2, 1])
-    assert torch.equal(lively[0], lively[2])
-    assert not torch.equal(lively[0], lively[1])
+    again, _ = stream(band, mix, conditions, [1, 1, 2])
+    assert torch.equal(lively[0], again[0])
+    level = lively.square().mean().sqrt()
+
+    def apart(a: Tensor, b: Tensor) -> float:
+        return float((a - b).square().mean().sqrt() / level)
+
+    assert apart(lively[0], lively[2]) < 1e-3 < apart(lively[0], lively[1])
+    assert apart(again[1], lively[0]) < 1e-3
     conditions["variation"] = torch.zeros(3, 12)
     calm, _ = stream(band, mix, conditions, [1, 2, 3])
-    assert torch.equal(calm[0], calm[1])
-    assert not torch.equal(calm[0], lively[0])
+    assert apart(calm[0], calm[1]) < 1e-3 < apart(calm[0], lively[0])
+    other, _ = stream(band, mix, conditions, [7, 2, 3])
+    assert torch.equal(calm[0], other[0])
 
 
 def test_stems_and_anticipations_differ(band: LiveBandAccompanist, told: Told) -> None:

@@ -177,8 +177,8 @@ def test_foreign_snapshots_are_refused(toy: Any) -> None:
             graph.restore(bytes_)
 
 
-def test_seeds_and_variation_are_heard(toy: Any, music: Play, told: Play) -> None:
-    graph = toy.graphs["onnx"]
+def test_seeds_and_variation_are_heard(model: Any, music: Play, told: Play) -> None:
+    graph = model.graphs["onnx"]
     mix = np.repeat(music(graph.spec, 1, 12), 3, axis=1)
 
     def play(variation: float) -> np.ndarray:

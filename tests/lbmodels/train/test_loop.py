@@ -6,6 +6,8 @@ import json
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
@@ -15,11 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from torch import nn
 
 from lbmodels.errors import LiveBandModelError
-from lbmodels.train.loop import Side, average_gradients, rate_at, run, side
+from lbmodels.train.loop import Side, rate_at, run, side
 from lbmodels.train.recipe import LoopConfig
 
 LOOP = LoopConfig(
@@ -176,39 +177,38 @@ def test_vectors_are_not_decayed() -> None:
     assert [(len(g["params"]), g["weight_decay"]) for g in groups] == [(1, LOOP.weight_decay), (1, 0.0)]
 
 
-def _rank(rank: int, address: str, data: torch.Tensor, target: Path) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
-    model = _start()
-    _loss(model, data[rank]).backward()
-    average_gradients(model)
-    torch.save([p.grad for p in model.parameters()], target / f"{rank}.pt")
-    dist.destroy_process_group()
+# A rank of its own interpreter: a fork would inherit locks of the threads that autograd started for earlier tests.
+_RANK = """
+import sys
+import torch
+import torch.distributed as dist
+from torch import nn
+from lbmodels.train.loop import average_gradients
 
-
-def _start() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 1))
-
-
-def _loss(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    return (model(x) - x.sum(-1, keepdim=True)).square().mean()
+rank, address, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
+model, data = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 1)), torch.load(f"{folder}/data.pt", weights_only=True)
+model.load_state_dict(torch.load(f"{folder}/start.pt", weights_only=True))
+x = data[rank]
+(model(x) - x.sum(-1, keepdim=True)).square().mean().backward()
+average_gradients(model)
+torch.save([p.grad for p in model.parameters()], f"{folder}/{rank}.pt")
+dist.destroy_process_group()
+"""
 
 
 def test_two_ranks_step_as_one_with_both_batches(tmp_path: Path) -> None:
     """Real processes over gloo: a sum instead of a mean, or a forgotten parameter, shows."""
-    data = torch.randn(2, 5, 4)
+    data, together = torch.randn(2, 5, 4), nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 1))
+    torch.save(data, tmp_path / "data.pt")
+    torch.save(together.state_dict(), tmp_path / "start.pt")
     address = f"file://{tmp_path / 'meeting'}"
-    # Forked: the children need no import of this file, which importlib mode keeps out of sys.path.
-    context = torch.multiprocessing.get_context("fork")
-    ranks = [context.Process(target=_rank, args=(r, address, data, tmp_path)) for r in range(2)]
-    for process in ranks:
-        process.start()
-    for process in ranks:
-        process.join(60)
-    assert [process.exitcode for process in ranks] == [0, 0]
-    together = _start()
-    _loss(together, data.flatten(0, 1)).backward()
+    ranks = [
+        subprocess.Popen([sys.executable, "-c", _RANK, str(rank), address, str(tmp_path)]) for rank in range(2)
+    ]
+    assert [process.wait(120) for process in ranks] == [0, 0]
+    x = data.flatten(0, 1)
+    (together(x) - x.sum(-1, keepdim=True)).square().mean().backward()
     for rank in range(2):
         found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)  # noqa: TID251
         for gradient, parameter in zip(found, together.parameters(), strict=True):

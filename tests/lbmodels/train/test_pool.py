@@ -23,9 +23,21 @@ pytestmark = pytest.mark.render
 
 
 @pytest.fixture
-def config(tmp_path: Path, toy_codec: Codec) -> PoolConfig:
+def fonts(tmp_path: Path, small_font: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which the small font stands for a training font, on every machine the only one: 300 MB less to install."""
+    monkeypatch.setattr("lbmodels.data.synth.SEARCH_DIRS", ())
+    folder = tmp_path / "fonts"
+    folder.mkdir()
+    (folder / "FluidR3_GM.sf2").symlink_to(small_font)
+    return folder
+
+
+@pytest.fixture
+def config(tmp_path: Path, toy_codec: Codec, fonts: Path) -> PoolConfig:
     path = save_weights(tmp_path / "codec.safetensors", toy_codec, kind="codec", config=toy_codec.config)
-    return PoolConfig(out=tmp_path / "pool", codec=path, seed=3, min_s=2.0, max_s=2.5, semitones=12)
+    return PoolConfig(
+        out=tmp_path / "pool", codec=path, seed=3, min_s=2.0, max_s=2.5, semitones=12, soundfont_dirs=(fonts,)
+    )
 
 
 def fill(config: PoolConfig, songs: int) -> None:
