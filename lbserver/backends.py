@@ -20,7 +20,11 @@ from lbserver.errors import LiveBandError
 
 
 class TorchAccompanist:
-    """An lbmodels accompanist seen through the engine's contract: numpy in, numpy out, one thread."""
+    """An lbmodels accompanist seen through the engine's contract: numpy in, numpy out, one thread.
+
+    What other rows hear changes no bit of a row; how many they are and where it stands among them may change its last
+    bits, since torch's matrix products choose their kernels by shape. The graph has neither.
+    """
 
     runtime = "torch"
 
