@@ -5,12 +5,14 @@ Every message has `type`; a request may have `id`, which its answer repeats. On 
 preceded by its length as a little-endian uint32, and `opened` and `configured` carry the segment's descriptor.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
 from lbserver.protocol.controls import BY_NAME as CONTROL_BY_NAME
+from lbserver.protocol.controls import ControlInfo
 from lbserver.protocol.segment import MAX_BLOCK, MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ
 
 MAX_MESSAGE_BYTES = 1 << 20
@@ -332,6 +334,8 @@ def _checked(part: Part, value: Any, where: str) -> Any:
             if isinstance(value, str):
                 if len(value) > _NAME:
                     raise MessageError(f"{name} must be at most {_NAME} characters")
+            elif isinstance(value, bool):
+                value = int(value)
             else:
                 _check_number(part, value, name)
     return value
@@ -346,25 +350,50 @@ def _check_number(part: Part, value: Any, name: str) -> None:
 
 
 def control_value(name: str, value: float | int | str) -> float:
-    """A control's value as a number, from a number in its unit or the word of a choice.
+    """A control's value as a number, from a number in its unit, the word of a choice, on or off, or digits.
 
     Raises MessageError naming what is accepted; out of range is refused, not clipped.
     """
     control = CONTROL_BY_NAME.get(name)
     if control is None:
         raise MessageError(f"unknown control {name[:40]!r}: {', '.join(CONTROL_BY_NAME)}")
-    if isinstance(value, str):
-        if value not in control.choices:
-            accepted = (
-                ", ".join(control.choices) or f"{control.minimum:g} to {control.maximum:g} {control.unit}"
-            )
-            raise MessageError(f"{name}: {value[:40]!r} is not accepted: {accepted}".strip())
-        return float(control.choices.index(value))
-    number = float(value)
+    number = _in_words(control, value) if isinstance(value, str) else float(value)
+    if number is None:
+        raise MessageError(f"{name}: {str(value)[:40]!r} is not accepted: {accepted(control)}")
     if not (isfinite(number) and control.minimum <= number <= control.maximum):
-        raise MessageError(
-            f"{name}: {number:g} is out of range: {control.minimum:g} to {control.maximum:g} {control.unit}".strip()
-        )
+        raise MessageError(f"{name}: {number:g} is out of range: {accepted(control)}")
     if control.kind in ("int", "choice", "bool") and number != int(number):
-        raise MessageError(f"{name}: {number:g} must be a whole number")
+        raise MessageError(f"{name}: {number:g} must be a whole number: {accepted(control)}")
     return number
+
+
+def accepted(control: ControlInfo) -> str:
+    """What a control takes, for people."""
+    if control.choices:
+        return ", ".join(control.choices)
+    if control.kind == "bool":
+        return "on or off, 1 or 0"
+    return f"{control.minimum:.10g} to {control.maximum:.10g} {control.unit}".strip()
+
+
+def number_in(text: str) -> float | None:
+    """The number that a text is, as people write them; None if it is none."""
+    text = text.strip()
+    number = float(text) if _NUMBER.fullmatch(text) else float("nan")
+    return number if isfinite(number) else None
+
+
+def switch_in(text: str) -> float | None:
+    """1 or 0 for a text that means on or off, or is a number; None for any other."""
+    return _SWITCH.get(text.strip().lower(), number_in(text))
+
+
+_NUMBER = re.compile(r"[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
+_SWITCH = {"on": 1.0, "true": 1.0, "yes": 1.0, "off": 0.0, "false": 0.0, "no": 0.0}
+
+
+def _in_words(control: ControlInfo, text: str) -> float | None:
+    word = text.strip().lower()
+    if word in control.choices:
+        return float(control.choices.index(word))
+    return switch_in(text) if control.kind in ("bool", "trigger") else number_in(text)

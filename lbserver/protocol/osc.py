@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Addresses of the OSC interface. `<session>` is the name the client chose when it opened it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 PORT = 9460
@@ -14,11 +15,63 @@ MAX_PACKET_BYTES = 1200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Address:
-    """One address pattern; `arguments` are OSC type tags with names, `v` for a value that is f, i or s.
+class ArgumentKind:
+    """What an argument is, and from which type tags it is taken: for each, what becomes of it.
 
-    Arguments that end in `?` may be left out. Where a number is asked for, i, h, f, d, T and F are taken.
+    Patchers send what they have: every number as a float, names as numbers, a bang, words for a switch.
     """
+
+    letter: str
+    meaning: str
+    taken: Mapping[str, str]
+
+
+_WHOLE = {
+    "i": "as it is", "h": "as it is", "f": "if it has no fraction", "d": "if it has no fraction",
+    "s": "a whole number in digits", "S": "as s", "c": "as s", "T": "1", "F": "0",
+}  # fmt: skip
+_TEXT = {"s": "as it is", "S": "as it is", "c": "as it is", "i": "its digits", "h": "its digits",
+         "f": "its digits, 1.0 as 1", "d": "as f"}  # fmt: skip
+
+KINDS = {
+    kind.letter: kind
+    for kind in (
+        ArgumentKind(letter="i", meaning="a whole number", taken=_WHOLE),
+        ArgumentKind(letter="h", meaning="a whole number of 64 bits", taken=_WHOLE),
+        ArgumentKind(
+            letter="f",
+            meaning="a number",
+            taken={**dict.fromkeys("ihfd", "as it is"), "s": "a number in digits, such as 0.5", "S": "as s",
+                   "c": "as s", "T": "1", "F": "0"},
+        ),
+        ArgumentKind(letter="s", meaning="text", taken=_TEXT),
+        ArgumentKind(
+            letter="l", meaning="text; several atoms are joined by spaces, none is empty text", taken=_TEXT
+        ),
+        ArgumentKind(letter="b", meaning="a blob", taken={"b": "as it is"}),
+        ArgumentKind(
+            letter="v",
+            meaning="a value, by the kind of the control; of a trigger it is I",
+            taken={**dict.fromkeys("ihfd", "a number; of a choice its index"),
+                   "s": "the word of a choice, on or off, or a number in digits", "S": "as s", "c": "as s",
+                   "T": "on, 1", "F": "off, 0"},
+        ),
+        ArgumentKind(
+            letter="I",
+            meaning="a press; no argument at all is one too",
+            taken={**dict.fromkeys("ihfd", "a press; 0 is a button let go, which does nothing"),
+                   "s": "bang, on, off, or a number in digits", "S": "as s", "c": "as s",
+                   "T": "a press", "F": "let go", "N": "a press", "I": "a press"},
+        ),
+    )
+}  # fmt: skip
+TAGS = "ihfdsScbTFNI"
+"""The type tags that some argument is taken from; t is read and refused. Brackets of arrays are read over."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """One address pattern; `arguments` are letters of `KINDS` with names. Those that end in `?` may be left out."""
 
     pattern: str
     direction: str
@@ -29,28 +82,29 @@ class Address:
 ADDRESSES = tuple(
     Address(pattern=pattern, direction=direction, arguments=arguments, meaning=meaning)
     for pattern, direction, arguments, meaning in (
-        ("/lb/hello", "in", "i:major i:minor s:client", "who are you; answered with /lb/welcome"),
+        ("/lb/hello", "in", "i:major i:minor l:client", "who are you; answered with /lb/welcome"),
         ("/lb/welcome", "out", "i:major i:minor s:server s:cookie", "echo the cookie with /lb/cookie to be let in"),
         ("/lb/cookie", "in", "s:cookie",
-         "opens the door for ten minutes; status and stem flow as long as this or audio comes within 30 s"),
-        ("/lb/ping", "in", "i:number", "answered with /lb/pong"),
+         "opens the door, which stays open until ten minutes pass without a message; status and stem flow while any comes within 30 s"),
+        ("/lb/ping", "in", "i:number?", "answered with /lb/pong"),
         ("/lb/pong", "out", "i:number", "the ping's number"),
         ("/lb/open", "in", "s:session s:stem i:rate_hz i:channels i:block_samples s:mode f:anticipation_ms?",
          "open a session, or open yours anew with another rate, layout or mode"),
         ("/lb/close", "in", "s:session", "close it"),
-        ("/lb/panic", "in", "", "forget what was heard and played, in every session of this sender, or of all if it has none"),
+        ("/lb/panic", "in", "I:press?", "forget what was heard and played, in every session of this sender, or of all if it has none"),
         ("/lb/<session>/opened", "out", "i:latency_samples f:anticipation_samples f:recency_gap_ms i:stream",
          "it plays; sequences and positions begin at 0, and every packet bears the stream's number"),
         ("/lb/<session>/closed", "out", "s:reason", "it is gone"),
-        ("/lb/<session>/set/<control>", "in", "v:value", "set a control, in its own unit or by the word of a choice"),
+        ("/lb/<session>/set/<control>", "in", "v:value?", "set a control, in its own unit or by its word; a trigger needs no value"),
         ("/lb/<session>/tempo", "in", "f:bpm", "tempo from now on; 0 forgets it"),
         ("/lb/<session>/beat", "in", "f:beat f:beats_per_bar?", "beat of the bar at this moment, from 1; tell the tempo first"),
-        ("/lb/<session>/chord", "in", "s:label", "chord from now on, such as Am7 or C/E; `?` for unknown"),
-        ("/lb/<session>/chart", "in", "s:chart", "bar chart such as | C | Am F | G |; empty forgets it"),
-        ("/lb/<session>/key", "in", "s:key", "key such as Am or Bb major; `?` for unknown"),
-        ("/lb/<session>/keep", "in", "s:name", "keep this moment under a name"),
-        ("/lb/<session>/recall", "in", "s:name", "go on from a kept moment"),
-        ("/lb/<session>/subscribe", "in", "", "send me its status ten times a second; whoever opened it has it anyway"),
+        ("/lb/<session>/chord", "in", "l:label", "chord from now on, such as Am7 or C/E; `?` for unknown"),
+        ("/lb/<session>/chart", "in", "l:chart",
+         "bar chart such as | C | Am F | G |; empty forgets it; one that comes before the tempo waits for it"),
+        ("/lb/<session>/key", "in", "l:key", "key such as Am or Bb major; `?` for unknown"),
+        ("/lb/<session>/keep", "in", "l:name", "keep this moment under a name"),
+        ("/lb/<session>/recall", "in", "l:name", "go on from a kept moment"),
+        ("/lb/<session>/subscribe", "in", "I:press?", "send me its status ten times a second; whoever opened it has it anyway"),
         ("/lb/<session>/audio", "in", "i:stream i:sequence h:position i:format b:samples",
          "mix audio, planar and little-endian; format 0 float32, 1 int16, 256 more when sent again"),
         ("/lb/<session>/stem", "out", "i:stream i:sequence h:position i:format b:samples",

@@ -244,7 +244,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="OSC over UDP, default %(default)s; `off` for none, 0 for any free one",
     )
     ports.add_argument(
-        "--osc-host", default="127.0.0.1", metavar="HOST", help="0.0.0.0 for all; needs a token"
+        "--osc-host",
+        default="localhost",
+        metavar="HOST",
+        help="default %(default)s, IPv4 and IPv6; 0.0.0.0 for all, which needs a token",
     )
     ports.add_argument(
         "--osc-token-file",

@@ -7,7 +7,8 @@ from contextlib import suppress
 
 import numpy as np
 
-from lbserver.transports.osc.addresses import understand
+from lbserver.protocol.controls import CONTROLS
+from lbserver.transports.osc.addresses import known, reached, understand
 from lbserver.transports.osc.audio import decode
 from lbserver.transports.osc.packet import (
     Bundle,
@@ -20,6 +21,14 @@ from lbserver.transports.osc.packet import (
     write,
 )
 
+_REACHABLE = {
+    f"/lb/{session}/{what}"
+    for session in ("a", "b.1")
+    for what in (
+        *(f"set/{control.name}" for control in CONTROLS),
+        *("tempo", "beat", "chord", "chart", "key", "keep", "recall", "subscribe"),
+    )
+}
 _BUNDLE = b"#bundle\0" + bytes(7) + b"\1"
 
 
@@ -36,6 +45,9 @@ SEEDS: list[bytes] = [
     write(message("/lb/open", "a", "bass", 48000, 2, 128, "live")),
     write(message("/lb/a/set/variation", 0.5)),
     write(message("/lb/a/chart", "| C | Am F | G |")),
+    write(Message("/lb/a/chart", "[sSc]f", ("|", "Am", "C", 4.0))),
+    write(Message("/lb/{a,b*}/set/[!g-v]?*", "s", ("on",))),
+    write(Message("/lb/*/set/" + 20 * "*a", "I", (math.inf,))),
     write(Message("/lb/a/audio", "iihib", (1, 2, 2**40, 1, bytes(64)))),
     write(Message("/all", "ifsbhdtTFNI", (1, 2.0, "s", b"b", 3, 4.0, 5, True, False, None, math.inf))),
     write(Bundle(1, (message("/a", 1), Bundle(2**63, (message("/b", "x"), message("/c", b"abc")))))),
@@ -60,6 +72,9 @@ def TARGET(data: bytes) -> None:  # noqa: N802 (the name every fuzz target has)
         for direction in ("in", "out"):
             with suppress(OscError, KeyError):
                 understand(one, direction)
+        with suppress(OscError):
+            assert set(reached(one.address, ("a", "b.1"))) <= _REACHABLE
+        known(one.address)
         with suppress(OscError):
             samples = decode(one, 2).samples
             assert samples.shape[0] == 2

@@ -1,32 +1,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which address of the protocol's table a message is for, and its arguments by name."""
+"""Which address of the protocol's table a message is for, and its arguments by name.
 
-from collections.abc import Sequence
+Senders differ in what they call a number: what each kind of argument is taken from is a table of the protocol.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import product
 from math import isfinite
 
-from lbserver.protocol.osc import ADDRESSES, Address
+from lbserver.protocol.controls import BY_NAME, CONTROLS, ControlInfo
+from lbserver.protocol.messages import accepted, number_in, switch_in
+from lbserver.protocol.osc import ADDRESSES, KINDS, Address
 from lbserver.transports.osc.packet import Argument, Message, OscError, message
+from lbserver.transports.osc.patterns import is_pattern, matching
 
 Value = int | float | str | bytes
 
-_NUMBERS = "ihfdTF"
-_ACCEPTED = {"i": _NUMBERS, "h": _NUMBERS, "f": _NUMBERS, "s": "s", "b": "b", "v": _NUMBERS + "s"}
-_WORDS = {
-    "i": "a whole number",
-    "h": "a whole number",
-    "f": "a number",
-    "s": "text",
-    "b": "a blob",
-    "v": "a number or text",
-}
+_SESSION = ["lb", "<session>"]
+_STREAMS = ("audio", "resend")
 _LONGEST_TEXT = 4096
+_SHOWN = 40
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """What a message asks: the table's pattern, names from the address (session, control), arguments by name."""
 
+    address: str
     pattern: str
     names: dict[str, str]
     arguments: dict[str, Value]
@@ -59,6 +61,10 @@ def _table(direction: str) -> dict[tuple[int, str], tuple[list[str], tuple[_Para
 
 _TABLE = {direction: _table(direction) for direction in ("in", "out")}
 PARAMETERS = {address.pattern: _parameters(address) for address in ADDRESSES}
+_REACHED = [
+    parts for parts, _, _ in _TABLE["in"].values() if parts[:2] == _SESSION and parts[2] not in _STREAMS
+]
+_SETTABLE = [control.name for control in CONTROLS if control.acts != "epoch"]
 
 
 def understand(one: Message, direction: str = "in") -> Call:
@@ -70,8 +76,42 @@ def understand(one: Message, direction: str = "in") -> Call:
         pattern, parameters, name = table.get((len(parts), last), ((), (), ""))
         names = _names(pattern, parts)
         if names is not None:
-            return Call(pattern=name, names=names, arguments=_arguments(one, parameters))
+            arguments = _arguments(one, parameters, BY_NAME.get(names.get("control", "")))
+            return Call(address=one.address, pattern=name, names=names, arguments=arguments)
     raise KeyError(one.address)
+
+
+def reached(address: str, sessions: Iterable[str]) -> list[str]:
+    """The addresses of these sessions that an OSC pattern matches: what can be set or told, never streams.
+
+    Raises OscError for a pattern that is not well formed.
+    """
+    wanted, names = address.split("/")[1:], list(sessions)
+    found = []
+    for parts in _REACHED:
+        if len(parts) == len(wanted):
+            words = ({"<session>": names, "<control>": _SETTABLE}.get(part, [part]) for part in parts)
+            fitting = [matching(part, some) for part, some in zip(wanted, words, strict=True)]
+            found += ["/" + "/".join(choice) for choice in product(*fitting)]
+    return found
+
+
+def known(address: str) -> str:
+    """What there is instead of an address that is not in the table, in words."""
+    parts = address.split("/")[1:]
+    session = parts[1] if len(parts) > 1 and not is_pattern(parts[1]) else "<session>"
+    patterns = [one.pattern for one in ADDRESSES if one.direction in ("in", "both")]
+    there = [one.replace("<session>", session).replace("<control>", name) for one in patterns
+             for name in (_SETTABLE if "<control>" in one else [""])]  # fmt: skip
+    near = get_close_matches(address, there, n=1, cutoff=0.7)
+    words = [
+        [one.removeprefix(head) for one in patterns if one.startswith(head)]
+        for head in ("/lb/", "/lb/<session>/")
+    ]
+    own = [word for word in words[0] if "/" not in word]
+    return (f"did you mean {near[0]}? " if near else "") + (
+        f"/lb/ takes {', '.join(own)}, /lb/<session>/ takes {', '.join(words[1])}"
+    )
 
 
 def compose(pattern: str, *arguments: Argument, **names: str) -> Message:
@@ -82,7 +122,9 @@ def compose(pattern: str, *arguments: Argument, **names: str) -> Message:
     tags: list[str] = []
     values: list[Argument] = []
     for parameter, value in zip(PARAMETERS[pattern], arguments, strict=False):
-        tag = parameter.kind if parameter.kind != "v" else message("/", value).tags
+        tag = {"l": "s"}.get(parameter.kind) or (
+            parameter.kind if parameter.kind not in "vI" else message("/", value).tags
+        )
         tags.append(tag)
         values.append(float(value) if tag == "f" and isinstance(value, int) else value)
     return Message(address, "".join(tags), tuple(values))
@@ -100,30 +142,76 @@ def _names(pattern: Sequence[str], parts: Sequence[str]) -> dict[str, str] | Non
     return names
 
 
-def _arguments(one: Message, parameters: tuple[_Parameter, ...]) -> dict[str, Value]:
+def _arguments(
+    one: Message, parameters: tuple[_Parameter, ...], control: ControlInfo | None
+) -> dict[str, Value]:
+    if control is not None and control.kind == "trigger":
+        parameters = (_Parameter("I", "value", True),)
+    atoms = list(one.atoms)
+    if parameters and parameters[-1].kind == "l":  # whatever is left is its text
+        first = len(parameters) - 1
+        texts = [str(_value(one.address, parameters[-1], tag, value)) for tag, value in atoms[first:]]
+        atoms[first:] = [("s", " ".join(texts))] if len(atoms) >= first else []
     needed = sum(not parameter.optional for parameter in parameters)
-    if not needed <= len(one.arguments) <= len(parameters):
+    if not needed <= len(atoms) <= len(parameters):
         names = " ".join(parameter.name for parameter in parameters) or "nothing"
-        raise OscError(f"{one.address} takes {names}, got {len(one.arguments)} arguments")
-    return {
+        raise OscError(f"{one.address} takes {names}, got {len(atoms)} arguments")
+    given = {
         parameter.name: _value(one.address, parameter, tag, value)
-        for parameter, tag, value in zip(parameters, one.tags, one.arguments, strict=False)
+        for parameter, (tag, value) in zip(parameters, atoms, strict=False)
     }
+    for missing in parameters[len(atoms) :]:
+        if missing.kind == "I":
+            given[missing.name] = 1.0
+        elif missing.kind == "v":
+            raise OscError(f"{one.address} takes a value{f': {accepted(control)}' if control else ''}")
+    return given
 
 
 def _value(address: str, parameter: _Parameter, tag: str, value: Argument) -> Value:
-    good = tag in _ACCEPTED[parameter.kind] and value is not None
-    if good and not isinstance(value, str | bytes):
-        assert value is not None
-        if isinstance(value, float) and not isfinite(value):
-            good = False
-        elif parameter.kind in "ih":
-            good = int(value) == value
-            value = int(value) if good else value
-        elif parameter.kind == "f" or isinstance(value, bool):
-            value = float(value)
-    if isinstance(value, str) and (len(value) > _LONGEST_TEXT or not value.replace("\n", " ").isprintable()):
-        good = False
-    if not good or value is None:
-        raise OscError(f"{address}: {parameter.name} must be {_WORDS[parameter.kind]}")
+    kind = KINDS[parameter.kind]
+    taken = _taken(parameter.kind, value) if tag in kind.taken else None
+    if taken is None or (isinstance(taken, str) and not _is_text(taken)):
+        raise OscError(f"{address}: {parameter.name} must be {kind.meaning}, not {_shown(tag, value)}")
+    return taken
+
+
+def _taken(kind: str, value: Argument) -> Value | None:
+    """A value as its kind is taken, None if it cannot be."""
+    if kind == "I":
+        return _pressed(value)
+    if value is None or (isinstance(value, float) and not isfinite(value)):
+        return None
+    match kind:
+        case "i" | "h" | "f":
+            number = number_in(value) if isinstance(value, str) else value
+            if number is None or isinstance(number, bytes):
+                return None
+            return float(number) if kind == "f" else _whole(number, 32 if kind == "i" else 63)
+        case "s" | "l":
+            return f"{value:.7g}" if isinstance(value, float) else str(value)
+        case "v":
+            return float(value) if isinstance(value, bool) else value
     return value
+
+
+def _whole(number: float, bits: int) -> int | None:
+    """A number without a fraction, if it has so many bits and a sign."""
+    return int(number) if abs(number) < 1 << bits and number == int(number) else None
+
+
+def _pressed(value: Argument) -> float | None:
+    """1 for a press, 0 for a button let go, None for what is neither."""
+    if value is None or value == "bang":
+        return 1.0
+    pressed = switch_in(value) if isinstance(value, str) else value
+    return None if not isinstance(pressed, int | float) or pressed != pressed else float(pressed != 0)
+
+
+def _is_text(text: str) -> bool:
+    return len(text) <= _LONGEST_TEXT and text.replace("\n", " ").isprintable()
+
+
+def _shown(tag: str, value: Argument) -> str:
+    words = {"b": "a blob", "t": "a time tag", "T": "true", "F": "false", "N": "nil", "I": "a bang"}
+    return words.get(tag, ascii(value)[:_SHOWN])

@@ -12,7 +12,7 @@ import numpy as np
 
 from lbserver.accompanist import Audio
 from lbserver.protocol.osc import MAX_PACKET_BYTES
-from lbserver.transports.osc.packet import Message, OscError, write
+from lbserver.transports.osc.packet import Argument, Message, OscError, write
 from lbserver.transports.stream import from_bytes, to_bytes
 
 FORMATS = {"f32": 0, "i16": 1}
@@ -45,14 +45,13 @@ def encode(address: str, packet: AudioPacket) -> bytes:
 def decode(message: Message, channels: int) -> AudioPacket:
     """The packet in a message. Samples that are not numbers become silence.
 
-    Raises OscError for other tags than iihib, a format that is not known, or a blob that is not whole samples.
+    Raises OscError for anything but four whole numbers, as any type, and a blob; a format that is not known; a blob that
+    is not whole samples.
     """
-    if message.tags != TAGS:
+    atoms = message.atoms
+    if len(atoms) != len(TAGS) or not isinstance(blob := atoms[-1][1], bytes):
         raise OscError(f"audio has the arguments {TAGS}, not {message.tags[:40]}")
-    stream, sequence, position, flags, blob = message.arguments
-    # The tags say so; this tells the type checker.
-    assert isinstance(stream, int) and isinstance(sequence, int) and isinstance(position, int)  # noqa: PT018
-    assert isinstance(flags, int) and isinstance(blob, bytes)  # noqa: PT018
+    stream, sequence, position, flags = (_whole(value) for _, value in atoms[:-1])
     sample_format = flags & ~SENT_AGAIN
     if sample_format not in FORMATS.values():
         raise OscError(f"audio of format {flags} is not accepted: 0 float32, 1 int16")
@@ -73,6 +72,15 @@ def decode(message: Message, channels: int) -> AudioPacket:
         sample_format=sample_format,
         again=bool(flags & SENT_AGAIN),
     )
+
+
+def _whole(value: Argument) -> int:
+    """A number as senders have it: many know no other than float32."""
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 53:
+        return int(value)
+    raise OscError("stream, sequence, position and format of audio are whole numbers")
 
 
 class Packetizer:

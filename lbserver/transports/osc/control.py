@@ -1,29 +1,48 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a call of the address table does to a session: controls, what the host knows, moments, panic."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
+from lbserver import chords
 from lbserver.engine.hub import Hub, HubError, Peer
+from lbserver.errors import LiveBandError
 from lbserver.protocol.controls import BY_NAME
 from lbserver.protocol.messages import MessageError, check
 from lbserver.transports.osc.addresses import Call
 
 _SESSION = "/lb/<session>/"
-_MOST_TEMPI = 256
 _OF_SESSIONS = ("set/<control>", "tempo", "beat", "chord", "chart", "key", "keep", "recall")
 PANIC = "/lb/panic"
 SIMPLE = (PANIC, *(_SESSION + what for what in _OF_SESSIONS))
 """Calls that open nothing and are answered with nothing: from this machine they need no handshake."""
 
 
+@dataclass
+class _Heard:
+    """What was told of a session: the last tempo, for a beat right behind it, and a chart that waits for a tempo."""
+
+    tempo_bpm: float = float("nan")
+    chart: str = ""
+
+
 class Control:
-    """Calls made to a hub. State: the last tempo told of each session, for a beat that comes right behind it."""
+    """Calls made to a hub, and what of them the hub does not hold."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._tempo_bpm: dict[str, float] = {}
+        self._heard: dict[str, _Heard] = {}
+
+    def forget(self, session: str) -> None:
+        """Another session begins under this name, or none has it any more."""
+        self._heard.pop(session, None)
+
+    def keep_house(self, alive: Set[str]) -> None:
+        """Forget the sessions that are no more."""
+        for name in self._heard.keys() - alive:
+            self.forget(name)
 
     async def act(self, call: Call, peer: Peer, own: Sequence[str] = ()) -> None:
         """Do what one of the `SIMPLE` calls says. Panic is for the sessions in `own`, or all if it has none.
@@ -36,16 +55,13 @@ class Control:
             case "set/<control>":
                 await self._set(session, call.names["control"], arguments["value"], peer)
             case "tempo":
-                await self._know(session, {"bpm": arguments["bpm"]}, peer)
-                if len(self._tempo_bpm) > _MOST_TEMPI:
-                    self._tempo_bpm.clear()
-                self._tempo_bpm[session] = arguments["bpm"]
+                await self._tempo(session, arguments["bpm"], peer)
             case "beat":
                 await self._know(session, self._beat(session, arguments, peer), peer)
             case "chord":
                 await self._know(session, {"chord": arguments["label"]}, peer)
             case "chart":
-                await self._know(session, {"chart": arguments["chart"]}, peer)
+                await self._chart(session, arguments["chart"], peer)
             case "key":
                 await self._know(session, {"key": arguments["key"]}, peer)
             case "keep":
@@ -62,7 +78,37 @@ class Control:
             raise HubError(
                 "unsupported", f"{control} begins a new epoch: send /lb/open again with what you want"
             )
+        if known is not None and known.kind == "trigger" and value == 0.0:
+            return  # a button let go
         await self._hub.set_control(session, control, value, peer=peer)
+
+    async def _tempo(self, session: str, bpm: float, peer: Peer) -> None:
+        heard = self._heard.get(session, _Heard())
+        told: dict[str, Any] = {"bpm": bpm} | ({"chart": heard.chart} if heard.chart and bpm else {})
+        await self._know(session, told, peer)
+        self._heard[session] = _Heard(bpm, "" if bpm else heard.chart)
+
+    async def _chart(self, session: str, chart: str, peer: Peer) -> None:
+        """A chart that comes before the tempo waits for it: patches send what they know in any order."""
+        heard = self._heard.get(session, _Heard())
+        try:
+            await self._know(session, {"chart": chart}, peer)
+        except HubError as error:
+            waits = error.code == "bad_message" and not isfinite(self._told_tempo(session, peer))
+            if not waits or not _can_be_read(chart):
+                raise
+            self._heard[session] = replace(heard, chart=chart)
+            raise HubError(
+                "bad_message",
+                f"a chart counts bars: it waits until /lb/{session}/tempo tells how long they are",
+            ) from None
+        self._heard[session] = replace(heard, chart="")
+
+    def _told_tempo(self, session: str, peer: Peer) -> float:
+        """Tempo in bpm, NaN if nobody has told one."""
+        told = self._heard.get(session, _Heard()).tempo_bpm
+        tempo = told if isfinite(told) else float(self._hub.status(session, peer=peer)["tempo"])
+        return tempo if tempo > 0 else float("nan")
 
     async def _know(self, session: str, known: Mapping[str, Any], peer: Peer) -> None:
         try:
@@ -76,8 +122,8 @@ class Control:
         status = self._hub.sessions(peer=peer).get(session)
         if status is None:
             raise HubError("unknown_session", f"no session {session[:64]!r}, or it is not yours")
-        tempo_bpm = self._tempo_bpm.get(session, float(status["tempo"]))
-        if not isfinite(tempo_bpm) or tempo_bpm <= 0:
+        tempo_bpm = self._told_tempo(session, peer)
+        if not isfinite(tempo_bpm):
             raise HubError(
                 "bad_message", f"a beat says nothing without a tempo: send /lb/{session}/tempo first"
             )
@@ -89,3 +135,11 @@ class Control:
                 raise HubError("bad_message", f"{beats:g} beats per bar: a whole number is accepted")
             known["beats_per_bar"] = int(beats)
         return known
+
+
+def _can_be_read(chart: str) -> bool:
+    try:
+        chords.parse_chart(chart)
+    except LiveBandError:
+        return False
+    return True

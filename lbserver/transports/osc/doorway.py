@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import secrets
 import struct
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from lbserver.transports.osc.packet import Message, OscError, write
@@ -22,6 +23,12 @@ SIGNATURE_BYTES = 40
 SHORTEST_TOKEN = 16
 _COUNTER = struct.Struct(">Q")
 _WINDOW = 1024
+
+
+ATTENTIVE_S = 30.0
+"""So long after its last message, streams flow to a guest."""
+STAY_S = 600.0
+"""So long after its last message, a guest need not say hello again."""
 
 
 def sign(one: Message, token: bytes, counter: int, cookie: str) -> Message:
@@ -93,9 +100,9 @@ class ReplayWindow:
 
 @dataclass(eq=False)
 class Guest:
-    """A source that has returned its cookie, which is good until `until_s`: then it must say hello again.
+    """A source that has returned its cookie and is let in until `until_s`: then it must say hello again.
 
-    `heard_s` is when it last showed that it is still the same.
+    `heard_s` is when its last message came.
     """
 
     source: Source
@@ -108,9 +115,9 @@ class Guest:
 class Guests:
     """Who is in: at most `most`. Room is made by whoever was silent longest, if longer than `attentive_s`."""
 
-    def __init__(self, *, most: int = 64, attentive_s: float = 30.0) -> None:
+    def __init__(self, *, most: int = 64, attentive_s: float = ATTENTIVE_S, stay_s: float = STAY_S) -> None:
         self._guests: dict[Source, Guest] = {}
-        self._most, self._attentive_s = most, attentive_s
+        self._most, self._attentive_s, self._stay_s = most, attentive_s, stay_s
 
     def __len__(self) -> int:
         return len(self._guests)
@@ -131,6 +138,11 @@ class Guests:
     def get(self, source: Source, now_s: float) -> Guest | None:
         guest = self._guests.get(source)
         return guest if guest is not None and guest.until_s > now_s else None
+
+    def heard(self, guest: Guest, now_s: float) -> None:
+        """A message of a guest came, of whatever kind: it is here, and stays."""
+        guest.heard_s = now_s
+        guest.until_s = max(guest.until_s, now_s + self._stay_s)
 
     def attentive(self, guest: Guest, now_s: float) -> bool:
         """Whether streams may flow to it: it was heard from within the last 30 s."""
@@ -158,3 +170,16 @@ class Bucket:
             return False
         self._left -= 1.0
         return True
+
+
+class Buckets:
+    """A bucket for each key, at most `most`: where there are more, all begin anew."""
+
+    def __init__(self, *, burst: float, per_s: float, most: int = 1024) -> None:
+        self._burst, self._per_s, self._most = burst, per_s, most
+        self._buckets: dict[Hashable, Bucket] = {}
+
+    def take(self, key: Hashable, now_s: float) -> bool:
+        if len(self._buckets) >= self._most:
+            self._buckets.clear()
+        return self._buckets.setdefault(key, Bucket(burst=self._burst, per_s=self._per_s)).take(now_s)

@@ -22,7 +22,18 @@ Sessions: TypeAlias = Mapping[str, Mapping[str, float | int | str]]
 Values: TypeAlias = Callable[[str], Mapping[str, float]]
 
 READ, WRITE, BOTH = 1, 2, 3
-ATTRIBUTES = ("FULL_PATH", "CONTENTS", "ACCESS", "TYPE", "RANGE", "UNIT", "DESCRIPTION", "VALUE", "CRITICAL")
+ATTRIBUTES = (
+    "FULL_PATH",
+    "CONTENTS",
+    "ACCESS",
+    "TYPE",
+    "RANGE",
+    "UNIT",
+    "DESCRIPTION",
+    "VALUE",
+    "CRITICAL",
+    "CLIPMODE",
+)
 _SESSION = "/lb/<session>/"
 _STREAMS = ("audio", "resend")  # nothing for a slider
 _STATUS_TYPES = {"float": "f", "int": "i", "str": "s"}
@@ -131,6 +142,7 @@ def _control(control: ControlInfo, path: str, values: Mapping[str, float]) -> No
     elif control.kind != "bool":
         numeric = float if control.kind == "float" else int
         node["RANGE"] = [{"MIN": numeric(control.minimum), "MAX": numeric(control.maximum)}]
+        node["CLIPMODE"] = ["none"]  # what is out of range is refused, in words
     if control.unit:
         node["UNIT"] = [control.unit]
     if control.name in values and control.kind != "trigger":
@@ -166,7 +178,8 @@ def _status(info: StatusInfo, path: str, status: Mapping[str, float | int | str]
 
 def _call(address: Address, path: str) -> Node:
     node: Node = {"FULL_PATH": path, "ACCESS": WRITE, "DESCRIPTION": address.meaning, "CRITICAL": True}
-    types = "".join(parameter.kind for parameter in PARAMETERS[address.pattern])
+    kinds = (parameter.kind for parameter in PARAMETERS[address.pattern])
+    types = "".join({"l": "s", "I": ""}.get(kind, kind) for kind in kinds)  # a press needs no argument
     if types:
         node["TYPE"] = types
     return node

@@ -28,6 +28,9 @@ _BUNDLE = b"#bundle\0"
 _FIXED = {"i": struct.Struct(">i"), "h": struct.Struct(">q"), "f": struct.Struct(">f"),
           "d": struct.Struct(">d"), "t": struct.Struct(">Q")}  # fmt: skip
 _VALUES: dict[str, Argument] = {"T": True, "F": False, "N": None, "I": float("inf")}
+_TEXTS = "sS"
+_CHARACTER = struct.Struct(">i")
+_BRACKETS = "[]"
 _SIZE = struct.Struct(">i")
 _PRINTABLE = re.compile(rb"[\x21-\x7e]+")
 _TAG = struct.Struct(">Q")
@@ -41,13 +44,19 @@ class OscError(LiveBandError):
 class Message:
     """An address, its type tags (without the comma) and one value per tag.
 
-    i and h are int, f and d float, s str, b bytes, t the 64 bits of a time tag; T, F, N and I have no bytes and are
-    True, False, None and infinity.
+    i and h are int, f and d float, s and S str, c one character, b bytes, t the 64 bits of a time tag; T, F, N and I
+    have no bytes and are True, False, None and infinity. Brackets around an array stand among the tags and have no
+    value.
     """
 
     address: str
     tags: str = ""
     arguments: tuple[Argument, ...] = ()
+
+    @property
+    def atoms(self) -> tuple[tuple[str, Argument], ...]:
+        """Every argument with its tag, as if there were no arrays."""
+        return tuple(zip((tag for tag in self.tags if tag not in _BRACKETS), self.arguments, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,29 +135,52 @@ def _message(data: bytes, start: int, end: int) -> Message:
     if len(raw) > MAX_ARGUMENTS + 1:
         raise OscError(f"{address}: more than {MAX_ARGUMENTS} arguments")
     tags = raw[1:].decode("latin-1")
+    _check_brackets(tags, address)
     arguments: list[Argument] = []
     for tag in tags:
+        if tag in _BRACKETS:
+            continue
         if (fixed := _FIXED.get(tag)) is not None:
             if end - at < fixed.size:
                 raise OscError(f"{address}: an argument of type {tag} is cut off")
             arguments.append(fixed.unpack_from(data, at)[0])
             at += fixed.size
-        elif tag == "s":
+        elif tag in _TEXTS:
             raw, at = _string(data, at, end, "text")
             try:
                 arguments.append(raw.decode("utf-8"))
             except UnicodeDecodeError:
                 raise OscError(f"{address}: a text is not UTF-8") from None
+        elif tag == "c":
+            arguments.append(_character(data, at, end, address))
+            at += _CHARACTER.size
         elif tag == "b":
             blob, at = _blob(data, at, end, address)
             arguments.append(blob)
         elif tag in _VALUES:
             arguments.append(_VALUES[tag])
         else:
-            raise OscError(f"{address}: type tag {tag!r} is not accepted: i f s b h d t T F N I")
+            raise OscError(f"{address}: type tag {tag!r} is not accepted: i f s b h d t S c T F N I [ ]")
     if at != end:
         raise OscError(f"{address}: {end - at} bytes after the last argument")
     return Message(address, tags, tuple(arguments))
+
+
+def _check_brackets(tags: str, address: str) -> None:
+    depth = 0
+    for tag in tags:
+        depth += {"[": 1, "]": -1}.get(tag, 0)
+        if not 0 <= depth <= MAX_DEPTH:
+            break
+    if depth:
+        raise OscError(f"{address}: arrays must be closed, and nested no deeper than {MAX_DEPTH}")
+
+
+def _character(data: bytes, at: int, end: int, address: str) -> str:
+    code = _CHARACTER.unpack_from(data, at)[0] if end - at >= _CHARACTER.size else 0
+    if not 0x20 <= code <= 0x7E:
+        raise OscError(f"{address}: an argument of type c is no printable ASCII character")
+    return chr(code)
 
 
 def _string(data: bytes, start: int, end: int, what: str) -> tuple[bytes, int]:
@@ -211,17 +243,19 @@ def _write(packet: Packet, depth: int, count: list[int]) -> bytes:
 
 
 def _write_message(packet: Message) -> bytes:
-    if len(packet.tags) != len(packet.arguments):
-        raise OscError(f"{packet.address}: {len(packet.tags)} tags for {len(packet.arguments)} arguments")
+    valued = len(packet.tags) - sum(map(packet.tags.count, _BRACKETS))
+    if valued != len(packet.arguments):
+        raise OscError(f"{packet.address}: {valued} tags for {len(packet.arguments)} arguments")
     if len(packet.tags) > MAX_ARGUMENTS:
         raise OscError(f"{packet.address}: more than {MAX_ARGUMENTS} arguments")
+    _check_brackets(packet.tags, packet.address)
     try:
         parts = [
             _padded(packet.address.encode("ascii") + b"\0"),
             _padded(b"," + packet.tags.encode("ascii") + b"\0"),
         ]
         _address(packet.address.encode("ascii"))
-        for tag, value in zip(packet.tags, packet.arguments, strict=True):
+        for tag, value in packet.atoms:
             parts.append(_write_argument(tag, value, packet.address))
     except (struct.error, OverflowError, UnicodeError) as error:
         raise OscError(f"{packet.address!a}: {error}") from None
@@ -231,8 +265,10 @@ def _write_message(packet: Message) -> bytes:
 def _write_argument(tag: str, value: Argument, address: str) -> bytes:
     if (fixed := _FIXED.get(tag)) is not None and isinstance(value, int | float):
         return fixed.pack(value)
-    if tag == "s" and isinstance(value, str) and "\0" not in value:
+    if tag in _TEXTS and isinstance(value, str) and "\0" not in value:
         return _padded(value.encode("utf-8") + b"\0")
+    if tag == "c" and isinstance(value, str) and len(value) == 1 and " " <= value <= "~":
+        return _CHARACTER.pack(ord(value))
     if tag == "b" and isinstance(value, bytes) and len(value) <= MAX_BLOB_BYTES:
         return _SIZE.pack(len(value)) + _padded(value)
     if tag in _VALUES and value == _VALUES[tag]:

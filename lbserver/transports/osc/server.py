@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The OSC server: datagrams in, calls to the hub and audio to the rings, datagrams out.
 
-On this machine a plain message is enough to control a session that is open: no handshake, and nothing comes back but
-an error no longer than what was sent. Whoever wants to open a session, send audio or get status says hello and returns
-the cookie first. From other machines every message must be signed besides, and what is not gets no answer at all.
-Answers go to where a packet came from; no argument ever names another place.
+On this machine a plain message is enough to control a session that is open: no handshake, and what is wrong with it
+is said in words. Whoever wants to open a session, send audio or get status says hello and returns the cookie first.
+From other machines every message must be signed besides, and what is not gets no answer at all. Answers go to where a
+packet came from; no argument ever names another place, and nothing that could be forged is answered with more than it
+had itself.
 """
 
 import asyncio
-import contextlib
-import errno
 import logging
-import socket
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from ipaddress import ip_address
 from math import isnan
@@ -24,18 +23,19 @@ from typing import Any, cast
 from lbserver import __version__
 from lbserver.engine.hub import Hub, HubError, Peer
 from lbserver.errors import LiveBandError
-from lbserver.listeners import who_listens
-from lbserver.logs import fields, shown
+from lbserver.logs import fields
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol.osc import MAX_PACKET_BYTES, PORT
 from lbserver.protocol.status import STATUS
 from lbserver.transports.keys import is_loopback
-from lbserver.transports.osc.addresses import Call, compose, understand
+from lbserver.transports.osc.addresses import Call, compose, known, reached, understand
 from lbserver.transports.osc.control import PANIC, SIMPLE, Control
-from lbserver.transports.osc.doorway import SHORTEST_TOKEN, Bucket, Cookies, Guest, Guests, Source, unsigned
+from lbserver.transports.osc.doorway import SHORTEST_TOKEN, Buckets, Cookies, Guest, Guests, Source, unsigned
 from lbserver.transports.osc.link import AudioLink
 from lbserver.transports.osc.packet import Argument, Message, OscError, bundles, parse, timed_messages, write
+from lbserver.transports.osc.patterns import is_pattern
 from lbserver.transports.osc.schedule import Agenda, delay_s
+from lbserver.transports.osc.sockets import listening
 from lbserver.transports.osc.stage import AUDIO, RESEND, Stage, StageConfig
 from lbserver.transports.osc.stream import JitterConfig
 
@@ -44,7 +44,8 @@ log = logging.getLogger(__name__)
 _STATUS_EVERY_S = 0.1
 _MOST_WAITING = 1024  # calls that wait for the hub
 _ERRORS_PER_S = 10.0
-_RECEIVE_BUFFER_BYTES = 1 << 20
+_LONGEST_ERROR = 600
+_NEEDS_TEMPO = {"beat": 1, "chart": 2}
 _HELLO, _COOKIE = "/lb/hello", "/lb/cookie"
 
 
@@ -52,13 +53,15 @@ _HELLO, _COOKIE = "/lb/hello", "/lb/cookie"
 class OscConfig:
     """Where to listen and whom to trust. Port 0 is any that is free.
 
+    `localhost` is 127.0.0.1 and, where there is IPv6, ::1: what a patch means by it differs from system to system.
+
     A `token` of at least 16 bytes is needed to listen anywhere but on this machine; its owners sign what they send.
     Without `trust_loopback` this machine's programs must sign too: for machines with users who do not trust each
     other. `patience_ms` is how long mix that is missing, and stem that is late, are waited for at least; stem packets
     are sent `redundancy` times.
     """
 
-    host: str = "127.0.0.1"
+    host: str = "localhost"
     port: int = PORT
     token: bytes = b""
     trust_loopback: bool = True
@@ -85,12 +88,17 @@ class OscConfig:
 
 @dataclass
 class _Sender:
-    """Where a packet of `size` bytes came from and what it may do; `answered` once a stranger had its one answer."""
+    """Where a packet of `size` bytes came from and what it may do.
+
+    `proven`: this message cannot be forged, so that it may be answered at length. `answered`: a stranger had its one
+    answer to the packet.
+    """
 
     address: tuple[Any, ...]
     peer: Peer
     guest: Guest | None
     size: int
+    proven: bool
     answered: bool = False
 
     @property
@@ -110,7 +118,8 @@ class OscServer(asyncio.DatagramProtocol):
         self._addresses: dict[Source, tuple[Any, ...]] = {}
         self._subscribed: dict[Source, set[str]] = {}
         self._untold: set[str] = set()
-        self._complaints: dict[str, Bucket] = {}
+        self._complaints = Buckets(burst=_ERRORS_PER_S, per_s=_ERRORS_PER_S)
+        self._opening: Counter[str] = Counter()
         self._stage = Stage(
             hub,
             self._guests,
@@ -122,7 +131,7 @@ class OscServer(asyncio.DatagramProtocol):
             ),
             self._send_to,
         )
-        self._transport: asyncio.DatagramTransport | None = None
+        self._transports: dict[bool, asyncio.DatagramTransport] = {}  # by whether it is IPv6
         self._loop = asyncio.get_running_loop()
         # Opening takes its time; a control must not wait for it.
         self._lanes: dict[bool, asyncio.Queue[Callable[[], Any]]] = {
@@ -141,8 +150,8 @@ class OscServer(asyncio.DatagramProtocol):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._stage.close()
-        if self._transport is not None:
-            self._transport.close()
+        for transport in self._transports.values():
+            transport.close()
 
     @property
     def guests(self) -> int:
@@ -162,7 +171,8 @@ class OscServer(asyncio.DatagramProtocol):
     # The socket
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)
+        bound = transport.get_extra_info("sockname")
+        self._transports[":" in bound[0]] = cast(asyncio.DatagramTransport, transport)
 
     def error_received(self, exc: Exception) -> None:
         """A datagram of ours found nobody: its receiver is gone, and the silence will show it."""
@@ -173,9 +183,8 @@ class OscServer(asyncio.DatagramProtocol):
         now_s = self._loop.time()
         sender = self._who(data, addr, now_s)
         try:
-            packet = parse(data)
             wall_s = time.time()
-            for tag, one in timed_messages(packet):
+            for tag, one in sorted(timed_messages(parse(data)), key=_in_turn):
                 self._hear(one, tag, sender, now_s, wall_s)
         except OscError as error:
             self._complain(sender, "bad_message", str(error))
@@ -188,30 +197,41 @@ class OscServer(asyncio.DatagramProtocol):
         guest = self._guests.get(source, now_s)
         trusted = self._config.trust_loopback and _is_of_this_machine(source[0])
         identity = f"{source[0]}:{source[1]}" if guest is not None else source[0]
-        return _Sender(address, Peer(kind="osc", identity=identity, trusted=trusted), guest, len(data))
+        peer = Peer(kind="osc", identity=identity, trusted=trusted)
+        return _Sender(address, peer, guest, len(data), proven=trusted)
 
     def _hear(self, one: Message, tag: int, sender: _Sender, now_s: float, wall_s: float) -> None:
         try:
             one = self._checked(one, sender)
-            try:
-                call = understand(one)
-            except KeyError:
-                raise HubError("unknown_message", f"no address {shown(one.address)}") from None
-            if call.pattern in (AUDIO, RESEND):
-                self._stage.hear(
-                    call, one, self._let_in(sender), now_s
-                )  # placed by position, not by time tag
-                return
-            ahead_s = delay_s(tag, wall_s)
-            if ahead_s > 0.0:
-                self._agenda.add(now_s + ahead_s, partial(self._begin, call, sender))
-                self._loop.call_at(now_s + ahead_s, self._do_what_is_due)
-            else:
-                self._begin(call, sender)
-        except OscError as error:
-            self._complain(sender, "bad_message", str(error))
-        except HubError as error:
-            self._complain(sender, error.code, str(error))
+            if (guest := sender.guest) is not None:
+                sender = replace(sender, proven=True)
+                self._guests.heard(guest, now_s)
+                self._stage.back(guest)
+            for call in self._calls(one, sender):
+                if call.pattern in (AUDIO, RESEND):  # placed by position, not by time tag
+                    self._stage.hear(call, one, self._let_in(sender), now_s)
+                elif (ahead_s := delay_s(tag, wall_s)) > 0.0:
+                    self._agenda.add(now_s + ahead_s, partial(self._begin, call, sender))
+                    self._loop.call_at(now_s + ahead_s, self._do_what_is_due)
+                else:
+                    self._begin(call, sender)
+        except (OscError, HubError) as error:
+            self._complain(sender, _code(error), str(error), one.address)
+
+    def _calls(self, one: Message, sender: _Sender) -> list[Call]:
+        """What a message asks, of every address that its pattern matches. Raises OscError and HubError."""
+        if not is_pattern(one.address):
+            return [self._call(one)]
+        found = reached(one.address, self._hub.sessions(peer=sender.peer))
+        if not found:
+            raise HubError("unknown_message", f"nothing matches it: {known(one.address)}")
+        return [self._call(replace(one, address=address)) for address in found]
+
+    def _call(self, one: Message) -> Call:
+        try:
+            return understand(one)
+        except KeyError:
+            raise HubError("unknown_message", f"no such address: {known(one.address)}") from None
 
     def _checked(self, one: Message, sender: _Sender) -> Message:
         """The message without its signature, where it must bear one. Raises OscError."""
@@ -243,12 +263,14 @@ class OscServer(asyncio.DatagramProtocol):
         try:
             self._sort(call, sender)
         except (OscError, HubError) as error:
-            self._complain(sender, error.code if isinstance(error, HubError) else "bad_message", str(error))
+            self._complain(sender, _code(error), str(error), call.address)
         except Exception:
             log.exception("a fault while sorting an OSC message")
             self._fault(sender)
 
     def _sort(self, call: Call, sender: _Sender) -> None:
+        if call.arguments.get("press") == 0.0:
+            return  # a button let go
         now_s = self._loop.time()
         match call.pattern:
             case "/lb/hello":
@@ -256,17 +278,22 @@ class OscServer(asyncio.DatagramProtocol):
             case "/lb/cookie":
                 self._admit(call, sender, now_s)
             case "/lb/ping":
-                self._answer(sender, compose("/lb/pong", call.arguments["number"]))
+                self._answer(sender, compose("/lb/pong", call.arguments.get("number", 0)))
             case "/lb/<session>/subscribe":
                 self._subscribe(call.names["session"], sender)
             case "/lb/open":
-                guest = self._let_in(sender)
+                guest, name = self._let_in(sender), str(call.arguments["session"])
                 self._queue(partial(self._open, call, sender, guest), opening=True)
+                self._opening[name] += 1
             case "/lb/close":
                 self._let_in(sender)
                 self._queue(partial(self._close, call, sender), opening=True)
             case pattern if pattern in SIMPLE:
-                self._queue(partial(self._act, call, sender), opening=False)
+                session = call.names.get("session", "")
+                if sender.peer.trusted:
+                    self._stage.steered(session, now_s)
+                # What is told right behind an opening is of the session that is being opened.
+                self._queue(partial(self._act, call, sender), opening=session in self._opening)
 
     def _queue(self, work: Callable[[], Any], *, opening: bool) -> None:
         try:
@@ -307,17 +334,24 @@ class OscServer(asyncio.DatagramProtocol):
         names.add(session)
 
     async def _act(self, call: Call, sender: _Sender) -> None:
-        if call.pattern == PANIC and sender.guest is not None:
+        if call.pattern == PANIC:
             self._stage.forget_sound(sender.guest)
-        own = self._stage.of(sender.guest) if sender.guest is not None else ()
-        await self._complaining(sender, self._control.act(call, sender.peer, own))
+        own = self._stage.of(sender.guest)
+        await self._complaining(sender, call, self._control.act(call, sender.peer, own))
 
     async def _close(self, call: Call, sender: _Sender) -> None:
         session = str(call.arguments["session"])
-        await self._complaining(sender, self._hub.close(session, peer=sender.peer, reason="asked to"))
+        await self._complaining(sender, call, self._hub.close(session, peer=sender.peer, reason="asked to"))
 
     async def _open(self, call: Call, sender: _Sender, guest: Guest) -> None:
-        await self._complaining(sender, self._stage.open(call, guest, sender.peer))
+        try:
+            await self._complaining(sender, call, self._open_anew(call, sender, guest))
+        finally:
+            self._opening -= Counter([str(call.arguments["session"])])
+
+    async def _open_anew(self, call: Call, sender: _Sender, guest: Guest) -> None:
+        await self._stage.open(call, guest, sender.peer)
+        self._control.forget(str(call.arguments["session"]))
 
     # What goes out unasked
 
@@ -379,17 +413,18 @@ class OscServer(asyncio.DatagramProtocol):
             self._addresses.pop(guest.source, None)
         alive = set(self._hub.sessions())
         self._stage.keep_house(now_s, alive)
+        self._control.keep_house(alive)
         for names in (*self._subscribed.values(), self._untold):
             names.intersection_update(alive)
 
     # Answers
 
-    async def _complaining(self, sender: _Sender, work: Coroutine[Any, Any, None]) -> None:
+    async def _complaining(self, sender: _Sender, call: Call, work: Coroutine[Any, Any, None]) -> None:
         """Tell the sender what was refused; whatever happens, the lane goes on."""
         try:
             await work
         except HubError as error:
-            self._complain(sender, error.code, str(error))
+            self._complain(sender, error.code, str(error), call.address)
         except Exception:
             log.exception("a fault while answering an OSC message")
             self._fault(sender)
@@ -398,26 +433,37 @@ class OscServer(asyncio.DatagramProtocol):
         self._faults += 1
         self._complain(sender, "internal", "a fault of the server; its log has more")
 
-    def _complain(self, sender: _Sender, code: str, text: str) -> None:
-        """An error, ten a second of each code; to strangers on this machine shortened to what they sent, to others none."""
+    def _complain(self, sender: _Sender, code: str, text: str, address: str = "") -> None:
+        """An error in words, ten a second of each code; of a stranger's on another machine nothing is said.
+
+        What may be forged is answered with no more than it had itself.
+        """
         self.refused += 1
         if sender.guest is None and not sender.peer.trusted:
             return
-        bucket = self._complaints.setdefault(code, Bucket(burst=_ERRORS_PER_S, per_s=_ERRORS_PER_S))
-        if bucket.take(self._loop.time()):
-            for words in (text[:256], ""):
-                if self._answer(sender, compose("/lb/error", code, words)):
-                    return
+        if not self._complaints.take((sender.source, code), self._loop.time()):
+            return
+        longest = _LONGEST_ERROR
+        if not sender.proven:
+            longest = (
+                sender.size - len(write(compose("/lb/error", code, ""))) + 3
+            )  # its zero is counted already
+        elif address and not text.startswith(address):
+            text = f"{address}: {text}"
+        if code == "unknown_session":
+            text += f"; open: {', '.join(self._hub.sessions(peer=sender.peer)) or 'none'}"
+        if longest > 0:
+            words = text.encode()[:longest].decode(errors="ignore")
+            self._send(write(compose("/lb/error", code, words)), sender.address)
 
-    def _answer(self, sender: _Sender, one: Message, *, times: int = 1) -> bool:
+    def _answer(self, sender: _Sender, one: Message, *, times: int = 1) -> None:
         """Send to where a packet came from. A stranger gets one answer, `times` as long as its packet at most."""
         data = write(one)
         if sender.guest is None:
-            if sender.answered or len(data) > times * sender.size:
-                return False
+            if sender.answered or (len(data) > times * sender.size and not sender.proven):
+                return
             sender.answered = True
         self._send(data, sender.address)
-        return True
 
     def _send_to(self, guest: Guest, data: bytes) -> None:
         address = self._addresses.get(guest.source)
@@ -425,9 +471,10 @@ class OscServer(asyncio.DatagramProtocol):
             self._send(data, address)
 
     def _send(self, data: bytes, address: tuple[Any, ...]) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        transport = self._transports.get(":" in address[0])
+        if transport is not None and not transport.is_closing():
             self.sent += 1
-            self._transport.sendto(data, address)
+            transport.sendto(data, address)
 
 
 @lru_cache(maxsize=256)
@@ -435,38 +482,27 @@ def _is_of_this_machine(host: str) -> bool:
     return ip_address(host.partition("%")[0]).is_loopback
 
 
+def _code(error: OscError | HubError) -> str:
+    return error.code if isinstance(error, HubError) else "bad_message"
+
+
+def _in_turn(timed: tuple[int, Message]) -> tuple[int, int]:
+    """Messages of one moment: a beat and a chart mean nothing before the tempo, in whatever order they were bundled."""
+    tag, one = timed
+    return tag, _NEEDS_TEMPO.get(one.address.rpartition("/")[2], 0)
+
+
 @asynccontextmanager
 async def osc_server(hub: Hub, config: OscConfig) -> AsyncIterator[OscServer]:
     """Serve until the block ends. Raises LiveBandError naming who has the port."""
     loop = asyncio.get_running_loop()
-    server: OscServer | None = None
-    try:
-        infos = await loop.getaddrinfo(config.host, config.port, type=socket.SOCK_DGRAM)
-        family, _, _, _, address = infos[0]
-        bound = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            bound.setblocking(False)
-            with contextlib.suppress(OSError):
-                bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-            bound.bind(address)
-        except OSError:
-            bound.close()
-            raise
-    except OSError as error:
-        raise LiveBandError(_cannot_listen(config, error)) from None
+    sockets = await listening(config.host, config.port)
     server = OscServer(hub, config)
     try:
-        await loop.create_datagram_endpoint(lambda: server, sock=bound)
-        server.address = bound.getsockname()[:2]
-        log.info("OSC listens", extra=fields(host=server.address[0], port=server.address[1]))
+        for bound in sockets:
+            await loop.create_datagram_endpoint(lambda: server, sock=bound)
+            log.info("OSC listens", extra=fields(host=bound.getsockname()[0], port=bound.getsockname()[1]))
+        server.address = sockets[0].getsockname()[:2]
         yield server
     finally:
         await server.close()
-
-
-def _cannot_listen(config: OscConfig, error: OSError) -> str:
-    where = f"UDP port {config.port} of {config.host}"
-    with contextlib.suppress(OSError):
-        if error.errno == errno.EADDRINUSE:
-            return f"{where} is taken by {who_listens(config.port, 'udp')}; choose another with --osc-port, 0 for any"
-    return f"cannot listen for OSC on {where}: {error.strerror or error}"

@@ -15,7 +15,7 @@ from lbserver.logs import fields, shown
 from lbserver.protocol.messages import MessageError, check
 from lbserver.transports.osc.addresses import Call, compose
 from lbserver.transports.osc.audio import decode
-from lbserver.transports.osc.doorway import Bucket, Guest, Guests
+from lbserver.transports.osc.doorway import ATTENTIVE_S, Bucket, Guest, Guests
 from lbserver.transports.osc.link import AudioLink
 from lbserver.transports.osc.packet import Message, write
 from lbserver.transports.osc.stream import JitterConfig
@@ -23,6 +23,8 @@ from lbserver.transports.osc.stream import JitterConfig
 log = logging.getLogger(__name__)
 
 AUDIO, RESEND = "/lb/<session>/audio", "/lb/<session>/resend"
+MOST_STREAMS = 1 << 24
+"""Stream numbers stay below: patchers have no number but float32, which is whole up to there."""
 _BUSY_POLL_S = 0.002
 _IDLE_POLL_S = 0.02
 _SILENT_S = 2.0
@@ -40,12 +42,16 @@ class StageConfig:
 
 @dataclass
 class _Played:
-    """A session of a guest; `away` while the guest is silent and the lease runs."""
+    """A session of a guest; `away` while the guest is silent and the lease runs.
+
+    `steered_s` is when somebody, from wherever, last had a say in it: many patches send from a port for each object.
+    """
 
     link: AudioLink
     guest: Guest
     peer: Peer
     away: bool = False
+    steered_s: float = float("-inf")
 
 
 class Stage:
@@ -87,7 +93,7 @@ class Stage:
         try:
             link = AudioLink(
                 opened,
-                stream=secrets.randbelow(1 << 31),
+                stream=secrets.randbelow(MOST_STREAMS),
                 redundancy=self._config.redundancy,
                 jitter=self._config.jitter,
             )
@@ -114,9 +120,6 @@ class Stage:
         link = played.link
         if call.arguments["stream"] != link.stream:
             return  # of an opening that is over: nothing of it may be heard
-        guest.heard_s = now_s
-        if played.away:
-            self.back(guest)
         if call.pattern == RESEND:
             first, last = (int(call.arguments[name]) & 0xFFFFFFFF for name in ("first", "last"))
             datagrams = link.resend(first, last, now_s)
@@ -151,11 +154,18 @@ class Stage:
     def keep_house(self, now_s: float, alive: set[str]) -> None:
         """Leave the sessions of the silent to their lease, and let go of those that are no more."""
         for played in self._played.values():
-            if not played.away and not self._guests.attentive(played.guest, now_s):
+            steered = now_s - played.steered_s <= ATTENTIVE_S
+            if not (played.away or steered or self._guests.attentive(played.guest, now_s)):
                 played.away = True
                 self._hub.detach(played.peer)
         for name in [name for name in self._played if name not in alive]:
             self._drop(name)
+
+    def steered(self, session: str, now_s: float) -> None:
+        """Somebody who may has had a say in a session: it is in use, wherever its guest is."""
+        played = self._played.get(session)
+        if played is not None:
+            played.steered_s = now_s
 
     def back(self, guest: Guest) -> None:
         """A guest was heard again: its sessions are its own as before."""

@@ -146,7 +146,7 @@ def test_the_agenda_keeps_time_and_order_and_is_bounded() -> None:
 # Addresses
 
 
-EXAMPLES = {"i": 7, "h": 2**40, "f": 0.5, "s": "x", "b": b"abc", "v": 0.25}
+EXAMPLES = {"i": 7, "h": 2**40, "f": 0.5, "s": "x", "l": "x y", "b": b"abc", "v": 0.25, "I": 1.0}
 
 
 @pytest.mark.parametrize("address", ADDRESSES, ids=lambda address: address.pattern)
@@ -171,6 +171,8 @@ def test_every_address_of_the_table_is_written_and_understood(address) -> None:
         ("T", True, 1),
         ("F", False, 0),
         ("s", "on", "on"),
+        ("S", "0.5", "0.5"),
+        ("[f]", 0.5, 0.5),
     ],
 )
 def test_a_value_may_come_as_any_kind_of_number_or_text(tags: str, value, expected) -> None:
@@ -200,11 +202,17 @@ def test_values_that_are_none_are_refused(tags: str, value) -> None:
     [
         message("/lb/open", "a"),
         message("/lb/open", "a", "bass", 48000, 2, 128, "live", 40.0, 1),
-        message("/lb/open", 5, "bass", 48000, 2, 128, "live"),
+        message("/lb/open", True, "bass", 48000, 2, 128, "live"),
         message("/lb/open", "a", "bass", 48000.5, 2, 128, "live"),
-        message("/lb/panic", 1),
+        message("/lb/open", "a", "bass", "48_000", 2, 128, "live"),
+        message("/lb/panic", 1, 1),
+        message("/lb/panic", "softly"),
         message("/lb/a/tempo", "fast"),
-        message("/lb/cookie", 7),
+        message("/lb/a/tempo", "\u0661\u0662\u0660"),
+        message("/lb/a/tempo", "1e999"),
+        message("/lb/cookie", None),
+        message("/lb/a/chart", "|", b"C"),
+        message("/lb/a/set/gain"),
     ],
     ids=lambda one: one.address,
 )

@@ -69,7 +69,10 @@ HOSTILE = {
     "tags without a comma": b"/a\0\0i\0\0\0\0\0\0\1",
     "tags never terminated": b"/a\0\0,iii",
     "unknown tag": b"/a\0\0,r\0\0\0\0\0\0",
-    "arrays are not accepted": b"/a\0\0,[i]\0\0\0\0\0\0\0\1",
+    "an array never closed": b"/a\0\0,[i\0\0\0\0\1",
+    "an array never opened": b"/a\0\0,i][\0\0\0\0\0\0\0\1",
+    "arrays nested deeper than 4": b"/a\0\0,[[[[[]]]]]\0",
+    "a character that is none": b"/a\0\0,c\0\0\0\0\0\7",
     "an int cut off": b"/a\0\0,ii\0\0\0\0\1",
     "a double cut off": b"/a\0\0,d\0\0\0\0\0\1",
     "a string never terminated": b"/a\0\0,s\0\0abcd",
@@ -112,13 +115,18 @@ VALUES = {
     "F": st.just(False),
     "N": st.none(),
     "I": st.just(math.inf),
+    "S": TEXT,
+    "c": st.characters(min_codepoint=0x20, max_codepoint=0x7E),
 }
 
 
 @st.composite
 def messages(draw: st.DrawFn) -> Message:
     tags = draw(st.text("".join(VALUES), max_size=9))
-    return Message(draw(ADDRESSES), tags, tuple(draw(VALUES[tag]) for tag in tags))
+    start, end = sorted((draw(st.integers(0, len(tags))), draw(st.integers(0, len(tags)))))
+    array = draw(st.booleans())
+    shown = f"{tags[:start]}[{tags[start:end]}]{tags[end:]}" if array else tags
+    return Message(draw(ADDRESSES), shown, tuple(draw(VALUES[tag]) for tag in tags))
 
 
 def bundle_of(depth: int) -> st.SearchStrategy[Bundle]:

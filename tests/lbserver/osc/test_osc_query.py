@@ -70,6 +70,7 @@ def test_ranges_units_and_values_are_those_of_the_table() -> None:
     assert gain["RANGE"] == [{"MIN": -60.0, "MAX": 24.0}]
     assert gain["UNIT"] == ["dB"]
     assert gain["VALUE"] == [0.0]
+    assert gain["CLIPMODE"] == ["none"]
     assert gain["TYPE"] == "f"
     stem = describe("/lb/guitar/set/stem", "", SESSIONS, values=lambda _name: VALUES).content
     assert (stem["RANGE"], stem["VALUE"]) == ([{"VALS": list(STEMS)}], ["bass"])

@@ -6,6 +6,7 @@ import random
 import socket
 import struct
 import time
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -61,29 +62,28 @@ class Stranger:
     ],
     ids=lambda one: one.address,
 )
-def test_a_stranger_opens_nothing_and_gets_nothing_longer_than_it_sent(
-    band, opened, sessions, one: Message
-) -> None:
+def test_a_stranger_opens_nothing_and_is_told_why(band, opened, sessions, one: Message) -> None:
     server = band.serve()
     client, _ = opened(server)
     stranger = Stranger(server)
     stranger.send(write(one))
-    for answer in stranger.answers():
-        assert answer.address == "/lb/error"
-        assert answer.arguments[0] in ("unauthorised", "unknown_session")
-    assert stranger.received <= stranger.sent
+    (answer,) = stranger.answers()
+    assert answer.address == "/lb/error"
+    assert answer.arguments[0] == "unauthorised"
+    assert "hello" in answer.arguments[1]
     assert set(sessions(band)) == {"guitar"}
     assert server.guests == 1
     client.close()
 
 
 def test_a_forged_source_is_never_sent_more_than_three_times_what_was_sent(band) -> None:
-    """Every request of the table, and bundles full of hellos, in the name of a victim."""
-    server = band.serve()
+    """Every request of the table, and bundles full of hellos, in the name of a victim elsewhere."""
+    server = band.serve(token=TOKEN, trust_loopback=False)
     stranger = Stranger(server)
-    hello = message("/lb/hello", 1, 0, "")
+    hello = sign(message("/lb/hello", 1, 0, ""), TOKEN, 1, "")
     every = [
         hello,
+        message("/lb/hello", 1, 0, ""),
         message("/lb/hello", 2, 0, "x"),
         message("/lb/ping", 1),
         message("/lb/panic"),
@@ -106,10 +106,12 @@ def test_a_forged_source_is_never_sent_more_than_three_times_what_was_sent(band)
         assert single.received <= single.sent, one.address
 
 
-def test_packets_in_a_victims_name_bring_it_at_most_three_times_their_bytes(band, opened, sessions) -> None:
+def test_packets_in_a_victims_name_bring_it_at_most_three_times_their_bytes(band, sessions) -> None:
     """A real forgery: datagrams with another address as their source, as a reflector is abused."""
-    server = band.serve()
-    client, stream = opened(server)
+    server = band.serve(token=TOKEN, trust_loopback=False)
+    client = OscClient(server.address, token=TOKEN)
+    client.enter()
+    stream = client.open("guitar", stem="bass", rate_hz=48000, channels=2)
     try:
         raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
     except PermissionError:
@@ -119,7 +121,7 @@ def test_packets_in_a_victims_name_bring_it_at_most_three_times_their_bytes(band
     victim.settimeout(0.5)
     sent = 0
     for one in (
-        message("/lb/hello", 1, 0, ""),
+        sign(message("/lb/hello", 1, 0, ""), TOKEN, 1, ""),
         message("/lb/cookie", "k" + 24 * "0"),
         message("/lb/open", "stolen", "bass", 48000, 2, 128, "live"),
         message("/lb/guitar/subscribe"),
@@ -150,7 +152,7 @@ def test_ten_thousand_bad_packets_and_the_server_still_plays(band, until, opened
     server = band.serve()
     client, _ = opened(server)
     stranger = Stranger(server)
-    rng = random.Random(6)
+    rng, begun_s = random.Random(6), time.monotonic()
     seeds = [
         write(message("/lb/guitar/set/gain", 0.5)),
         write(message("/lb/open", "a", "bass", 48000, 2, 128, "live")),
@@ -165,8 +167,10 @@ def test_ten_thousand_bad_packets_and_the_server_still_plays(band, until, opened
         (stranger if number % 2 else client).socket.send(bytes(data))
         if number % 100 == 0:
             time.sleep(0.01)
-    errors = len([one for one in stranger.answers(0.5) if one.address == "/lb/error"])
-    assert errors <= 200  # ten a second of each cause
+    codes = Counter(one.arguments[0] for one in stranger.answers(0.5) if one.address == "/lb/error")
+    most = 10 * (time.monotonic() - begun_s) + 10
+    assert codes
+    assert max(codes.values()) <= most  # ten a second of each cause
 
     def answered() -> bool:  # a datagram may be lost: both sockets were flooded
         client.call("/lb/ping", 77)
@@ -287,7 +291,7 @@ def test_a_wrong_wish_is_refused_with_what_is_accepted(band, wish: dict[str, Any
 def test_another_major_version_is_told_so(band) -> None:
     client = OscClient(band.serve().address)
     client.call("/lb/hello", 9, 0, "a client of the future, " * 5)
-    with pytest.raises(LiveBandError, match="version: you speak protocol 9"):
+    with pytest.raises(LiveBandError, match=r"version: .*you speak protocol 9"):
         client.expect("/lb/welcome")
     client.close()
 
