@@ -1,8 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m lbserver` is `liveband`."""
+"""The program: `liveband`, and `python -m lbserver`, which is the same."""
 
 import sys
 
-from lbserver.cli import main
+from lbserver.isolation import isolate
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command that the arguments name; nothing is imported before the current folder is forgotten."""
+    isolate()
+    from lbserver.cli import main as run
+
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

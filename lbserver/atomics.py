@@ -5,9 +5,7 @@ A plain numpy access is neither ordered nor, by any promise, one access: on ARM 
 be seen after it. Compiled by numba once and cached; a call costs about 0.2 us.
 """
 
-import numba
-from numba import types
-from numba.extending import intrinsic
+from lbserver.compiled import compiled, intrinsic, types
 
 
 @intrinsic
@@ -31,13 +29,13 @@ def _store(typingctx, address, value):  # type: ignore[no-untyped-def]  # noqa: 
     return types.void(types.uint64, types.uint64), generate
 
 
-@numba.njit("uint64(uint64)", cache=True)
+@compiled("uint64(uint64)")
 def load_acquire(address: int) -> int:
     """The word at an 8-aligned address; what its writer stored before it is visible after this."""
     return _load(address)  # type: ignore[call-arg]
 
 
-@numba.njit("void(uint64, uint64)", cache=True)
+@compiled("void(uint64, uint64)")
 def store_release(address: int, value: int) -> None:
     """Write the word; all that was stored before is visible to who loads it."""
     _store(address, value)  # type: ignore[call-arg]

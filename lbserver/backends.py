@@ -149,6 +149,16 @@ def load(name: str | None = None, runtime: str = "auto") -> Accompanist:
         raise LiveBandError(f"the models cannot be loaded: {' '.join(str(error).split())}") from error
 
 
+def whole_name(name: str) -> str:
+    """A model's name as a process in another folder understands it: of a folder of weights, the absolute path."""
+    if name.startswith("test:"):
+        return name
+    try:
+        return str(importlib.import_module("lbmodels.catalog").whole_name(name))
+    except ImportError:
+        return name
+
+
 def models() -> list[Any]:
     """Cards of the models that are installed (lbmodels.catalog.ModelCard)."""
     return list(importlib.import_module("lbmodels.catalog").available())
@@ -194,3 +204,8 @@ def add_model_commands(subparsers: "argparse._SubParsersAction[argparse.Argument
     except ModuleNotFoundError:
         return
     commands.add_parsers(subparsers)
+
+
+def prepare_drawing() -> None:
+    """To be called before matplotlib is imported: see `lbmodels.isolation`."""
+    importlib.import_module("lbmodels.isolation").prepare_drawing()

@@ -29,6 +29,7 @@ from lbserver.connection import Connection
 from lbserver.engine.calibrate import load_or_measure
 from lbserver.engine.stream import batch_conditions
 from lbserver.errors import LiveBandError
+from lbserver.isolation import SAFE_FOLDER, environment
 from lbserver.listeners import is_free, who_listens
 from lbserver.logs import shown
 from lbserver.protocol.osc import HTTP_PORT, PORT, ZMQ_PORT
@@ -299,7 +300,9 @@ def _devices() -> tuple[Devices | None, str]:
         return None, ""
     try:
         answer = subprocess.run(
-            [sys.executable, "-c", _LIST_DEVICES],
+            [sys.executable, "-P", "-c", _LIST_DEVICES],
+            cwd=SAFE_FOLDER,
+            env=environment(),
             capture_output=True,
             text=True,
             timeout=_DEVICES_S,

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import copysign, exp, inf, sqrt
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from lbserver.accompanist import Audio
+from lbserver.compiled import compiled
 from lbserver.conceal import Concealer
 
 _TAPS = 48
@@ -252,9 +252,8 @@ def _bank() -> NDArray[np.float32]:
     return (taps / taps.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-@numba.njit(
+@compiled(
     "void(float32[:, ::1], float64, float64, float64, float32[:, ::1], float32[:, ::1])",
-    cache=True,
     fastmath={"reassoc", "contract"},
 )
 def _interpolate(

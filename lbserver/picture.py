@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lbserver import backends
 from lbserver.audio_files import AudioReader
 from lbserver.bounce import MIX, BounceReport
 from lbserver.channels import to_channels
@@ -27,6 +28,7 @@ _MOST_S = 60.0  # a longer recording shows its first minute
 def draw(report: BounceReport, known: HostKnowledge, path: Path) -> None:
     """Write a PNG of the bounce. Raises LiveBandError when the file cannot be written."""
     # pyplot keeps figures in a global; the plain Figure renders with Agg and is forgotten.
+    backends.prepare_drawing()
     from matplotlib.figure import Figure
 
     stems = [file for file in report.files if file.name != MIX]

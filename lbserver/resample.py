@@ -8,11 +8,11 @@ General-purpose streaming converters buffer about 20 ms each way there, which wo
 from functools import lru_cache
 from math import gcd
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from lbserver.accompanist import Audio
+from lbserver.compiled import compiled
 
 _STOP_DB = 90.0
 _PASS = 20.0 / 22.05  # of the lower Nyquist frequency
@@ -93,9 +93,8 @@ def _bank(into: int, out: int) -> NDArray[np.float32]:
     return (taps / taps.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-@numba.njit(
+@compiled(
     "void(float32[:, ::1], int64, float32[:, ::1], int64, int64, int64, float32[:, ::1])",
-    cache=True,
     fastmath={"reassoc", "contract"},  # lets the sum over taps run in parallel lanes
 )
 def _convolve(

@@ -4,7 +4,6 @@
 import contextlib
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lbserver import timeline
+from lbserver import backends, isolation, timeline
 from lbserver.accompanist import Audio, Spec
 from lbserver.bounce import BounceReport, BounceRequest, Progress, plan_anticipation_frames, render
 from lbserver.conditions import HostKnowledge, SteadyBeat
@@ -58,12 +57,13 @@ def a_server(model: str | None) -> Iterator[tuple[ServerInfo, Spec]]:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="liveband-"))
         before = os.environ.get("LIVEBAND_RUN")
         run = Path(folder) / "run"
-        command = [sys.executable, "-m", "lbserver", "serve", "--exact", "--workers", "1", "--json"]
+        command = isolation.python("lbserver", "serve", "--exact", "--workers", "1", "--json")
         command += ["--osc-port", "off", "--http-port", "off", "--sessions-per-peer", "16"]
-        command += ["--model", model] if model else []
+        command += ["--model", backends.whole_name(model)] if model else []
         process = subprocess.Popen(
             command,
-            env={**os.environ, "LIVEBAND_RUN": str(run)},
+            cwd=isolation.SAFE_FOLDER,
+            env=isolation.environment({"LIVEBAND_RUN": str(run)}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

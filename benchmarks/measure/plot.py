@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lbmodels.isolation import prepare_drawing
+
 
 @contextmanager
 def picture(results: Path, title: str, across: str, up: str) -> Iterator[Any]:
     """Axes to draw on; saved as a PNG under the name of the results."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
+    prepare_drawing()
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(8, 4.5), layout="constrained")

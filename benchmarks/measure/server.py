@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from lbserver.isolation import environment, python
 
 
 @contextmanager
@@ -24,8 +24,8 @@ def running(*options: str) -> Iterator[dict[str, Any]]:
         run = Path(folder) / "run"
         quiet = [p for name in ("--osc-port", "--http-port") if name not in options for p in (name, "off")]
         process = subprocess.Popen(
-            [sys.executable, "-m", "lbserver", "serve", "--json", *quiet, *options],
-            env={**os.environ, "LIVEBAND_RUN": str(run), "XDG_DATA_HOME": str(Path(folder) / "data")},
+            python("lbserver", "serve", "--json", *quiet, *options),
+            env=environment({"LIVEBAND_RUN": str(run), "XDG_DATA_HOME": str(Path(folder) / "data")}),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

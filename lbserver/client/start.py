@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Starts `liveband serve` when no server runs, and waits until it can be talked to."""
 
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from lbserver import backends, isolation
 from lbserver.client.errors import ClientError
 from lbserver.rundir import ServerInfo, find_server
 
@@ -29,8 +28,8 @@ def ensure_server(
     """
     if (found := find_server(run)) is not None:
         return found
-    arguments = [sys.executable, "-m", "lbserver", "serve", "--idle-exit", f"{idle_exit_s:g}"]
-    arguments += ["--model", model] if model else []
+    arguments = isolation.python("lbserver", "serve", "--idle-exit", f"{idle_exit_s:g}")
+    arguments += ["--model", backends.whole_name(model)] if model else []
     with tempfile.TemporaryFile() as told:
         try:
             process = subprocess.Popen(
@@ -39,7 +38,8 @@ def ensure_server(
                 stdout=subprocess.DEVNULL,
                 stderr=told,
                 start_new_session=True,  # Ctrl-C here is not meant for it
-                env=None if run is None else _environment(run),
+                cwd=isolation.SAFE_FOLDER,
+                env=isolation.environment(None if run is None else {"LIVEBAND_RUN": str(run)}),
             )
         except OSError as error:
             raise ClientError("crashed", f"the server could not be started: {error.strerror}") from None
@@ -55,7 +55,3 @@ def ensure_server(
                 raise ClientError("crashed", f"the server was not ready within {timeout_s:g} s")
             time.sleep(_LOOK_S)
     return found
-
-
-def _environment(run: Path) -> dict[str, str]:
-    return {**os.environ, "LIVEBAND_RUN": str(run)}

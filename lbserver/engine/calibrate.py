@@ -15,6 +15,7 @@ import numpy as np
 from lbserver.accompanist import Accompanist
 from lbserver.engine.budget import Budget
 from lbserver.engine.stream import batch_conditions
+from lbserver.folders import cache_folder
 
 POLL_S = 0.001
 """How often a worker looks at its rings."""
@@ -124,14 +125,6 @@ def load_or_measure(
     except OSError:
         pass
     return made
-
-
-def cache_folder() -> Path:
-    """`LIVEBAND_CACHE`, else `$XDG_CACHE_HOME/liveband`, else `~/.cache/liveband`."""
-    if os.environ.get("LIVEBAND_CACHE"):
-        return Path(os.environ["LIVEBAND_CACHE"])
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "liveband"
 
 
 def _high(values: list[float]) -> float:

@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lbserver import wire
+from lbserver import backends, isolation, wire
 from lbserver.accompanist import Spec
 from lbserver.engine import describe
 from lbserver.engine.budget import Budget
@@ -193,7 +192,8 @@ class WorkerPlace:
                         self._command(theirs.fileno(), descriptor),
                         pass_fds=(theirs.fileno(), descriptor),
                         stdin=subprocess.DEVNULL,
-                        env={**os.environ, **_ONE_THREAD},
+                        cwd=isolation.SAFE_FOLDER,
+                        env=isolation.environment(_ONE_THREAD),
                     )
                 finally:
                     os.close(descriptor)
@@ -203,9 +203,9 @@ class WorkerPlace:
 
     def _command(self, control: int, box: int) -> list[str]:
         return [
-            *(sys.executable, "-m", "lbserver.engine.worker"),
-            *("--control", str(control), "--box", str(box), "--moments", str(self._moments)),
-            *(("--model", self._model) if self._model else ()),
+            *isolation.python("lbserver.engine.worker"),
+            *("--control", str(control), "--box", str(box), "--moments", str(self._moments.absolute())),
+            *(("--model", backends.whole_name(self._model)) if self._model else ()),
             *(("--alone",) if self._alone else ()),
         ]
 

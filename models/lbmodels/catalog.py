@@ -72,6 +72,16 @@ def available(folder: Path | None = None) -> list[ModelCard]:
     return sorted(cards, key=lambda card: not card.default)
 
 
+def whole_name(name: str) -> str:
+    """A name that means the same in every current folder: of a folder of weights, its absolute path."""
+    return str(Path(name).absolute()) if _is_folder(name, available()) else name
+
+
+def _is_folder(name: str, cards: list[ModelCard]) -> bool:
+    """A folder that happens to be called as a model that ships is not meant by it; `./` before it means it."""
+    return all(card.name != name for card in cards) and os.path.isdir(name)  # noqa: PTH112 (False for any name)
+
+
 def locate(name: str | None = None) -> Located:
     """The files of a model by name (the manifest's default for None), or in a folder that holds
     codec.safetensors, generator.safetensors and perhaps timekeeper.safetensors and chordkeeper.safetensors. Whether the
@@ -81,7 +91,8 @@ def locate(name: str | None = None) -> Located:
         LiveBandModelError: unknown name.
     """
     cards = available()
-    if name is not None and os.path.isdir(name):  # noqa: PTH112 (False for any name, even one too long)
+    chosen = [card for card in cards if card.name == name or (name is None and card.default)]
+    if name is not None and _is_folder(name, cards):
         folder = Path(name)
         timekeeper, chordkeeper = (folder / f"{name}.safetensors" for name in ("timekeeper", "chordkeeper"))
         return Located(
@@ -92,7 +103,6 @@ def locate(name: str | None = None) -> Located:
             timekeeper=timekeeper if timekeeper.is_file() else None,
             chordkeeper=chordkeeper if chordkeeper.is_file() else None,
         )
-    chosen = [card for card in cards if card.name == name or (name is None and card.default)]
     if not chosen:
         known = ", ".join(card.name for card in cards) or "none"
         if name is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from lbmodels.data.commands import add_parser as add_data
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.commands import add_parser as add_evaluate
+from lbmodels.isolation import keep_caches
 from lbmodels.train.pool_command import add_parser as add_pool
 
 OBJECTIVES = ("codec", "pulse", "timekeeper", "chordkeeper", "coherence", "liveband", "recolour")
@@ -20,6 +21,7 @@ Subparsers = argparse._SubParsersAction
 
 def add_parsers(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     """Add every command; each leaves `run`, a function of the parsed arguments that returns the exit code."""
+    keep_caches()
     add_pool(add_data(subparsers))
     _add_train(subparsers)
     add_evaluate(subparsers)

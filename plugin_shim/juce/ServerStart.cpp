@@ -147,6 +147,10 @@ bool ServerStart::begin() {
 #elif defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
     posix_spawn_file_actions_addclosefrom_np(&files, 3);
 #endif
+    // Nor does it look for anything in the folder of the host's project.
+#if JUCE_MAC || (defined(__GLIBC__) && __GLIBC_PREREQ(2, 29))
+    posix_spawn_file_actions_addchdir_np(&files, "/");
+#endif
     posix_spawnattr_setflags(&attributes, flags);
     const auto path = program.getFullPathName().toStdString();
     const char* arguments[] = {path.c_str(), "serve", "--idle-exit", kIdleExitSeconds, nullptr};

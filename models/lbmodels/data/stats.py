@@ -14,6 +14,7 @@ import numpy as np
 from lbmodels.data.errors import DataError
 from lbmodels.data.harmony import NOTE_NAMES
 from lbmodels.data.slakh import SPLITS, Track, find_tracks, read_track
+from lbmodels.isolation import prepare_drawing
 
 CLASSES = ("drums", "bass", "piano", "guitar", "other")
 
@@ -112,9 +113,7 @@ def data_stats(root: Path) -> list[SplitStats]:
 
 def draw_stats(stats: list[SplitStats], path: Path) -> None:
     """Draws hours, class balance, tempo, key, chord types and styles as one PNG."""
-    import matplotlib
-
-    matplotlib.use("Agg")
+    prepare_drawing()
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(2, 3, figsize=(15, 8), layout="constrained")

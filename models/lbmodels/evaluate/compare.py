@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.report import SHOWN
 from lbmodels.evaluate.scores import ERRORS
+from lbmodels.isolation import prepare_drawing
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -123,9 +124,7 @@ def _cell(entry: dict[str, Any] | None, best: bool) -> str:
 
 def draw_comparison(ranked: Sequence[dict[str, Any]], models: Sequence[str], target: Path) -> None:
     """Bars of the normalised score per stem and model, one panel per metric and set of conditions."""
-    import matplotlib
-
-    matplotlib.use("Agg")
+    prepare_drawing()
     import matplotlib.pyplot as plt
     from matplotlib.patches import Rectangle
 

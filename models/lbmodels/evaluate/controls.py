@@ -30,6 +30,7 @@ from lbmodels.evaluate.metrics import (
     sounding,
 )
 from lbmodels.evaluate.scores import UNPITCHED
+from lbmodels.isolation import prepare_drawing
 
 if TYPE_CHECKING:
     from lbmodels.evaluate.excerpts import Truth
@@ -162,6 +163,7 @@ def effects(
 
 def draw(found: Sequence[Effect], target: Path) -> None:
     """A panel a measure, a line a stem."""
+    prepare_drawing()
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(3.2 * len(MEASURES), 3.2), layout="constrained")

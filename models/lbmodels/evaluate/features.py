@@ -21,6 +21,7 @@ from lbmodels.evaluate.extras import EMBEDDINGS, Embedding
 from lbmodels.evaluate.loudness import LOUDNESS_LUFS, normalised
 from lbmodels.evaluate.metrics import Audio, Floats
 from lbmodels.evaluate.tracker import check, track
+from lbmodels.folders import cache_folder
 
 VERSION = 2  # raise it when a feature changes meaning: old cache files are then not found
 
@@ -52,8 +53,8 @@ ARRAYS = ("beats_s", "downbeats_s", "pulse", "onsets_s", "chroma", "level_db")
 
 
 def default_cache() -> Path:
-    """Where features are kept: `liveband/evaluate` in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "liveband" / "evaluate"
+    """Where features are kept: `evaluate` in our cache folder."""
+    return cache_folder() / "evaluate"
 
 
 def narrowed(audio: Audio, sample_rate: int) -> Audio:

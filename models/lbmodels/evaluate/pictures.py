@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lbmodels.evaluate.metrics import Audio, Floats, mono
+from lbmodels.isolation import prepare_drawing
 
 BANDS = 128
 LOW_HZ, HIGH_HZ = 40.0, 14000.0
@@ -69,9 +70,7 @@ def draw_panels(
 
     `start_s` is the time printed at the left edge. A panel without a sound says so.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
+    prepare_drawing()
     import matplotlib.pyplot as plt
 
     seconds = panels[0][1].shape[1] / sample_rate

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lbmodels.evaluate.run import Row
+from lbmodels.isolation import prepare_drawing
 
 PANELS = {"beat_f1": "beat F1 against the true beats", "chord": "chord agreement with the true chords"}
 NAMES = {
@@ -22,9 +23,7 @@ COLOURS = {"none": "#7f7f7f", "beat": "#1f77b4", "chords": "#ff7f0e", "all": "#2
 
 def draw(rows: Sequence[Row], title: str, target: Path) -> None:
     """Bars at the smallest A, with 95 % intervals over songs; below them curves over A where several were run."""
-    import matplotlib
-
-    matplotlib.use("Agg")
+    prepare_drawing()
     import matplotlib.pyplot as plt
 
     several = len({row.anticipation_ms for row in rows}) > 1
@@ -58,9 +57,7 @@ def draw(rows: Sequence[Row], title: str, target: Path) -> None:
 
 def draw_frontier(rows: Sequence[Row], title: str, target: Path) -> None:
     """Score against anticipation per stem, with and without the host's knowledge, between floor and ceiling."""
-    import matplotlib
-
-    matplotlib.use("Agg")
+    prepare_drawing()
     import matplotlib.pyplot as plt
 
     stems = list(dict.fromkeys(row.stem for row in rows))

@@ -17,6 +17,7 @@ from lbmodels.data.slakh import read_track
 from lbmodels.evaluate.excerpts import Excerpt, read_excerpt
 from lbmodels.evaluate.metrics import Floats
 from lbmodels.evaluate.opus import coded
+from lbmodels.isolation import prepare_drawing
 
 OPUS_BITS_PER_S = (8000, 25600)
 LATENT_BITS = 16
@@ -117,9 +118,7 @@ def draw(
     pairs: dict[str, tuple[Tensor, Tensor]], sample_rate: int, target: Path, *, seconds: float = 6.0
 ) -> None:
     """Spectrograms of original and reconstruction side by side, one row a stem."""
-    import matplotlib
-
-    matplotlib.use("Agg")
+    prepare_drawing()
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(len(pairs), 2, figsize=(13, 2.6 * len(pairs)), squeeze=False, sharex=True)

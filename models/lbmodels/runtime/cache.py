@@ -13,22 +13,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from lbmodels.folders import cache_folder
+
 _HEAD_BYTES = 40
 _KEPT_FILES = 12
 
 
-def folder() -> Path:
-    """$LIVEBAND_CACHE, or `liveband` in $XDG_CACHE_HOME, by default in ~/.cache."""
-    chosen = os.environ.get("LIVEBAND_CACHE")
-    if chosen:
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "liveband"
-
-
 def path_of(key: str) -> Path:
     """Where the graph of a key is or would be."""
-    return folder() / "graphs" / f"{key}.graph"
+    return cache_folder() / "graphs" / f"{key}.graph"
 
 
 def read(key: str) -> tuple[str, bytes] | None:
@@ -75,8 +68,8 @@ def exclusive() -> Iterator[None]:
         try:
             import fcntl
 
-            folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-            file = stack.enter_context((folder() / "export.lock").open("w"))
+            cache_folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+            file = stack.enter_context((cache_folder() / "export.lock").open("w"))
             fcntl.flock(file, fcntl.LOCK_EX)
         except (ImportError, OSError):
             pass

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from lbmodels import catalog
 from lbmodels.errors import LiveBandModelError, NotExportableError
+from lbmodels.isolation import SAFE_FOLDER, keep_caches, python
 from lbmodels.runtime import cache
 from lbmodels.runtime.engines import installed, open_engine
 from lbmodels.runtime.graph import GraphAccompanist
@@ -118,6 +119,7 @@ def matrices(runtime: str) -> Matrices:
 
 def exported(found: catalog.Located, runtime: str) -> tuple[str, bytes]:
     """Export here and now: manifest and model."""
+    keep_caches()
     from lbmodels import zoo
     from lbmodels.runtime.export import export
 
@@ -135,17 +137,18 @@ def _exported(found: catalog.Located, runtime: str) -> tuple[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="liveband-") as folder:
         job = {
             "name": found.name,
-            "codec": str(found.codec),
-            "generator": str(found.generator),
+            "codec": _whole(found.codec),
+            "generator": _whole(found.generator),
             "pinned": found.pinned and dict(found.pinned),
-            "timekeeper": found.timekeeper and str(found.timekeeper),
-            "chordkeeper": found.chordkeeper and str(found.chordkeeper),
+            "timekeeper": found.timekeeper and _whole(found.timekeeper),
+            "chordkeeper": found.chordkeeper and _whole(found.chordkeeper),
             "runtime": runtime,
-            "folder": folder,
+            "folder": _whole(folder),
         }
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "lbmodels.runtime"],
+                python("lbmodels.runtime"),
+                cwd=SAFE_FOLDER,
                 input=json.dumps(job),
                 capture_output=True,
                 text=True,
@@ -160,6 +163,10 @@ def _exported(found: catalog.Located, runtime: str) -> tuple[str, bytes]:
         kind = NotExportableError if done.returncode == _NOT_EXPORTABLE else LiveBandModelError
         raise kind(done.stderr.strip().splitlines()[-1])
     return exported(found, runtime)
+
+
+def _whole(path: Path | str) -> str:
+    return str(Path(path).absolute())
 
 
 def work(job: str) -> int:

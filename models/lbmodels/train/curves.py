@@ -6,12 +6,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from lbmodels.isolation import prepare_drawing
+
 
 def draw_curves(log: Path, target: Path) -> None:
     """Draw every figure of a JSON-lines log against the step."""
-    import matplotlib
-
-    matplotlib.use("Agg")
+    prepare_drawing()
     import matplotlib.pyplot as plt
 
     rows = [json.loads(line) for line in log.read_text().splitlines() if line.strip()]

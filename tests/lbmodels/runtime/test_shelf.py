@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lbmodels import folders
 from lbmodels.catalog import Located
 from lbmodels.errors import LiveBandModelError, NotExportableError
 from lbmodels.runtime import cache, shelf
@@ -96,13 +97,13 @@ def test_graphs_of_old_weights_are_forgotten(toy_cache: Path) -> None:
 
 def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LIVEBAND_CACHE", str(tmp_path / "a"))
-    assert cache.folder() == tmp_path / "a"
+    assert folders.cache_folder() == tmp_path / "a"
     monkeypatch.delenv("LIVEBAND_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "b"))
-    assert cache.folder() == tmp_path / "b" / "liveband"
+    assert folders.cache_folder() == tmp_path / "b" / "liveband"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "c"))
-    assert cache.folder() == tmp_path / "c" / ".cache" / "liveband"
+    assert folders.cache_folder() == tmp_path / "c" / ".cache" / "liveband"
 
 
 def test_what_cannot_be_exported_runs_on_torch(
