@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Audio files as streams of blocks: read with bounded memory, written to a `.part` file, verified, then renamed."""
+"""Audio files that we write: as streams of blocks to a `.part` file, verified, then renamed."""
 
 import contextlib
 import fcntl
 import os
 import shutil
 import zlib
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,127 +15,122 @@ import numpy as np
 import soundfile
 
 from lbserver.accompanist import Audio
+from lbserver.audio_input import AudioReader
 from lbserver.errors import LiveBandError
+from lbserver.paths import beside, reason
 
-BLOCK_SAMPLES = 65536
-MOST_CHANNELS = 32
-_FORMATS = {".wav": ("WAV", "FLOAT"), ".flac": ("FLAC", "PCM_24"), ".ogg": ("OGG", "VORBIS")}
 # A WAV file counts its bytes in 32 bits; RF64 is the same with 64, read by what reads long recordings.
 _WAV_LIMIT_BYTES = 4_000_000_000
 # libsndfile's Vorbis encoder fails on long single writes.
 _WRITE_SAMPLES = 4096
 
 
-class AudioReader:
-    """An open audio file of 1 to 32 channels at any rate; use with `with`.
+@dataclass(frozen=True, kw_only=True)
+class _Format:
+    """How a file of one ending is written, and what its encoder takes; it is asked before the encoder is."""
 
-    Reads what libsndfile reads: WAV, FLAC, OGG, MP3, AIFF and more. `frames` is what the header says; the file
-    is as long as what `blocks` gives.
-    """
+    name: str
+    subtype: str
+    most_rate_hz: int
+    most_channels: int
+    most_samples: int | None = None
 
-    def __init__(self, path: Path) -> None:
-        """Raises LiveBandError: missing, unreadable, not audio, empty, or too many channels."""
-        self.path = path
-        if not path.exists():
-            raise LiveBandError(f"no such file: {path}")
-        if not path.is_file():
-            raise LiveBandError(f"{path} is not a file")
-        try:
-            self._file = soundfile.SoundFile(path)
-        except (soundfile.SoundFileError, OSError, TypeError) as error:
-            reason = "permission denied" if not os.access(path, os.R_OK) else "not audio, or damaged"
-            raise LiveBandError(
-                f"cannot read {path}: {reason} (accepted: WAV, FLAC, OGG, MP3, AIFF)"
-            ) from error
-        self.rate_hz: int = self._file.samplerate
-        self.channels: int = self._file.channels
-        self.frames: int = self._file.frames
-        try:
-            if self.channels > MOST_CHANNELS:
-                raise LiveBandError(
-                    f"{path} has {self.channels} channels; accepted are 1 to {MOST_CHANNELS} (more than 2 are "
-                    "averaged): export a stereo mix"
-                )
-            if self.frames == 0:
-                raise LiveBandError(f"{path} has 0 samples: there is nothing to play along to")
-            if not 1000 <= self.rate_hz <= 1_000_000:
-                raise LiveBandError(f"{path} says {self.rate_hz} Hz; accepted are 1000 to 1000000 Hz")
-        except LiveBandError:
-            self._file.close()
-            raise
+    def refusal(self, rate_hz: int, channels: int, samples: int) -> str:
+        """Why audio of this kind cannot be written so; empty if it can."""
+        if rate_hz > self.most_rate_hz:
+            return f"{self.name} takes up to {self.most_rate_hz} Hz, this is {rate_hz} Hz"
+        if self.name == "FLAC" and rate_hz > _FLAC_ANY_RATE_HZ and rate_hz % 10:
+            return f"FLAC counts rates above {_FLAC_ANY_RATE_HZ} Hz in tens, this is {rate_hz} Hz"
+        if channels > self.most_channels:
+            return f"{self.name} takes up to {self.most_channels} channels, these are {channels}"
+        if self.most_samples is not None and samples > self.most_samples:
+            return f"{self.name} takes up to {self.most_samples} samples, these are {samples}"
+        return ""
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
-
-    def blocks(self, size: int = BLOCK_SAMPLES) -> Iterator[Audio]:
-        """Blocks [C, T] from the start. Raises LiveBandError at the first sample that is not a finite number."""
-        position = 0
-        while True:
-            try:
-                block = self._file.read(size, dtype="float32", always_2d=True)
-            except (soundfile.SoundFileError, OSError) as error:
-                raise LiveBandError(
-                    f"{self.path} is damaged after {position / self.rate_hz:.3f} s"
-                ) from error
-            if not len(block):
-                break
-            bad = ~np.isfinite(block)
-            if bad.any():
-                sample, channel = (int(i) for i in np.argwhere(bad)[0])
-                raise LiveBandError(
-                    f"{self.path} has a sample that is not a number (NaN or infinite) at "
-                    f"{(position + sample) / self.rate_hz:.6f} s (sample {position + sample}, channel {channel + 1})"
-                )
-            position += len(block)
-            yield np.ascontiguousarray(block.T)
-        if position == 0:
-            raise LiveBandError(f"{self.path} has 0 samples: there is nothing to play along to")
+_FORMATS = {
+    ".wav": _Format(name="WAV", subtype="FLOAT", most_rate_hz=2**31 - 1, most_channels=1024),
+    # libsndfile takes no higher rate; the stream counts its samples in 36 bits.
+    ".flac": _Format(
+        name="FLAC", subtype="PCM_24", most_rate_hz=655350, most_channels=8, most_samples=2**36 - 1
+    ),
+    # libvorbis has no settings above, and libsndfile crashes where there are none.
+    ".ogg": _Format(name="OGG", subtype="VORBIS", most_rate_hz=200000, most_channels=255),
+}
+_FLAC_ANY_RATE_HZ = 65535
 
 
 def check_output(path: Path) -> None:
-    """Raises LiveBandError if the name's ending is no format we write, or its folder cannot be written to."""
+    """Raises LiveBandError if the name's ending is no format we write, something that is no file has the name, or its
+    folder cannot be written to.
+    """
     if path.suffix.lower() not in _FORMATS:
         raise LiveBandError(f"cannot write {path}: the ending must be one of {', '.join(_FORMATS)}")
-    if path.is_dir():
-        raise LiveBandError(f"cannot write {path}: it is a folder")
-    folder = path.parent
-    if not folder.is_dir():
-        raise LiveBandError(f"cannot write {path}: there is no folder {folder}")
-    if not os.access(folder, os.W_OK):
-        raise LiveBandError(f"cannot write {path}: the folder {folder} is not writable")
+    target = _target(path)
+    try:
+        if target.is_dir():
+            raise LiveBandError(f"cannot write {path}: it is a folder")
+        if target.exists() and not target.is_file():
+            raise LiveBandError(f"cannot write {path}: it is a pipe or a device; a file is written")
+        folder = target.parent
+        if not folder.is_dir():
+            raise LiveBandError(f"cannot write {path}: there is no folder {folder}")
+        if not os.access(folder, os.W_OK):
+            raise LiveBandError(f"cannot write {path}: the folder {folder} is not writable")
+    except OSError as error:
+        raise LiveBandError(f"cannot write {path}: {reason(error, named=False)}") from None
+
+
+def _target(path: Path) -> Path:
+    """The file that a name stands for: symbolic links are followed, as the shell's `>` follows them."""
+    try:
+        return path.parent.resolve(strict=True) / path.name if not path.is_symlink() else path.resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead round in a circle
+        words = (
+            reason(error, named=False) if isinstance(error, OSError) else "its links lead round in a circle"
+        )
+        if isinstance(error, FileNotFoundError):
+            words = f"there is no folder {path.parent}"
+        raise LiveBandError(f"cannot write {path}: {words}") from None
 
 
 class AudioWriter:
     """A file under way at `<path>.part`: `write` blocks, `finish` to verify, `publish` to give it its name.
 
     WAV is written as 32-bit float (RF64 above 4 GB), FLAC with 24 bits, OGG as Vorbis; the latter two hold
-    no more than full scale, so louder samples are clipped and counted in `clipped_samples`.
+    no more than full scale, so louder samples are clipped and counted in `clipped_samples`. A name that is a symbolic
+    link stays one: what it leads to is written.
     Leaving the `with` block unpublished removes the `.part` file. One that a killed process left is written over;
     one that another process is writing, or that is a link, is an error.
     """
 
-    def __init__(self, path: Path, *, rate_hz: int, channels: int, expected_samples: int = 0) -> None:
-        """Raises LiveBandError. `expected_samples` is a guess: it chooses RF64 for a long WAV, and asks for room."""
+    def __init__(self, path: Path, *, rate_hz: int, channels: int, expected_samples: int | None = 0) -> None:
+        """Raises LiveBandError. `expected_samples` is a guess: it chooses RF64 for a long WAV, and asks for room.
+
+        None: nobody knows; then a WAV is RF64 until it turns out to be short enough.
+        """
         check_output(path)
         self.path = path
-        self.part = path.with_name(path.name + ".part")
+        self.target = _target(path)
+        self.part = beside(self.target, ".part")
         self.rate_hz = rate_hz
         self.channels = channels
         self.samples = 0
         self.clipped_samples = 0
-        form, subtype = _FORMATS[path.suffix.lower()]
-        expected_bytes = expected_samples * channels * 4
-        if form == "WAV" and expected_bytes > _WAV_LIMIT_BYTES:
+        self._format = _FORMATS[path.suffix.lower()]
+        if why := self._format.refusal(rate_hz, channels, expected_samples or 0):
+            raise LiveBandError(f"cannot write {path}: {why}")
+        expected_bytes = (expected_samples or 0) * channels * 4
+        form = self._format.name
+        if form == "WAV" and (expected_samples is None or expected_bytes > _WAV_LIMIT_BYTES):
             form = "RF64"
-        self._clips = form not in {"WAV", "RF64"}
+        self._clips = self._format.name != "WAV"
+        self._most_samples = self._format.most_samples
+        if form == "WAV":
+            self._most_samples = _WAV_LIMIT_BYTES // (4 * channels)
         self._checksum = 0
         if not self._clips:
-            _check_room(path, expected_bytes)
+            _check_room(self.target, expected_bytes)
         self._descriptor = _open_part(self.part, path)
         try:
             self._file = soundfile.SoundFile(
@@ -143,13 +138,15 @@ class AudioWriter:
                 "w",
                 samplerate=rate_hz,
                 channels=channels,
-                subtype=subtype,
+                subtype=self._format.subtype,
                 format=form,
                 closefd=False,
             )
             # Float WAV files carry the time of writing beside their peak; without it one take is one file, bit
             # for bit. soundfile has no name for the command (sndfile.h: SFC_SET_ADD_PEAK_CHUNK).
             soundfile._snd.sf_command(self._file._file, 0x1050, soundfile._ffi.NULL, 0)
+            if expected_samples is None and form == "RF64":  # SFC_RF64_AUTO_DOWNGRADE
+                soundfile._snd.sf_command(self._file._file, 0x1210, soundfile._ffi.NULL, 1)
         except BaseException as error:  # Ctrl-C too: nobody else knows of the part file yet
             self._remove_part()
             if not isinstance(error, soundfile.SoundFileError | OSError | ValueError):
@@ -174,7 +171,11 @@ class AudioWriter:
         os.close(self._descriptor)
 
     def write(self, audio: Audio) -> None:
-        """Append [C, T]. Raises LiveBandError when the disk takes no more."""
+        """Append [C, T]. Raises LiveBandError when the disk takes no more, or the format."""
+        if self._most_samples is not None and self.samples + audio.shape[-1] > self._most_samples:
+            raise LiveBandError(
+                f"cannot write {self.path}: {self._format.name} holds up to {self._most_samples} samples of this kind"
+            )
         if self._clips:
             self.clipped_samples += int((np.abs(audio) > 1.0).sum())
             audio = np.clip(audio, -1.0, 1.0)
@@ -214,12 +215,12 @@ class AudioWriter:
     def publish(self) -> None:
         """Give the finished file its name, replacing what was there, at once."""
         try:
-            self.part.replace(self.path)
+            self.part.replace(self.target)
         except OSError as error:
             raise LiveBandError(f"cannot write {self.path}: {_reason(error)}") from error
         # The name must outlive a power cut as well; some file systems cannot be asked to.
         with contextlib.suppress(OSError):
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            folder = os.open(self.target.parent, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 os.fsync(folder)
             finally:
@@ -228,8 +229,7 @@ class AudioWriter:
 
 def _check_room(path: Path, expected_bytes: int) -> None:
     free_bytes = shutil.disk_usage(path.parent).free
-    # A header may not know its length, and then says 2^63.
-    if free_bytes < expected_bytes < 2**60:
+    if free_bytes < expected_bytes:
         raise LiveBandError(
             f"cannot write {path}: it needs {expected_bytes / 1e6:.0f} MB, {free_bytes / 1e6:.0f} MB are free"
         )
@@ -267,7 +267,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, AssertionError):
         return "the disk is full"
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
+        return reason(error, named=False)
     text = " ".join(str(error).split()).split(": ", 1)[-1].rstrip(".").lower()
     # libsndfile keeps the system's reason to itself.
     return "the disk refuses it; is it full?" if text in {"", "system error"} else text

@@ -2,7 +2,7 @@
 """Offline rendering: a recording goes through the engine as live audio would, and comes out as stem files."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from math import log10
@@ -13,16 +13,20 @@ import numpy as np
 
 from lbserver import timeline
 from lbserver.accompanist import Accompanist, Audio, Spec
-from lbserver.audio_files import BLOCK_SAMPLES, AudioReader, AudioWriter
-from lbserver.channels import to_channels
+from lbserver.audio_files import AudioWriter
+from lbserver.audio_input import BLOCK_SAMPLES, STANDARD_INPUT, AudioReader, Recording
+from lbserver.channels import sounding, to_channels
 from lbserver.conditions import HostKnowledge, condition_source
 from lbserver.engine.lane import Queue, grid_of
 from lbserver.engine.stream import SessionConfig, StreamDriver
 from lbserver.errors import LiveBandError
 from lbserver.loudness import LoudnessMeter, peak_dbfs
+from lbserver.paths import beside
+from lbserver.protocol.ranges import refusal
 
 OUTPUT_CHANNELS = 2
 MIX = "mix"
+MOST_FEED_SAMPLES = 1 << 20
 _BLEND_PEAK = 10 ** (-1.0 / 20)  # a blend that would clip is turned down to -1 dBFS
 
 
@@ -34,7 +38,7 @@ class BounceRequest:
     `feed_samples` is the block size the engine is fed with; it changes no bit of the result.
     """
 
-    source: Path
+    source: Path | Recording
     stems: tuple[str, ...]
     outputs: Mapping[str, Path]
     knowledge: HostKnowledge = HostKnowledge()
@@ -102,10 +106,10 @@ def plan_anticipation_frames(spec: Spec, anticipation_ms: float | None) -> int:
     least, most = spec.anticipation_frames
     if anticipation_ms is None:
         return min(max(1, least), most)
-    if not 0 <= anticipation_ms < 1e6:
-        raise LiveBandError(f"an anticipation of {anticipation_ms:g} ms is out of range: it is 0 or more")
     grid = timeline.Grid(host_rate_hz=spec.sample_rate, model_rate_hz=spec.sample_rate, hop_samples=spec.hop)
-    frames = timeline.anticipation_frames_nearest(grid, anticipation_ms)
+    frames = -1
+    if not refusal("anticipation", anticipation_ms):
+        frames = timeline.anticipation_frames_nearest(grid, anticipation_ms)
     if not least <= frames <= most:
         raise LiveBandError(
             f"an anticipation of {anticipation_ms:g} ms is out of range: {spec.name} takes "
@@ -115,17 +119,18 @@ def plan_anticipation_frames(spec: Spec, anticipation_ms: float | None) -> int:
 
 
 def plan_outputs(
-    source: Path, out: Path, stems: tuple[str, ...], *, mix: bool, mix_only: bool
+    source: Path, out: Path, stems: tuple[str, ...], *, mix: bool, mix_only: bool, folder: bool = False
 ) -> dict[str, Path]:
     """Which file each stem, and the blend as `mix`, is written to.
 
     One file is written to `out` itself. Several become `out` with the name before the ending: `o.wav` ->
-    `o_bass.wav`, `o_mix.wav`. If `out` is a folder, or ends with no audio ending, they go into it, named after
-    the source: `song_bass.wav`; the folder is made if its parent exists.
+    `o_bass.wav`, `o_mix.wav`. If `out` is a `folder`, or has no ending, they go into it, named after the source:
+    `song_bass.wav`, or `stdin_bass.wav`.
     """
     names = [MIX] if mix_only else [*stems, *([MIX] if mix else [])]
-    if out.is_dir() or not out.suffix:
-        return {name: out / f"{source.stem}_{name}.wav" for name in names}
+    if folder or not out.suffix:
+        title = "stdin" if source == STANDARD_INPUT else source.stem
+        return {name: out / f"{title}_{name}.wav" for name in names}
     if len(names) == 1:
         return {names[0]: out}
     return {name: out.with_name(f"{out.stem}_{name}{out.suffix}") for name in names}
@@ -203,21 +208,24 @@ def render(
     Memory does not grow with the length of the source, but for 0.3 MB an hour of loudness readings.
     Raises LiveBandError; on any exception the `.part` files are removed.
     """
-    if request.feed_samples < 1:
-        raise LiveBandError(f"a block of {request.feed_samples} samples cannot be fed: at least 1")
-    if not 0.0 <= request.variation <= 4.0:
-        raise LiveBandError(f"a variation of {request.variation:g} is out of range: 0 to 4")
-    if not -60.0 <= request.gain_db <= 24.0:
-        raise LiveBandError(f"a gain of {request.gain_db:g} dB is out of range: -60 to 24 dB")
+    if not 1 <= request.feed_samples <= MOST_FEED_SAMPLES:
+        raise LiveBandError(
+            f"a block of {request.feed_samples} samples cannot be fed: 1 to {MOST_FEED_SAMPLES} are accepted"
+        )
+    asked = {"variation": request.variation, "gain": request.gain_db, "seed": request.seed}
+    for name, value in asked.items():
+        if why := refusal(name, value):
+            raise LiveBandError(f"a {name} of {why}")
     for name in request.outputs:
         if name != MIX and name not in request.stems:
             raise LiveBandError(
                 f"an output for {name!r}, which is not among the stems {', '.join(request.stems)}"
             )
     with ExitStack() as stack:
+        heard_channels = _heard_channels(request.source)
         reader = stack.enter_context(AudioReader(request.source))
-        if any(_same_file(path, request.source) for path in request.outputs.values()):
-            raise LiveBandError(f"the output would replace the input {request.source}: choose another name")
+        if any(_same_file(path, reader.path) for path in request.outputs.values()):
+            raise LiveBandError(f"the output would replace the input {reader.path}: choose another name")
         performer = perform(reader.rate_hz)
         done = 0
 
@@ -231,11 +239,11 @@ def render(
         writers = {name: open_writer(path) for name, path in request.outputs.items()}
         sinks = {name: _Sink(writer) for name, writer in writers.items() if name != MIX}
         # How loud the blend gets is known at its end: it is kept as floats and written in a second pass.
-        blend = _Sink(open_writer(_draft_of(request.outputs[MIX]))) if MIX in writers else None
+        blend = _Sink(open_writer(beside(writers[MIX].target, ".draft.wav"))) if MIX in writers else None
         source_meter = LoudnessMeter(rate_hz=reader.rate_hz, channels=OUTPUT_CHANNELS)
         gain = np.float32(10.0 ** (request.gain_db / 20.0))
         started = time.perf_counter()
-        for heard, played in _stream(reader, performer, request.feed_samples):
+        for heard, played in _stream(reader, heard_channels, performer, request.feed_samples):
             played = played * gain
             source_meter.push(heard)
             for stem, audio in zip(request.stems, played, strict=True):
@@ -244,7 +252,7 @@ def render(
             if blend is not None:
                 blend.put(heard + played.sum(axis=0))
             done += heard.shape[-1]
-            progress(done / reader.rate_hz, reader.frames / reader.rate_hz)
+            progress(done / reader.rate_hz, (reader.frames or done) / reader.rate_hz)
         compute_s = time.perf_counter() - started
         scale = 1.0
         if blend is not None:
@@ -260,7 +268,7 @@ def render(
             writer.publish()
     duration_s = done / reader.rate_hz
     return BounceReport(
-        source=request.source,
+        source=reader.path,
         duration_s=duration_s,
         samples=done,
         rate_hz=reader.rate_hz,
@@ -301,14 +309,22 @@ class _Sink:
         self.meter.push(audio)
 
 
-def _stream(reader: AudioReader, performer: Performer, feed: int) -> Iterator[tuple[Audio, Audio]]:
+def _heard_channels(source: Path | Recording) -> Sequence[int] | None:
+    """The channels that count, where there are more than a pair: silent ones would only turn the others down."""
+    with AudioReader(source) as reader:
+        return sounding(reader.blocks(), reader.channels) if reader.channels > OUTPUT_CHANNELS else None
+
+
+def _stream(
+    reader: AudioReader, heard_channels: Sequence[int] | None, performer: Performer, feed: int
+) -> Iterator[tuple[Audio, Audio]]:
     """The source as heard [2, T] beside what was played at the same positions [B, 2, T].
 
     The file is read and written in large blocks; only the engine sees the small ones.
     """
     waiting = Queue(OUTPUT_CHANNELS)
     for block in reader.blocks(max(BLOCK_SAMPLES, feed)):
-        heard = to_channels(block, OUTPUT_CHANNELS)
+        heard = to_channels(block if heard_channels is None else block[heard_channels], OUTPUT_CHANNELS)
         waiting.put(heard)
         mix = to_channels(heard, performer.channels)
         played = [performer.push(mix[:, at : at + feed]) for at in range(0, mix.shape[-1], feed)]
@@ -321,10 +337,6 @@ def _beside(waiting: Queue, played: list[Audio]) -> tuple[Audio, Audio]:
     if audio.shape[1] != OUTPUT_CHANNELS:
         audio = np.repeat(audio, OUTPUT_CHANNELS, axis=1)
     return waiting.take(audio.shape[-1]), audio
-
-
-def _draft_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.draft.wav")
 
 
 def _same_file(a: Path, b: Path) -> bool:

@@ -3,25 +3,26 @@
 
 import argparse
 import importlib
-import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from lbserver import __version__, backends
+from lbserver import __version__, backends, extras, streams
 from lbserver.accompanist import Spec
+from lbserver.arguments import USER_ERROR, Parser
 from lbserver.errors import LiveBandError
+from lbserver.paths import reason
+from lbserver.plain_json import to_json
 from lbserver.protocol.controls import BY_NAME
 
 if TYPE_CHECKING:
+    from lbserver.audio_input import Recording
     from lbserver.bounce import BounceReport
     from lbserver.conditions import HostKnowledge
-
-USER_ERROR = 2
 
 _MODULES = {
     "serve": ("lbserver.transports.serve", "keep the band ready for plug-ins, patches and scripts"),
@@ -34,19 +35,12 @@ _MODULES = {
 """Commands with a module of their own, which is imported when they are named: the others shall not wait for it."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, and where the help is."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(USER_ERROR, f"liveband: error: {message} (see {self.prog} --help)\n")
-
-
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     """Every command's name, and the options of `command`, or of all without it.
 
     Each sets `run`, a function of the parsed arguments that returns the exit code.
     """
-    parser: argparse.ArgumentParser = _Parser(
+    parser: argparse.ArgumentParser = Parser(
         prog="liveband",
         description="A neural band that listens to your music and plays along.",
         epilog="example: liveband demo",
@@ -66,11 +60,27 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 2 for what the user can mend, 130 for Ctrl-C."""
-    signal.signal(signal.SIGTERM, _terminate)  # as Ctrl-C: unfinished files are removed on the way out
-    given = sys.argv[1:] if arguments is None else list(arguments)
+    """Run one command; returns the exit code: 0, 2 for what the user can mend, 130 when it was stopped.
+
+    1: the work is done, what was printed of it went nowhere. 141: whoever read it had enough.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: unfinished files are removed on the way out
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, _terminate)
+    with streams.lasting() as printed:
+        code = _run(sys.argv[1:] if arguments is None else list(arguments))
+        sys.stdout.flush()
+        if printed.fault is None or code:
+            return code
+        if streams.is_gone(printed.fault):
+            return 141
+        _say(f"the work is done, but it cannot be printed: {reason(printed.fault)}")
+        return 1
+
+
+def _run(arguments: list[str]) -> int:
     try:
-        parser = build_parser(given[0] if given else "")
+        parser = build_parser(arguments[0] if arguments else "")
         parsed = parser.parse_args(arguments)
         if not hasattr(parsed, "run"):
             parser.print_help()
@@ -79,14 +89,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("liveband: stopped, nothing half-written was left", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 141
+    except ModuleNotFoundError as error:
+        _say(extras.advice(error))
+    except OSError as error:
+        _say(reason(error))
     except ValueError as error:
         if not backends.is_user_error(error):
             raise
-        print(f"liveband: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return USER_ERROR
+        _say(str(error))
+    return USER_ERROR
+
+
+def _say(message: str) -> None:
+    print(f"liveband: error: {' '.join(message.split())}", file=sys.stderr)
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
@@ -115,18 +130,20 @@ def _add_bounce(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         description="Plays stems over a recording. The output is stereo, and as long and of the same rate as the\n"
         "input: drop it beside the input in a DAW. The band hears the input as it would live, never ahead.",
         epilog="One file is written to OUT itself. With several (more stems, or --mix) OUT.wav becomes\n"
-        "OUT_bass.wav, OUT_mix.wav ...; if OUT is a folder, or has no ending, they go into it.\n"
-        "OUT ends with .wav (32-bit float), .flac (24 bits) or .ogg. The input: 1 to 32 channels (more than 2\n"
-        "are averaged), any rate, WAV, FLAC, OGG, MP3 or AIFF, of one sample or more.\n\n"
+        "OUT_bass.wav, OUT_mix.wav ...; if OUT is a folder, ends with / or has no ending, they go into it.\n"
+        "OUT ends with .wav (32-bit float), .flac (24 bits, up to 655,350 Hz) or .ogg (up to 200,000 Hz); a\n"
+        "symbolic link is followed. IN is a file, a named pipe, or - for standard input: WAV, FLAC, OGG, MP3,\n"
+        "AIFF and more, with liveband[formats] also M4A, WebM, WMA; any rate, 1 to 32 channels (of more than 2\n"
+        "the silent ones are left out, and if more than 2 are left these are averaged), of one sample or more.\n\n"
         "examples:\n"
         "  liveband bounce song.wav -o bass.wav --stem bass\n"
         "  liveband bounce song.mp3 -o out.wav --stem drums,bass --mix --bpm 120 --first-beat 0.35\n"
         "  liveband bounce song.flac -o band/ --stem piano --chords chart.txt --bpm 96 --key Am",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("input", type=Path, metavar="IN", help="the recording to play along to")
+    parser.add_argument("input", type=Path, metavar="IN", help="the recording to play along to, or -")
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="OUT", help="file or folder, see below"
+        "-o", "--output", type=_destination, required=True, metavar="OUT", help="file or folder, see below"
     )
     parser.add_argument(
         "--stem",
@@ -134,14 +151,19 @@ def _add_bounce(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="NAME",
         help="what to play; repeat it, or list with commas; `all` for every one (default: all)",
     )
-    parser.add_argument(
+    blend = parser.add_mutually_exclusive_group()
+    blend.add_argument(
         "--mix", action="store_true", help="write the blend of the input and the stems as well"
     )
-    parser.add_argument("--mix-only", action="store_true", help="write the blend only")
+    blend.add_argument("--mix-only", action="store_true", help="write the blend only")
     known = parser.add_argument_group("what you know of the music (each helps; all may be left out)")
     known.add_argument("--bpm", type=float, metavar="BPM", help="its tempo, if constant")
     known.add_argument(
-        "--first-beat", type=float, metavar="S", help="time of a first beat of a bar, in seconds"
+        "--first-beat",
+        dest="first_beat_s",
+        type=float,
+        metavar="S",
+        help="time of a first beat of a bar, in seconds",
     )
     known.add_argument("--beats-per-bar", type=int, default=4, metavar="N", help="default: %(default)s")
     known.add_argument("--key", metavar="KEY", help="C, Am, F#m, 'Bb major' ...")
@@ -191,7 +213,24 @@ def _add_bounce(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="with --through plugin: which one (default: the installed one)",
     )
     _add_print_options(parser)
-    parser.set_defaults(run=_run_bounce)
+    needs = {
+        "first_beat_s": ("bpm",),
+        "beats_per_bar": ("first_beat_s", "chords"),
+        "vst3": ("through",),
+    }
+    parser.set_defaults(run=_run_bounce, needs=needs)
+
+
+def _destination(text: str) -> tuple[Path, bool]:
+    """Where to write, and whether it is a folder for sure."""
+    path = Path(text)
+    if not text:
+        raise argparse.ArgumentTypeError("an empty text is no name of a file or folder")
+    if text == "-":
+        raise argparse.ArgumentTypeError(
+            "nothing is written to standard output: a file is checked before it gets its name, so name one"
+        )
+    return path, text.endswith("/") or path.is_dir() or not path.suffix
 
 
 def _control(text: str) -> tuple[str, float]:
@@ -226,7 +265,7 @@ def _run_demo(parsed: argparse.Namespace) -> int:
     with _Bar(quiet=parsed.quiet or parsed.json) as bar:
         report, picture = run_demo(parsed.output, accompanist, seed=parsed.seed, progress=bar.show)
     if parsed.json:
-        print(json.dumps({**report.as_json(), "picture": str(picture)}))
+        print(to_json({**report.as_json(), "picture": str(picture)}))
     elif not parsed.quiet:
         _print_report(report)
         folder = parsed.output
@@ -242,25 +281,32 @@ def _run_demo(parsed: argparse.Namespace) -> int:
 
 
 def _run_bounce(parsed: argparse.Namespace) -> int:
-    from lbserver.audio_files import AudioReader
-    from lbserver.bounce import bounce
+    from lbserver.audio_input import AudioReader, Recording
     from lbserver.conditions import read_knowledge
 
     knowledge = read_knowledge(
         bpm=parsed.bpm,
-        first_beat_s=parsed.first_beat,
+        first_beat_s=parsed.first_beat_s,
         beats_per_bar=parsed.beats_per_bar,
         key=parsed.key,
         chords_path=parsed.chords,
     )
     # The input before the model: a wrong name should not wait for weights to load.
-    with AudioReader(parsed.input):
-        pass
-    if parsed.vst3 is not None and parsed.through is None:
-        raise LiveBandError("--vst3 says which plug-in to play through: it needs --through plugin")
+    with Recording(parsed.input) as source:
+        with AudioReader(source):
+            pass
+        return _bounce_from(parsed, knowledge, source)
+
+
+def _bounce_from(parsed: argparse.Namespace, knowledge: "HostKnowledge", source: "Recording") -> int:
+    """With the engine here, or through the plug-in."""
+    from lbserver.bounce import bounce
+
     if parsed.through is None:
         accompanist = backends.load(parsed.model)
-        return _bounce_with(parsed, knowledge, accompanist.spec, partial(bounce, accompanist=accompanist))
+        return _bounce_with(
+            parsed, knowledge, source, accompanist.spec, partial(bounce, accompanist=accompanist)
+        )
     from lbserver.through_plugin import a_server, bounce_through_plugin, find_plugin, parameters_of
 
     # What does not go is said at once, not when a server has started for it.
@@ -268,29 +314,37 @@ def _run_bounce(parsed: argparse.Namespace) -> int:
     plugin = find_plugin(parsed.vst3)
     with a_server(parsed.model) as (server, spec):
         through = partial(bounce_through_plugin, plugin=plugin, server=server, spec=spec)
-        return _bounce_with(parsed, knowledge, spec, through)
+        return _bounce_with(parsed, knowledge, source, spec, through)
 
 
 def _bounce_with(
-    parsed: argparse.Namespace, knowledge: "HostKnowledge", spec: Spec, play: "Callable[..., BounceReport]"
+    parsed: argparse.Namespace,
+    knowledge: "HostKnowledge",
+    source: "Recording",
+    spec: Spec,
+    play: "Callable[..., BounceReport]",
 ) -> int:
     """Plan the files, play, and say what came of it."""
     from lbserver.bounce import BounceRequest, plan_anticipation_frames, plan_outputs
     from lbserver.conditions import describe
 
-    if not parsed.output.suffix:
-        _make_folder(parsed.output)
+    out, folder = parsed.output
+    if folder:
+        _make_folder(out)
     stems = _stems(parsed.stem, spec)
-    outputs = plan_outputs(parsed.input, parsed.output, stems, mix=parsed.mix, mix_only=parsed.mix_only)
+    controls = dict(parsed.control)
+    if len(controls) < len(parsed.control):
+        raise LiveBandError("--control names one control twice: which of its values holds?")
+    outputs = plan_outputs(source.path, out, stems, mix=parsed.mix, mix_only=parsed.mix_only, folder=folder)
     request = BounceRequest(
-        source=parsed.input,
+        source=source,
         stems=stems,
         outputs=outputs,
         knowledge=knowledge,
         anticipation_ms=parsed.anticipation,
         seed=parsed.seed,
         variation=parsed.variation,
-        controls=dict(parsed.control),
+        controls=controls,
         gain_db=parsed.gain,
         feed_samples=parsed.chunk,
     )
@@ -308,7 +362,7 @@ def _bounce_with(
     with _Bar(quiet=not talk) as bar:
         report = play(request, progress=bar.show)
     if parsed.json:
-        print(json.dumps(report.as_json()))
+        print(to_json(report.as_json()))
     elif talk:
         _print_report(report)
     return 0
@@ -318,9 +372,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise LiveBandError(
-            f"cannot make the folder {folder}: {(error.strerror or str(error)).lower()}"
-        ) from error
+        raise LiveBandError(f"cannot make the folder {folder}: {reason(error, named=False)}") from error
 
 
 def _stems(named: list[str] | None, spec: Spec) -> tuple[str, ...]:

@@ -4,7 +4,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import floor, isfinite
+from math import floor
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,9 +14,15 @@ from numpy.typing import NDArray
 from lbserver import chords
 from lbserver.chords import ChartSlot, Chord, ChordSpan
 from lbserver.errors import LiveBandError
+from lbserver.protocol.ranges import refusal
 from lbserver.timeline import Grid, frame_time_s
 
 _MOST_CHORD_CHARACTERS = 2**20
+_CALLED = {
+    "bpm": "a tempo",
+    "beats_per_bar": "a number of beats per bar",
+    "first_beat_s": "a first beat at a time",
+}
 
 FrameConditions: TypeAlias = Mapping[str, float | NDArray[np.float32]]
 ConditionSource: TypeAlias = Callable[[int], FrameConditions]
@@ -37,12 +43,10 @@ class SteadyBeat:
     beats_per_bar: int = 4
 
     def __post_init__(self) -> None:
-        if not 20 <= self.bpm <= 400:
-            raise LiveBandError(f"a tempo of {self.bpm:g} bpm is out of range: 20 to 400")
-        if not 1 <= self.beats_per_bar <= 16:
-            raise LiveBandError(f"{self.beats_per_bar} beats per bar is out of range: 1 to 16")
-        if self.first_beat_s is not None and not isfinite(self.first_beat_s):
-            raise LiveBandError(f"the first beat must be a time in seconds, got {self.first_beat_s}")
+        told = {"bpm": self.bpm, "beats_per_bar": self.beats_per_bar, "first_beat_s": self.first_beat_s}
+        for name, value in told.items():
+            if value is not None and (why := refusal(name, value)):
+                raise LiveBandError(f"{_CALLED[name]} of {why}")
 
 
 @dataclass(frozen=True, kw_only=True)

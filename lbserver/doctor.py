@@ -32,6 +32,7 @@ from lbserver.errors import LiveBandError
 from lbserver.isolation import SAFE_FOLDER, environment
 from lbserver.listeners import is_free, who_listens
 from lbserver.logs import shown
+from lbserver.plain_json import to_json
 from lbserver.protocol.osc import HTTP_PORT, PORT, ZMQ_PORT
 from lbserver.rundir import ServerInfo
 from lbserver.segment import Segment, Shape, create
@@ -70,7 +71,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--quick", action="store_true", help="load no model, measure nothing")
     parser.add_argument("--again", action="store_true", help="measure anew what was measured before")
     parser.add_argument("--model", metavar="NAME", help="model to measure (default: the default model)")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, excludes={"quick": ("again", "model")})
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -94,7 +95,7 @@ def run(parsed: argparse.Namespace) -> int:
             "counts": count,
             "findings": [asdict(finding) for finding in findings],
         }
-        print(json.dumps(report, default=str))
+        print(to_json(report))
     else:
         console.print(_summary(count))
     return 1 if count["bad"] else 0

@@ -7,7 +7,6 @@ characters, and a cause that repeats is cut at ten lines a second, with the numb
 A thread does the writing, so that a slow disk never holds up the server.
 """
 
-import json
 import logging
 import queue
 import sys
@@ -19,6 +18,8 @@ from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from numbers import Real
 from pathlib import Path
 from typing import Any, TextIO
+
+from lbserver.plain_json import to_json
 
 LONGEST_CLIENT_TEXT = 80
 LINES_PER_S = 10
@@ -127,7 +128,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=True)
+        return to_json(line)
 
 
 _RESERVED = ("time", "level", "logger", "text", "trace")

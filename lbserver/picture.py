@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbserver import backends
-from lbserver.audio_files import AudioReader
+from lbserver.audio_input import AudioReader
 from lbserver.bounce import MIX, BounceReport
 from lbserver.channels import to_channels
 from lbserver.conditions import BeatMap, HostKnowledge, SteadyBeat

@@ -2,7 +2,6 @@
 """`liveband plugin`: puts the DAW plug-in where hosts look for it, takes it away, and says where things are."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any
 
 from lbserver import plugin_files, program_file
 from lbserver.errors import LiveBandError
+from lbserver.plain_json import to_json
 from lbserver.plugin_files import Bundle, Place
 
 _STATES = {
@@ -114,7 +114,7 @@ def _install(parsed: argparse.Namespace) -> int:
         print(f"liveband: {program_file.program_file()} was not written: {error.strerror}", file=sys.stderr)
     if parsed.json:
         named = program_file.named_program()
-        print(json.dumps({"plugins": rows, "program": None if named is None else str(named)}))
+        print(to_json({"plugins": rows, "program": None if named is None else str(named)}))
         return 0
     for row in rows:
         same = " (the same as before)" if row["done"] == "unchanged" else ""
@@ -148,7 +148,7 @@ def _uninstall(parsed: argparse.Namespace) -> int:
     except OSError as error:
         refused.append(f"cannot remove {program_file.program_file()}: {error.strerror}")
     if parsed.json:
-        print(json.dumps({"plugins": rows, "program_removed": removed, "refused": refused}))
+        print(to_json({"plugins": rows, "program_removed": removed, "refused": refused}))
     else:
         for row in rows:
             print(
@@ -182,7 +182,7 @@ def _where(parsed: argparse.Namespace) -> int:
         made = {form: {"path": str(b.path), "version": b.version} for form, b in bundles.items()}
         named = None if program is None else str(program)
         config = str(program_file.program_file())
-        print(json.dumps({"built": made, "places": rows, "program": named, "program_file": config}))
+        print(to_json({"built": made, "places": rows, "program": named, "program_file": config}))
         return 0
     for row in rows:
         version = f" {row['version']}" if row["version"] else ""

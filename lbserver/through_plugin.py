@@ -22,12 +22,12 @@ from lbserver.engine.stream import check_controls
 from lbserver.errors import LiveBandError
 from lbserver.plugin_command import installed_vst3
 from lbserver.protocol.controls import CONTROLS, INDEX
+from lbserver.protocol.ranges import RANGES
 from lbserver.rundir import ServerInfo, find_server
 
 CHANNELS = 2
 MOST_SEED = 16777215
-_MOST_BPM = 400.0
-_MOST_POSITION_S, _MOST_ANTICIPATION_MS, _MOST_VARIATION = 3600.0, 1000.0, 2.0
+_MOST_POSITION_S = 3600.0
 _MOST_BLOCK = 65536
 _PATIENCE_S = 30.0
 
@@ -111,7 +111,7 @@ def bounce_through_plugin(
             anticipation_frames=frames,
             anticipation_range=spec.anticipation_frames,
         )
-        parameters["anticipation_ms"] = frames * spec.frame_ms / _MOST_ANTICIPATION_MS
+        parameters["anticipation_ms"] = frames * spec.frame_ms / RANGES["anticipation"].maximum
         return _Hosted(plugin, request, rate_hz, timing, parameters, lambda: _check_lives(server))
 
     return render(request, spec, perform, progress)
@@ -214,16 +214,12 @@ def parameters_of(
         )
     if not 0 <= seed <= MOST_SEED:
         raise LiveBandError(f"seed {seed} does not go through the plug-in: 0 to {MOST_SEED}")
-    if not 0 <= variation <= _MOST_VARIATION:
-        raise LiveBandError(
-            f"a variation of {variation:g} does not go through the plug-in: 0 to {_MOST_VARIATION:g}"
-        )
     if not 1 <= feed_samples <= _MOST_BLOCK:
         raise LiveBandError(f"a block of {feed_samples} samples does not fit: 1 to {_MOST_BLOCK}")
     values = {
         "bpm": 0.0,
         "position_s": 0.0,
-        "variation": variation / _MOST_VARIATION,
+        "variation": variation / RANGES["variation"].maximum,
     }
     if known.beat is None:
         return values
@@ -233,9 +229,9 @@ def parameters_of(
             "--through plugin needs --first-beat with --bpm: a host tells where the beats are, or nothing"
         )
     bar_s = beat.beats_per_bar * 60.0 / beat.bpm
-    values["bpm"] = beat.bpm / _MOST_BPM
+    values["bpm"] = beat.bpm / RANGES["bpm"].maximum
     values["position_s"] = (-beat.first_beat_s) % bar_s / _MOST_POSITION_S
-    values["beats_per_bar"] = (beat.beats_per_bar - 1) / 15.0
+    values["beats_per_bar"] = (beat.beats_per_bar - 1) / (RANGES["beats_per_bar"].maximum - 1)
     return values
 
 

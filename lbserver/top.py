@@ -2,7 +2,6 @@
 """`liveband top`: the sessions of the running server, as they are, a few times a second."""
 
 import argparse
-import json
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,6 +19,7 @@ from rich.text import Text
 from lbserver.connection import Connection, ServerGoneError, connected
 from lbserver.errors import LiveBandError
 from lbserver.logs import shown
+from lbserver.plain_json import to_json
 from lbserver.rundir import ServerInfo
 
 _BAR_CELLS = 10
@@ -117,7 +117,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="S",
         help="seconds between looks (default: %(default)s)",
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, excludes={"json": ("interval",), "once": ("interval",)})
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -129,7 +129,7 @@ def run(parsed: argparse.Namespace) -> int:
         with connected("top") as line:
             snapshot = look(line)
         if parsed.json:
-            print(json.dumps(as_json(snapshot)))
+            print(to_json(as_json(snapshot)))
         else:
             console.print(render(snapshot))
         return 0

@@ -90,7 +90,11 @@ def _unexpected_skips(config: pytest.Config) -> list[str]:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI a skip that nobody expects is a failure."""
-    if os.environ.get("CI") and _unexpected_skips(session.config) and session.exitstatus == pytest.ExitCode.OK:
+    if (
+        os.environ.get("CI")
+        and _unexpected_skips(session.config)
+        and session.exitstatus == pytest.ExitCode.OK
+    ):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

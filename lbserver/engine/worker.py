@@ -308,7 +308,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--alone", action="store_true")
     parser.add_argument("--memory-mib", type=int, default=2048)
     parsed = parser.parse_args(arguments)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
+    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C and a closed terminal are the server's to handle
+        signal.signal(number, signal.SIG_IGN)
     control = socket.socket(fileno=parsed.control)
     box = mmap.mmap(parsed.box, BOX_BYTES)
     try:

@@ -63,9 +63,7 @@ CONTROLS = (
     ),
     _control("gain", "float", "dB", (-60, 24, 0), "port", "level of the stem", (), 20.0),
     _control("variation", "float", "", (0, 2, 1), "model", "temperature: 0 the expected part, above 1 risks"),
-    _control(
-        "adherence", "float", "", (0, 10, 1), "model", "guidance: how strictly it follows what it hears"
-    ),
+    _control("adherence", "float", "", (0, 4, 1), "model", "guidance: how strictly it follows what it hears"),
     _control("density", "float", "", (0, 1, 0.5), "model", "few notes to many"),
     _control("brightness", "float", "", (0, 1, 0.5), "model", "dark to bright"),
     _control("seed", "int", "", (0, 2**31 - 1, 0), "session", "another number, another take; begins anew"),

@@ -13,6 +13,7 @@ from typing import Any
 
 from lbserver.protocol.controls import BY_NAME as CONTROL_BY_NAME
 from lbserver.protocol.controls import ControlInfo
+from lbserver.protocol.ranges import RANGES, number
 from lbserver.protocol.segment import MAX_BLOCK, MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ
 
 MAX_MESSAGE_BYTES = 1 << 20
@@ -58,6 +59,13 @@ def _float(name: str, low: float, high: float, meaning: str = "", *, required: b
     return Part(name=name, kind="float", minimum=low, maximum=high, required=required, meaning=meaning)
 
 
+def _ranged(name: str, of: str, meaning: str = "", *, required: bool = True) -> Part:
+    """A number within the range that the table of ranges has for `of`."""
+    limits = RANGES[of]
+    made = _int if limits.whole else _float
+    return made(name, limits.minimum, limits.maximum, meaning, required=required)
+
+
 def _str(name: str, meaning: str = "", *, longest: int = _NAME, required: bool = True) -> Part:
     return Part(name=name, kind="str", maximum=longest, required=required, meaning=meaning)
 
@@ -72,7 +80,7 @@ _FORMAT = (
     _int("channels", 1, MAX_CHANNELS, "of the mix; the stem has as many, at most 2"),
     _int("block_samples", 1, MAX_BLOCK, "longest block the host will hand over"),
     _str("mode", "live, aligned, bounce or manual"),
-    _float("anticipation_ms", 0, 10000, "for modes bounce and manual", required=False),
+    _ranged("anticipation_ms", "anticipation", "for modes bounce and manual", required=False),
     _int("latency_samples", 0, 1 << 20, "for mode bounce: L as in the saved mode", required=False),
     Part(name="offline", kind="bool", required=False, meaning="the host waits; nothing may be dropped"),
 )
@@ -116,7 +124,7 @@ MESSAGES = (
             _SESSION,
             *_FORMAT,
             _str("stem", "what is to be played"),
-            _int("seed", 0, 2**31 - 1, required=False),
+            _ranged("seed", "seed", required=False),
             _str("model", "default model if absent", required=False),
             Part(
                 name="resume",
@@ -144,9 +152,11 @@ MESSAGES = (
         meaning="what the host knows of the music; a name left out stays as it was, an empty text forgets it",
         parts=(
             _SESSION,
-            _float("bpm", 0, 400, "0 forgets it", required=False),
-            _float("first_beat_s", -1e6, 1e9, "time of a first beat of a bar, in the epoch", required=False),
-            _int("beats_per_bar", 1, 16, required=False),
+            _float("bpm", 0, RANGES["bpm"].maximum, f"{RANGES['bpm']}; 0 forgets it", required=False),
+            _ranged(
+                "first_beat_s", "first_beat_s", "time of a first beat of a bar, in the epoch", required=False
+            ),
+            _ranged("beats_per_bar", "beats_per_bar", required=False),
             _str("chart", "bar chart", longest=_TEXT, required=False),
             _str("chord", "chord from now on", required=False),
             _str("key", required=False),
@@ -346,7 +356,7 @@ def _check_number(part: Part, value: Any, name: str) -> None:
     if isinstance(value, bool) or not isinstance(value, allowed):
         raise MessageError(f"{name} must be a{'n integer' if part.kind == 'int' else ' number'}")
     if not (part.minimum <= value <= part.maximum and isfinite(value)):
-        raise MessageError(f"{name} is out of range: {part.minimum:g} to {part.maximum:g}")
+        raise MessageError(f"{name} is out of range: {number(part.minimum)} to {number(part.maximum)}")
 
 
 def control_value(name: str, value: float | int | str) -> float:

@@ -18,11 +18,12 @@ from typing import Any, Protocol
 from lbserver.engine.hub import HubError, Peer
 from lbserver.errors import LiveBandError
 from lbserver.logs import fields
+from lbserver.protocol.ranges import RANGES
 from lbserver.transports.duplex import Beat
 
 log = logging.getLogger(__name__)
 
-MIN_BPM, MAX_BPM = 20.0, 400.0
+MIN_BPM, MAX_BPM = RANGES["bpm"].minimum, RANGES["bpm"].maximum
 _SETTLE_S = 0.6  # a Link that is enabled at once may impose its own tempo on the others (aalink issue 7)
 _STILL_TRUE_S = 0.001
 _POLL_S = 0.1

@@ -3,7 +3,6 @@
 
 import argparse
 import gc
-import json
 import os
 import select
 import sys
@@ -23,8 +22,10 @@ from lbserver.conditions import read_knowledge
 from lbserver.connection import RefusedError, ServerGoneError
 from lbserver.errors import LiveBandError
 from lbserver.logs import shown
+from lbserver.plain_json import to_json
 from lbserver.protocol.controls import BY_NAME, STEMS
 from lbserver.protocol.messages import MessageError, control_value
+from lbserver.protocol.ranges import refusal
 from lbserver.rundir import find_server
 from lbserver.transports import sound_card
 from lbserver.transports.ableton_link import LinkClock, open_link
@@ -135,7 +136,7 @@ def run(parsed: argparse.Namespace) -> int:
             ended_by_itself = _play(stream, seat, peer, screen, link, parsed.seconds)
     figures = peer.figures()
     if parsed.json:
-        print(json.dumps(report(seat, figures, screen.status)))
+        print(to_json(report(seat, figures, screen.status)))
     else:
         print(_farewell(figures))
     return 1 if ended_by_itself else 0
@@ -248,7 +249,7 @@ def tapped(taps: Sequence[float]) -> Beat | None:
     spread = sum((number - mean_number) ** 2 for number in range(count))
     beat_s = sum((number - mean_number) * (at - mean_s) for number, at in enumerate(taps)) / spread
     bpm = 60.0 / beat_s
-    return Beat(bpm=bpm, at_s=mean_s, quarters=mean_number) if 20 <= bpm <= 400 else None
+    return Beat(bpm=bpm, at_s=mean_s, quarters=mean_number) if not refusal("bpm", bpm) else None
 
 
 class Screen:
@@ -426,7 +427,7 @@ def _names(found: sound_card.Devices, config: sound_card.StreamConfig) -> str:
 
 def _print_devices(found: sound_card.Devices, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(asdict(found)))
+        print(to_json(asdict(found)))
         return
     if not found.devices:
         print(

@@ -6,7 +6,6 @@ A pair is two files as ZeroMQ's own tools write them: `<name>.key` is public and
 """
 
 import argparse
-import json
 import os
 import stat
 from contextlib import suppress
@@ -17,6 +16,7 @@ from pathlib import Path
 import zmq
 
 from lbserver.errors import LiveBandError
+from lbserver.plain_json import to_json
 
 _KEY_CHARACTERS = 40
 _LARGEST_FILE_BYTES = 4096
@@ -165,7 +165,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _run(parsed: argparse.Namespace) -> int:
     public, secret = make_keys(parsed.folder.expanduser(), parsed.name)
     if parsed.json:
-        print(json.dumps({"public": str(public), "secret": str(secret)}))
+        print(to_json({"public": str(public), "secret": str(secret)}))
     else:
         print(
             f"{public}  give this one to the other side: a server keeps its clients' in the folder of --clients,\n"

@@ -285,7 +285,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--log-level", default="warning", choices=("debug", "info", "warning", "error"))
     parser.add_argument("--log-json", action="store_true", help="JSON lines instead of text")
     parser.add_argument("--json", action="store_true", help="print one line of JSON when ready")
-    parser.set_defaults(run=_run)
+    needs = {
+        "zmq_host": ("zmq_port",),
+        "clients": ("zmq_port",),
+        "key": ("zmq_port", "upstream"),
+        "upstream_key": ("upstream",),
+    }
+    parser.set_defaults(run=_run, needs=needs, excludes={"upstream": ("workers", "exact")})
 
 
 def _token(path: Path | None) -> bytes:
@@ -355,8 +361,9 @@ def _run(parsed: argparse.Namespace) -> int:
 async def _serve_until_signal(config: ServeConfig, run: RunDirectory, *, as_json: bool) -> int:
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(serve(config, run, announce=not as_json))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            loop.add_signal_handler(number, task.cancel)
     if as_json:
         while not task.done() and not run.registry_path.exists():
             await asyncio.sleep(0.02)

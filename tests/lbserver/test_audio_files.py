@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from lbserver.audio_files import BLOCK_SAMPLES, AudioReader, AudioWriter
+from lbserver.audio_files import AudioWriter
+from lbserver.audio_input import BLOCK_SAMPLES, AudioReader
 from lbserver.channels import to_channels
 from lbserver.errors import LiveBandError
 
@@ -222,7 +223,7 @@ def test_hours_that_a_header_claims_are_read_in_blocks(tmp_path: Path) -> None:
     with AudioReader(path) as reader:
         assert reader.frames == 4 * 3600 * 44100
         assert next(reader.blocks()).shape == (2, BLOCK_SAMPLES)
-        with pytest.raises(LiveBandError, match=r"damaged after"):
+        with pytest.raises(LiveBandError, match=r"promises 14400.000 s, it holds [0-9.]+ s"):
             for _ in reader.blocks():
                 pass
     assert tracemalloc.get_traced_memory()[1] < 10_000_000

@@ -146,8 +146,8 @@ def test_anticipation_is_rounded_to_frames(wish: float | None, frames: int) -> N
         ({"variation": -0.1}, "variation of -0.1 is out of range"),
         ({"controls": {"variation": 2.5}}, "variation 2.5 is out of range: 0 to 2"),
         ({"controls": {"density": 0.8}}, "has no control 'density'; it has variation"),
-        ({"gain_db": 99.0}, "gain of 99 dB is out of range"),
-        ({"feed_samples": 0}, "at least 1"),
+        ({"gain_db": 99.0}, "gain of 99 is out of range: -60 to 24 dB"),
+        ({"feed_samples": 0}, "1 to 1048576 are accepted"),
         ({"stems": ("kazoo",)}, "unknown stem 'kazoo'"),
     ],
 )

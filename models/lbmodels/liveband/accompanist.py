@@ -21,7 +21,7 @@ from lbmodels.streaming.spec import AccompanistSpec, Control
 from lbmodels.streaming.spectral import FrontState, SemitoneFrontEnd
 from lbmodels.streaming.state import select
 
-_CONTROLS = (
+CONTROLS = (
     Control(
         name="variation",
         unit="",
@@ -119,7 +119,7 @@ class LiveBandAccompanist(nn.Module):
             chunk_frames=1,
             anticipation_frames=(0, generator.config.anticipation_max),
             stems=generator.config.stems,
-            controls=(*_CONTROLS, *(STEERING_CONTROLS if generator.config.steered else ())),
+            controls=(*CONTROLS, *(STEERING_CONTROLS if generator.config.steered else ())),
             conditions=HOST_CONDITIONS,
             context_frames=generator.config.window,
             parameters=sum(p.numel() for p in self.parameters()),

@@ -210,7 +210,8 @@ def run(objective: Objective, loop: LoopConfig, folder: Path, *, quiet: bool = F
     stopping: list[int] = []
     old = {
         s: signal.signal(s, lambda number, _: stopping.append(number))
-        for s in (signal.SIGTERM, signal.SIGINT)
+        for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        if signal.getsignal(s) is not signal.SIG_IGN  # nohup
     }
     log = (folder / "log.jsonl").open("a") if rank == 0 else None
     saved = shown = time.monotonic()

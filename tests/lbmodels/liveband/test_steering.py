@@ -11,13 +11,21 @@ from torch import Tensor
 
 from lbmodels import weights_file, zoo
 from lbmodels.errors import LiveBandModelError
-from lbmodels.liveband.accompanist import LiveBandAccompanist
+from lbmodels.liveband.accompanist import CONTROLS, LiveBandAccompanist
 from lbmodels.liveband.critic import Critic, CriticConfig
 from lbmodels.liveband.generator import Generator, Heard
 from lbmodels.liveband.steering import STEERING_CONTROLS, WIDTH, steering_features
+from lbserver.protocol.ranges import RANGES
 
 Told = Callable[..., dict[str, Tensor]]
 NAMES = [control.name for control in STEERING_CONTROLS]
+
+
+def test_models_have_the_ranges_of_the_table() -> None:
+    """The protocol took an adherence up to 10, of which the model took all above 4 for 4: a knob that does nothing."""
+    for control in (*CONTROLS, *STEERING_CONTROLS):
+        limits = RANGES[control.name]
+        assert (control.minimum, control.maximum) == (limits.minimum, limits.maximum), control.name
 
 
 @pytest.fixture

@@ -204,7 +204,8 @@ def test_two_ranks_step_as_one_with_both_batches(tmp_path: Path) -> None:
     torch.save(together.state_dict(), tmp_path / "start.pt")
     address = f"file://{tmp_path / 'meeting'}"
     ranks = [
-        subprocess.Popen([sys.executable, "-c", _RANK, str(rank), address, str(tmp_path)]) for rank in range(2)
+        subprocess.Popen([sys.executable, "-c", _RANK, str(rank), address, str(tmp_path)])
+        for rank in range(2)
     ]
     assert [process.wait(120) for process in ranks] == [0, 0]
     x = data.flatten(0, 1)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a number may be: one table for the command line, every protocol and the models. Controls are in it by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lbserver.protocol.controls import CONTROLS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """Least and most of a number, both accepted. `whole`: an integer."""
+
+    minimum: float
+    maximum: float
+    unit: str = ""
+    whole: bool = False
+
+    def __str__(self) -> str:
+        return f"{number(self.minimum)} to {number(self.maximum)} {self.unit}".rstrip()
+
+
+RANGES: Mapping[str, Range] = {
+    "bpm": Range(minimum=20, maximum=400, unit="bpm"),
+    "first_beat_s": Range(minimum=-1e6, maximum=1e9, unit="s"),
+    "beats_per_bar": Range(minimum=1, maximum=16, whole=True),
+    **{
+        control.name: Range(
+            minimum=control.minimum,
+            maximum=control.maximum,
+            unit=control.unit,
+            whole=control.kind == "int",
+        )
+        for control in CONTROLS
+        if control.kind in ("float", "int")
+    },
+}
+"""What a host tells of the music, and every control that is a number."""
+
+
+def number(value: float) -> str:
+    """A number for people: whole ones with all their digits."""
+    return str(int(value)) if abs(value) < 1e15 and value == int(value) else f"{value:g}"
+
+
+def refusal(name: str, value: float) -> str:
+    """Why a value cannot be taken, as `4 is out of range: 0 to 2`; empty if it can."""
+    limits = RANGES[name]
+    if not limits.minimum <= value <= limits.maximum:  # NaN too
+        return f"{number(value)} is out of range: {limits}"
+    if limits.whole and value != int(value):
+        return f"{value:g} must be a whole number: {limits}"
+    return ""
