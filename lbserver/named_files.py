@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lbserver.errors import LiveBandError
+from lbserver.protocol.names import KEPT
 
-_NAME = re.compile(r"[A-Za-z0-9 _-][A-Za-z0-9 _.-]{0,63}", re.ASCII)
+_NAME = re.compile(KEPT, re.ASCII)
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,16}", re.ASCII)
 _ACCEPTED = "1 to 64 letters, digits, spaces, and _ . -, not starting with a dot"
 

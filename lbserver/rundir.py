@@ -20,11 +20,11 @@ from types import TracebackType
 from typing import Any
 
 from lbserver.errors import LiveBandError
+from lbserver.protocol.discovery import LOCK as LOCK
+from lbserver.protocol.discovery import LOG as LOG
+from lbserver.protocol.discovery import REGISTRY as REGISTRY
+from lbserver.protocol.discovery import SOCKET as SOCKET
 
-SOCKET = "lb.sock"
-REGISTRY = "server.json"
-LOCK = "lock"
-LOG = "liveband.log"
 _LONGEST_SOCKET_PATH_BYTES = 107  # sun_path of Linux, less the closing zero; macOS has 103
 _LARGEST_REGISTRY_BYTES = 65536
 # A process that was killed keeps its lock until its memory is gone; one that lives keeps it anyway.

@@ -11,16 +11,17 @@ from typing import Any
 import msgpack
 
 from lbserver.errors import LiveBandError
+from lbserver.protocol import limits
 from lbserver.protocol.messages import MAX_MESSAGE_BYTES
 
 PREFIX_BYTES = 4
 """A frame is the length of its message as a little-endian uint32, then the message."""
-MAX_TEXT_BYTES = 1 << 14
-MAX_ARRAY = 1 << 10
-MAX_MAP = 1 << 12
+MAX_TEXT_BYTES = limits.TEXT_BYTES
+MAX_ARRAY = limits.ARRAY_ITEMS
+MAX_MAP = limits.MAP_ITEMS
 MAX_CONTAINERS = MAX_MAP + 64
 """Maps and arrays in one message: a byte can stand for an empty map, which is 64 bytes once decoded."""
-MAX_DEPTH = 8
+MAX_DEPTH = limits.DEPTH
 
 
 class WireError(LiveBandError):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lbserver.errors import LiveBandError
+from lbserver.protocol import limits, names
 from lbserver.protocol.errors import ERRORS
 
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
-_RESERVED = ("hello", "welcome", "cookie", "open", "close", "panic", "error")
+_NAME = re.compile(names.SESSION, re.ASCII)
 _MOST_BUCKETS = 4096
 _MOST_QUARANTINED = 1024
 
@@ -42,21 +42,21 @@ class HubConfig:
     session that was put away cannot be opened.
     """
 
-    max_sessions: int = 64
-    max_sessions_per_peer: int = 8
-    opens_per_s: float = 5.0
-    opens_burst: float = 10.0
-    lease_s: float = 10.0
+    max_sessions: int = limits.SESSIONS
+    max_sessions_per_peer: int = limits.SESSIONS_PER_PEER
+    opens_per_s: float = limits.OPENS_PER_S
+    opens_burst: float = limits.OPENS_BURST
+    lease_s: float = limits.LEASE_S
     forgive_s: float = 60.0
-    quarantine_s: float = 60.0
-    max_kept: int = 1000
+    quarantine_s: float = limits.QUARANTINE_S
+    max_kept: int = limits.KEPT_MOMENTS
     moments: Path = Path()
     kept: Path = Path()
 
 
 def check_name(name: str) -> None:
     """Raises HubError for a name that no session may have."""
-    if not _NAME.fullmatch(name) or name in _RESERVED:
+    if not _NAME.fullmatch(name) or name in names.RESERVED:
         raise HubError("bad_message", f"{name[:64]!r} is no session name: letters, digits, and _ . -")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes what other languages and people read of the protocol: the C++ header and the reference tables.
+"""Writes what other languages and people read of the protocol: the C++ header and the reference.
 
 python -m lbserver.protocol.generate          # writes both files
 python -m lbserver.protocol.generate --check  # exit 1 if one of them is not what it would write
@@ -15,6 +15,7 @@ from lbserver.protocol import segment as layout
 from lbserver.protocol.controls import CONTROLS, MODES, STEMS, ControlInfo
 from lbserver.protocol.errors import ERRORS
 from lbserver.protocol.messages import MAX_MESSAGE_BYTES, MESSAGES, Part
+from lbserver.protocol.reference import page
 from lbserver.protocol.status import STATUS
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -262,121 +263,7 @@ def header() -> str:
     )
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    for row in rows:
-        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _span(part: Part) -> str:
-    if part.kind in ("int", "float", "value"):
-        most = "2^63-1" if part.maximum == (1 << 63) - 1 else f"{part.maximum:.10g}"
-        return f"{part.minimum:.10g} to {most}"
-    if part.kind in ("str", "bytes", "map"):
-        return f"at most {part.maximum:g}"
-    return ""
-
-
-def _message_tables(direction: str) -> str:
-    parts = []
-    for message in MESSAGES:
-        if message.direction != direction:
-            continue
-        parts.append(f"**{message.name}**: {message.meaning}.\n")
-        if message.parts:
-            parts.append(
-                _table(
-                    ("field", "kind", "range", "needed", "meaning"),
-                    (
-                        (f"`{p.name}`", p.kind, _span(p), "yes" if p.required else "no", p.meaning)
-                        for p in message.parts
-                    ),
-                )
-            )
-    return "\n".join(parts)
-
-
-def reference() -> str:
-    """The reference tables, Markdown."""
-    control_rows = (
-        (
-            f"`{c.name}`",
-            ", ".join(c.choices) if c.choices else c.kind,
-            c.unit,
-            f"{c.minimum:.10g} to {c.maximum:.10g}",
-            c.choices[int(c.default)] if c.choices else f"{c.default:g}",
-            c.acts + (f", smoothed over {c.smoothing_ms:g} ms" if c.smoothing_ms else ""),
-            c.meaning,
-        )
-        for c in CONTROLS
-    )
-    events = "\n".join(
-        f"- {kind} ({number}): " + "; ".join(f"{i} {text}" for i, text in enumerate(layout.EVENT_VALUES[kind]) if text)
-        for kind, number in layout.EVENT_KINDS.items()
-    )  # fmt: skip
-    return f"""<!-- Written by `python -m lbserver.protocol.generate`. Do not edit. -->
-# Protocol {MAJOR}.{MINOR}
-
-Another major version is refused with a text. A newer minor version adds at the end; fields that are not known are
-ignored and counted. The C++ header `plugin_shim/include/liveband/protocol.h` is written from the same source.
-
-## Controls
-
-One table for the plug-in, OSC, ZeroMQ, the command line and the monitor. Where it acts: model (the next frame), shell (around
-whatever model plays, live and in a bounce), session, port (where the stem is read), epoch (a new epoch begins).
-
-{_table(("name", "kind", "unit", "range", "default", "acts", "meaning"), control_rows)}
-## Status
-
-{_table(("name", "kind", "unit", "meaning"), ((f"`{s.name}`", s.kind, s.unit, s.meaning) for s in STATUS))}
-## OSC
-
-UDP port {osc.PORT}; `/metrics`, `/healthz` and OSCQuery on TCP port {osc.HTTP_PORT}. `<session>` is the name the client
-gave when it opened it. Packets with audio are at most {osc.MAX_PACKET_BYTES} bytes.
-
-{_table(("address", "direction", "arguments", "meaning"),
-        ((f"`{a.pattern}`", a.direction, f"`{a.arguments}`" if a.arguments else "", a.meaning) for a in osc.ADDRESSES))}
-## Messages
-
-Maps as MessagePack, on the local socket preceded by their length as a little-endian uint32, at most {MAX_MESSAGE_BYTES}
-bytes; on ZeroMQ (TCP port {osc.ZMQ_PORT}) one message a frame. Every message has `type`; a request may have `id`, which its
-answer repeats.
-
-### To the server
-
-{_message_tables("in")}
-### From the server
-
-{_message_tables("out")}
-## Errors
-
-{_table(("code", "meaning"), ((f"`{code}`", why) for code, why in ERRORS.items()))}
-## The shared segment
-
-Little-endian: {layout.HEADER_BYTES} bytes of header, {layout.EVENT_CAPACITY} events of {layout.EVENT_BYTES} bytes, the
-mix ring, the stem ring. Audio is planar float32, [channel][capacity]: the sample at position p lies at p modulo capacity.
-A cursor is one word, epoch << {layout.POSITION_BITS} | position; epochs count from 1 and wrap past {layout.EPOCH_MASK} to 1.
-
-{_table(("offset", "field", "type", "writer", "meaning"),
-        ((f.offset, f"`{f.name}`", _WORDS[f.code], f.writer, f.meaning) for f in layout.FIELDS))}
-`state`: {", ".join(f"{i} {name}" for i, name in enumerate(layout.STATES))}.
-`ladder`: {", ".join(f"{i} {name}" for i, name in enumerate(layout.LADDER))}.
-`host_flags`: {", ".join(f"{bit} {name}" for name, bit in layout.HOST_FLAGS.items())}.
-
-### Events
-
-{_table(("offset", "field", "type", "meaning"),
-        ((f.offset, f"`{f.name}`", _WORDS[f.code], f.meaning) for f in layout.EVENT_FIELDS))}
-What is not known is NaN. Values by kind:
-
-{events}
-
-Flags of a transport event: {", ".join(f"{bit} {name}" for name, bit in layout.TRANSPORT_FLAGS.items())}.
-"""  # fmt: skip
-
-
-FILES = {HEADER: header, REFERENCE: reference}
+FILES = {HEADER: header, REFERENCE: page}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,6 +12,12 @@ ZMQ_PORT = 9462
 """TCP port of the ZeroMQ transport."""
 MAX_PACKET_BYTES = 1200
 """Audio packets stay below every MTU."""
+SHORTEST_TOKEN = 16
+"""Bytes of a token that a network is listened to with."""
+SIGNATURE_BYTES = 40
+"""Eight of a counter, 32 of an HMAC-SHA256."""
+SIGNATURE_WINDOW = 1024
+"""A counter that is lower than the highest by so much is refused, as is one that came before."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from typing import Any
 from lbserver import wire
 from lbserver.engine.hub import Hub, HubError, Peer
 from lbserver.logs import fields
+from lbserver.protocol import limits
 from lbserver.protocol.errors import ERRORS
 from lbserver.transports.dialogue import answer, greet
 
@@ -28,10 +29,10 @@ log = logging.getLogger(__name__)
 
 _Outbox = asyncio.Queue[tuple[dict[str, Any], int | None]]
 
-_HELLO_S = 5.0  # a peer that has not said hello by then is let go
-_CONNECTIONS = 128
+_HELLO_S = limits.HELLO_S  # a peer that has not said hello by then is let go
+_CONNECTIONS = limits.LOCAL_CONNECTIONS
 _BACKLOG = 1024  # beyond it a front end that does not block is told "try again", which few do
-_OUTBOX = 64  # answers that wait for a peer to read; it is not listened to before it does
+_OUTBOX = limits.LOCAL_UNREAD  # answers that wait for a peer to read; it is not listened to before it does
 _READ_BYTES = 1 << 16
 _CREDENTIALS = struct.Struct("iII")  # pid, uid, gid
 

@@ -22,6 +22,7 @@ from zmq.auth.asyncio import AsyncioAuthenticator
 from lbserver.engine.hub import Hub, HubError, Peer
 from lbserver.errors import LiveBandError
 from lbserver.logs import fields, shown
+from lbserver.protocol import limits
 from lbserver.protocol.errors import ERRORS
 from lbserver.protocol.messages import MAX_MESSAGE_BYTES, MessageError, check
 from lbserver.protocol.osc import ZMQ_PORT
@@ -31,17 +32,17 @@ from lbserver.transports.keys import AllowList, KeyPair, is_loopback, read_pair
 from lbserver.transports.stream import Stream
 from lbserver.wire import WireError, pack, unpack
 
-HIGH_WATER_MARK = 64
-HANDSHAKE_MS = 2000
-HEARTBEAT_MS = 500
-HEARTBEAT_TIMEOUT_MS = 2000
+HIGH_WATER_MARK = limits.ZMQ_HIGH_WATER_MARK
+HANDSHAKE_MS = limits.ZMQ_HANDSHAKE_MS
+HEARTBEAT_MS = limits.ZMQ_HEARTBEAT_MS
+HEARTBEAT_TIMEOUT_MS = limits.ZMQ_HEARTBEAT_TIMEOUT_MS
 _BUSY_POLL_S = 0.002
 _IDLE_POLL_S = 0.02
 _BUSY_FOR_S = 1.0
 _GUARD_S = 0.1  # at a gigabyte a second, a hundred megabytes
-_MOST_CLIENTS = 256
-_MOST_WAITING = 64  # requests of one client, or blocks of one offline session, that wait
-_BAND_GONE_S = 30.0  # an offline session whose band gives nothing for so long ends
+_MOST_CLIENTS = limits.ZMQ_CLIENTS
+_MOST_WAITING = limits.ZMQ_WAITING  # requests of one client, or blocks of one offline session, that wait
+_BAND_GONE_S = limits.ZMQ_BAND_GONE_S  # an offline session whose band gives nothing for so long ends
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class ZeroMqConfig:
     port: int = ZMQ_PORT
     secret_key: Path | None = None
     allowed_keys: Path | None = None
-    silent_s: float = 5.0
+    silent_s: float = limits.ZMQ_SILENT_S
     most_growth_bytes: int = 256 << 20
 
     def __post_init__(self) -> None:

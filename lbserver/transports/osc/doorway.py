@@ -14,21 +14,17 @@ import struct
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
+from lbserver.protocol import limits
+from lbserver.protocol.osc import SHORTEST_TOKEN as SHORTEST_TOKEN
+from lbserver.protocol.osc import SIGNATURE_BYTES as SIGNATURE_BYTES
+from lbserver.protocol.osc import SIGNATURE_WINDOW
 from lbserver.transports.osc.packet import Message, OscError, write
 
 Source = tuple[str, int]
 
 _COOKIE_DIGITS = 24
-SIGNATURE_BYTES = 40
-SHORTEST_TOKEN = 16
 _COUNTER = struct.Struct(">Q")
-_WINDOW = 1024
-
-
-ATTENTIVE_S = 30.0
-"""So long after its last message, streams flow to a guest."""
-STAY_S = 600.0
-"""So long after its last message, a guest need not say hello again."""
+_WINDOW = SIGNATURE_WINDOW
 
 
 def sign(one: Message, token: bytes, counter: int, cookie: str) -> Message:
@@ -62,7 +58,7 @@ class Cookies:
     They are words, for patchers can hardly send a blob; they begin with a letter, lest one be taken for a number.
     """
 
-    def __init__(self, secret: bytes | None = None, *, slot_s: float = 600.0) -> None:
+    def __init__(self, secret: bytes | None = None, *, slot_s: float = limits.OSC_STAY_S) -> None:
         self._secret = secrets.token_bytes(32) if secret is None else secret
         self._slot_s = slot_s
 
@@ -115,7 +111,13 @@ class Guest:
 class Guests:
     """Who is in: at most `most`. Room is made by whoever was silent longest, if longer than `attentive_s`."""
 
-    def __init__(self, *, most: int = 64, attentive_s: float = ATTENTIVE_S, stay_s: float = STAY_S) -> None:
+    def __init__(
+        self,
+        *,
+        most: int = limits.OSC_GUESTS,
+        attentive_s: float = limits.OSC_ATTENTIVE_S,
+        stay_s: float = limits.OSC_STAY_S,
+    ) -> None:
         self._guests: dict[Source, Guest] = {}
         self._most, self._attentive_s, self._stay_s = most, attentive_s, stay_s
 

@@ -13,11 +13,12 @@ from itertools import islice
 from typing import TypeAlias
 
 from lbserver.errors import LiveBandError
+from lbserver.protocol import limits
 
-MAX_DEPTH = 4
-MAX_ELEMENTS = 64
-MAX_ARGUMENTS = 64
-MAX_ADDRESS = 128
+MAX_DEPTH = limits.OSC_DEPTH
+MAX_ELEMENTS = limits.OSC_ELEMENTS
+MAX_ARGUMENTS = limits.OSC_ARGUMENTS
+MAX_ADDRESS = limits.OSC_ADDRESS_CHARACTERS
 MAX_BLOB_BYTES = 1 << 16
 IMMEDIATELY = 1
 """The time tag that means now."""

@@ -9,11 +9,12 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
+from lbserver.protocol import limits
 from lbserver.transports.osc.packet import IMMEDIATELY, OscError
 
 _EPOCH_S = 2_208_988_800  # from 1900 to 1970
-LATEST_S = 10.0
-MOST_WAITING = 1024
+LATEST_S = limits.OSC_LATEST_S
+MOST_WAITING = limits.OSC_WAITING
 
 
 def time_tag(wall_s: float) -> int:

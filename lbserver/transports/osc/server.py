@@ -24,7 +24,7 @@ from lbserver import __version__
 from lbserver.engine.hub import Hub, HubError, Peer
 from lbserver.errors import LiveBandError
 from lbserver.logs import fields
-from lbserver.protocol import MAJOR, MINOR
+from lbserver.protocol import MAJOR, MINOR, limits
 from lbserver.protocol.osc import MAX_PACKET_BYTES, PORT
 from lbserver.protocol.status import STATUS
 from lbserver.transports.keys import is_loopback
@@ -41,9 +41,6 @@ from lbserver.transports.osc.stream import JitterConfig
 
 log = logging.getLogger(__name__)
 
-_STATUS_EVERY_S = 0.1
-_MOST_WAITING = 1024  # calls that wait for the hub
-_ERRORS_PER_S = 10.0
 _LONGEST_ERROR = 600
 _NEEDS_TEMPO = {"beat": 1, "chart": 2}
 _HELLO, _COOKIE = "/lb/hello", "/lb/cookie"
@@ -65,10 +62,10 @@ class OscConfig:
     port: int = PORT
     token: bytes = b""
     trust_loopback: bool = True
-    patience_ms: float = 60.0
+    patience_ms: float = limits.OSC_PATIENCE_MS
     redundancy: int = 1
-    opens_per_s: float = 5.0
-    opens_burst: float = 10.0
+    opens_per_s: float = limits.OPENS_PER_S
+    opens_burst: float = limits.OPENS_BURST
 
     def __post_init__(self) -> None:
         if self.token and len(self.token) < SHORTEST_TOKEN:
@@ -118,7 +115,7 @@ class OscServer(asyncio.DatagramProtocol):
         self._addresses: dict[Source, tuple[Any, ...]] = {}
         self._subscribed: dict[Source, set[str]] = {}
         self._untold: set[str] = set()
-        self._complaints = Buckets(burst=_ERRORS_PER_S, per_s=_ERRORS_PER_S)
+        self._complaints = Buckets(burst=limits.OSC_ERRORS_PER_S, per_s=limits.OSC_ERRORS_PER_S)
         self._opening: Counter[str] = Counter()
         self._stage = Stage(
             hub,
@@ -135,12 +132,12 @@ class OscServer(asyncio.DatagramProtocol):
         self._loop = asyncio.get_running_loop()
         # Opening takes its time; a control must not wait for it.
         self._lanes: dict[bool, asyncio.Queue[Callable[[], Any]]] = {
-            opening: asyncio.Queue(_MOST_WAITING) for opening in (False, True)
+            opening: asyncio.Queue(limits.OSC_WAITING) for opening in (False, True)
         }
         self._tasks = [
             *(asyncio.create_task(self._work(lane)) for lane in self._lanes.values()),
             asyncio.create_task(self._stage.pump()),
-            asyncio.create_task(self._every(_STATUS_EVERY_S, self._push_status)),
+            asyncio.create_task(self._every(limits.OSC_STATUS_S, self._push_status)),
             asyncio.create_task(self._every(1.0, self._keep_house)),
         ]
 

@@ -12,10 +12,11 @@ from typing import Any
 from lbserver.engine.hub import Hub, HubError, Peer
 from lbserver.errors import LiveBandError
 from lbserver.logs import fields, shown
+from lbserver.protocol import limits
 from lbserver.protocol.messages import MessageError, check
 from lbserver.transports.osc.addresses import Call, compose
 from lbserver.transports.osc.audio import decode
-from lbserver.transports.osc.doorway import ATTENTIVE_S, Bucket, Guest, Guests
+from lbserver.transports.osc.doorway import Bucket, Guest, Guests
 from lbserver.transports.osc.link import AudioLink
 from lbserver.transports.osc.packet import Message, write
 from lbserver.transports.osc.stream import JitterConfig
@@ -23,8 +24,6 @@ from lbserver.transports.osc.stream import JitterConfig
 log = logging.getLogger(__name__)
 
 AUDIO, RESEND = "/lb/<session>/audio", "/lb/<session>/resend"
-MOST_STREAMS = 1 << 24
-"""Stream numbers stay below: patchers have no number but float32, which is whole up to there."""
 _BUSY_POLL_S = 0.002
 _IDLE_POLL_S = 0.02
 _SILENT_S = 2.0
@@ -93,7 +92,7 @@ class Stage:
         try:
             link = AudioLink(
                 opened,
-                stream=secrets.randbelow(MOST_STREAMS),
+                stream=secrets.randbelow(limits.OSC_STREAMS),
                 redundancy=self._config.redundancy,
                 jitter=self._config.jitter,
             )
@@ -154,7 +153,7 @@ class Stage:
     def keep_house(self, now_s: float, alive: set[str]) -> None:
         """Leave the sessions of the silent to their lease, and let go of those that are no more."""
         for played in self._played.values():
-            steered = now_s - played.steered_s <= ATTENTIVE_S
+            steered = now_s - played.steered_s <= limits.OSC_ATTENTIVE_S
             if not (played.away or steered or self._guests.attentive(played.guest, now_s)):
                 played.away = True
                 self._hub.detach(played.peer)
