@@ -13,7 +13,6 @@ alone, block after block, and once with a server, by the clock (its caches are c
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -30,6 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import machine, record
+from lbserver.documents import read_json
 from lbserver.errors import LiveBandError
 
 SHIM = Path(__file__).resolve().parents[1] / "plugin_shim"
@@ -114,7 +114,7 @@ def loaded(folder: Path, config: PluginConfig) -> list[dict[str, Any]]:
             told = subprocess.run(
                 [*weigh, str(blocks), str(config.samples), times], env=env, check=True, capture_output=True
             )
-            if json.loads(told.stdout)["band"] != (case == "band"):
+            if read_json(told.stdout)["band"] != (case == "band"):
                 raise LiveBandError("the band did not play in the loaded plug-in")
             count = counted(
                 [*weigh, str(_INSTRUCTIONS_OF), str(config.samples)], folder, "liveband_process", env

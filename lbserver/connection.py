@@ -100,7 +100,9 @@ class Connection:
                         self.notices = [*self.notices, answer][-_MOST_NOTICES:]
                     elif answer["type"] == wanted:
                         return answer, self._descriptors.pop(0) if self._descriptors else None
-                data, descriptors, _flags, _address = socket.recv_fds(self._socket, 1 << 16, 8)
+                data, descriptors, _flags, _address = socket.recv_fds(
+                    self._socket, 1 << 16, 8, socket.MSG_CMSG_CLOEXEC
+                )
                 self._descriptors += descriptors
                 if not data:
                     raise self._gone("has gone")

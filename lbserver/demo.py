@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The demo: the bundled song with the band on it, as audio files and one picture."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -11,6 +10,7 @@ from lbserver.accompanist import Accompanist
 from lbserver.bounce import MIX, BounceReport, BounceRequest, bounce
 from lbserver.chords import ChordSpan, parse_label
 from lbserver.conditions import BeatMap, HostKnowledge
+from lbserver.documents import read_json
 from lbserver.errors import LiveBandError
 from lbserver.picture import draw
 
@@ -39,7 +39,7 @@ def read_song(path: Path) -> Song:
         if not needed.is_file():
             raise LiveBandError(f"the demo song is incomplete, {needed} is missing: install LiveBand again")
     try:
-        known = json.loads(notes.read_text(encoding="utf-8"))
+        known = read_json(notes.read_text(encoding="utf-8"))
         times = [float(time) for time in known["beats"]]
         numbers = [int(number) for number in known["beat_in_bar"]]
         # The end of the last beat is not listed: it lasts as long as the one before.

@@ -2,7 +2,6 @@
 """`liveband doctor`: gathers facts of this machine and says what is right, what is not, and what to do."""
 
 import argparse
-import json
 import os
 import platform
 import resource
@@ -26,6 +25,7 @@ from lbserver.checks import machine, playing, surroundings
 from lbserver.checks.finding import LEVELS, Finding
 from lbserver.checks.playing import RuntimeFigure
 from lbserver.connection import Connection
+from lbserver.documents import read_json
 from lbserver.engine.calibrate import load_or_measure
 from lbserver.engine.stream import batch_conditions
 from lbserver.errors import LiveBandError
@@ -315,7 +315,7 @@ def _devices() -> tuple[Devices | None, str]:
     if answer.returncode != 0:
         lines = answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"]
         return None, shown(lines[-1], 200)
-    listed = json.loads(answer.stdout.strip().splitlines()[-1])
+    listed = read_json(answer.stdout.strip().splitlines()[-1])
     devices = tuple(Device(**device) for device in listed.pop("devices"))
     return Devices(devices=devices, **listed), ""
 

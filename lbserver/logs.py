@@ -231,9 +231,16 @@ class _Entry(QueueHandler):
 
 
 class _LogFile(RotatingFileHandler):
-    """A log file that may fail: said once, on stderr, and the server goes on."""
+    """A log file that may fail: said once, on stderr, and the server goes on. One that was removed is made anew."""
 
     _told = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        stream = self.stream
+        if stream is not None and not Path(self.baseFilename).exists():
+            stream.close()
+            self.stream = None
+        super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 (logging's name)
         if not self._told:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from lbserver.errors import LiveBandError
+from lbserver.errors import LiveBandError, refused
 from lbserver.protocol.names import KEPT
 
 _NAME = re.compile(KEPT, re.ASCII)
@@ -38,7 +38,7 @@ def open_for_reading(root: Path, name: str, suffix: str) -> BinaryIO:
                 file_name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
             )
         except OSError as error:
-            raise LiveBandError(_cannot("open", name, root, error)) from None
+            raise _refused("open", name, root, error) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise LiveBandError(f"{name!r} in {root} is not a plain file")
@@ -70,7 +70,7 @@ def write_atomically(root: Path, name: str, suffix: str, data: bytes) -> None:
             os.rename(part, file_name, src_dir_fd=folder, dst_dir_fd=folder)
             os.fsync(folder)
         except OSError as error:
-            raise LiveBandError(_cannot("keep", name, root, error)) from None
+            raise _refused("keep", name, root, error) from None
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(part, dir_fd=folder)
@@ -135,12 +135,12 @@ def _plain_or_absent(folder: int, file_name: str) -> bool:
         return True
 
 
-def _cannot(verb: str, name: str, root: Path, error: OSError) -> str:
+def _refused(verb: str, name: str, root: Path, error: OSError) -> LiveBandError:
     if isinstance(error, FileNotFoundError):
-        return f"there is no {name!r} in {root}"
+        return LiveBandError(f"there is no {name!r} in {root}")
     if error.errno == errno.ELOOP:
-        return f"cannot {verb} {name!r} in {root}: it is a link, and links are not followed"
-    return f"cannot {verb} {name!r} in {root}: {_reason(error)}"
+        return LiveBandError(f"cannot {verb} {name!r} in {root}: it is a link, and links are not followed")
+    return refused(f"cannot {verb} {name!r} in {root}", error)
 
 
 def _reason(error: Exception) -> str:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from lbserver.documents import read_json
 from lbserver.errors import LiveBandError
 
 if sys.platform != "win32":
@@ -279,8 +280,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _record(folder: Path) -> dict[str, dict[str, Any]]:
     try:
-        values: Any = json.loads((folder / RECORD).read_bytes()[:65536])
-    except (OSError, ValueError, RecursionError):
+        values: Any = read_json((folder / RECORD).read_bytes()[:65536])
+    except (OSError, ValueError):
         return {}
     if not isinstance(values, dict):
         return {}

@@ -114,7 +114,7 @@ class HostPort:
 
     def read(self, samples: int) -> Audio:
         """The stem [C, samples] that belongs to the last `samples` written, L behind; missing parts faded away."""
-        ready = self._ready(samples)
+        ready = self.ready(samples)
         return self._take(samples, ready)
 
     def wait(self, samples: int, *, timeout_s: float) -> Audio:
@@ -124,7 +124,7 @@ class HostPort:
         """
         best, deadline = -1, 0.0
         pause_s = 0.00005
-        while (ready := self._ready(samples)) < samples:
+        while (ready := self.ready(samples)) < samples:
             now = time.monotonic()
             progress = self.segment.load("stem_cursor")
             if progress != best:
@@ -150,8 +150,8 @@ class HostPort:
         """Times the stem broke off."""
         return self._gaps
 
-    def _ready(self, samples: int) -> int:
-        """How many of the next samples are there."""
+    def ready(self, samples: int) -> int:
+        """How many of the next `samples` of the stem are there."""
         epoch, written = split(self.segment.load("stem_cursor"))
         if epoch != self.epoch:
             return max(0, min(samples, -self._read))

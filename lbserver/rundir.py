@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
+from lbserver.documents import read_json
 from lbserver.errors import LiveBandError
 from lbserver.protocol.discovery import LOCK as LOCK
 from lbserver.protocol.discovery import LOG as LOG
@@ -102,11 +102,27 @@ class RunDirectory:
         part.write_text(json.dumps(asdict(info)) + "\n", encoding="utf-8")
         part.replace(self.registry_path)
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether the folder at the path is still the one that is held: it may have been removed, and another's by now."""
+        try:
+            found, held = os.lstat(self.path / LOCK), os.fstat(self._lock)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
+
+    def renew(self) -> None:
+        """Make the folder anew where it was removed, and hold it. Raises as `open_run_directory`."""
+        fresh = open_run_directory(self.path)
+        self._forget()
+        self._lock, fresh._lock = fresh._lock, -1
+
     def close(self) -> None:
-        """Remove registry and socket, let the next server in. Idempotent."""
+        """Remove registry and socket, if they are ours, and let the next server in. Idempotent."""
         if self._lock < 0:
             return
-        _clear(self.path)
+        if self.is_ours:
+            _clear(self.path)
         self._forget()
 
     def _forget(self) -> None:
@@ -243,8 +259,8 @@ def _read_registry(path: Path) -> ServerInfo | None:
     """The registry, None if it is absent or damaged; fields of a newer server are left out."""
     try:
         with path.open("rb") as file:
-            values: Any = json.loads(file.read(_LARGEST_REGISTRY_BYTES))
-    except (OSError, ValueError, RecursionError):
+            values = read_json(file.read(_LARGEST_REGISTRY_BYTES))
+    except (OSError, ValueError):
         return None
     if not isinstance(values, dict):
         return None

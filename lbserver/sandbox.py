@@ -25,6 +25,7 @@ from typing import IO, BinaryIO
 import numpy as np
 
 from lbserver.accompanist import Audio
+from lbserver.documents import read_json
 from lbserver.errors import LiveBandError
 
 _BLOCK_SAMPLES = 16384
@@ -231,5 +232,5 @@ def _child(limits: DecodeLimits) -> None:
 
 
 if __name__ == "__main__":
-    _child(DecodeLimits(**json.loads(sys.argv[1])))
+    _child(DecodeLimits(**read_json(sys.argv[1])))
     os._exit(0)  # nothing is left to tidy up, and nothing can be opened to do it

@@ -11,7 +11,7 @@ import numpy as np
 
 from lbserver.accompanist import Audio
 from lbserver.atomics import load_acquire, store_release
-from lbserver.errors import LiveBandError
+from lbserver.errors import LiveBandError, refused
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol import segment as layout
 
@@ -96,7 +96,7 @@ def create(shape: Shape) -> int:
     except OSError as error:
         if descriptor >= 0:
             os.close(descriptor)
-        raise LiveBandError(f"no shared memory for a session: {error.strerror}") from None
+        raise refused("no shared memory for a session", error) from None
     return descriptor
 
 
@@ -157,7 +157,7 @@ class Segment:
         try:
             self._map = mmap.mmap(descriptor, shape.total_bytes)
         except OSError as error:
-            raise LiveBandError(f"the segment cannot be mapped: {error.strerror}") from None
+            raise refused("the segment cannot be mapped", error) from None
         memory = np.frombuffer(self._map, np.uint8)
         self._base = int(memory.ctypes.data)
         self._addresses = {name: self._base + offset for name, offset in layout.OFFSETS.items()}

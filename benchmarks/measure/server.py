@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lbserver.documents import read_json
 from lbserver.isolation import environment, python
 
 
@@ -35,7 +35,7 @@ def running(*options: str) -> Iterator[dict[str, Any]]:
             line = process.stdout.readline()
             if not line:
                 raise RuntimeError(process.communicate()[1].strip())
-            yield {**json.loads(line), "run": str(run), "process": process.pid}
+            yield {**read_json(line), "run": str(run), "process": process.pid}
         finally:
             process.terminate()
             process.communicate(timeout=20)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lbserver.accompanist import Accompanist
+from lbserver.documents import MOST_CHARACTERS, read_json
 from lbserver.engine.budget import Budget
 from lbserver.engine.stream import batch_conditions
 from lbserver.folders import cache_folder
@@ -140,7 +141,8 @@ def _identity(accompanist: Accompanist) -> str:
 
 def _read(path: Path, identity: str) -> Calibration | None:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            values = read_json(file.read(MOST_CHARACTERS))
         if values.pop("format") != _FORMAT:
             return None
         for name in ("step_p50_s", "step_high_s"):
@@ -148,7 +150,8 @@ def _read(path: Path, identity: str) -> Calibration | None:
         made = Calibration(**values)
         # Nonsense that parses must not become a promise.
         sound = made.accompanist == identity and all(
-            0 <= value < 60 for value in (*made.step_high_s.values(), made.wake_high_s)
+            0 <= value < 60
+            for value in (*made.step_high_s.values(), *made.step_p50_s.values(), made.wake_high_s)
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

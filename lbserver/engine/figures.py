@@ -5,14 +5,21 @@ The segment is shared with the front end, which can write anything anywhere in i
 a number that every transport can carry: finite, and exact in a double.
 """
 
+import asyncio
+import logging
+from collections.abc import Mapping
 from math import isfinite, nan
 
 from lbserver.engine.entry import Entry
+from lbserver.logs import fields
 from lbserver.protocol.errors import ERRORS
 from lbserver.protocol.segment import LADDER, split
 from lbserver.segment import Segment
 from lbserver.session.states import State
 
+log = logging.getLogger(__name__)
+
+_LOOK_S = 0.25
 MOST = 2**53 - 1
 """The largest count that a figure shows: the last whole number that every reader of JSON has exactly."""
 
@@ -23,15 +30,24 @@ def rung_of(entry: Entry) -> str:
     return LADDER[rung] if rung < len(LADDER) else ""
 
 
-def step_ms_of(entry: Entry) -> float:
-    """What the last step cost."""
-    return _number(entry.segment, "step_ms")
+async def tell_of_overload(entries: Mapping[str, Entry]) -> None:
+    """For ever: one line in the log for every rung of the ladder that a session takes, up or down."""
+    told: dict[str, str] = {}
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        rungs = {name: rung_of(entry) for name, entry in entries.items()}
+        for name, rung in rungs.items():
+            if rung != told.get(name, LADDER[0]):
+                level = logging.INFO if rung == LADDER[0] else logging.WARNING
+                step_ms = round(_number(entries[name].segment, "step_ms"), 1)
+                log.log(level, "overload: %s", rung, extra=fields(session=name, step_ms=step_ms))
+        told = rungs
 
 
 def status_of(entry: Entry) -> dict[str, float | int | str]:
     """Figures by the names of the status table."""
     segment, timing, rate_hz = entry.segment, entry.timing, entry.wish.rate_hz
-    step_ms = step_ms_of(entry)
+    step_ms = _number(segment, "step_ms")
     epoch, position = split(segment.load("mix_cursor"))
     state = entry.seen_state()
     reason = entry.reason if entry.place.up else entry.place.reason or entry.reason

@@ -11,8 +11,8 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,36 +30,26 @@ from lbserver.engine.entry import (
     segment_for,
 )
 from lbserver.engine.entry import Opened as Opened
-from lbserver.engine.figures import rung_of, status_of, step_ms_of
+from lbserver.engine.figures import status_of, tell_of_overload
+from lbserver.engine.handover import Handover, Request
 from lbserver.engine.memories import Memories
 from lbserver.engine.place import Place
+from lbserver.engine.recovery import Recovery
 from lbserver.engine.supervisor import Ready, WorkerError, WorkerGoneError
 from lbserver.engine.turns import Turns
 from lbserver.engine.worker import merged
-from lbserver.errors import LiveBandError
+from lbserver.errors import LiveBandError, MachineError, refused
 from lbserver.logs import fields
 from lbserver.protocol.controls import CONTROLS, INDEX, MODES, STEMS
-from lbserver.protocol.errors import ERRORS
-from lbserver.protocol.segment import LADDER
 from lbserver.session.music import Told, Transport, after_know
 from lbserver.session.states import Event
 
 log = logging.getLogger(__name__)
 
-_STRIKES = 2
 _FAREWELL_S = 1.0
-_OVERLOAD_LOOK_S = 0.25
 _ANY_TRANSPORT = Transport(
     position=0, playing=True, bpm=120.0, quarters=0.0, bar_start_quarters=0.0, beats_above=4.0, beat_unit=4.0
 )
-
-
-@dataclass(eq=False)
-class _Request:
-    """An open or configure under way; its peer may leave before it is answered."""
-
-    peer: Peer
-    gone: bool = False
 
 
 class Hub:
@@ -74,7 +64,10 @@ class Hub:
         self._admission = Admission(config)
         self._memories = Memories(config.moments, config.kept, max_kept=config.max_kept)
         self._turns = Turns()
-        self._requests: set[_Request] = set()
+        self._recovery = Recovery(
+            self._entries, self._admission, self._turns, play=self._play_on, close=self._close
+        )
+        self._handover = Handover(self._turns, self._unclaimed)
         self._stopping = False
 
     # Its life
@@ -84,7 +77,7 @@ class Hub:
         self.places = places
         await asyncio.gather(*(place.start() for place in places))
         self._turns.run(self._keep_house())
-        self._turns.run(self._tell_of_overload())
+        self._turns.run(tell_of_overload(self._entries))
 
     async def stop(self) -> None:
         """Close every session, its memory kept for the next server, and stop every place."""
@@ -113,11 +106,11 @@ class Hub:
 
     async def open(self, request: Mapping[str, Any], *, peer: Peer) -> Opened:
         """Open a session (a checked `open` message), or take up one that lost its peer. Raises HubError."""
-        return await self._answered(self._open, request, peer)
+        return await self._handover.answered(self._open, request, peer)
 
     async def configure(self, request: Mapping[str, Any], *, peer: Peer) -> Opened:
         """A new rate, layout or mode: a new segment and epoch, the musical memory stays. Raises HubError."""
-        return await self._answered(self._configure, request, peer)
+        return await self._handover.answered(self._configure, request, peer)
 
     async def set_control(self, session: str, name: str, value: float | int | str, *, peer: Peer) -> None:
         """Set a control in its own unit; mode and anticipation begin an epoch, so they go through `configure`.
@@ -148,8 +141,7 @@ class Hub:
         A session that ends so keeps its memory: `open` with `resume` goes on from there.
         """
         self._notify.pop(peer, None)
-        for request in self._requests:
-            request.gone |= request.peer == peer
+        self._handover.leave(peer)
         for entry in list(self._entries.values()):
             if entry.peer == peer:
                 self._detach(entry)
@@ -191,20 +183,12 @@ class Hub:
     # When a place dies: callbacks of the supervisor
 
     def on_lost(self, place: Place, suspects: tuple[str, ...]) -> None:
-        """Its sessions wait for the next worker; those that something was done for get a strike."""
-        for name in set(suspects) - self._entries.keys():
-            self._admission.strike(name)  # it was only being opened
-        for entry in self._entries.values():
-            if entry.place is place:
-                if entry.name in suspects:
-                    entry.strikes += 1
-                    entry.struck_s = time.monotonic()
-                entry.placed, entry.reason = False, place.reason
-                entry.become(Event.WORKER_LOST)
+        """Nothing is played there any more; something was being done for the suspects."""
+        self._recovery.lost(place, suspects)
 
     def on_back(self, place: Place) -> None:
-        """The next worker is ready: its sessions are reopened from their last snapshots."""
-        self._turns.run(self._reopen(place))
+        """The next worker is ready."""
+        self._turns.run(self._recovery.back(place))
 
     def on_ended(self, session: str, code: str, reason: str) -> None:
         """The worker refused to go on with a session."""
@@ -214,31 +198,12 @@ class Hub:
 
     # Opening
 
-    async def _answered(
-        self,
-        work: Callable[[Mapping[str, Any], _Request], Coroutine[Any, Any, Opened]],
-        message: Mapping[str, Any],
-        peer: Peer,
-    ) -> Opened:
-        """Work that ends with a descriptor: if nobody is there any more to take it, it is closed."""
-        request = _Request(peer)
-        self._requests.add(request)
+    def _unclaimed(self, opened: Opened, peer: Peer) -> None:
+        entry = self._entries.get(opened.session)
+        if entry is not None and entry.peer == peer:
+            self._detach(entry)
 
-        def unclaimed(opened: Opened) -> None:
-            os.close(opened.descriptor)
-            entry = self._entries.get(opened.session)
-            if entry is not None and entry.peer == peer:
-                self._detach(entry)
-
-        async def noted() -> Opened:
-            try:
-                return await work(message, request)
-            finally:
-                self._requests.discard(request)
-
-        return await self._turns.whole(noted(), unclaimed=unclaimed)
-
-    async def _open(self, message: Mapping[str, Any], request: _Request) -> Opened:
+    async def _open(self, message: Mapping[str, Any], request: Request) -> Opened:
         name, peer = str(message["session"]), request.peer
         check_name(name)
         async with self._turns.of(name):
@@ -283,7 +248,7 @@ class Hub:
             except BaseException as error:
                 self._drop(entry)
                 if isinstance(error, WorkerError):
-                    raise HubError("crashed", str(error)) from None
+                    raise HubError(error.code, str(error)) from None
                 raise
             log.info("session opened", extra=fields(session=name, peer=peer.kind, mode=wish.mode.value))
             if request.gone:
@@ -301,7 +266,7 @@ class Hub:
             entry.controls = restored(entry.controls, kept.controls, entry.spec)
             entry.known = kept.known
 
-    async def _configure(self, message: Mapping[str, Any], request: _Request) -> Opened:
+    async def _configure(self, message: Mapping[str, Any], request: Request) -> Opened:
         name = str(message["session"])
         async with self._turns.of(name):
             old = self._mine(name, request.peer)
@@ -329,7 +294,7 @@ class Hub:
             except BaseException as error:
                 entry.release()
                 if isinstance(error, WorkerError):
-                    raise HubError("crashed", str(error)) from None
+                    raise HubError(error.code, str(error)) from None
                 raise
             # What happened to the old one meanwhile happened to this one.
             entry.placed, entry.reason, entry.detached_s = old.placed, old.reason, old.detached_s
@@ -354,23 +319,8 @@ class Hub:
         entry.state, entry.reason, entry.placed = None, "", True
         entry.struck_s = time.monotonic()  # what it does from here on speaks for it
 
-    async def _reopen(self, place: Place) -> None:
-        for name in [entry.name for entry in self._entries.values() if entry.place is place]:
-            async with self._turns.of(name):
-                entry = self._entries.get(name)
-                if entry is None or entry.place is not place or entry.placed:
-                    continue
-                if entry.strikes >= _STRIKES:
-                    self._admission.put_away(name)
-                    await self._close(entry, ERRORS["quarantined"], code="quarantined")
-                    continue
-                try:
-                    await self._play(entry, resume=True)
-                except WorkerError as error:
-                    log.error("session not reopened: %s", error, extra=fields(session=name))
-                    if isinstance(error, WorkerGoneError) or not place.up:
-                        return  # it will be back, and so shall we
-                    await self._close(entry, f"it could not be taken up again: {error}", code="crashed")
+    async def _play_on(self, entry: Entry) -> None:
+        await self._play(entry, resume=True)
 
     # Playing
 
@@ -404,13 +354,8 @@ class Hub:
             try:
                 await self._ask(entry, {"type": "keep", "session": session, "path": str(path)})
                 await asyncio.to_thread(self._memories.keep, name, path)
-            except OSError as error:
-                log.warning("moment not kept: %s", error.strerror, extra=fields(session=session))
-                raise HubError("internal", f"the moment could not be kept: {error.strerror}") from None
-            except HubError:
-                raise
-            except LiveBandError as error:
-                raise HubError("bad_message", str(error)) from None
+            except (OSError, LiveBandError) as error:
+                raise _as_told("the moment could not be kept", error) from None
             finally:
                 _remove(path)
 
@@ -421,10 +366,10 @@ class Hub:
             try:
                 kept = await asyncio.to_thread(self._memories.recall, name, entry.spec.weights_id, path)
                 await self._ask(entry, {"type": "recall", "session": session, "path": str(path)})
-            except HubError:
-                raise
             except (OSError, LiveBandError) as error:
-                raise HubError("not_found", str(error)) from None
+                told = _as_told("the moment could not be recalled", error)
+                code = "not_found" if told.code == LiveBandError.code else told.code
+                raise HubError(code, str(told)) from None
             finally:
                 _remove(path)
             taken = {
@@ -441,7 +386,7 @@ class Hub:
                 return
             except WorkerError as error:
                 if entry.place.up:
-                    raise HubError("bad_message", str(error)) from None
+                    raise HubError(error.code, str(error)) from None
 
     async def _ask(self, entry: Entry, message: dict[str, Any]) -> None:
         """Have a session's place do what only it can. Raises HubError."""
@@ -450,8 +395,7 @@ class Hub:
         try:
             await entry.place.request(message)
         except WorkerError as error:
-            gone = isinstance(error, WorkerGoneError) or not entry.place.up
-            raise HubError("crashed" if gone else "bad_message", str(error)) from None
+            raise HubError(error.code if entry.place.up else "crashed", str(error)) from None
 
     # Closing
 
@@ -525,19 +469,6 @@ class Hub:
             raise HubError("unknown_session", f"no session {session[:64]!r}, or it is not yours")
         return entry
 
-    async def _tell_of_overload(self) -> None:
-        """One line in the log for every rung of the ladder that a session takes, up or down."""
-        told: dict[str, str] = {}
-        while True:
-            await asyncio.sleep(_OVERLOAD_LOOK_S)
-            rungs = {name: rung_of(entry) for name, entry in self._entries.items()}
-            for name, rung in rungs.items():
-                if rung != told.get(name, LADDER[0]):
-                    level = logging.INFO if rung == LADDER[0] else logging.WARNING
-                    step_ms = round(step_ms_of(self._entries[name]), 1)
-                    log.log(level, "overload: %s", rung, extra=fields(session=name, step_ms=step_ms))
-            told = rungs
-
     async def _keep_house(self) -> None:
         """Close what has no peer any more, forgive what did no harm for long."""
         while True:
@@ -549,6 +480,16 @@ class Hub:
                 if entry.strikes and entry.placed and now_s - entry.struck_s > self.config.forgive_s:
                     entry.strikes = 0
                     self._turns.run(self._tell(entry, {"type": "trust", "session": entry.name}))
+
+
+def _as_told(what: str, error: OSError | LiveBandError) -> HubError:
+    """An error as a front end is told of it; what the machine refuses is no fault of the message."""
+    if isinstance(error, HubError):
+        return error
+    known = refused(what, error) if isinstance(error, OSError) else error
+    if isinstance(known, MachineError):
+        log.warning("%s", known)
+    return HubError(known.code, str(known))
 
 
 def _remove(path: Path) -> None:

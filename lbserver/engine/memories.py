@@ -7,9 +7,9 @@ from pathlib import Path
 
 from lbserver import named_files
 from lbserver.engine import moment
-from lbserver.errors import LiveBandError
+from lbserver.errors import ShortageError
 
-_MOST_LEFT = 64
+_MOST_LEFT = 16
 
 
 class Memories:
@@ -56,7 +56,7 @@ class Memories:
         with contextlib.suppress(FileNotFoundError):
             there = {one.name for one in os.scandir(self._kept) if one.name.endswith(".moment")}
             if len(there) >= self._max_kept and f"{name}.moment" not in there:
-                raise LiveBandError(
+                raise ShortageError(
                     f"{self._max_kept} moments are kept already: remove some from {self._kept}"
                 )
         named_files.write_atomically(self._kept, name, ".moment", data)

@@ -4,13 +4,18 @@
 A step is begun, computed and finished apart, and the time of each is an argument: a worker passes its clock, a
 simulation a virtual one. Sessions that share a bank share a batch; a bank of one is played alone, so its bits
 depend on no other session at all.
+
+Live sessions come first: a render waits anyway, so its steps are computed where they make no live frame late. What goes
+wrong with one session ends that session.
 """
 
+import traceback
 from collections import deque
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from dataclasses import replace as with_fields
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -25,15 +30,21 @@ from lbserver.ports import CorruptSegmentError, WorkerPort
 from lbserver.protocol.controls import STEMS
 
 _COSTS = 5  # steps whose median is what the next is expected to take
-_GATHER_MARGIN_S = 0.003  # kept free when waiting for other sessions to become due
+_MARGIN_S = 0.003  # kept free when a due frame waits: for other sessions, or for a render's step to end
+_STARVED_S = 3.0  # a render that had no step for so long gets one: it is slow beside a full stage, not dead
+_IDLE: Mapping[str, float] = {"stem": 0.0, "anticipation": 0.0, "variation": 0.0}
 
 
 class _Bank:
-    """Sessions that are stepped together; row i of `state` is sessions[i]'s."""
+    """Sessions that are stepped together, either live ones or renders; row i of `state` is sessions[i]'s.
 
-    def __init__(self, accompanist: Accompanist, *, suspect: bool = False) -> None:
+    `own`: of one session, and no other is put into it.
+    """
+
+    def __init__(self, accompanist: Accompanist, *, own: bool, offline: bool) -> None:
         self.accompanist = accompanist
-        self.suspect = suspect  # of one session, and no other is put into it
+        self.own, self.offline = own, offline
+        self.begun_s = inf  # when its last step was begun
         self.sessions: list[LiveSession] = []
         self.state: Any = None
         self._costs_s: deque[float] = deque(maxlen=_COSTS)
@@ -87,6 +98,7 @@ class Player:
         self.sessions: dict[str, LiveSession] = {}
         self._alone = alone
         self._banks: list[_Bank] = []
+        self._failed: dict[str, str] = {}
 
     def open(
         self, setup: Setup, port: WorkerPort, *, snapshot: bytes | None = None, suspect: bool = False
@@ -99,23 +111,15 @@ class Player:
             raise LiveBandError(f"session {setup.session!r} is open already")
         row = self._fresh(setup) if snapshot is None else self.accompanist.restore(snapshot)
         session = LiveSession(setup, self.accompanist.spec, port)
-        shared = (bank for bank in self._banks if not bank.suspect)
-        bank = None if self._alone or suspect else next(shared, None)
-        if bank is None:
-            bank = _Bank(self.accompanist, suspect=suspect)
-            # Banks of suspects go last: `next` above finds the shared one first.
-            self._banks.append(bank) if self._alone or suspect else self._banks.insert(0, bank)
-        bank.add(session, row)
+        self._seat(session, row, own=self._alone or suspect)
         self.sessions[setup.session] = session
         return session
 
     def close(self, name: str) -> None:
         """Forget a session; its segment is its owner's to close."""
         session = self.sessions.pop(name)
-        bank = self._bank_of(session)
-        bank.remove(session)
-        if not bank.sessions:
-            self._banks.remove(bank)
+        self._failed.pop(name, None)
+        self._unseat(session)
 
     def replace(self, setup: Setup, port: WorkerPort) -> LiveSession:
         """Give a session a new segment and timing; its musical memory, controls and knowledge stay."""
@@ -137,17 +141,8 @@ class Player:
     def trust(self, name: str) -> None:
         """A suspect no more: it is stepped together with the others again. Its music does not notice."""
         session = self.sessions[name]
-        bank = self._bank_of(session)
-        if self._alone or not bank.suspect:
-            return
-        if all(other.suspect for other in self._banks):
-            bank.suspect = False
-            self._banks.remove(bank)
-            self._banks.insert(0, bank)
-            return
-        row = bank.row(bank.sessions.index(session))
-        self._banks.remove(bank)
-        next(other for other in self._banks if not other.suspect).add(session, row)
+        if not self._alone and self._bank_of(session).own:
+            self._seat(session, self._unseat(session), own=False)
 
     def snapshot(self, name: str) -> bytes:
         """The musical memory of a session."""
@@ -163,27 +158,29 @@ class Player:
         session.wants_fresh_state = False  # it was wanted of what is gone
 
     def listen(self, now_s: float) -> list[tuple[str, str]]:
-        """Look at every ring. Returns (session, reason) of those that must end because theirs is corrupt."""
-        corrupt = []
-        for name, session in self.sessions.items():
-            try:
+        """Look at every ring. Returns (session, reason) of those that must end: a corrupt ring, or a fault of ours."""
+        for session in self.sessions.values():
+            with self._its_own_fault(session):
                 session.listen(now_s)
-            except CorruptSegmentError as error:
-                corrupt.append((name, str(error)))
-        return corrupt
+        return list(self._failed.items())
 
     def begin(self, now_s: float) -> Batch | None:
         """The next step to compute, or None: nothing is due, or it pays to wait for more sessions to be."""
+        self._sort()
         urgent: tuple[float, _Bank] | None = None
         for bank in self._banks:
+            if bank.offline:
+                continue
             for session in bank.sessions:
-                session.catch_up(now_s, bank.cost_s)
-            due = [session for session in bank.sessions if session.due]
+                with self._its_own_fault(session):
+                    session.catch_up(now_s, bank.cost_s)
+            due = [session for session in bank.sessions if self._is_due(session)]
             if due and not self._waits(bank, due, now_s):
                 slack_s = min(session.slack_s(now_s) for session in due)
                 if urgent is None or slack_s < urgent[0]:
                     urgent = slack_s, bank
-        return None if urgent is None else self._batch(urgent[1], now_s)
+        chosen = self._next_render(now_s) if urgent is None else urgent[1]
+        return None if chosen is None else self._batch(chosen, now_s)
 
     def compute(self, batch: Batch) -> Audio:
         """The stems [B, C, k*H] of a batch; the bank's state goes on."""
@@ -203,15 +200,11 @@ class Player:
                 # One poisoned memory would sound for ever: it starts anew, the frame is silent.
                 session.faults += 1
                 session.wants_fresh_state = True
-            session.land(stems[row], now_s, step_s)
+            with self._its_own_fault(session):
+                session.land(stems[row], now_s, step_s)
             if session.wants_fresh_state:
                 session.wants_fresh_state = False
                 bank.replace(row, self._fresh_now(session))
-
-    @property
-    def idle(self) -> bool:
-        """Whether no session can become due within a tenth of a second."""
-        return not self.sessions
 
     def _fresh(self, setup: Setup) -> Any:
         stem = STEMS[int(setup.controls[0])]
@@ -225,31 +218,107 @@ class Player:
     def _bank_of(self, session: LiveSession) -> _Bank:
         return next(bank for bank in self._banks if session in bank.sessions)
 
+    def _seat(self, session: LiveSession, row: Any, *, own: bool) -> None:
+        """Put a session with those of its kind, or by itself."""
+        alike = (bank for bank in self._banks if not bank.own and bank.offline == session.offline)
+        bank = None if own else next(alike, None)
+        if bank is None:
+            bank = _Bank(self.accompanist, own=own, offline=session.offline)
+            self._banks.append(bank)
+        bank.add(session, row)
+
+    def _unseat(self, session: LiveSession) -> Any:
+        """Take a session from its bank; returns its row."""
+        bank = self._bank_of(session)
+        row = bank.row(bank.sessions.index(session))
+        bank.remove(session)
+        if not bank.sessions:
+            self._banks.remove(bank)
+        return row
+
+    def _sort(self) -> None:
+        """Sessions that have become renders, or live again, go to their like. Their music does not notice."""
+        for bank in list(self._banks):
+            if bank.own:
+                bank.offline = bank.sessions[0].offline
+                continue
+            for session in [one for one in bank.sessions if one.due and one.offline != bank.offline]:
+                self._seat(session, self._unseat(session), own=False)
+
+    def _is_due(self, session: LiveSession) -> bool:
+        return session.due and session.setup.session not in self._failed
+
+    @contextmanager
+    def _its_own_fault(self, session: LiveSession) -> Iterator[None]:
+        """What goes wrong with a session ends it, told by `listen`, and no other."""
+        try:
+            yield
+        except CorruptSegmentError as error:
+            self._failed[session.setup.session] = str(error)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the others play on)
+            traceback.print_exc()
+            self._failed[session.setup.session] = f"a fault of the server: {type(error).__name__}: {error}"
+
+    def _next_render(self, now_s: float) -> _Bank | None:
+        """Renders, in turn, if there is room for a step of theirs, or none of them had one for long."""
+        waiting = [bank for bank in self._banks if bank.offline and any(map(self._is_due, bank.sessions))]
+        if not waiting:
+            return None
+        for bank in waiting:
+            bank.begun_s = min(bank.begun_s, now_s)
+        bank = min(waiting, key=lambda one: one.begun_s)
+        cost_s = bank.cost_s or max(other.cost_s for other in self._banks)
+        starved = now_s - bank.begun_s > _STARVED_S
+        return bank if starved or self._is_room(cost_s, now_s) else None
+
+    def _is_room(self, cost_s: float, now_s: float) -> bool:
+        """Whether a step that begins now and takes so long makes no live session's next frame late.
+
+        Frames are played in the order they are needed in; those of a bank that are whole when the step ends share one.
+        """
+        steps: list[tuple[float, float, float]] = []
+        for bank in self._banks:
+            if bank.offline:
+                continue
+            due_s = {one: one.due_in_s(now_s) for one in bank.sessions if not one.silent}
+            soon = [one for one, in_s in due_s.items() if in_s <= cost_s]
+            later = [one for one, in_s in due_s.items() if cost_s < in_s < inf]
+            for group in filter(None, (soon, later)):
+                slack_s = min(one.slack_s(now_s) for one in group)
+                steps.append((slack_s, min(due_s[one] for one in group), bank.cost_s))
+        at_s = cost_s
+        for slack_s, due_in_s, step_s in sorted(steps):
+            at_s = max(at_s, due_in_s) + step_s
+            if at_s + _MARGIN_S > slack_s:
+                return False
+        return True
+
     def _waits(self, bank: _Bank, due: list[LiveSession], now_s: float) -> bool:
         """Whether another session will be due while all that are can still wait."""
-        if len(due) == len(bank.sessions) or any(session.offline for session in due):
+        if len(due) == len(bank.sessions):
             return False
-        soonest = min(session.due_in_s(now_s) for session in bank.sessions if not session.due)
-        spare_s = min(session.slack_s(now_s) for session in due) - 1.5 * bank.cost_s - _GATHER_MARGIN_S
+        soonest = min(session.due_in_s(now_s) for session in bank.sessions if session not in due)
+        spare_s = min(session.slack_s(now_s) for session in due) - 1.5 * bank.cost_s - _MARGIN_S
         longest = max(session.queue_age_s(now_s) for session in due)
         return soonest < spare_s and longest < bank.sessions[0].frame_s / 2
 
     def _batch(self, bank: _Bank, now_s: float) -> Batch:
         spec, rows = self.accompanist.spec, len(bank.sessions)
-        active = np.array([session.due for session in bank.sessions])
+        bank.begun_s = now_s
+        active = np.zeros(rows, np.bool_)
         mix = np.zeros((rows, spec.channels, spec.hop * spec.chunk_frames), np.float32)
-        known = []
+        conditions = [batch_conditions(_IDLE, {}, 1)] * rows
         for row, session in enumerate(bank.sessions):
-            if active[row]:
-                known.append(session.conditions())
+            if not self._is_due(session):
+                continue
+            with self._its_own_fault(session):
+                conditions[row] = batch_conditions(session.conditions(), {}, 1)
                 # Before the step that the reset is for: a render begins as a bounce does, with its first frame.
                 if session.wants_fresh_state:
                     session.wants_fresh_state = False
                     bank.replace(row, self._fresh_now(session))
                 mix[row] = session.take_mix()
-            else:
-                known.append({"stem": 0.0, "anticipation": 0.0, "variation": 0.0})
-        conditions = [batch_conditions(frame, {}, 1) for frame in known]
+                active[row] = True
         return Batch(
             bank=bank,
             sessions=tuple(bank.sessions),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Workers as supervised processes: started, watched, restarted a few times, and told from the black box why they died."""
+"""Workers as supervised processes: started, watched, restarted ever less often, and told from the black box why they died."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,15 +18,16 @@ from typing import Any
 from lbserver import backends, isolation, wire
 from lbserver.accompanist import Spec
 from lbserver.engine import describe
+from lbserver.engine.backoff import Backoff
 from lbserver.engine.budget import Budget
+from lbserver.engine.moments_folder import IN_MEMORY_S
 from lbserver.engine.worker import BOX_BYTES, read_box
 from lbserver.errors import LiveBandError
 from lbserver.logs import fields
 
 log = logging.getLogger(__name__)
 
-_RESTARTS = 5
-_RESTART_WINDOW_S = 30.0
+_OFTEN = 5  # failures in a row after which the log calls it critical
 _STUCK_S = 2.0  # a step that takes longer is taken for hung
 _SILENT_S = 10.0  # as is a worker that shows no sign of life for so long
 _LOOK_S = 0.05
@@ -40,7 +40,11 @@ _ONE_THREAD = dict.fromkeys(
 
 
 class WorkerError(LiveBandError):
-    """The worker refused, or is not there."""
+    """The worker refused, or is not there. `code` is a key of the protocol's error table."""
+
+    def __init__(self, text: str, code: str = "crashed") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class WorkerGoneError(WorkerError):
@@ -80,8 +84,8 @@ class WorkerPlace:
 
     `on_lost(suspects)` is called when it died, with the sessions it was stepping; `on_back()` when the next is
     ready; `on_ended(session, code, reason)` when the worker ended a session. Their sessions are the caller's to
-    reopen. After five deaths in thirty seconds, or five in a row before it could play, it stays down, `reason` says
-    why.
+    reopen. It is tried again for as long as this lives, after pauses that grow to half a minute while it dies or cannot
+    be started; `reason` says why, and when the next try is.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class WorkerPlace:
         number: int,
         model: str | None,
         moments: Path,
+        save_every_s: float = IN_MEMORY_S,
         alone: bool = False,
         on_lost: Callable[["WorkerPlace", tuple[str, ...]], None],
         on_back: Callable[["WorkerPlace"], None],
@@ -101,11 +106,10 @@ class WorkerPlace:
         self.restarts = 0
         self.up = False
         self._model, self._moments, self._alone = model, moments, alone
+        self._save_every_s = save_every_s
         self._on_lost, self._on_back, self._on_ended = on_lost, on_back, on_ended
         self._process: _Process | None = None
-        self._deaths: deque[float] = deque(maxlen=_RESTARTS)
-        self._failed_starts = 0
-        self._gave_up = False
+        self._backoff = Backoff()
         self._watch: asyncio.Task[None] | None = None
         self._next_id = 1
         self._closing = False
@@ -133,8 +137,14 @@ class WorkerPlace:
             await self._reap(process)
             self._process = None
             raise WorkerError(answer["text"])
-        self.ready = _ready(answer)
-        self.up, self.reason, self._failed_starts = True, "", 0
+        try:
+            self.ready = _ready(answer)
+        except LiveBandError as error:
+            await self._reap(process)
+            self._process = None
+            raise WorkerError(str(error)) from None
+        self.up, self.reason = True, ""
+        self._backoff.began(time.monotonic())
         self._watch = asyncio.create_task(self._watch_over(process))
         return self.ready
 
@@ -161,7 +171,7 @@ class WorkerPlace:
         if result["type"] == "gone":
             raise WorkerGoneError(result["text"])
         if result["type"] == "failed":
-            raise WorkerError(result["text"])
+            raise WorkerError(result["text"], result["code"])
         return result
 
     async def stop(self) -> None:
@@ -205,6 +215,7 @@ class WorkerPlace:
         return [
             *isolation.python("lbserver.engine.worker"),
             *("--control", str(control), "--box", str(box), "--moments", str(self._moments.absolute())),
+            *("--save-every", f"{self._save_every_s:g}"),
             *(("--model", backends.whole_name(self._model)) if self._model else ()),
             *(("--alone",) if self._alone else ()),
         ]
@@ -218,6 +229,9 @@ class WorkerPlace:
                     if message["type"] == "ended":
                         self._on_ended(message["session"], message["code"], message["reason"])
                         continue
+                    if message["type"] == "unsaved":
+                        self._tell_of_saving(message["reason"])
+                        continue
                     answer = process.answers.get(message.get("id", -1))
                     if answer is not None and not answer.done():
                         answer.set_result(message)
@@ -225,6 +239,14 @@ class WorkerPlace:
             log.warning("the worker's socket broke: %s", error, extra=fields(worker=self.number))
         finally:
             process.fail_all()
+
+    def _tell_of_saving(self, reason: str) -> None:
+        """One line when memories cannot be kept any more, one when they can."""
+        if reason:
+            text = "memories of sessions are not kept, a crash would lose them: %s"
+            log.warning(text, reason, extra=fields(worker=self.number, folder=str(self._moments)))
+        else:
+            log.warning("memories of sessions are kept again", extra=fields(worker=self.number))
 
     async def _watch_over(self, process: _Process) -> None:
         """Notice a death or a hang at once, tell, and start the next life."""
@@ -236,10 +258,10 @@ class WorkerPlace:
         await self._reap(process)
         self._process = None
         self._on_lost(self, suspects)
-        while not await self._restart(cause):
-            if self._gave_up:
-                log.critical("worker stays down: %s", self.reason, extra=fields(worker=self.number))
-                return
+        failure = self.reason
+        while failure:
+            await self._wait_after(failure)
+            failure = await self._restart()
         log.warning("worker is back", extra=fields(worker=self.number, restarts=self.restarts))
         self._on_back(self)
 
@@ -263,29 +285,25 @@ class WorkerPlace:
             await asyncio.sleep(_LOOK_S)
         return hung or (f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}")
 
-    async def _restart(self, cause: str) -> bool:
-        """Count a death and try the next life; whether it plays."""
-        self._deaths.append(time.monotonic())
-        many = len(self._deaths) == _RESTARTS and self._deaths[-1] - self._deaths[0] < _RESTART_WINDOW_S
-        if many or self._failed_starts >= _RESTARTS:
-            self._gave_up = True
-            when = f"within {_RESTART_WINDOW_S:g} s" if many else "before it could play"
-            why = self.reason if self._failed_starts else cause
-            self.reason = (
-                f"its worker died {_RESTARTS} times {when} ({why}) and stays down: "
-                "see the log, then restart the server"
-            )
-            return False
+    async def _wait_after(self, failure: str) -> None:
+        """Count a failure and wait before the next try."""
+        pause_s = self._backoff.failed(time.monotonic())
+        count = self._backoff.failures
+        level = logging.CRITICAL if count == _OFTEN else logging.ERROR
+        self.reason = failure
+        if count >= _OFTEN:
+            self.reason = f"{failure}, {count} times in a row; the next try is {pause_s:.0f} s later"
+        log.log(level, "worker is down: %s", self.reason, extra=fields(worker=self.number, pause_s=pause_s))
+        await asyncio.sleep(pause_s)
+
+    async def _restart(self) -> str:
+        """Try the next life; returns why it does not play, empty if it does."""
         self.restarts += 1
         try:
             await self.start()
         except WorkerError as error:
-            self._failed_starts += 1
-            self.reason = f"its worker could not be restarted: {error}"
-            log.error("worker not restarted: %s", error, extra=fields(worker=self.number))
-            await asyncio.sleep(0.1 * 2**self._failed_starts)
-            return False
-        return True
+            return f"its worker could not be restarted: {error}"
+        return ""
 
     async def _reap(self, process: _Process, patience_s: float = _PATIENCE_S) -> None:
         """Wait for the process to end, by force if need be, and let go of what it held."""

@@ -75,6 +75,31 @@ class VirtualHost:
         self.worker_segment.close()
 
 
+@dataclass(kw_only=True)
+class VirtualRender(VirtualHost):
+    """A front end that renders: it waits for the stem of each block, and hands over the next at once."""
+
+    awaited: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.port.set_offline(True)
+
+    def call(self) -> float:
+        """One look; returns the time until the next."""
+        if self.awaited and self.port.ready(self.awaited) < self.awaited:
+            return POLL_S
+        if self.awaited:
+            stem = self.port.read(self.awaited)
+            if self.keep:
+                self.heard.append(stem)
+            self.samples += self.awaited
+            self.calls += 1
+        self.awaited = self.blocks[self.calls % len(self.blocks)]
+        self.port.write(self.source(self.samples, self.awaited))
+        return 0.0
+
+
 class VirtualWorker:
     """A worker whose steps take `cost_s(rows, time)` seconds of virtual time."""
 

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from lbserver import backends, wire
-from lbserver.engine import calibrate, describe, moment
+from lbserver.engine import calibrate, describe, moment, moments_folder
 from lbserver.engine.live import LiveSession, Setup
 from lbserver.engine.player import Player
-from lbserver.errors import LiveBandError
+from lbserver.errors import LiveBandError, ShortageError, refused
 from lbserver.ports import WorkerPort
 from lbserver.protocol.controls import BY_NAME, CONTROLS
 from lbserver.segment import Segment
@@ -39,6 +39,9 @@ _BOX = struct.Struct(
 _IDLE_POLL_MS = 20
 _ACTIVE_S = 2.0  # a front end that wrote so recently is looked at every millisecond
 _COLLECT_S = 10.0
+_SAVING_S = 0.008  # more than keeping a session's memory takes
+_OVERDUE_S = 4.0  # after so long without a calm moment it is kept all the same
+_NO_MEMORY = "no memory is left for this"
 
 
 def write_box(box: mmap.mmap, beats: int, since_ns: int, sessions: bytes = b"") -> None:
@@ -69,13 +72,17 @@ def timing_from_wire(values: dict[str, Any]) -> Timing:
 
 
 class _Worker:
-    def __init__(self, control: socket.socket, box: mmap.mmap, player: Player, *, moments: Path) -> None:
-        self.control, self.box, self.player, self.moments = control, box, player, moments
+    def __init__(
+        self, control: socket.socket, box: mmap.mmap, player: Player, *, moments: Path, save_every_s: float
+    ) -> None:
+        self.control, self.box, self.player = control, box, player
+        self.moments, self.save_every_s = moments, save_every_s
         self.framer = wire.Framer()
         self.descriptors: list[int] = []
         self.segments: dict[str, Segment] = {}
         self.known: dict[str, dict[str, Any]] = {}
-        self.saved_s: dict[str, float] = {}
+        self.saved: dict[str, tuple[float, int]] = {}  # when its memory was kept, and after how many frames
+        self.unsaved = ""  # why the last one could not be kept
         self.beats = 0
         self.running = True
 
@@ -96,18 +103,17 @@ class _Worker:
                 packed = " ".join(names).encode()[: BOX_BYTES - _BOX.size]
                 write_box(self.box, self.beats, time.monotonic_ns(), packed)
                 stems = self.player.compute(batch)
-                self.player.listen(time.monotonic())
-                self.player.finish(batch, stems, time.monotonic())
-                if poll.poll(0):
-                    self.receive()
-                continue
+                now_s = time.monotonic()
+                self.player.listen(now_s)
+                self.player.finish(batch, stems, now_s)
             active = self.report(now_s)
             if active:
                 self.autosave(now_s)
             elif now_s - collected_s > _COLLECT_S:
                 collected_s = now_s
                 gc.collect()
-            if poll.poll(1000 * calibrate.POLL_S if active else _IDLE_POLL_MS):
+            idle_ms = 1000 * calibrate.POLL_S if active else _IDLE_POLL_MS
+            if poll.poll(idle_ms if batch is None else 0):
                 self.receive()
 
     def report(self, now_s: float) -> bool:
@@ -119,20 +125,38 @@ class _Worker:
         return active
 
     def autosave(self, now_s: float) -> None:
-        """Keep the memory of one session that was not kept for a second, if nothing is due soon."""
-        for name, session in self.player.sessions.items():
-            if now_s - self.saved_s[name] < 1.0 or not session.frames:
-                continue
-            if all(other.due_in_s(now_s) > 0.008 for other in self.player.sessions.values()):
-                self.saved_s[name] = now_s
-                self.save(name, self.moments / f"{name}.auto")
+        """Keep the memory of the session that was not kept for longest, if it is time and no live one is due soon.
+
+        One that has not played since is left as it is kept.
+        """
+        sessions = self.player.sessions
+        waiting = [name for name, session in sessions.items() if session.frames != self.saved[name][1]]
+        if not waiting:
             return
+        name = min(waiting, key=lambda one: self.saved[one][0])
+        over_s = now_s - self.saved[name][0] - self.save_every_s
+        if over_s < 0:
+            return
+        calm = all(other.due_in_s(now_s) > _SAVING_S for other in sessions.values() if not other.offline)
+        if calm or over_s > _OVERDUE_S:
+            self.saved[name] = now_s, sessions[name].frames
+            self.save(name, self.moments / f"{name}.auto")
 
     def save(self, name: str, path: Path) -> None:
-        """Keep the memory of a session; what cannot be kept is lost, that is all."""
+        """Keep the memory of a session. What cannot be kept is lost, and said when that begins and when it ends."""
         write_box(self.box, self.beats, 0, name.encode())
-        with contextlib.suppress(OSError, MemoryError, LiveBandError):
+        unsaved = ""
+        try:
             moment.write(path, self.moment_of(name))
+        except OSError as error:
+            unsaved = error.strerror or str(error)
+        except MemoryError:
+            unsaved = _NO_MEMORY
+        except LiveBandError as error:
+            unsaved = str(error)
+        if unsaved != self.unsaved:
+            self.unsaved = unsaved
+            self.send({"type": "unsaved", "reason": unsaved})
 
     def moment_of(self, name: str, *, light: bool = False) -> bytes:
         session = self.player.sessions[name]
@@ -149,7 +173,9 @@ class _Worker:
         )
 
     def receive(self) -> None:
-        data, descriptors, _flags, _address = socket.recv_fds(self.control, 1 << 16, 16)
+        data, descriptors, _flags, _address = socket.recv_fds(
+            self.control, 1 << 16, 16, socket.MSG_CMSG_CLOEXEC
+        )
         self.descriptors += descriptors
         if not data:
             self.running = False  # the server is gone: nobody reads what would be played
@@ -160,13 +186,13 @@ class _Worker:
             try:
                 answer = self.handle(message)
             except MemoryError:
-                answer = {"type": "failed", "text": "no memory is left for this"}
+                answer = _failed(ShortageError(_NO_MEMORY))
             except OSError as error:
-                answer = {"type": "failed", "text": error.strerror or str(error)}
+                answer = _failed(refused(f"{message['type']} failed", error))
             except Exception as error:
                 if not backends.is_user_error(error):
                     raise
-                answer = {"type": "failed", "text": str(error)}
+                answer = _failed(error)
             self.send({**answer, "id": message["id"]})
 
     def handle(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -234,7 +260,7 @@ class _Worker:
             if control.name in ("gain", "mix"):
                 session.set_control(control.name, value)
         self.segments[name] = segment
-        self.saved_s[name] = time.monotonic()
+        self.saved[name] = time.monotonic(), 0
         self.known[name] = self.told_again(session, message.get("known") or {})
         if message.get("resume"):
             session.resume()
@@ -263,7 +289,7 @@ class _Worker:
 
     def take_segment(self) -> Segment:
         if not self.descriptors:
-            raise LiveBandError("no room: too many files are open")
+            raise ShortageError("no room: too many files are open")
         descriptor = self.descriptors.pop(0)
         try:
             return Segment(descriptor)
@@ -273,10 +299,15 @@ class _Worker:
     def close(self, name: str) -> None:
         self.player.close(name)
         self.segments.pop(name).close()
-        del self.known[name], self.saved_s[name]
+        del self.known[name], self.saved[name]
 
     def send(self, message: dict[str, Any]) -> None:
         self.control.sendall(wire.frame(message))
+
+
+def _failed(error: Exception) -> dict[str, Any]:
+    """The answer that says what was refused, with a code of the protocol's error table."""
+    return {"type": "failed", "text": str(error), "code": getattr(error, "code", LiveBandError.code)}
 
 
 def limit_memory(mib: int) -> None:
@@ -304,12 +335,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--control", type=int, required=True)
     parser.add_argument("--box", type=int, required=True)
     parser.add_argument("--moments", type=Path, required=True)
+    parser.add_argument("--save-every", type=float, default=moments_folder.IN_MEMORY_S)
     parser.add_argument("--model", default=None)
     parser.add_argument("--alone", action="store_true")
     parser.add_argument("--memory-mib", type=int, default=2048)
     parsed = parser.parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C and a closed terminal are the server's to handle
         signal.signal(number, signal.SIG_IGN)
+    for descriptor in (parsed.control, parsed.box):
+        os.set_inheritable(descriptor, False)  # a child of ours would keep our death from being seen
     control = socket.socket(fileno=parsed.control)
     box = mmap.mmap(parsed.box, BOX_BYTES)
     try:
@@ -321,7 +355,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         control.sendall(wire.frame({"type": "failed", "id": 0, "text": str(error)}))
         return 1
-    worker = _Worker(control, box, Player(accompanist, alone=parsed.alone), moments=parsed.moments)
+    player = Player(accompanist, alone=parsed.alone)
+    worker = _Worker(control, box, player, moments=parsed.moments, save_every_s=parsed.save_every)
     spec = accompanist.spec
     worker.send(
         {

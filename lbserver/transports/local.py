@@ -52,26 +52,60 @@ class LocalServer:
         self._hub = hub
         self._numbers = itertools.count(1)
         self._connections: set[asyncio.Task[None]] = set()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._identity: tuple[int, int] | None = None
 
     @property
     def address(self) -> Path:
         return self.config.path
 
-    def listen(self) -> None:
-        """Begin to listen. The run directory is ours alone, so a socket that lies there is nobody's."""
-        self.config.path.unlink(missing_ok=True)
-        self._socket.bind(os.fspath(self.config.path))
-        self.config.path.chmod(0o600)
-        self._socket.listen(_BACKLOG)
-        self._socket.setblocking(False)
+    @property
+    def is_found(self) -> bool:
+        """Whether who connects to the path comes to us: the socket there may have been removed, and be another's."""
+        return self._identity is not None and _identity(self.config.path) == self._identity
 
-    async def accept(self) -> None:
+    async def listen(self) -> None:
+        """Begin to listen, or anew; those who are connected stay. The run directory is ours: a socket there is nobody's.
+
+        Raises OSError.
+        """
+        await self._stop_listening()
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.config.path.unlink(missing_ok=True)
+            listening.bind(os.fspath(self.config.path))
+            self.config.path.chmod(0o600)
+            listening.listen(_BACKLOG)
+            listening.setblocking(False)
+        except OSError:
+            listening.close()
+            raise
+        self._socket, self._identity = listening, _identity(self.config.path)
+        self._accepting = asyncio.create_task(self._accept(listening))
+
+    async def close(self) -> None:
+        """Hang up on everyone."""
+        for task in list(self._connections):
+            task.cancel()
+        await self._stop_listening()
+
+    async def _stop_listening(self) -> None:
+        if self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.wait({self._accepting})
+        if self.is_found:  # while ours is open no other has its identity
+            self.config.path.unlink(missing_ok=True)
+        if self._socket is not None:
+            self._socket.close()
+        self._accepting = self._socket = self._identity = None
+
+    async def _accept(self, listening: socket.socket) -> None:
         """Take connections until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             try:
-                connection, _ = await loop.sock_accept(self._socket)
+                connection, _ = await loop.sock_accept(listening)
             except OSError as error:  # out of descriptors: those who are here go on
                 log.warning("no connection can be taken: %s", error.strerror)
                 await asyncio.sleep(0.1)
@@ -87,13 +121,6 @@ class LocalServer:
             task = asyncio.create_task(self._serve(connection))
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
-
-    def close(self) -> None:
-        """Hang up on everyone."""
-        for task in list(self._connections):
-            task.cancel()
-        self._socket.close()
-        self.config.path.unlink(missing_ok=True)
 
     async def _serve(self, connection: socket.socket) -> None:
         number = next(self._numbers)
@@ -148,13 +175,11 @@ class LocalServer:
 async def local_server(hub: Hub, config: LocalConfig) -> AsyncIterator[LocalServer]:
     """Serve the local socket for the duration of the context."""
     server = LocalServer(hub, config)
-    server.listen()
-    accepting = asyncio.create_task(server.accept())
     try:
+        await server.listen()
         yield server
     finally:
-        accepting.cancel()
-        server.close()
+        await server.close()
 
 
 async def _messages(connection: socket.socket, framer: wire.Framer) -> AsyncIterator[Any]:
@@ -209,6 +234,15 @@ def _offer(outbox: "_Outbox", message: dict[str, Any]) -> None:
     """A peer that does not read what it is told loses it, not the server's memory."""
     with contextlib.suppress(asyncio.QueueFull):
         outbox.put_nowait((message, None))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of what lies there."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _is_us(connection: socket.socket) -> bool:

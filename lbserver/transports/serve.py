@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from lbserver import __version__
+from lbserver.documents import read_json
 from lbserver.engine.hub import Hub, HubConfig
+from lbserver.engine.moments_folder import MomentsFolder, moments_folder
 from lbserver.engine.place import Place
 from lbserver.engine.supervisor import WorkerPlace
 from lbserver.errors import LiveBandError
@@ -25,12 +27,12 @@ from lbserver.program_file import note_program
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol.osc import HTTP_PORT, ZMQ_PORT
 from lbserver.protocol.osc import PORT as OSC_PORT
-from lbserver.rundir import RunDirectory, ServerInfo, open_run_directory
+from lbserver.rundir import RunDirectory, ServerInfo, ServerRunningError, open_run_directory
 from lbserver.transports.ableton_link import LinkConfig as AbletonLinkConfig
 from lbserver.transports.ableton_link import ableton_link
 from lbserver.transports.http import HttpConfig, http_server
 from lbserver.transports.link import LinkConfig
-from lbserver.transports.local import LocalConfig, local_server
+from lbserver.transports.local import LocalConfig, LocalServer, local_server
 from lbserver.transports.metrics import ServerFigures, resident_bytes
 from lbserver.transports.osc import oscquery
 from lbserver.transports.osc.server import OscConfig, osc_server
@@ -38,6 +40,8 @@ from lbserver.transports.upstream import UpstreamPlace
 from lbserver.transports.zeromq import ZeroMqConfig, zeromq_server
 
 log = logging.getLogger(__name__)
+
+_LOOK_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,21 +74,21 @@ def kept_folder() -> Path:
 async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True) -> None:
     """Serve until cancelled. Raises LiveBandError: no worker can play, or a port is taken."""
     begun_s = time.monotonic()
-    moments = run.path / "moments"
-    moments.mkdir(mode=0o700, exist_ok=True)
+    folder = moments_folder(run.path)
     hub = Hub(
         HubConfig(
-            moments=moments,
+            moments=folder.path,
             kept=kept_folder(),
             max_sessions=config.max_sessions,
             max_sessions_per_peer=config.max_sessions_per_peer,
         )
     )
     async with AsyncExitStack() as stack:
+        stack.callback(folder.leave)
         stack.push_async_callback(hub.stop)
         if announce:
             print("Getting the band ready (the first start takes longer) ...", file=sys.stderr, flush=True)
-        await hub.start(_places(config, hub, moments))
+        await hub.start(_places(config, hub, folder))
         ports: dict[str, int] = {}
 
         async def listen(name: str, server: AbstractAsyncContextManager[Any] | None) -> None:
@@ -124,10 +128,41 @@ async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True
         note_program()
         if announce:
             _announce(hub, info, config)
-        await _until_idle(hub, config.idle_exit_s)
+        watch = asyncio.create_task(_stay_found(run, local, folder, info))
+        stack.callback(watch.cancel)
+        await _until_idle(hub, config.idle_exit_s, watch)
 
 
-def _places(config: ServeConfig, hub: Hub, moments: Path) -> list[Place]:
+async def _stay_found(run: RunDirectory, local: LocalServer, folder: MomentsFolder, info: ServerInfo) -> None:
+    """Until another server has our place: what we are found by is made anew when somebody, as a cleaner of /tmp, removed it."""
+    refusal = ""
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        if run.is_ours and local.is_found and run.registry_path.exists():
+            continue
+        try:
+            if not run.is_ours:
+                run.renew()
+            folder.path.mkdir(mode=0o700, exist_ok=True)
+            if not local.is_found:
+                await local.listen()
+            run.publish(info)
+        except ServerRunningError as error:
+            log.error(
+                "the run directory was removed, and another server has our place: we end with our last session"
+            )
+            log.info("%s", error)
+            return
+        except (OSError, LiveBandError) as error:
+            if str(error) != refusal:
+                refusal = str(error)
+                log.error("nobody new can find this server: %s", refusal)
+        else:
+            refusal = ""
+            log.warning("what this server is found by was removed from %s, and was made anew", run.path)
+
+
+def _places(config: ServeConfig, hub: Hub, folder: MomentsFolder) -> list[Place]:
     if config.upstream is not None:
         return [
             UpstreamPlace(
@@ -142,7 +177,8 @@ def _places(config: ServeConfig, hub: Hub, moments: Path) -> list[Place]:
         WorkerPlace(
             number=number,
             model=config.model,
-            moments=moments,
+            moments=folder.path,
+            save_every_s=folder.every_s,
             alone=config.alone,
             on_lost=hub.on_lost,
             on_back=hub.on_back,
@@ -169,14 +205,14 @@ def _fault(hub: Hub) -> str:
     return "" if any(place.up for place in hub.places) else "; ".join(place.reason for place in hub.places)
 
 
-async def _until_idle(hub: Hub, idle_exit_s: float | None) -> None:
-    """Wait for ever, or until there has been no session for so long."""
+async def _until_idle(hub: Hub, idle_exit_s: float | None, watch: "asyncio.Task[None]") -> None:
+    """Wait for ever, or until there has been no session for so long; once `watch` is over, for the last session's end."""
     busy_s = time.monotonic()
     while True:
         await asyncio.sleep(1.0 if idle_exit_s is None else min(1.0, max(0.05, idle_exit_s / 2)))
         if hub.sessions():
             busy_s = time.monotonic()
-        elif idle_exit_s is not None and time.monotonic() - busy_s > idle_exit_s:
+        elif watch.done() or (idle_exit_s is not None and time.monotonic() - busy_s > idle_exit_s):
             return
 
 
@@ -368,7 +404,7 @@ async def _serve_until_signal(config: ServeConfig, run: RunDirectory, *, as_json
         while not task.done() and not run.registry_path.exists():
             await asyncio.sleep(0.02)
         if not task.done():
-            print(json.dumps(json.loads(run.registry_path.read_text(encoding="utf-8"))), flush=True)
+            print(json.dumps(read_json(run.registry_path.read_text(encoding="utf-8"))), flush=True)
     with contextlib.suppress(asyncio.CancelledError):
         await task
     print("The band has stopped.", file=sys.stderr)

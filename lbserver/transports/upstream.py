@@ -144,7 +144,7 @@ class UpstreamPlace:
             else:
                 raise WorkerError(f"session {name!r} is not open")
         except LinkError as error:
-            raise WorkerError(str(error)) from None
+            raise WorkerError(str(error), error.code) from None
         return {"type": "done"}
 
     # Requests

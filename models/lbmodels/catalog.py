@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lbmodels.documents import read_toml
 from lbmodels.errors import LiveBandModelError
 
 
@@ -67,8 +67,12 @@ def sha256(path: Path) -> str:
 def available(folder: Path | None = None) -> list[ModelCard]:
     """The accompanists of a folder's manifest (the shipped ones for None), the default first."""
     manifest = (folder or weights_folder()) / "manifest.toml"
-    tables = tomllib.loads(manifest.read_text()) if manifest.is_file() else {}
-    cards = [ModelCard(name=name, **table) for name, table in tables.items()]
+    try:
+        tables = read_toml(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+        cards = [ModelCard(name=name, **table) for name, table in tables.items()]
+    except (OSError, ValueError, TypeError) as error:
+        line = " ".join(str(error).split())[:160]
+        raise LiveBandModelError(f"{manifest} is damaged: {line}; reinstall liveband") from None
     return sorted(cards, key=lambda card: not card.default)
 
 

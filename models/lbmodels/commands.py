@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from lbmodels.data.commands import add_parser as add_data
+from lbmodels.documents import read_toml
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.commands import add_parser as add_evaluate
 from lbmodels.isolation import keep_caches
@@ -76,15 +77,13 @@ def override(tables: dict[str, object], setting: str) -> None:
     Raises:
         LiveBandModelError: not of that form.
     """
-    import tomllib
-
     key, equals, text = setting.partition("=")
     *path, name = key.strip().split(".")
     if not equals or not all((*path, name)):
         raise LiveBandModelError(f"--set {setting!r}: accepted is KEY=VALUE, as loop.steps=100")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = read_toml(f"value = {text}")["value"]
+    except ValueError:
         value = text.strip()
     inner = tables
     for part in path:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -15,9 +16,12 @@ _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: 
 
 
 def _is(value: Any, kind: type) -> bool:
-    """Whether a value may stand where `kind` is asked for: a whole number for a number, but no truth for either."""
+    """Whether a value may stand where `kind` is asked for: a whole number for a number, but no truth for either, and
+    nothing that is not finite.
+    """
     fits = isinstance(value, (int, float) if kind is float else kind)
-    return fits and not (isinstance(value, bool) and kind is not bool)
+    finite = not isinstance(value, float) or math.isfinite(value)
+    return fits and finite and not (isinstance(value, bool) and kind is not bool)
 
 
 def build(config: type[T], values: Mapping[str, Any], where: str = "recipe") -> T:

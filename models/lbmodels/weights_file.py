@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError
 
 MOST_HEADER_BYTES = 2**20
@@ -95,8 +96,8 @@ def _read_header(data: bytes, name: str) -> Header:
     if length > len(data) - 8:
         refuse(f"truncated: {len(data)} bytes, and the header alone has {length}")
     try:
-        table = json.loads(data[8 : 8 + length].decode("utf-8"), object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
+        table = read_json(data[8 : 8 + length].decode("utf-8"), pairs=_unique)
+    except ValueError as error:
         refuse(f"not safetensors, or damaged: the header is not JSON ({' '.join(str(error).split())[:100]})")
     if not isinstance(table, dict):
         refuse("not safetensors, or damaged: the header is no table")

@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from lbmodels import weights_file
 from lbmodels.catalog import ModelCard, available, locate, sha256
 from lbmodels.config import build
+from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError
 
 if TYPE_CHECKING:
@@ -30,8 +31,12 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=nn.Module)
 FORMAT = "liveband-weights-1"
-# What a size in a weights header may be, 16384 if it is not named here: a header is a stranger's word.
+# What a size in a weights header may be, 1 to 16384 if it is not named here: a header is a stranger's word.
+_LEAST_SIZES = dict.fromkeys(("anticipation_max", "noise", "style", "semitones", "delay_strides"), 0) | {
+    "sample_rate": 8_000
+}
 _MOST_SIZES = {"sample_rate": 192_000, "depth": 64, "high_bands": 1024, "low_bins": 8192, "semitones": 256}
+_MOST_NUMBER = 1e6
 
 
 def save_weights(path: Path, model: nn.Module, *, kind: str, config: Any, half: bool = False) -> Path:
@@ -72,9 +77,11 @@ def read_weights(
             f"weights {path.name} are damaged or foreign: metadata {sorted(header)}"[:300]
         )
     try:
-        config = json.loads(header.get("config", ""))
-    except (json.JSONDecodeError, RecursionError):
-        config = None
+        config = read_json(header.get("config", ""))
+    except ValueError as error:
+        raise LiveBandModelError(
+            f"weights {path.name}: their configuration cannot be read: {error}"
+        ) from None
     if not isinstance(config, dict):
         raise LiveBandModelError(f"weights {path.name} carry no configuration: written by another program")
     try:
@@ -123,10 +130,12 @@ def construct(
         LiveBandModelError: sizes out of range, or that do not go together.
     """
     for key, value in config.items():
-        most = _MOST_SIZES.get(key, 2**14)
-        if isinstance(value, int) and not 0 <= value <= most:
+        least, most = _LEAST_SIZES.get(key, 1), _MOST_SIZES.get(key, 2**14)
+        if isinstance(value, float) and not abs(value) <= _MOST_NUMBER:
+            raise LiveBandModelError(f"weights {name} have an impossible {key}: {value:g}")
+        if isinstance(value, int) and not isinstance(value, bool) and not least <= value <= most:
             raise LiveBandModelError(
-                f"weights {name} have impossible sizes: {key} is 0 to {most}, got {value}"
+                f"weights {name} have impossible sizes: {key} is {least} to {most}, got {value}"
             )
     # Besides its weights a module holds tables that are not saved; those stay below 4 million numbers.
     budget = 4 * sum(tensor.numel() for tensor in tensors.values()) + 2**22
@@ -145,6 +154,10 @@ def load_codec(path: Path, digest: str | None = None) -> Codec:
     config, tensors = read_weights(path, "codec", digest)
     sizes = build(CodecConfig, config, path.name)
     codec = construct(lambda: Codec(sizes), config, tensors, path.name)
+    if sizes.step > sizes.window:
+        raise LiveBandModelError(
+            f"weights {path.name} have impossible sizes: step {sizes.step}, window {sizes.window}"
+        )
     fill(codec, tensors, path.name)
     return codec
 

@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from lbmodels import catalog, zoo
+from lbmodels import catalog, weights_file, zoo
 from lbmodels.codec.autoencoder import Codec, CodecConfig
 from lbmodels.errors import LiveBandModelError
 from lbmodels.liveband.accompanist import LiveBandAccompanist
@@ -94,6 +94,33 @@ def test_headers_that_were_tampered_with(toy_weights: Path, config: str | None) 
     header = {"format": zoo.FORMAT, "kind": "codec"} | ({} if config is None else {"config": config})
     write(toy_weights / "codec.safetensors", {"a": torch.zeros(3)}, **header)
     assert "codec.safetensors" in refused(toy_weights)
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value", "said"),
+    [
+        ("codec", "sample_rate", 0, "sample_rate is 8000 to 192000, got 0"),
+        ("codec", "sample_rate", 1, "sample_rate is 8000 to 192000, got 1"),
+        ("codec", "window", 0, "window is 1 to"),
+        ("codec", "step", 10_000, "impossible sizes"),
+        ("generator", "window", 0, "window is 1 to"),
+        ("generator", "frame_rate", float("nan"), "NaN is no number"),
+        ("generator", "frame_rate", float("inf"), "Infinity is no number"),
+        ("generator", "frame_rate", 1e300, "impossible frame_rate"),
+        ("generator", "trim_db", [float("-inf")] * 4, "-Infinity is no number"),
+    ],
+)
+def test_sizes_and_numbers_that_cannot_be_are_named(
+    toy_weights: Path, file: str, key: str, value: object, said: str
+) -> None:
+    """Catches a header that loads and then ends playing in a traceback, or whose NaN becomes a gain."""
+    path = toy_weights / f"{file}.safetensors"
+    header = weights_file.check(path.read_bytes(), file).metadata
+    config = json.dumps(json.loads(header["config"]) | {key: value})
+    changed = {**header, "config": config}
+    changed.pop(weights_file.DIGEST)
+    write(path, safetensors.torch.load_file(path), **changed)
+    assert said in refused(toy_weights)
 
 
 def test_tensors_that_do_not_fit_their_configuration(toy_weights: Path) -> None:

@@ -4,6 +4,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -308,3 +309,36 @@ def test_nothing_is_left_open(tmp_path: Path, descriptors: Callable[[], int]) ->
     with pytest.raises(LiveBandError):
         open_run_directory(tmp_path / "open")
     assert descriptors() == before
+
+
+def test_a_server_leaves_its_successor_alone(tmp_path: Path) -> None:
+    """Catches a server whose folder was removed, and which on its way out deletes what the next one is found by."""
+    path = tmp_path / "run"
+    first = open_run_directory(path)
+    assert first.is_ours
+    shutil.rmtree(path)
+    assert not first.is_ours
+    with open_run_directory(path) as second:
+        second.publish(info(osc_port=9460))
+        second.socket_path.touch()
+        assert not first.is_ours
+        with pytest.raises(ServerRunningError):
+            first.renew()
+        first.close()
+        assert second.socket_path.exists()
+        assert find_server(path) is not None
+        with pytest.raises(ServerRunningError):
+            open_run_directory(path)
+
+
+def test_a_folder_that_was_removed_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    with open_run_directory(path) as run:
+        shutil.rmtree(path)
+        run.renew()
+        assert run.is_ours
+        run.publish(info())
+        assert find_server(path) is not None
+        with pytest.raises(ServerRunningError):
+            open_run_directory(path)
+    open_run_directory(path).close()

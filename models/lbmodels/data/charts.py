@@ -35,6 +35,7 @@ from lbmodels.data.song import (
 )
 from lbmodels.data.styles import STYLES, WEIGHTS, Style
 from lbmodels.data.tempo import draw_tempo
+from lbmodels.documents import read_xml
 
 _MAX_XML_BYTES = 20_000_000
 _MOST_REPEATS = 64  # of one line of a Billboard chart
@@ -225,7 +226,7 @@ def _mxl_root(path: Path) -> Any:
             raise DataError(f"{path}: no MusicXML inside")
         if archive.getinfo(name).file_size > _MAX_XML_BYTES:
             raise DataError(f"{path}: MusicXML larger than {_MAX_XML_BYTES // 1_000_000} MB")
-        return ElementTree.fromstring(archive.read(name))
+        return read_xml(archive.read(name), most_bytes=_MAX_XML_BYTES)
 
 
 def _read_musicxml(path: Path) -> Chart:

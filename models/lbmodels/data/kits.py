@@ -7,6 +7,7 @@ for one key, `variant` chooses, and where it has none the nearest relative plays
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,10 +20,12 @@ import numpy.typing as npt
 
 from lbmodels.data.errors import DataError
 from lbmodels.data.parts import Note
+from lbmodels.documents import read_xml
 
 SAMPLE_RATE = 48000
 Audio = npt.NDArray[np.float32]
 
+_MOST_OF_A_LAYER = 1000.0
 _MOST_XML_BYTES = 4_000_000
 _LONGEST_HIT_S = 2.5
 _CHOKE_S = 0.03
@@ -66,9 +69,9 @@ def read_kit(folder: Path) -> Kit:
     path = folder / "drumkit.xml"
     try:
         if path.stat().st_size > _MOST_XML_BYTES:
-            raise DataError(f"{path}: larger than {_MOST_XML_BYTES // 1_000_000} MB")
-        root = ElementTree.fromstring(path.read_bytes())
-    except (OSError, ElementTree.ParseError) as exc:
+            raise ValueError(f"larger than {_MOST_XML_BYTES // 1_000_000} MB")
+        root = read_xml(path.read_bytes(), most_bytes=_MOST_XML_BYTES)
+    except (OSError, ValueError, ElementTree.ParseError) as exc:
         raise DataError(f"{folder}: not a Hydrogen drum kit ({exc})") from exc
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
@@ -84,6 +87,23 @@ def read_kit(folder: Path) -> Kit:
     return Kit(name=folder.name, instruments={k: tuple(v) for k, v in found.items()})
 
 
+_LAYER = (("min", 0.0), ("max", 1.0), ("gain", 1.0))
+
+
+def _number(node: ElementTree.Element, name: str, usual: float, folder: Path) -> float:
+    """A finite number of a layer. Raises DataError."""
+    text = node.findtext(name) or str(usual)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not abs(value) <= _MOST_OF_A_LAYER:
+        raise DataError(
+            f"{folder}: {name} of a drum's layer is {text[:40]!r}, which is no number that it can be"
+        )
+    return value
+
+
 def _layers(instrument: ElementTree.Element, folder: Path) -> tuple[Layer, ...]:
     nodes = list(instrument.iter("layer")) or [instrument]
     layers = []
@@ -91,8 +111,8 @@ def _layers(instrument: ElementTree.Element, folder: Path) -> tuple[Layer, ...]:
         file = Path(node.findtext("filename") or "").name
         path = folder / file
         if file and path.is_file():
-            low, high = float(node.findtext("min") or 0), float(node.findtext("max") or 1)
-            layers.append(Layer(path=path, low=low, high=high, gain=float(node.findtext("gain") or 1)))
+            low, high, gain = (_number(node, name, usual, folder) for name, usual in _LAYER)
+            layers.append(Layer(path=path, low=low, high=high, gain=gain))
     return tuple(sorted(layers, key=lambda x: x.low))
 
 

@@ -31,6 +31,7 @@ from lbmodels.data.melody import counter, lead
 from lbmodels.data.midi import Part, write_midi
 from lbmodels.data.mixing import balance, fade_out, gated_rms_db, place
 from lbmodels.data.parts import Note, bass, drums
+from lbmodels.data.slakh import load_yaml
 from lbmodels.data.song import Song
 from lbmodels.data.styles import Style
 from lbmodels.data.synth import FONTS, SAMPLE_RATE, available_fonts, fonts_for, render_part
@@ -290,9 +291,7 @@ def write_track(
 def _timed(options: RenderOptions, index: int) -> tuple[int, float, float]:
     start = time.perf_counter()
     folder = render_track(options, index)
-    import yaml
-
-    meta = yaml.safe_load((folder / "metadata.yaml").read_text(encoding="utf-8"))
+    meta = load_yaml(folder / "metadata.yaml")
     return index, time.perf_counter() - start, float(meta["liveband"]["duration_s"])
 
 

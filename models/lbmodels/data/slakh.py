@@ -85,7 +85,7 @@ def find_tracks(root: Path, split: str) -> list[Path]:
     return tracks
 
 
-def _load_yaml(path: Path) -> dict[str, Any]:
+def load_yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -218,7 +218,7 @@ def read_track(path: Path) -> Track:
     path = Path(path)
     if not (path / "metadata.yaml").is_file():
         raise DataError(f"{path}: not a Slakh track folder (no metadata.yaml)")
-    metadata = _load_yaml(path / "metadata.yaml")
+    metadata = load_yaml(path / "metadata.yaml")
     stems = _read_stems(path, metadata["stems"])
     mix_path = next((p for p in (path / f"mix{s}" for s in (".flac", ".wav", ".ogg")) if p.is_file()), None)
     if mix_path is None:

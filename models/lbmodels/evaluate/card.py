@@ -9,15 +9,14 @@ objects. Pictures (TITLE.png) are shown below the scores. Files are taken in the
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lbmodels.catalog import available
+from lbmodels.documents import MOST_FIGURES_CHARACTERS, read_json, read_toml
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.real import summary_table
 from lbmodels.evaluate.report import SHOWN, write_json
@@ -44,8 +43,8 @@ def keep(source: Path, target: Path) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise LiveBandModelError(f"{source} cannot be read: {error}") from None
     try:
-        data = _slim(json.loads(text))
-    except json.JSONDecodeError:
+        data = _slim(read_json(text, most_characters=MOST_FIGURES_CHARACTERS))
+    except ValueError:
         data = training_facts(text)
         if not data:
             raise LiveBandModelError(f"{source} is neither JSON nor a log of `liveband train`") from None
@@ -114,13 +113,15 @@ def card(folder: Path) -> str:
     if not about_path.is_file():
         raise LiveBandModelError(f"no {about_path}: it holds the card's texts (summary, {', '.join(TEXTS)})")
     try:
-        about = tomllib.loads(about_path.read_text(encoding="utf-8"))
+        about = read_toml(about_path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise LiveBandModelError(f"{about_path} is not TOML: {error}") from None
     figures = {}
     for path in sorted(folder.glob("*.json")):
         try:
-            figures[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+            figures[path.stem] = read_json(
+                path.read_text(encoding="utf-8"), most_characters=MOST_FIGURES_CHARACTERS
+            )
         except ValueError as error:
             raise LiveBandModelError(f"{path} is not JSON: {error}") from None
     name = folder.name

@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lbmodels import weights_file
+from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.metrics import Audio, Floats, mono
 
@@ -201,7 +202,7 @@ def load(path: Path) -> CoherenceNetwork:
         raise LiveBandModelError(f"{path.name} holds no coherence network; 'train coherence' makes one")
     try:
         config = CoherenceConfig(
-            channels=tuple(json.loads(metadata["channels"])),
+            channels=tuple(read_json(metadata["channels"])),
             features=int(metadata["features"]),
             size=int(metadata["size"]),
         )

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lbmodels.documents import MOST_FIGURES_CHARACTERS, read_json
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.report import SHOWN
 from lbmodels.evaluate.scores import ERRORS
@@ -30,7 +30,7 @@ def read_results(folders: Sequence[Path]) -> list[dict[str, Any]]:
     for folder in folders:
         path = folder / "results.json" if folder.is_dir() else folder
         try:
-            one = json.loads(path.read_text())
+            one = read_json(path.read_text(), most_characters=MOST_FIGURES_CHARACTERS)
             one["rows"], one["settings"]["split"], one["model"]
         except (OSError, ValueError, KeyError, TypeError):
             raise LiveBandModelError(

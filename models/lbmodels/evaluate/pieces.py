@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lbmodels.data.slakh import Track
+from lbmodels.documents import read_toml
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.metrics import Audio, Floats
 
@@ -56,7 +56,7 @@ def _piece(path: Path, stem_classes: tuple[str, ...]) -> Piece:
     if not sidecar.is_file():
         return Piece(path=path, title=path.stem)
     try:
-        told = tomllib.loads(sidecar.read_text(encoding="utf-8"))
+        told = read_toml(sidecar.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise LiveBandModelError(f"{sidecar} is not TOML: {error}") from None
     stems = told.pop("stems", {})

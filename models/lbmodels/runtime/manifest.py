@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from lbmodels.config import build
+from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError
 from lbmodels.streaming.spec import AccompanistSpec, Control
 
@@ -52,7 +53,7 @@ def from_json(text: str) -> Manifest:
         LiveBandModelError: not such a text.
     """
     try:
-        table: dict[str, Any] = json.loads(text)
+        table: dict[str, Any] = read_json(text)
         spec = dict(table["spec"])
         spec["controls"] = tuple(build(Control, control) for control in spec["controls"])
         fields = tuple(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbmodels import catalog
+from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError, NotExportableError
 from lbmodels.isolation import SAFE_FOLDER, keep_caches, python
 from lbmodels.runtime import cache
@@ -171,7 +172,7 @@ def _whole(path: Path | str) -> str:
 
 def work(job: str) -> int:
     """The process of `_exported`: exit code 0, or the reason as a line on stderr."""
-    asked = json.loads(job)
+    asked = read_json(job)
     folder = Path(asked["folder"])
     found = catalog.Located(
         name=asked["name"],

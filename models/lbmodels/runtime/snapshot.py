@@ -15,6 +15,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from lbmodels import weights_file
+from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError
 
 _MAGIC = b"LBSTATE1"
@@ -93,8 +94,8 @@ def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
     if data[:8] != _MAGIC or not 0 < length <= min(_MOST_HEAD_BYTES, len(data) - 12):
         raise LiveBandModelError("these bytes are not a state of a LiveBand model, or damaged")
     try:
-        head = json.loads(data[12 : 12 + length])
-    except (ValueError, RecursionError):
+        head = read_json(data[12 : 12 + length])
+    except ValueError:
         head = None
     if not isinstance(head, dict):
         raise LiveBandModelError("a state's label is damaged")

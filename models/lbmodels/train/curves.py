@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from lbmodels.documents import read_json
 from lbmodels.isolation import prepare_drawing
 
 
@@ -14,7 +14,7 @@ def draw_curves(log: Path, target: Path) -> None:
     prepare_drawing()
     import matplotlib.pyplot as plt
 
-    rows = [json.loads(line) for line in log.read_text().splitlines() if line.strip()]
+    rows = [read_json(line) for line in log.read_text().splitlines() if line.strip()]
     names = [n for n in dict.fromkeys(k for row in rows for k in row) if n != "step"]
     if not rows or not names:
         return

@@ -30,6 +30,7 @@ from lbmodels.data.recording import as_recorded, draw_recording
 from lbmodels.data.render import GENERATOR_VERSION, RenderOptions, make_song, plan_stems, render_stems
 from lbmodels.data.synth import SAMPLE_RATE, available_fonts
 from lbmodels.data.truth import track_of
+from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError
 from lbmodels.liveband.conditions import HOST_CONDITIONS
 from lbmodels.liveband.generator import Heard
@@ -79,6 +80,17 @@ def pool_files(folder: Path) -> dict[int, Path]:
     return {int(match.group(1)): path for match, path in sorted(matches, key=lambda m: m[1].name) if match}
 
 
+def _read_card(path: Path) -> dict[str, Any]:
+    """Raises LiveBandModelError."""
+    try:
+        card = read_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LiveBandModelError(f"{path} is damaged: {error}") from None
+    if not isinstance(card, dict):
+        raise LiveBandModelError(f"{path} is damaged: it is no table")
+    return card
+
+
 def _check_card(config: PoolConfig) -> None:
     """Writes what the pool is made of, or compares it with what it was made of so far."""
     path = config.out / _CARD
@@ -87,7 +99,7 @@ def _check_card(config: PoolConfig) -> None:
         "stems": list(config.stems), "semitones": config.semitones,
     }  # fmt: skip
     if path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = _read_card(path)
         differing = [name for name, value in card.items() if before.get(name) != value]
         if differing:
             raise LiveBandModelError(
@@ -238,7 +250,7 @@ class PoolReader:
         self.folder = folder
         if not (folder / _CARD).is_file():
             raise LiveBandModelError(f"no pool in {folder}; fill one with 'liveband data pool'")
-        card: dict[str, Any] = json.loads((folder / _CARD).read_text(encoding="utf-8"))
+        card = _read_card(folder / _CARD)
         if card.get("codec_sha256") != sha256(codec):
             raise LiveBandModelError(f"the pool in {folder} holds latents of another codec than {codec}")
         self._files: list[Path] = []

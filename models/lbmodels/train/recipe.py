@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lbmodels.documents import read_toml
 from lbmodels.errors import LiveBandModelError
 
 
@@ -55,8 +55,8 @@ def read_recipe(objective: str, name: str, _above: tuple[str, ...] = ()) -> dict
             f"no recipe {name!r} for {objective}; there are: {known}, or give a .toml file"
         )
     try:
-        tables = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        tables = read_toml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise LiveBandModelError(f"recipe {path}: {error}") from None
     base = tables.pop("base", None)
     if base is None:

@@ -368,11 +368,13 @@ def test_what_cannot_be_kept_is_refused_and_the_worker_lives(tmp_path: Path) -> 
             await open_(hub, "a", LOCAL)
             for name in ("x", "y", "x"):
                 await hub.keep("a", name, peer=LOCAL)
-            assert await refused(hub.keep("a", "z", peer=LOCAL)) == "bad_message"
+            assert await refused(hub.keep("a", "z", peer=LOCAL)) == "busy"
             await asyncio.gather(*(hub.keep("a", "x", peer=LOCAL) for _ in range(5)))
             (tmp_path / "moments").rename(tmp_path / "away")
-            assert await refused(hub.keep("a", "x", peer=LOCAL)) == "bad_message"
-            assert await refused(hub.recall("a", "x", peer=LOCAL)) == "not_found"
+            assert await refused(hub.keep("a", "x", peer=LOCAL)) == "internal"
+            assert await refused(hub.recall("a", "x", peer=LOCAL)) == "internal"
+            assert await refused(hub.recall("a", "never kept", peer=LOCAL)) == "not_found"
+            (tmp_path / "away").rename(tmp_path / "moments")
             await hub.set_control("a", "gain", 1.0, peer=LOCAL)
             await hub.close("a", peer=LOCAL)
             await open_(hub, "b", LOCAL)

@@ -2,6 +2,7 @@
 """Things that die while others play: workers, sessions that kill them, the whole server."""
 
 import os
+import resource
 import signal
 import threading
 import time
@@ -128,24 +129,30 @@ def test_a_step_that_hangs_is_ended_and_the_session_comes_back(serve: Callable[.
     assert status["state"] == "playing"
 
 
-def test_a_worker_that_dies_again_and_again_stays_down_and_says_so(serve: Callable[..., Any]) -> None:
-    """F26. Catches an endless restart loop, and silence without a reason."""
+def test_a_shortage_that_passes_costs_what_it_lasts_and_is_told_meanwhile(serve: Callable[..., Any]) -> None:
+    """F26, F30. Catches a server that gives its sessions up for good because no process could be started for a while."""
     server = serve("--model", "test:copy")
     front_end = server.connect()
     front_end.open("a")
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for pid in workers_of(server):
-            os.kill(pid, signal.SIGKILL)
-        front_end.play("a", tone(0.1))
-        status = front_end.status("a")
-        if "stays down" in status["reason"]:
-            break
-    assert status["state"] == "recovering"
-    assert "5 times" in status["reason"]
-    answer = front_end.open("b")
+    _, most = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (3, most))  # not one more can be opened
+    for pid in workers_of(server):
+        os.kill(pid, signal.SIGKILL)
+    reason = front_end.until("a", lambda status: "times in a row" in status["reason"], 60)["reason"]
+    assert "Too many open files" in reason
+    assert "next try" in reason
+    assert front_end.status("a")["state"] == "recovering"
+    answer = front_end.ask(
+        "open", session="b", rate_hz=48000, channels=2, block_samples=480, mode="live", stem="bass"
+    )
     assert (answer["type"], answer["code"]) == ("error", "crashed")
-    assert "stays down" in answer["text"]
+    assert "Too many open files" in answer["text"]
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (most, most))
+    deadline = time.monotonic() + 60
+    while front_end.status("a")["state"] != "playing":
+        assert time.monotonic() < deadline, front_end.status("a")
+        front_end.play("a", tone(0.2))
+    assert front_end.status("a")["reason"] == ""
 
 
 @pytest.mark.parametrize("stop_s", [0.5, 4.0])

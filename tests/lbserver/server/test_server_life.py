@@ -2,6 +2,8 @@
 """What a front end meets: opening, playing, being told what is wrong, and leaving."""
 
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import pytest
 from lbserver import testing, wire
 from lbserver.conditions import nothing_known
 from lbserver.engine.stream import SessionConfig, StreamDriver
+from lbserver.rundir import find_server
 
 
 def noise(seconds: float, rate_hz: int = 48000, seed: int = 1) -> np.ndarray:
@@ -237,3 +240,50 @@ def test_a_thousand_sessions_leave_no_trace(serve: Callable[..., Any]) -> None:
     ):
         assert (fds, maps, threads) == (fds_0, maps_0, threads_0)
         assert resident - resident_0 <= 1000  # kB: one a cycle
+
+
+def test_a_server_whose_run_directory_was_removed_is_found_again_and_plays_on(
+    serve: Callable[..., Any],
+) -> None:
+    """Catches a server that lives, and that nobody finds any more, after a cleaner of /tmp."""
+    server = serve("--model", "test:copy")
+    front_end = server.connect()
+    front_end.open("a")
+    shutil.rmtree(server.run)
+    deadline = time.monotonic() + 20
+    while find_server(server.run) is None or not (server.run / "lb.sock").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    other = server.connect()
+    assert other.open("b")["type"] == "opened"
+    assert front_end.status("a")["epoch"] == 1
+    assert (server.run / "liveband.log").exists()
+    code, errors = server.stop()
+    assert code == 0
+    assert "made anew" in errors
+    assert not (server.run / "lb.sock").exists()
+
+
+def test_a_server_whose_place_was_taken_ends_with_its_last_session_and_takes_nothing_along(
+    serve: Callable[..., Any],
+) -> None:
+    """Catches the old server deleting the socket of the new one, so that nobody finds it and a third is refused."""
+    first = serve("--model", "test:copy")
+    front_end = first.connect()
+    front_end.open("a")
+    first.process.send_signal(signal.SIGSTOP)
+    shutil.rmtree(first.run)
+    second = type(first)(first.run, Path(first.environment["LIVEBAND_CACHE"]), "--model", "test:copy")
+    try:
+        first.process.send_signal(signal.SIGCONT)
+        assert front_end.status("a")["state"] == "listening"
+        front_end.close()
+        first.front_ends.clear()
+        first.process.wait(timeout=60)
+        code, errors = first.stop()
+        assert code == 0
+        assert "another server has our place" in errors
+        assert find_server(second.run) is not None
+        assert second.connect().open("a")["type"] == "opened"
+    finally:
+        second.stop()
