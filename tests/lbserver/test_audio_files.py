@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import os
 import shutil
 import subprocess
 import sys
@@ -228,3 +229,110 @@ def test_hours_that_a_header_claims_are_read_in_blocks(tmp_path: Path) -> None:
                 pass
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "rate_hz", "says"),
+    [
+        ("x.ogg", 384000, "OGG takes up to 200000 Hz, this is 384000 Hz"),
+        ("x.flac", 700000, "FLAC takes up to 655350 Hz, this is 700000 Hz"),
+        ("x.flac", 96001, "FLAC counts rates above 65535 Hz in tens, this is 96001 Hz"),
+    ],
+)
+def test_a_format_is_asked_before_its_encoder(tmp_path: Path, name: str, rate_hz: int, says: str) -> None:
+    """Vorbis at 384 kHz was a segmentation fault, which left a part file."""
+    with pytest.raises(LiveBandError, match=says):
+        AudioWriter(tmp_path / name, rate_hz=rate_hz, channels=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "rate_hz"), [("x.ogg", 200000), ("x.flac", 655350), ("x.ogg", 1000)])
+def test_the_limits_of_a_format_are_its_own(tmp_path: Path, name: str, rate_hz: int) -> None:
+    """A limit that is too careful keeps people from what they could have."""
+    with AudioWriter(tmp_path / name, rate_hz=rate_hz, channels=2) as writer:
+        writer.write(noise(2, 5000))
+        writer.finish()
+        writer.publish()
+    assert read(tmp_path / name).shape == (2, 5000)
+
+
+def test_more_channels_or_samples_than_a_format_has(tmp_path: Path) -> None:
+    with pytest.raises(LiveBandError, match="FLAC takes up to 8 channels, these are 9"):
+        AudioWriter(tmp_path / "x.flac", rate_hz=48000, channels=9)
+    with pytest.raises(LiveBandError, match="FLAC takes up to 68719476735 samples"):
+        AudioWriter(tmp_path / "x.flac", rate_hz=48000, channels=1, expected_samples=2**36)
+
+
+def test_a_length_that_nobody_knows_gives_a_plain_wav_if_it_can(tmp_path: Path) -> None:
+    """A header of unknown length chose WAV, which holds 4 GB; where it is short, nothing shall tell of that."""
+    known, unknown = tmp_path / "known.wav", tmp_path / "unknown.wav"
+    for path, expected in ((known, 5000), (unknown, None)):
+        with AudioWriter(path, rate_hz=48000, channels=2, expected_samples=expected) as writer:
+            writer.write(noise(2, 5000))
+            writer.finish()
+            writer.publish()
+    assert unknown.read_bytes()[:4] == b"RIFF"
+    np.testing.assert_array_equal(read(unknown), read(known))
+
+
+def test_a_wav_that_grows_beyond_its_limit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The header counts bytes in 32 bits: what comes behind would be there, and nobody would read it."""
+    monkeypatch.setattr("lbserver.audio_files._WAV_LIMIT_BYTES", 8 * 6000)
+    with AudioWriter(tmp_path / "x.wav", rate_hz=48000, channels=2, expected_samples=10) as writer:
+        writer.write(noise(2, 6000))
+        with pytest.raises(LiveBandError, match="WAV holds up to 6000 samples"):
+            writer.write(noise(2, 1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_is_a_link_stays_one(tmp_path: Path) -> None:
+    """The link was replaced by the file: who keeps takes on another disk found them on this one."""
+    other = tmp_path / "other"
+    other.mkdir()
+    link = tmp_path / "x.wav"
+    link.symlink_to(other / "take.wav")
+    for _ in range(2):  # the first makes it, the second replaces it
+        with AudioWriter(link, rate_hz=48000, channels=2) as writer:
+            writer.write(noise(2, 5000))
+            assert writer.part.parent == other
+            writer.finish()
+            writer.publish()
+        assert link.is_symlink()
+        assert read(other / "take.wav").shape == (2, 5000)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "x.wav"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("x" * 252 + ".wav", "the name is too long"),
+        ("pipe.wav", "it is a pipe or a device"),
+        ("loop.wav", "its links lead round in a circle"),
+        ("lost.wav", "there is no folder"),
+        ("file/x.wav", "a part of it is not a folder|there is no folder"),
+    ],
+)
+def test_an_output_that_cannot_be_is_a_sentence(tmp_path: Path, name: str, says: str) -> None:
+    """Long names were tracebacks, and a pipe was replaced by a file."""
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "loop.wav").symlink_to("loop.wav")
+    (tmp_path / "lost.wav").symlink_to(tmp_path / "no" / "x.wav")
+    (tmp_path / "file").touch()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(LiveBandError, match=says):
+        AudioWriter(tmp_path / name, rate_hz=48000, channels=2)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("length", [251, 255])
+def test_a_name_as_long_as_the_folder_takes_can_be_written(tmp_path: Path, length: int) -> None:
+    """With `.part` behind it the name was too long, and that was a traceback."""
+    path = tmp_path / ("\u00e9" * 20 + "x" * (length - 44) + ".wav")
+    assert len(os.fsencode(path.name)) == length
+    with AudioWriter(path, rate_hz=48000, channels=2) as writer:
+        writer.write(noise(2, 5000))
+        writer.finish()
+        writer.publish()
+    assert list(tmp_path.iterdir()) == [path]

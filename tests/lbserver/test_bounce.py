@@ -170,3 +170,24 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 500_000
+
+
+def test_silent_channels_are_left_out(tmp_path: Path) -> None:
+    """Four channels, two of them silent, were averaged: 9 LU quieter, and the pair in front no longer a pair."""
+    pair = 0.1 * np.random.default_rng(2).standard_normal((48000, 2))
+    wide = np.zeros((48000, 4))
+    wide[:, :2] = pair
+    soundfile.write(tmp_path / "pair.wav", pair, 48000, subtype="FLOAT")
+    soundfile.write(tmp_path / "wide.wav", wide, 48000, subtype="FLOAT")
+    takes = {name: run(tmp_path / f"{name}.wav", tmp_path / f"{name}_out.wav") for name in ("pair", "wide")}
+    assert takes["wide"].source_loudness_lufs == takes["pair"].source_loudness_lufs
+    assert (tmp_path / "wide_out.wav").read_bytes() == (tmp_path / "pair_out.wav").read_bytes()
+
+
+def test_a_recording_that_ends_before_its_header_said_gives_nothing(tmp_path: Path) -> None:
+    """A cut file gave a short stem, under its final name."""
+    source = make_source(tmp_path, 48000, 1, seconds=0.5)
+    source.write_bytes(source.read_bytes()[:-4000])
+    with pytest.raises(LiveBandError, match=r"promises 0.500 s, it holds 0.4\d\d s"):
+        run(source, tmp_path / "o.wav")
+    assert list(tmp_path.iterdir()) == [source]

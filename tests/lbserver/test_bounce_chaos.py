@@ -141,20 +141,27 @@ def test_what_a_killed_bounce_left_is_gone_after_the_next(whole: Undisturbed, tm
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(NAMES)
 
 
-@pytest.mark.parametrize("ending", ["wav", "flac"])
-def test_a_disk_of_one_megabyte_that_fills_up(whole: Undisturbed, tmp_path: Path, ending: str) -> None:
-    """A real full disk, ENOSPC and all: a file system of its own in a name space of its own."""
+@pytest.mark.parametrize(
+    ("ending", "size", "blend"),
+    [("wav", "1m", ""), ("flac", "1m", ""), ("ogg", "40k", ""), ("flac", "1m", "--mix-only")],
+)
+def test_a_disk_that_fills_up(whole: Undisturbed, tmp_path: Path, ending: str, size: str, blend: str) -> None:
+    """A real full disk, ENOSPC and all: a file system of its own in a name space of its own.
+
+    With --mix-only it is the draft of the blend that fills it.
+    """
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o size=1m none "$0" && exec "$@"', str(disk)]
+    mount = f'mount -t tmpfs -o size={size} none "$0" && exec "$@"'
+    mounted = ["unshare", "-rm", "sh", "-c", mount, str(disk)]
     if shutil.which("unshare") is None:
         pytest.skip("unshare is not installed")
     if subprocess.run([*mounted, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no name spaces for this user")
     bounce = [sys.executable, "-m", "lbserver", "bounce", str(whole.song), "-o", str(disk / f"o.{ending}")]
-    command = f"{shlex.join(bounce)} --stem bass --model test:copy --quiet; echo $?; ls -A {disk}"
+    command = f"{shlex.join(bounce)} --stem bass {blend} --model test:copy --quiet; echo $?; ls -A {disk}"
     done = subprocess.run([*mounted, "sh", "-c", command], capture_output=True, text=True, check=True)
     assert done.stdout == "2\n", "an exit code of 2, and nothing left"
-    assert done.stderr.startswith(f"liveband: error: cannot write {disk}/o.{ending}: ")
+    assert done.stderr.startswith(f"liveband: error: cannot write {disk}/o.{ending}")
     assert done.stderr.count("\n") == 1
     assert "full?" in done.stderr or "are free" in done.stderr
