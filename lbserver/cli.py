@@ -12,9 +12,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from lbserver import __version__, backends, extras, streams
-from lbserver.accompanist import Spec
+from lbserver.accompanist import Accompanist, Spec
 from lbserver.arguments import USER_ERROR, Parser
 from lbserver.errors import LiveBandError
+from lbserver.folders import CACHE_ADVICE, cache_fault
 from lbserver.paths import reason
 from lbserver.plain_json import to_json
 from lbserver.protocol.controls import BY_NAME
@@ -258,10 +259,17 @@ def _add_print_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no report")
 
 
+def _load(model: str | None) -> Accompanist:
+    """A model to play with here; says once if each start will be slow."""
+    if fault := cache_fault():
+        print(f"liveband: warning: {fault}; {CACHE_ADVICE}", file=sys.stderr)
+    return backends.load(model)
+
+
 def _run_demo(parsed: argparse.Namespace) -> int:
     from lbserver.demo import run_demo
 
-    accompanist = backends.load(parsed.model)
+    accompanist = _load(parsed.model)
     with _Bar(quiet=parsed.quiet or parsed.json) as bar:
         report, picture = run_demo(parsed.output, accompanist, seed=parsed.seed, progress=bar.show)
     if parsed.json:
@@ -303,7 +311,7 @@ def _bounce_from(parsed: argparse.Namespace, knowledge: "HostKnowledge", source:
     from lbserver.bounce import bounce
 
     if parsed.through is None:
-        accompanist = backends.load(parsed.model)
+        accompanist = _load(parsed.model)
         return _bounce_with(
             parsed, knowledge, source, accompanist.spec, partial(bounce, accompanist=accompanist)
         )

@@ -29,6 +29,7 @@ from lbserver.documents import read_json
 from lbserver.engine.calibrate import load_or_measure
 from lbserver.engine.stream import batch_conditions
 from lbserver.errors import LiveBandError
+from lbserver.folders import CACHE_ADVICE, cache_fault, cache_folder
 from lbserver.isolation import SAFE_FOLDER, environment
 from lbserver.listeners import is_free, who_listens
 from lbserver.logs import shown
@@ -198,6 +199,7 @@ def _machine() -> Iterable[Finding]:
         descriptors=_limit(resource.RLIMIT_NOFILE),
         memory_free_bytes=_memory_free_bytes(),
     )
+    yield machine.check_cache(str(cache_folder()), cache_fault(), CACHE_ADVICE)
     try:
         descriptor = create(Shape(rate_hz=48000, mix_channels=2, stem_channels=2, capacity=1 << 17))
         try:

@@ -12,6 +12,7 @@ from lbserver.accompanist import Audio
 
 _SEGMENT_S = 0.1  # gating blocks of 0.4 s start every 0.1 s
 _SEGMENTS_PER_BLOCK = 4
+_LEAST_RATE_HZ = 8000
 
 
 class LoudnessMeter:
@@ -26,6 +27,13 @@ class LoudnessMeter:
         from scipy.signal import lfilter
 
         self._filter = lfilter
+        # K-weighting lifts what is above 1.7 kHz: where the rate has no room for that, its filters are unstable.
+        self._faster = None
+        if rate_hz < _LEAST_RATE_HZ:
+            import soxr
+
+            self._faster = soxr.ResampleStream(rate_hz, 48000, channels, dtype="float32")
+            rate_hz = 48000
         # The meter's filter stages are its K-weighting, designed for this rate.
         self._stages = list(pyloudnorm.Meter(rate_hz)._filters.values())
         self._memories = [np.zeros((channels, 2)) for _ in self._stages]
@@ -41,6 +49,8 @@ class LoudnessMeter:
         if not audio.shape[-1]:
             return
         self.peak = max(self.peak, float(np.abs(audio).max()))
+        if self._faster is not None:
+            audio = self._faster.resample_chunk(np.ascontiguousarray(audio.T, np.float32)).T
         weighted: NDArray[np.float64] = audio.astype(np.float64)
         for index, stage in enumerate(self._stages):
             weighted, self._memories[index] = self._filter(

@@ -12,20 +12,17 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
+
+from lbserver.folders import config_folder
 
 NAME = "server.toml"
 _LINE = re.compile(r'program = "([^"\\\x00-\x1f\x7f]+)"\n')
 
 
-def program_file(environment: Mapping[str, str] | None = None) -> Path:
+def program_file() -> Path:
     """Where the file is, whether it exists or not."""
-    env = os.environ if environment is None else environment
-    told = env.get("XDG_CONFIG_HOME", "")
-    home = env.get("HOME")
-    base = Path(told) if Path(told).is_absolute() else (Path(home) if home else Path.home()) / ".config"
-    return base / "liveband" / NAME
+    return config_folder() / NAME
 
 
 def this_program() -> Path | None:

@@ -2,7 +2,7 @@
 """The per-user run directory: one server at a time, found by its clients and by nobody else.
 
 `LIVEBAND_RUN`, else `$XDG_RUNTIME_DIR/liveband` if that folder exists, else `$TMPDIR` or `/tmp` and
-`liveband-<uid>`. It belongs to its user, mode 0700, and is no link: whoever may look into it may talk to the
+`liveband-<uid>`; of these two a relative path is not taken. It belongs to its user, mode 0700, and is no link: whoever may look into it may talk to the
 server. In it lie `lock` (held as long as the server lives, even after kill -9 of its parent), `server.json` (who
 it is and where it listens), `lb.sock` and `liveband.log`.
 """
@@ -57,9 +57,10 @@ def run_path(environment: Mapping[str, str] | None = None) -> Path:
     if env.get("LIVEBAND_RUN"):
         return Path(env["LIVEBAND_RUN"]).absolute()
     runtime = env.get("XDG_RUNTIME_DIR", "")
-    if runtime and Path(runtime).is_dir():
-        return Path(runtime).absolute() / "liveband"
-    return Path(env.get("TMPDIR") or "/tmp").absolute() / f"liveband-{os.geteuid()}"
+    if Path(runtime).is_absolute() and Path(runtime).is_dir():
+        return Path(runtime) / "liveband"
+    temporary = Path(env.get("TMPDIR", ""))
+    return (temporary if temporary.is_absolute() else Path("/tmp")) / f"liveband-{os.geteuid()}"
 
 
 def check_directory(path: Path) -> None:

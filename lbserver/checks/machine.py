@@ -164,3 +164,11 @@ def check_memory_sharing(error: str) -> Finding:
             advice="liveband needs Linux with memfd_create, and free memory and file descriptors",
         )
     return ok("machine", "sessions can share memory (a sealed segment was made and mapped)")
+
+
+def check_cache(folder: str, fault: str, advice: str) -> Finding:
+    """Whether what is measured and prepared for this machine can be kept; `fault` is empty if so."""
+    data = {"folder": folder}
+    if fault:
+        return warning("machine", fault, advice=advice, data=data)
+    return ok("machine", f"cache folder {folder}", data=data)

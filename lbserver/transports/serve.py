@@ -4,7 +4,6 @@
 import argparse
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -22,7 +21,9 @@ from lbserver.engine.moments_folder import MomentsFolder, moments_folder
 from lbserver.engine.place import Place
 from lbserver.engine.supervisor import WorkerPlace
 from lbserver.errors import LiveBandError
+from lbserver.folders import CACHE_ADVICE, cache_fault, data_folder
 from lbserver.logs import LogConfig, logging_to
+from lbserver.plain_json import to_json
 from lbserver.program_file import note_program
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol.osc import HTTP_PORT, ZMQ_PORT
@@ -66,14 +67,15 @@ class ServeConfig:
 
 
 def kept_folder() -> Path:
-    """Where kept moments lie: `$XDG_DATA_HOME/liveband/moments`, else `~/.local/share/liveband/moments`."""
-    base = os.environ.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "liveband" / "moments"
+    """Where kept moments lie."""
+    return data_folder() / "moments"
 
 
 async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True) -> None:
     """Serve until cancelled. Raises LiveBandError: no worker can play, or a port is taken."""
     begun_s = time.monotonic()
+    if fault := cache_fault():
+        log.warning("%s; %s", fault, CACHE_ADVICE)
     folder = moments_folder(run.path)
     hub = Hub(
         HubConfig(
@@ -404,7 +406,7 @@ async def _serve_until_signal(config: ServeConfig, run: RunDirectory, *, as_json
         while not task.done() and not run.registry_path.exists():
             await asyncio.sleep(0.02)
         if not task.done():
-            print(json.dumps(read_json(run.registry_path.read_text(encoding="utf-8"))), flush=True)
+            print(to_json(read_json(run.registry_path.read_text(encoding="utf-8"))), flush=True)
     with contextlib.suppress(asyncio.CancelledError):
         await task
     print("The band has stopped.", file=sys.stderr)

@@ -14,6 +14,7 @@ from lbmodels.documents import read_toml
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.commands import add_parser as add_evaluate
 from lbmodels.isolation import keep_caches
+from lbmodels.plain_json import to_json
 from lbmodels.train.pool_command import add_parser as add_pool
 
 OBJECTIVES = ("codec", "pulse", "timekeeper", "chordkeeper", "coherence", "liveband", "recolour")
@@ -221,7 +222,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
     cards = available()
     if arguments.json:
-        print(json.dumps([asdict(card) for card in cards]))
+        print(to_json([asdict(card) for card in cards]))
     for card in cards if not arguments.json else []:
         print(f"{card.name}{' (default)' if card.default else ''}: {card.description}")
     return 0
@@ -234,7 +235,7 @@ def _info(arguments: argparse.Namespace) -> int:
     facts = asdict(load(arguments.model).spec)
     timed = runtimes(arguments.model)
     if arguments.json:
-        print(json.dumps({**facts, "runtimes": [asdict(one) for one in timed]}))
+        print(to_json({**facts, "runtimes": [asdict(one) for one in timed]}))
         return 0
     for name, value in facts.items():
         print(f"{name:20} {value}")
@@ -253,7 +254,7 @@ def _verify(arguments: argparse.Namespace) -> int:
             path = weights_folder() / file
             right[file] = path.is_file() and sha256(path) == digest
     if arguments.json:
-        print(json.dumps(right))
+        print(to_json(right))
     for file, same in right.items() if not arguments.json else []:
         print(f"{'ok     ' if same else 'DAMAGED'} {file}")
     if not all(right.values()):

@@ -253,10 +253,10 @@ std::string runPath(const std::string& wish) {
     if (const char* own = std::getenv("LIVEBAND_RUN"); own != nullptr && *own != '\0') return own;
     struct stat info {};
     const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-    if (runtime != nullptr && *runtime != '\0' && ::stat(runtime, &info) == 0 && S_ISDIR(info.st_mode))
+    if (runtime != nullptr && *runtime == '/' && ::stat(runtime, &info) == 0 && S_ISDIR(info.st_mode))
         return std::string(runtime) + "/liveband";
     const char* temporary = std::getenv("TMPDIR");
-    const std::string base = temporary != nullptr && *temporary != '\0' ? temporary : "/tmp";
+    const std::string base = temporary != nullptr && *temporary == '/' ? temporary : "/tmp";
     return base + "/liveband-" + std::to_string(::geteuid());
 }
 

@@ -93,6 +93,20 @@ def test_only_backends_imports_models_and_torch_by_name() -> None:
     assert not found
 
 
+def test_json_is_printed_without_nan() -> None:
+    """json.dumps writes NaN where a number is none, and no other reader takes that: `plain_json` prints."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for package in ("lbserver", "models/lbmodels")
+        for path in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "print"
+        and "json.dumps(" in ast.unparse(node)
+    ]
+    assert not found
+
+
 def test_tests_are_not_packages() -> None:
     """An __init__.py under tests/ changes import names in importlib mode and mirrors the packages' names."""
     assert not list((ROOT / "tests").rglob("__init__.py"))

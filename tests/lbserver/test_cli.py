@@ -165,7 +165,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     assert not list(out.iterdir())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_bounce_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     """The accompanist itself sends the signal, in its third step: no clock is involved."""
     song = tmp_path / "song.wav"
@@ -247,3 +247,35 @@ def test_the_overview_is_quick_and_says_of_each_command_what_the_command_says() 
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_nohup_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal that the shell has switched off stays off: a bounce under nohup outlives its terminal."""
+    monkeypatch.setattr(cli, "_run", lambda _arguments: os.kill(os.getpid(), signal.SIGHUP) or 7)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert cli.main([]) == 7
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_what_comes_through_standard_input_is_played_along_to(song: Path, tmp_path: Path) -> None:
+    """`-` was a file of that name, or none; MP3 and FLAC through a pipe cannot be read twice, and are."""
+    bounce = [
+        sys.executable,
+        "-m",
+        "lbserver",
+        "bounce",
+        "-",
+        "-o",
+        f"{tmp_path}/band.2024/",
+        "--stem",
+        "bass",
+    ]
+    command = 'cat "$0" | "$@"'
+    done = subprocess.run(
+        ["sh", "-c", command, song, *bounce, *COPY, "--json"], capture_output=True, text=True, check=True
+    )
+    report = json.loads(done.stdout)
+    assert (report["source"], report["samples"]) == ("-", 24000)
+    assert [path.name for path in (tmp_path / "band.2024").iterdir()] == ["stdin_bass.wav"]

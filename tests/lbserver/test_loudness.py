@@ -25,6 +25,20 @@ def test_streaming_equals_pyloudnorm(rate_hz: int, channels: int) -> None:
     assert meter.peak == pytest.approx(np.abs(audio).max(), rel=1e-6)
 
 
+@pytest.mark.parametrize("rate_hz", [1000, 2000, 3999])
+def test_a_low_rate_has_a_loudness_too(rate_hz: int) -> None:
+    """Below 3.4 kHz the filters of the weighting are unstable, and the loudness of anything was NaN."""
+    time_s = np.arange(5 * rate_hz) / rate_hz
+    levels = []
+    for rate, times in ((rate_hz, time_s), (48000, np.arange(5 * 48000) / 48000)):
+        meter = LoudnessMeter(rate_hz=rate, channels=1)
+        tone = (0.25 * np.sin(2 * np.pi * 200 * times)).astype(np.float32)[None]
+        for at in range(0, tone.shape[-1], 999):
+            meter.push(tone[:, at : at + 999])
+        levels.append(meter.lufs())
+    assert levels[0] == pytest.approx(levels[1], abs=0.1)
+
+
 def test_silence_and_short_audio_have_no_loudness() -> None:
     meter = LoudnessMeter(rate_hz=48000, channels=2)
     meter.push(np.zeros((2, 96000), np.float32))

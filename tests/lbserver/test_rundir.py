@@ -78,6 +78,8 @@ def test_where_it_is(tmp_path: Path) -> None:
     uid = os.geteuid()
     assert run_path({"XDG_RUNTIME_DIR": "/not/there", "TMPDIR": "/t"}) == Path(f"/t/liveband-{uid}")
     assert run_path({}) == Path(f"/tmp/liveband-{uid}")
+    # A relative one would be another folder for every program: the XDG rules leave it out.
+    assert run_path({"XDG_RUNTIME_DIR": ".", "TMPDIR": "tests"}) == Path(f"/tmp/liveband-{uid}")
 
 
 def test_made_for_its_owner_alone_and_found(tmp_path: Path) -> None:

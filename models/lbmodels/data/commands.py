@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from lbmodels.plain_json import to_json
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -84,7 +85,7 @@ def _run_render(args: argparse.Namespace) -> int:
     )  # fmt: skip
     report = render_split(options, args.tracks, only=args.only, jobs=args.jobs, show_progress=not args.json)
     if args.json:
-        print(json.dumps({"made": report.made, "skipped": report.skipped, "audio_s": round(report.audio_s, 3),
+        print(to_json({"made": report.made, "skipped": report.skipped, "audio_s": round(report.audio_s, 3),
                           "work_s": round(report.work_s, 3)}))  # fmt: skip
         return 0
     print(f"{report.made} tracks made, {report.skipped} were there, in {args.out / args.split}")
@@ -132,7 +133,7 @@ def _run_stats(args: argparse.Namespace) -> int:
     sound = {s.split: measure_split(args.root, s.split, most=args.sound) for s in stats} if args.sound else {}
     if args.json:
         rows = {s.split: {**s.as_dict(), **({"sound": sound[s.split]} if sound else {})} for s in stats}
-        print(json.dumps(rows))
+        print(to_json(rows))
         return 0
     for s in stats:
         classes = ", ".join(f"{name} {100 * n / s.tracks:.0f} %" for name, n in s.class_tracks.items())

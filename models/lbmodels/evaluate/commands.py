@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.showing import EXAMPLES, add_options, run_shown
+from lbmodels.plain_json import to_json
 
 if TYPE_CHECKING:
     from lbmodels.evaluate.run import Settings
@@ -442,7 +442,7 @@ def _show(found: Any, table: Any, arguments: argparse.Namespace, written: Sequen
     if arguments.json:
         from lbmodels.evaluate.report import plain
 
-        print(json.dumps(plain(found)))
+        print(to_json(plain(found)))
         return
     from rich.console import Console
 

@@ -22,7 +22,7 @@ def draw_curves(log: Path, target: Path) -> None:
     lines = -(-len(names) // columns)
     figure, axes = plt.subplots(lines, columns, figsize=(4 * columns, 2.6 * lines), squeeze=False)
     for axis, name in zip(axes.flat, names, strict=False):
-        points = [(row["step"], row[name]) for row in rows if name in row]
+        points = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
         axis.plot(*zip(*points, strict=True), linewidth=1)
         axis.set_title(name, fontsize=9)
         axis.grid(alpha=0.3)

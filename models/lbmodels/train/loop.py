@@ -8,7 +8,6 @@ batches and gradients are averaged before each optimiser step.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pickle
 import queue
@@ -26,6 +25,7 @@ from torch import Tensor, nn
 
 from lbmodels.archives import check_stored
 from lbmodels.errors import LiveBandModelError
+from lbmodels.plain_json import to_json
 from lbmodels.train.curves import draw_curves
 from lbmodels.train.recipe import LoopConfig
 
@@ -240,7 +240,7 @@ def run(objective: Objective, loop: LoopConfig, folder: Path, *, quiet: bool = F
                 means["seconds_per_step"] = round((now - shown) / max(1.0, done), 4)
                 if sampling:
                     means.update(objective.sample(folder))
-                log.write(json.dumps({"step": step, **means}) + "\n")
+                log.write(to_json({"step": step, **means}) + "\n")
                 log.flush()
                 if not quiet:
                     left = (loop.steps - step) * means["seconds_per_step"] / 60

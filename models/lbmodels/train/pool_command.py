@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbmodels.errors import LiveBandModelError
+from lbmodels.plain_json import to_json
 
 if TYPE_CHECKING:
     from lbmodels.train.pool import Made, PoolConfig
@@ -135,7 +135,7 @@ def _say(config: PoolConfig, made: list[Made], worker: int, as_json: bool) -> No
         "pool_gb": round(held_gb, 3),
     }  # fmt: skip
     if as_json:
-        print(json.dumps(row), flush=True)
+        print(to_json(row), flush=True)
         return
     print(
         f"worker {worker}: {row['songs']} songs, {hours:.2f} h, {row['rate']} x real time "
