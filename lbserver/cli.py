@@ -166,14 +166,16 @@ def _add_bounce(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="S",
         help="time of a first beat of a bar, in seconds",
     )
-    known.add_argument("--beats-per-bar", type=int, default=4, metavar="N", help="default: %(default)s")
-    known.add_argument("--key", metavar="KEY", help="C, Am, F#m, 'Bb major' ...")
+    known.add_argument(
+        "--beats-per-bar", type=int, metavar="N", help="default: as the chart's time signature says, or 4"
+    )
+    known.add_argument("--key", metavar="KEY", help="C, Am, f#m, B♭ major, 'C# minor' ...")
     known.add_argument(
         "--chords",
         type=Path,
         metavar="FILE",
-        help="lines `start end label` in seconds, or bars `| C . Am . | F | G7 |` (from the first beat, with "
-        "--bpm; the form repeats)",
+        help="lines `start end label` in seconds, or bars `| C / Am7 / | Fmaj7#11 | G7 | x2` (from the first beat, with "
+        "--bpm; the form repeats); README says which spellings are read",
     )
     playing = parser.add_argument_group("how it plays")
     _add_model_options(playing)

@@ -11,13 +11,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lbserver import chords
-from lbserver.chords import ChartSlot, Chord, ChordSpan
 from lbserver.errors import LiveBandError
+from lbserver.notation.charts import Chart, ChartSlot, parse_chart
+from lbserver.notation.files import ChordSpan, is_chart, parse_timed, read_text
+from lbserver.notation.keys import parse_key
+from lbserver.notation.labels import Chord
 from lbserver.protocol.ranges import refusal
 from lbserver.timeline import Grid, frame_time_s
 
-_MOST_CHORD_CHARACTERS = 2**20
 _CALLED = {
     "bpm": "a tempo",
     "beats_per_bar": "a number of beats per bar",
@@ -86,37 +87,50 @@ def read_knowledge(
     *,
     bpm: float | None = None,
     first_beat_s: float | None = None,
-    beats_per_bar: int = 4,
+    beats_per_bar: int | None = None,
     key: str | None = None,
     chords_path: Path | None = None,
 ) -> HostKnowledge:
-    """What the command line tells. A bar chart without a first beat starts at 0 s.
+    """What the command line tells. A bar chart without a first beat starts at 0 s, and its time signature tells the beats.
 
     Raises LiveBandError, for chord files naming the file and the line.
     """
     if bpm is None and first_beat_s is not None:
         raise LiveBandError("--first-beat needs --bpm: a first beat says nothing without a tempo")
     spans: tuple[ChordSpan, ...] = ()
-    chart: tuple[ChartSlot, ...] = ()
+    chart = Chart(slots=())
     if chords_path is not None:
-        text = _read_text(chords_path)
+        text = read_text(chords_path)
         try:
-            if chords.is_chart(text):
-                chart = chords.parse_chart(text)
+            if is_chart(text):
+                chart = parse_chart(text)
+                beats_per_bar = agreed_beats(chart, beats_per_bar)
             else:
-                spans = chords.parse_timed(text)
+                spans = parse_timed(text)
         except LiveBandError as error:
             raise LiveBandError(f"{chords_path}: {error}") from None
-        if chart and bpm is None:
+        if chart.slots and bpm is None:
             raise LiveBandError(f"{chords_path}: a bar chart needs the tempo: give --bpm (and --first-beat)")
-        if chart and first_beat_s is None:
+        if chart.slots and first_beat_s is None:
             first_beat_s = 0.0
     beat = None
     if bpm is not None:
-        beat = SteadyBeat(bpm=bpm, first_beat_s=first_beat_s, beats_per_bar=beats_per_bar)
+        beat = SteadyBeat(bpm=bpm, first_beat_s=first_beat_s, beats_per_bar=beats_per_bar or 4)
     return HostKnowledge(
-        beat=beat, spans=spans, chart=chart, key=None if key is None else chords.parse_key(key)
+        beat=beat, spans=spans, chart=chart.slots, key=None if key is None else parse_key(key)
     )
+
+
+def agreed_beats(chart: Chart, told: int | None) -> int | None:
+    """Beats per bar of a chart's time signature, or as told where it has none. Raises LiveBandError if they differ."""
+    if not chart.beats_per_bar or told in chart.beats_per_bar:
+        return told
+    if told is not None:
+        above, below = chart.metre or (0, 0)
+        raise LiveBandError(
+            f"the chart is in {above}/{below}, and {told} beats per bar are told: change one of them"
+        )
+    return chart.beats_per_bar[0]
 
 
 def beat_at(beat: SteadyBeat | BeatMap | None, time_s: float) -> tuple[float, float, float]:
@@ -213,18 +227,3 @@ def _beats_in_bar(beat: BeatMap, index: int) -> int:
         if numbers[later] <= numbers[later - 1]:
             return numbers[later - 1]
     return max(numbers)
-
-
-def _read_text(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(_MOST_CHORD_CHARACTERS + 1)
-    except FileNotFoundError:
-        raise LiveBandError(f"no such chord file: {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise LiveBandError(f"cannot read the chord file {path}: {error}") from None
-    if len(text) > _MOST_CHORD_CHARACTERS:
-        raise LiveBandError(
-            f"{path} is too large for chords: up to {_MOST_CHORD_CHARACTERS} characters are read"
-        )
-    return text

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from lbserver.accompanist import Accompanist
 from lbserver.bounce import MIX, BounceReport, BounceRequest, bounce
-from lbserver.chords import ChordSpan, parse_label
 from lbserver.conditions import BeatMap, HostKnowledge
 from lbserver.documents import read_json
 from lbserver.errors import LiveBandError
+from lbserver.notation.files import ChordSpan
+from lbserver.notation.labels import parse_label
 from lbserver.picture import draw
 
 

@@ -157,9 +157,18 @@ MESSAGES = (
                 "first_beat_s", "first_beat_s", "time of a first beat of a bar, in the epoch", required=False
             ),
             _ranged("beats_per_bar", "beats_per_bar", required=False),
-            _str("chart", "bar chart", longest=_TEXT, required=False),
-            _str("chord", "chord from now on", required=False),
-            _str("key", required=False),
+            _str(
+                "chart",
+                "bar chart, e.g. `4/4 | C | Am / F / | % | x2`; empty forgets it",
+                longest=_TEXT,
+                required=False,
+            ),
+            _str(
+                "chord",
+                "chord from now on, e.g. Am7, C^7#11, B♭ø, C:min7/b3; N none, ? unknown",
+                required=False,
+            ),
+            _str("key", "e.g. Am, f#m, B♭ major; ? unknown", required=False),
         ),
     ),
     Message(

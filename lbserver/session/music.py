@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lbserver import chords
-from lbserver.conditions import FrameConditions, HostKnowledge, SteadyBeat, conditions_at
+from lbserver.conditions import FrameConditions, HostKnowledge, SteadyBeat, agreed_beats, conditions_at
 from lbserver.errors import LiveBandError
+from lbserver.notation.charts import parse_chart
+from lbserver.notation.keys import parse_key
+from lbserver.notation.labels import parse_label
 from lbserver.ports import Event
 from lbserver.protocol.segment import EVENT_KINDS, TRANSPORT_FLAGS
 
@@ -104,7 +106,13 @@ def after_know(told: Told, message: dict[str, Any]) -> Told:
     chart, spans = knowledge.chart, knowledge.spans
     if "chart" in message:
         text = message["chart"].strip()
-        chart, spans = ((), ()) if not text else (chords.parse_chart(text), ())
+        chart, spans = (), ()
+        if text:
+            read = parse_chart(text)
+            chart = read.slots
+            per_bar = agreed_beats(read, message.get("beats_per_bar"))
+            if beat is not None and per_bar is not None:
+                beat = replace(beat, beats_per_bar=per_bar)
     if chart and beat is None and told.transport is None:
         raise LiveBandError(
             "a chart counts bars, so the tempo and the first beat must be known: tell bpm too"
@@ -116,7 +124,7 @@ def after_know(told: Told, message: dict[str, Any]) -> Told:
         chord = _chord(message["chord"].strip())
     if "key" in message:
         text = message["key"].strip()
-        key = float("nan") if text in ("", "?") else float(chords.parse_key(text))
+        key = float("nan") if text in ("", "?") else float(parse_key(text))
     # A chart beside a transport needs no beat of its own: bars are counted from the song's start.
     kept = HostKnowledge(beat=beat, spans=spans, chart=chart if beat else ())
     if chart and beat is None:
@@ -170,7 +178,7 @@ def _charted(knowledge: HostKnowledge, bars: float) -> FrameConditions:
 def _chord(label: str) -> tuple[tuple[float, ...], float] | None:
     if label in ("", "?"):
         return None
-    chord = chords.parse_label(label)
+    chord = parse_label(label)
     if chord.tones is None:
         return None
     tones = tuple(1.0 if pitch in chord.tones else 0.0 for pitch in range(12))

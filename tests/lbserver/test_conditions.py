@@ -84,7 +84,7 @@ def test_no_chord_is_zeros_and_a_gap_is_unknown(tmp_path: Path) -> None:
 def test_what_is_refused(tmp_path: Path) -> None:
     chart = tmp_path / "chart.txt"
     chart.write_text("| C |\n| Zz |\n")
-    with pytest.raises(LiveBandError, match=r"chart\.txt: line 2: 'Zz' is not a chord"):
+    with pytest.raises(LiveBandError, match=r"chart\.txt: line 2, bar 2: 'Zz' is not a chord"):
         conditions.read_knowledge(bpm=120.0, chords_path=chart)
     chart.write_text("| C |")
     with pytest.raises(LiveBandError, match="needs the tempo"):

@@ -71,7 +71,7 @@ def test_a_chart_follows_the_transport() -> None:
 def test_a_chart_without_any_tempo_is_refused_in_words() -> None:
     with pytest.raises(LiveBandError, match="tell bpm too"):
         after_know(Told(), {"chart": "| C | G |"})
-    for message in ({"chart": "| Hm7 |", "bpm": 100.0}, {"chord": "no chord"}, {"key": "X"}):
+    for message in ({"chart": "| Qm7 |", "bpm": 100.0}, {"chord": "no such chord"}, {"key": "X"}):
         with pytest.raises(LiveBandError):
             after_know(Told(), message)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
-from lbserver import chords
 from lbserver.engine.hub import Hub, HubError, Peer
 from lbserver.errors import LiveBandError
+from lbserver.notation.charts import parse_chart
 from lbserver.protocol.controls import BY_NAME
 from lbserver.protocol.messages import MessageError, check
 from lbserver.transports.osc.addresses import Call
@@ -139,7 +139,7 @@ class Control:
 
 def _can_be_read(chart: str) -> bool:
     try:
-        chords.parse_chart(chart)
+        parse_chart(chart)
     except LiveBandError:
         return False
     return True

@@ -82,7 +82,7 @@ def test_a_new_rate_is_a_new_epoch_and_nothing_of_the_old_one_is_heard(serve: Ca
         ({"type": "set", "session": "a", "control": "loudness", "value": 1}, "unknown_control"),
         ({"type": "set", "session": "a", "control": "density", "value": 0.1}, "unknown_control"),
         ({"type": "set", "session": "a", "control": "mode", "value": "live"}, "unsupported"),
-        ({"type": "know", "session": "a", "chord": "H#13"}, "bad_message"),
+        ({"type": "know", "session": "a", "chord": "Q#13"}, "bad_message"),
         ({"type": "know", "session": "a", "chart": "| C |"}, "bad_message"),
         ({"type": "recall", "session": "a", "name": "never kept"}, "not_found"),
         ({"type": "keep", "session": "a", "name": "../../etc/passwd"}, "bad_message"),
