@@ -124,7 +124,7 @@ def test_bad_requests_are_one_line(song: Path, tmp_path: Path, capsys: pytest.Ca
         ([*bounce, "--key", "Q", *COPY], "'Q' is not a key"),
         (
             [*bounce, "--bpm", "100", "--chords", chart, *COPY],
-            "chart.txt: line 1, bar 1: 'Zz' is not a chord",
+            "chart.txt: line 1, bar 2: 'Zz' is not a chord",
         ),
         ([*bounce, "--control", "when_silent=stop", *COPY], "when_silent is one of auto, rest, play_on"),
         ([*bounce, "--control", "time_feel=1.5", *COPY], "time_feel: 1.5 must be a whole number"),
