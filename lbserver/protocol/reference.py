@@ -73,7 +73,7 @@ def page() -> str:
 
 Another major version is refused with a text. A newer minor version adds at the end; fields that are not known are
 ignored and counted. The C++ header `plugin_shim/include/liveband/protocol.h` is written from the same source. Three front ends
-written from this page alone are in `tests/lbserver/strangers`: over the local socket, ZeroMQ and OSC.
+written from this page alone are in `tests/lbserver/server/strangers`: over the local socket, ZeroMQ and OSC.
 
 ## Finding the server
 

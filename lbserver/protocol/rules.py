@@ -60,7 +60,7 @@ FLOW = f"""\
 9. The stem ring holds the last `capacity` samples before `stem_cursor`.
 10. The front end applies the gain: multiply the stem by `gain` (linear; the server sets it from the control),
     approaching a new value over 20 ms. `mix` is for front ends that give dry and wet together.
-11. Offline (a bounce): set the bit offline in `host_flags` before the first block. Then the band drops nothing, and
+11. Offline (a bounce): set the bit offline in `host_flags` before the first block (`offline` in `open` is ZeroMQ's). Then the band drops nothing, and
     you wait: for room before you write, for `stem_cursor` before you read.
 12. `host_heartbeat`, `missing_samples`, `gaps` and `lag_samples` are yours to count; status shows them.
 13. `state` is 6, recovering, while a worker that died is replaced: go on as before, the segment and the epoch stay.
@@ -144,8 +144,8 @@ SIGNATURE = f"""\
 """
 
 UNASKED = """\
-1. `closed` comes when a session ends that you did not close: its worker could not be replaced, the server stops,
-   its name was taken over by you elsewhere. `reason` is for people.
+1. `closed` without an `id` comes whenever a session of yours ends: its worker could not be replaced, the server
+   stops, or you asked for it (then before the answer to your `close`). `reason` is for people.
 2. `error` without an `id` comes before `closed` when the end has a code: `crashed`, `quarantined`, `bad_message`
    for a segment that breaks its rules.
 3. On the local socket and ZeroMQ both may stand between a request and its answer: look at `id`. Over OSC they are

@@ -72,7 +72,7 @@ HOST = (
         512,
         "host",
         ("host_heartbeat", "Q", "rises while the front end lives"),
-        ("host_flags", "Q", "see HOST_FLAGS"),
+        ("host_flags", "Q", "bits: see host_flags below"),
         ("missing_samples", "Q", "stem samples that were not there when they were needed"),
         ("gaps", "Q", "times the stem broke off"),
         ("lag_samples", "Q", "mix written less stem read, after a read: the latency as it is lived"),
@@ -87,8 +87,8 @@ SERVER = (
         1024,
         "server",
         ("server_heartbeat", "Q", "rises while the worker lives"),
-        ("state", "Q", "index into the session's states"),
-        ("ladder", "Q", "index into LADDER"),
+        ("state", "Q", "index: see state below"),
+        ("ladder", "Q", "index: see ladder below"),
         ("latency_samples", "Q", "L: the only figure for the host's delay compensation"),
         ("anticipation_samples", "d", "A*H in host samples"),
         ("recency_gap_ms", "d", "G = A*H + L"),
@@ -130,11 +130,17 @@ STATES = (
 
 EVENT_FIELDS = (
     Field(name="epoch", offset=0, code="I", writer="host", meaning="epoch it belongs to"),
-    Field(name="kind", offset=4, code="H", writer="host", meaning="see EVENT_KINDS"),
-    Field(name="flags", offset=6, code="H", writer="host", meaning="see TRANSPORT_FLAGS"),
+    Field(name="kind", offset=4, code="H", writer="host", meaning="see the values by kind below"),
+    Field(name="flags", offset=6, code="H", writer="host", meaning="bits: see the flags below"),
     Field(name="position", offset=8, code="q", writer="host", meaning="host position from which it holds"),
     *(
-        Field(name=f"value_{i}", offset=16 + 8 * i, code="d", writer="host", meaning="see EVENT_KINDS")
+        Field(
+            name=f"value_{i}",
+            offset=16 + 8 * i,
+            code="d",
+            writer="host",
+            meaning="see the values by kind below",
+        )
         for i in range(6)
     ),
 )

@@ -77,7 +77,7 @@ inline constexpr std::size_t mix_cursor = 128;  // uint64: cursor after the last
 inline constexpr std::size_t stem_read = 256;  // uint64: cursor after the last stem sample asked for
 inline constexpr std::size_t event_count = 384;  // uint64: events written since the segment began
 inline constexpr std::size_t host_heartbeat = 512;  // uint64: rises while the front end lives
-inline constexpr std::size_t host_flags = 520;  // uint64: see HOST_FLAGS
+inline constexpr std::size_t host_flags = 520;  // uint64: bits: see host_flags below
 inline constexpr std::size_t missing_samples = 528;  // uint64: stem samples that were not there when they were needed
 inline constexpr std::size_t gaps = 536;  // uint64: times the stem broke off
 inline constexpr std::size_t lag_samples = 544;  // uint64: mix written less stem read, after a read: the latency as it is lived
@@ -86,8 +86,8 @@ inline constexpr std::size_t stem_cursor = 640;  // uint64: cursor after the las
 inline constexpr std::size_t mix_read = 768;  // uint64: cursor after the last mix sample taken
 inline constexpr std::size_t event_read = 896;  // uint64: events taken
 inline constexpr std::size_t server_heartbeat = 1024;  // uint64: rises while the worker lives
-inline constexpr std::size_t state = 1032;  // uint64: index into the session's states
-inline constexpr std::size_t ladder = 1040;  // uint64: index into LADDER
+inline constexpr std::size_t state = 1032;  // uint64: index: see state below
+inline constexpr std::size_t ladder = 1040;  // uint64: index: see ladder below
 inline constexpr std::size_t latency_samples = 1048;  // uint64: L: the only figure for the host's delay compensation
 inline constexpr std::size_t anticipation_samples = 1056;  // float64: A*H in host samples
 inline constexpr std::size_t recency_gap_ms = 1064;  // float64: G = A*H + L
@@ -160,8 +160,8 @@ enum class HostFlag : std::uint64_t {
 //   chord: 0 12-bit mask of pitch classes from C, 0 = no chord; 1 bass 0 to 11; 2 key 0 to 23
 struct Event {
     std::uint32_t epoch;  // epoch it belongs to
-    std::uint16_t kind;  // see EVENT_KINDS
-    std::uint16_t flags;  // see TRANSPORT_FLAGS
+    std::uint16_t kind;  // see the values by kind below
+    std::uint16_t flags;  // bits: see the flags below
     std::int64_t position;  // host position from which it holds
     double values[6];
 };
