@@ -9,6 +9,7 @@ FINDING = f"""\
 1. The run directory is the first of these that applies: {"; ".join(discovery.RUN_DIRECTORY)}.
 2. It belongs to its user, has mode 0700 and is no symbolic link. Do not use one that is otherwise.
 3. Read `{discovery.REGISTRY}` there, then connect to its `socket`. If nobody answers, the server is dead.
+   Whenever you connect anew, read it anew: the next server, or the same one whose folder was removed, may have others.
 4. `liveband serve --json` prints the registry as its first line when it is ready; `LIVEBAND_RUN` and the ports can
    be given.
 """
@@ -144,8 +145,9 @@ SIGNATURE = f"""\
 """
 
 UNASKED = """\
-1. `closed` without an `id` comes whenever a session of yours ends: its worker could not be replaced, the server
-   stops, or you asked for it (then before the answer to your `close`). `reason` is for people.
+1. `closed` without an `id` comes whenever a session of yours ends: it made its worker die twice, its ring breaks the
+   rules, it could not be taken up again, the server stops, or you asked for it (then before the answer to your
+   `close`). `reason` is for people.
 2. `error` without an `id` comes before `closed` when the end has a code: `crashed`, `quarantined`, `bad_message`
    for a segment that breaks its rules.
 3. On the local socket and ZeroMQ both may stand between a request and its answer: look at `id`. Over OSC they are
