@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
 
 _SIGNS: Mapping[str, int] = {
-    "": 0, "bb": -2, "b": -1, "-": -1, "flat": -1, "#": 1, "+": 1, "sharp": 1, "##": 2,
+    "": 0, "bb": -2, "b": -1, "-": -1, "flat": -1, "dim": -1, "#": 1, "+": 1, "sharp": 1, "aug": 1, "##": 2,
 }  # fmt: skip
 _SIGN = r"bb|b|##|#|\+|-|(?i:flat|sharp)"
-_ALTERATION = re.compile(rf"({_SIGN})(10|11|13|[2-79])(?!\d)")
-_NUMBER = re.compile(r"6/9|6,9|69|13|11|10|[12345679]")
+_ALTERATION = re.compile(rf"({_SIGN}|(?i:aug|dim)(?=5))(10|11|13|[2-79])(?!\d)")
+_NUMBER = re.compile(r"(6/9|6,9|69|13|11|10|[12345679])(?:th)?")
 _BELOW = re.compile(r"[A-H](#*|b*)|[a-g](#*|b*)|[#b]+[1-7]|[1-5]|")
 _SIX_NINE = ("6/9", "6,9", "69")
 _EXTENDED: Mapping[str, tuple[int, ...]] = {"9": (7, 9), "11": (7, 9, 11), "13": (7, 9, 13)}
@@ -26,17 +26,17 @@ _EXTENDED: Mapping[str, tuple[int, ...]] = {"9": (7, 9), "11": (7, 9, 11), "13":
 _WORDS: Mapping[str, re.Pattern[str]] = {
     kind: re.compile(pattern)
     for kind, pattern in {
-        "omission": r"(?i:omit|no)(1|2|3|4|5|6|7|9|11|13)(?!\d)(?i:rd|th|st|nd)?",
-        "addition": rf"(?i:add)(?:((?i:maj?)|M|Δ|\^)7|({_SIGN}|)(10|11|13|[2-79]))",
-        "suspension": r"(?i:sus)(2/?4|4/?2|\(2\)|\(4\)|2|4|)",
+        "omission": r"(?i:omit|no)\.?(1|2|3|4|5|6|7|9|11|13)(?!\d)(?i:rd|th|st|nd)?",
+        "addition": rf"(?i:add)\.?(?:((?i:maj?)|M|Δ|\^)7|({_SIGN}|)(10|11|13|[2-79]))",
+        "suspension": r"(?i:sus)\.?(2/?4|4/?2|\(2\)|\(4\)|2|4|)",
         "altered scale": r"(?i:altered|alt)\.?",
-        "half-diminished": r"(?i:half-?diminished|half-?dim|hdim)|ø|h",
-        "diminished": r"(?i:diminished|dim)|°|o",
-        "augmented": r"(?i:augmented|aug)",
-        "dominant": r"(?i:dominant|dom)",
-        "triangle": r"Δ|\^|j",
-        "major": r"(?i:major|maj)|[Mm]a(?![a-z])|MA(?![A-Za-z])|M(?!i|I)",
-        "minor": r"(?i:minor|min)|[Mm]i|MI|m",
+        "half-diminished": r"(?i:half-?diminished|half-?dim|hdim)\.?|ø|h",
+        "diminished": r"(?i:diminished|dim)\.?|°|o",
+        "augmented": r"(?i:augmented|aug)\.?",
+        "dominant": r"(?i:dominant|dom)\.?",
+        "triangle": r"Δ|\^|j|t(?=7|9|11|13)",
+        "major": r"(?i:major|maj)\.?|[Mm]a(?![a-z])|MA(?![A-Za-z])|M(?!i|I)",
+        "minor": r"(?i:minor|min)\.?|[Mm]i|MI|m",
     }.items()
 }
 
@@ -193,8 +193,10 @@ class _Reader:
 
     def _alteration(self, rest: str) -> bool:
         match = _ALTERATION.match(rest)
-        if match is None:
+        if match is None or (self.before == "root" and match[1].isalpha() and len(match[1]) == 3):
             return False
+        if self.before == "number" and match[1] in "+-" and match[2] == "9" and 7 not in self.parts.degrees:
+            raise UnreadError(f"{match[0]} may be an altered or an added ninth", f"{self.name}6/9")
         self.parts.alter(int(match[2]), match[1].lower())
         return self._took(match.end(), "alteration")
 
@@ -219,12 +221,18 @@ class _Reader:
     def _quality(self, kind: str, length: int) -> bool:
         """A quality stands first; a major seventh may come later (mM7, 7M, o(maj7)), and so may aug and alt."""
         number = _NUMBER.match(self.text, self.at + length)
-        extends = number is not None and number[0] in ("7", "9", "11", "13")
+        extends = number is not None and number[1] in ("7", "9", "11", "13")
         if self.text[: self.at].strip("/(") and kind not in ("augmented", "altered scale"):
             sevenths = self.parts.degrees.get(7, set())
-            again = self.before in ("major", "triangle") or (extends and 10 in sevenths)
+            # m9(maj7): the ninth's own seventh gives way; 7(maj7) names two.
+            named = 10 in sevenths and not {9, 11, 13} & self.parts.degrees.keys()
+            again = self.before in ("major", "triangle")
             if kind not in ("major", "triangle") or again:
                 return False
+            if extends and named:
+                raise UnreadError("it names two sevenths", f"{self.name}mM7 or {self.name}maj7")
+            if 10 in sevenths and extends:
+                self.parts.degrees[7] = set()
             if self.before == "number" and sevenths and not extends:  # C7M
                 self.parts.degrees[7] = {11}
             elif kind == "major" and not extends:
@@ -238,9 +246,11 @@ class _Reader:
 
     def _number(self, rest: str) -> bool:
         match = _NUMBER.match(rest)
+        if rest[0] == "0":
+            raise UnreadError("a 0 may be ° or ø", f"{self.name}o7 or {self.name}ø7")
         if match is None or rest[match.end() : match.end() + 1].isdigit():
             return False
-        number = match[0]
+        number = match[1]
         if self.before == "omission,":
             self.parts.degrees.pop(int(number), None)
             return self._took(match.end(), "omission")

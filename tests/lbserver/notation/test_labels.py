@@ -110,7 +110,9 @@ def test_no_chord_is_known_and_x_is_unknown() -> None:
         ("C-5", r"write Cm or C\(b5\)"),
         ("Bbb5", r"write Bb\(b5\)"),
         ("C7/b9", "write C7b9 for the tone"),
-        ("C7maj7", "write Cmaj7"),
+        ("C7maj7", "two sevenths; write CmM7 or Cmaj7"),
+        ("C6+9", "write C6/9"),
+        ("C07", "write Co7 or Cø7"),
         ("C" + "b5" * 40, "longer than 64"),
     ],
 )
