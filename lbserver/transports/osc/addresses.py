@@ -14,7 +14,7 @@ from lbserver.protocol.controls import BY_NAME, CONTROLS, ControlInfo
 from lbserver.protocol.messages import accepted, number_in, switch_in
 from lbserver.protocol.osc import ADDRESSES, KINDS, Address
 from lbserver.transports.osc.packet import Argument, Message, OscError, message
-from lbserver.transports.osc.patterns import is_pattern, matching
+from lbserver.transports.osc.patterns import matching
 
 Value = int | float | str | bytes
 
@@ -65,6 +65,8 @@ _REACHED = [
     parts for parts, _, _ in _TABLE["in"].values() if parts[:2] == _SESSION and parts[2] not in _STREAMS
 ]
 _SETTABLE = [control.name for control in CONTROLS if control.acts != "epoch"]
+_DOORS = [parts[1] for parts, _, _ in _TABLE["in"].values() if len(parts) == 2]
+_TOLD = ["/".join(parts[2:]) for parts, _, _ in _TABLE["in"].values() if parts[:2] == _SESSION]
 
 
 def understand(one: Message, direction: str = "in") -> Call:
@@ -98,19 +100,12 @@ def reached(address: str, sessions: Iterable[str]) -> list[str]:
 
 def known(address: str) -> str:
     """What there is instead of an address that is not in the table, in words."""
-    parts = address.split("/")[1:]
-    session = parts[1] if len(parts) > 1 and not is_pattern(parts[1]) else "<session>"
-    patterns = [one.pattern for one in ADDRESSES if one.direction in ("in", "both")]
-    there = [one.replace("<session>", session).replace("<control>", name) for one in patterns
-             for name in (_SETTABLE if "<control>" in one else [""])]  # fmt: skip
-    near = get_close_matches(address, there, n=1, cutoff=0.7)
-    words = [
-        [one.removeprefix(head) for one in patterns if one.startswith(head)]
-        for head in ("/lb/", "/lb/<session>/")
-    ]
-    own = [word for word in words[0] if "/" not in word]
-    return (f"did you mean {near[0]}? " if near else "") + (
-        f"/lb/ takes {', '.join(own)}, /lb/<session>/ takes {', '.join(words[1])}"
+    parts = address.split("/")
+    session = parts[2] if len(parts) > 3 else "<session>"
+    near = get_close_matches(parts[-1][:_SHOWN], (*_TOLD, *_SETTABLE), n=1)
+    meant = [f"/lb/{session}/{'set/' * (one in _SETTABLE)}{one}" for one in near]
+    return "".join(f"did you mean {one}? " for one in meant) + (
+        f"/lb/ takes {', '.join(_DOORS)}, /lb/<session>/ takes {', '.join(_TOLD)}"
     )
 
 

@@ -221,14 +221,14 @@ class OscServer(asyncio.DatagramProtocol):
             return [self._call(one)]
         found = reached(one.address, self._hub.sessions(peer=sender.peer))
         if not found:
-            raise HubError("unknown_message", f"nothing matches it: {known(one.address)}")
+            raise HubError("unknown_message", "nothing matches it")
         return [self._call(replace(one, address=address)) for address in found]
 
     def _call(self, one: Message) -> Call:
         try:
             return understand(one)
         except KeyError:
-            raise HubError("unknown_message", f"no such address: {known(one.address)}") from None
+            raise HubError("unknown_message", "no such address") from None
 
     def _checked(self, one: Message, sender: _Sender) -> Message:
         """The message without its signature, where it must bear one. Raises OscError."""
@@ -447,7 +447,9 @@ class OscServer(asyncio.DatagramProtocol):
             )  # its zero is counted already
         elif address and not text.startswith(address):
             text = f"{address}: {text}"
-        if code == "unknown_session":
+        if code == "unknown_message":
+            text += f": {known(address)}"
+        elif code == "unknown_session":
             text += f"; open: {', '.join(self._hub.sessions(peer=sender.peer)) or 'none'}"
         if longest > 0:
             words = text.encode()[:longest].decode(errors="ignore")

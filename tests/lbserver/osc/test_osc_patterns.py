@@ -6,7 +6,7 @@ import time
 import pytest
 
 from lbserver.protocol.controls import CONTROLS
-from lbserver.transports.osc.addresses import reached
+from lbserver.transports.osc.addresses import known, reached
 from lbserver.transports.osc.packet import OscError
 from lbserver.transports.osc.patterns import is_pattern, matching
 
@@ -57,9 +57,13 @@ def test_patterns_reach_sessions_and_controls_and_never_streams_or_doors() -> No
         assert reached(nothing, SESSIONS) == []
 
 
-def test_a_hostile_pattern_costs_no_more_than_its_length() -> None:
-    """Forty stars before a letter that never comes: matchers that go back search for hours."""
+def test_hostile_addresses_cost_no_more_than_their_length() -> None:
+    """Forty stars before a letter that never comes: matchers that go back search for hours. So do guesses of what was
+    meant, by letters that are all alike.
+    """
     begin = time.process_time()
     assert matching("*a" * 40 + "b", ["a" * 64] * 64) == []
     assert matching("{a,aa}" * 16 + "b", ["a" * 64] * 64) == []
+    for _ in range(100):
+        assert known("/lb/" + "a" * 120 + "/set/" + "a" * 120)
     assert time.process_time() - begin < 2.0
