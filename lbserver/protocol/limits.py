@@ -91,6 +91,7 @@ LIMITS = tuple(
         ("OSC", "bundles, or arrays, inside each other", OSC_DEPTH, "", "`bad_message`"),
         ("OSC", "arguments of a message", OSC_ARGUMENTS, "", "`bad_message`"),
         ("OSC", "characters of an address", OSC_ADDRESS_CHARACTERS, "", "`bad_message`"),
+        ("OSC", "stream numbers lie below", OSC_STREAMS, "", ""),
         ("OSC", "a missing packet, or a late stem, is waited for at least", OSC_PATIENCE_MS, "ms", "it is faded over"),
     )
 )  # fmt: skip

@@ -22,6 +22,23 @@ _TEXT = 4096
 _I63 = (1 << 63) - 1
 
 
+SPEC = (
+    *(
+        "name",
+        "sample_rate",
+        "channels",
+        "hop",
+        "chunk_frames",
+        "anticipation_frames",
+        "stems",
+        "controls",
+        "conditions",
+    ),
+    *("context_frames", "parameters", "recipe", "weights_id"),
+)
+"""What `description` tells of an accompanist. anticipation_frames is (least, most); a frame is hop samples long."""
+
+
 class MessageError(ValueError):
     """A message that cannot be taken; the text says why."""
 
@@ -269,7 +286,7 @@ MESSAGES = (
     Message(
         name="session_list",
         direction="out",
-        meaning="status of every session",
+        meaning="the sessions that you may see, by name: the status of each, and its stem, mode, peer and rate_hz",
         parts=(Part(name="sessions", kind="map", maximum=4096),),
     ),
     Message(
@@ -278,7 +295,7 @@ MESSAGES = (
         meaning="a model, and the budget S + J that was measured for it",
         parts=(
             _str("model"),
-            Part(name="spec", kind="map", maximum=64, meaning="fields of the accompanist's spec"),
+            Part(name="spec", kind="map", maximum=64, meaning=f"of the accompanist: {', '.join(SPEC)}"),
             _float("compute_ms", 0, 1e6, "S"),
             _float("margin_ms", 0, 1e6, "J"),
         ),

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The reference: everything a front end must know, as one page of Markdown, from the declarations alone."""
 
+import hashlib
+import hmac
+import struct
 from collections.abc import Iterable, Sequence
 
 from lbserver.protocol import MAJOR, MINOR, discovery, osc, rules
@@ -13,6 +16,17 @@ from lbserver.protocol.names import NAMES
 from lbserver.protocol.status import STATUS
 
 _WORDS = {"H": "uint16", "I": "uint32", "Q": "uint64", "q": "int64", "d": "float64"}
+
+
+_TOKEN, _COOKIE = "correct horse battery", "k0123456789abcdef01234567"
+
+
+def _signed_ping() -> bytes:
+    """The example: what a front end that signs rightly sends."""
+    counter, number, address = struct.pack(">Q", 1), struct.pack(">i", 7), b"/lb/ping".ljust(12, b"\0")
+    head = bytes([len(_COOKIE)]) + _COOKIE.encode() + counter
+    digest = hmac.new(_TOKEN.encode(), head + address + b",i\0\0" + number, hashlib.sha256).digest()
+    return address + b",ib\0" + number + struct.pack(">i", osc.SIGNATURE_BYTES) + counter + digest
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -118,6 +132,11 @@ with; a cell that is empty is refused, in words. Arrays are read as if their bra
 ### Signatures
 
 {rules.SIGNATURE}
+With the token `{_TOKEN}`, the cookie `{_COOKIE}` and the counter 1 the message `/lb/ping` with the int32 7 is these
+{len(_signed_ping())} bytes:
+
+    {_signed_ping().hex(" ", 4)}
+
 ## Messages
 
 Maps as MessagePack, over the local socket and ZeroMQ. Every message has `type`; a request may have `id`, a whole number, which
