@@ -36,7 +36,8 @@ OSC_ERRORS_PER_S = 10.0
 OSC_LATEST_S = 10.0
 OSC_WAITING = 1024
 OSC_ELEMENTS = 64
-OSC_ARGUMENTS = 64
+OSC_ARGUMENTS = 512
+"""A chart of a hundred bars, of which a patcher sends every chord and bar line as an atom."""
 OSC_ADDRESS_CHARACTERS = 128
 OSC_DEPTH = 4
 OSC_PATIENCE_MS = 60.0

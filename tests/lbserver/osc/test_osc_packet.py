@@ -217,7 +217,7 @@ def test_a_bundle_inside_another_is_never_earlier() -> None:
         Message("a"),
         Message("/é"),
         Message("/" + "a" * 128),
-        Message("/a", "T" * 65, (True,) * 65),
+        Message("/a", "T" * 513, (True,) * 513),
         Message("/a", "b", (bytes(65537),)),
         Bundle(-1, ()),
         Bundle(1, (message("/a"),) * 64),

@@ -129,6 +129,7 @@ def test_lists_of_atoms_are_a_chart_a_key_a_name(band, until, opened, sessions, 
     with patch(server) as plain:
         plain.send("/lb/guitar/tempo", "s", "96")
         plain.send("/lb/guitar/chart", "ssssssss", *["|", "C", "|", "Am", "F", "|", "G", "|"])
+        plain.send("/lb/guitar/chart", 129 * "s", *("| C " * 64 + "|").split())
         plain.send("/lb/guitar/key", "ss", "Bb", "major")
         plain.send("/lb/guitar/chord", "s", "Am7")
         plain.send("/lb/guitar/chord")
