@@ -93,6 +93,18 @@ def test_only_backends_imports_models_and_torch_by_name() -> None:
     assert not found
 
 
+def test_soundfile_is_given_no_text_for_a_name() -> None:
+    """It encodes a text as UTF-8: a name whose bytes are none is a traceback. os.fsencode gives the name itself."""
+    named = re.compile(r"soundfile\.(?:SoundFile|read|write|info)\(\s*(?:str\(|path\b|folder\b)")
+    found = [
+        str(path.relative_to(ROOT))
+        for package in ("lbserver", "models/lbmodels")
+        for path in (ROOT / package).rglob("*.py")
+        if named.search(path.read_text(encoding="utf-8"))
+    ]
+    assert not found
+
+
 def test_json_is_printed_without_nan() -> None:
     """json.dumps writes NaN where a number is none, and no other reader takes that: `plain_json` prints."""
     found = [
@@ -101,7 +113,8 @@ def test_json_is_printed_without_nan() -> None:
         for path in (ROOT / package).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
-        and ast.unparse(node.func) == "print"
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "print"
         and "json.dumps(" in ast.unparse(node)
     ]
     assert not found

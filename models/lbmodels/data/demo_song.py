@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def make_demo_song(
     start, end = excerpt_bounds_s(track, start_s, length_s)
     first, last = round(start * track.sample_rate), round(end * track.sample_rate)
     audio: npt.NDArray[np.float64] = np.sum(
-        [soundfile.read(str(s.path), start=first, stop=last, always_2d=True)[0] for s in kept], axis=0
+        [soundfile.read(os.fsencode(s.path), start=first, stop=last, always_2d=True)[0] for s in kept], axis=0
     )
     fade = np.linspace(0.0, 1.0, track.sample_rate // 100)[:, None]
     audio[: len(fade)] *= fade
@@ -71,6 +72,6 @@ def make_demo_song(
         "stems": [s.stem_class for s in kept], "left_out": list(without), "licence": _LICENCE,
     }  # fmt: skip
     audio_path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(str(audio_path), audio, track.sample_rate)
+    soundfile.write(os.fsencode(audio_path), audio, track.sample_rate)
     audio_path.with_suffix(".json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
     return truth

@@ -8,6 +8,7 @@ for one key, `variant` chooses, and where it has none the nearest relative plays
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ def _hit(path: Path) -> Audio:
     import soxr
 
     try:
-        audio, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+        audio, rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
     except (OSError, RuntimeError) as exc:
         raise DataError(f"{path}: cannot be read as audio") from exc
     audio = audio[: int(_LONGEST_HIT_S * rate)]

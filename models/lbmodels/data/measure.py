@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def _read(path: Path, track: Track) -> Floats:
 
     first = max(0.0, (track.duration_s - _MOST_S) / 2)
     audio, _ = soundfile.read(
-        str(path),
+        os.fsencode(path),
         start=int(first * track.sample_rate),
         frames=int(_MOST_S * track.sample_rate),
         always_2d=True,

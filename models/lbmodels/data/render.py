@@ -274,10 +274,16 @@ def write_track(
     midi_parts = [Part(name=p.part, program=p.program, is_drum=p.is_drum, notes=p.notes) for p in plans]
     for i, (stem, part) in enumerate(zip(stems, midi_parts, strict=True)):
         soundfile.write(
-            folder / "stems" / f"S{i:02d}.flac", stem.T, SAMPLE_RATE, subtype="PCM_16", compression_level=0.2
+            os.fsencode(folder / "stems" / f"S{i:02d}.flac"),
+            stem.T,
+            SAMPLE_RATE,
+            subtype="PCM_16",
+            compression_level=0.2,
         )
         write_midi(folder / "MIDI" / f"S{i:02d}.mid", song, [part])
-    soundfile.write(folder / "mix.flac", mix.T, SAMPLE_RATE, subtype="PCM_16", compression_level=0.2)
+    soundfile.write(
+        os.fsencode(folder / "mix.flac"), mix.T, SAMPLE_RATE, subtype="PCM_16", compression_level=0.2
+    )
     write_midi(folder / "all_src.mid", song, midi_parts)
     beats = "".join(f"{seconds:.6f}\t{number}\n" for seconds, number in song.beat_rows())
     (folder / "beats.txt").write_text(beats, encoding="utf-8")

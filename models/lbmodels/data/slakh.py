@@ -6,6 +6,7 @@ Source: Manilow et al. 2019, "Cutting music source separation some Slakh" (folde
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -224,7 +225,7 @@ def read_track(path: Path) -> Track:
     if mix_path is None:
         raise DataError(f"{path}: no mix.flac or mix.wav")
     try:
-        audio = soundfile.info(str(mix_path))
+        audio = soundfile.info(os.fsencode(mix_path))
     except (RuntimeError, OSError) as exc:
         raise DataError(f"{mix_path}: not an audio file that can be read") from exc
     extra = metadata.get("liveband")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -184,7 +185,9 @@ def _sum(paths: Sequence[Path], first: int, count: int) -> Audio:
     total = np.zeros((2, count), dtype=np.float32)
     for path in paths:
         try:
-            audio, _ = soundfile.read(path, frames=count, start=first, dtype="float32", always_2d=True)
+            audio, _ = soundfile.read(
+                os.fsencode(path), frames=count, start=first, dtype="float32", always_2d=True
+            )
         except (OSError, RuntimeError) as error:
             raise LiveBandModelError(f"{path} cannot be read: {error}") from None
         total[:, : len(audio)] += audio.T[:2]

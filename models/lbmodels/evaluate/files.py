@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,7 @@ def _read(path: Path) -> tuple[Audio, int]:
     if not path.is_file():
         raise LiveBandModelError(f"file not found: {path}")
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             # The whole file is scored at once, and 3 MB of FLAC may claim 4 hours: its header is asked first.
             rate, told_s = file.samplerate, file.frames / file.samplerate
             if told_s > _MOST_SECONDS or file.channels > _MOST_CHANNELS:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -226,5 +227,7 @@ def _save_audio(
     folder.mkdir(parents=True, exist_ok=True)
     for excerpt, stem, mix in zip(excerpts, played, mixes, strict=True):
         name = f"{excerpt.stem_class}_{excerpt.track}_{excerpt.first_frame}_{setting}"
-        soundfile.write(folder / f"{name}.flac", np.clip(stem.T, -1, 1), sample_rate)
-        soundfile.write(folder / f"{name}_blend.flac", np.clip((stem + mix).T, -1, 1), sample_rate)
+        soundfile.write(os.fsencode(folder / f"{name}.flac"), np.clip(stem.T, -1, 1), sample_rate)
+        soundfile.write(
+            os.fsencode(folder / f"{name}_blend.flac"), np.clip((stem + mix).T, -1, 1), sample_rate
+        )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,7 +89,7 @@ def read_stretch(path: Path, first_s: float, seconds: float, sample_rate: int) -
     import soxr
 
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             rate = file.samplerate
             file.seek(min(round(first_s * rate), file.frames))
             left, parts = min(round(seconds * rate), file.frames - file.tell()), []
@@ -116,7 +117,7 @@ def duration_s(path: Path) -> float:
     import soundfile
 
     try:
-        return float(soundfile.info(path).duration)
+        return float(soundfile.info(os.fsencode(path)).duration)
     except (OSError, RuntimeError) as error:
         raise LiveBandModelError(f"{path} is not audio that can be read: {error}") from None
 

@@ -9,6 +9,7 @@ scores say what a right one gets.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -283,7 +284,9 @@ def _save(folder: Path, piece: Piece, sounds: dict[tuple[str, str], Audio], rate
 
     folder.mkdir(parents=True, exist_ok=True)
     for (stem, known), audio in sounds.items():
-        soundfile.write(folder / f"{piece.path.stem}_{stem}_{known}.flac", np.clip(audio.T, -1, 1), rate)
+        soundfile.write(
+            os.fsencode(folder / f"{piece.path.stem}_{stem}_{known}.flac"), np.clip(audio.T, -1, 1), rate
+        )
 
 
 def summary(report: Report) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def load_tracks(root: str, split: str) -> list[Track]:
 
 def read_crop(path: Path, start: int, length: int) -> np.ndarray:
     """Stereo float32 [2, length] from sample `start`, zero-padded past the end of the file."""
-    with soundfile.SoundFile(path) as file:
+    with soundfile.SoundFile(os.fsencode(path)) as file:
         file.seek(min(start, file.frames))
         audio = file.read(length, dtype="float32", always_2d=True)
     audio = np.pad(audio, ((0, length - len(audio)), (0, 0)))

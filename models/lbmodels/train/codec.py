@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,7 +190,9 @@ class CodecObjective:
         convergence, log_distance = multi_resolution_stft(decoded, wanted)
         pairs = torch.cat([wanted, decoded], dim=-1).transpose(0, 1).flatten(1)
         soundfile.write(
-            folder / "sample.flac", pairs.t().clamp(-1, 1).cpu().numpy(), config.model.sample_rate
+            os.fsencode(folder / "sample.flac"),
+            pairs.t().clamp(-1, 1).cpu().numpy(),
+            config.model.sample_rate,
         )
         return {
             "sample_convergence": float(convergence),

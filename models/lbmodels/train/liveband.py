@@ -14,6 +14,7 @@ A reader that learns from true stems what they are tells whether it was done.
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -267,7 +268,9 @@ class LiveBandObjective:
                     latents = torch.stack([batch.played[rows[0, 0]], played.latents[rows[0, 0]]])
                     audio = from_frames(self.codec.decoder(latents.cpu())).transpose(0, 1).flatten(1)
                     rate = self.codec.config.sample_rate
-                    soundfile.write(folder / f"sample_{name}.flac", audio.t().clamp(-1, 1).numpy(), rate)
+                    soundfile.write(
+                        os.fsencode(folder / f"sample_{name}.flac"), audio.t().clamp(-1, 1).numpy(), rate
+                    )
         return {name: float(np.mean(values)) for name, values in figures.items()}
 
 
