@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // After Steinberg's validator: what the module, its classes, parameters, units and buses say of themselves.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <set>
@@ -68,6 +69,7 @@ void scanParameters(Bench& bench) {
         bench.expect(ids.insert(info.id).second, one.title + ": its id is used twice");
         bench.expect(info.id < 0x80000000u, one.title + ": its id is reserved for hosts");
         bench.expect(!one.title.empty(), "a parameter without a title");
+        bench.expect(!narrow(info.shortTitle).empty(), one.title + ": no short title");
         bench.expect(titles.insert(one.title).second, one.title + ": a title used twice");
         bench.expect(info.defaultNormalizedValue >= 0.0 && info.defaultNormalizedValue <= 1.0,
                      one.title + ": default beyond 0..1");
@@ -76,10 +78,14 @@ void scanParameters(Bench& bench) {
         if ((info.flags & ParameterInfo::kIsBypass) != 0) {
             ++bypasses;
             bench.expect(info.stepCount == 1, "bypass is not a switch");
+            bench.expect(info.flags == ParameterInfo::kIsBypass || (info.flags & ParameterInfo::kCanAutomate) != 0,
+                         "bypass has flags that it may not have");
         }
         programs += (info.flags & ParameterInfo::kIsProgramChange) != 0 ? 1 : 0;
         if ((info.flags & ParameterInfo::kIsReadOnly) != 0)
-            bench.expect((info.flags & ParameterInfo::kCanAutomate) == 0, one.title + ": read-only and automatable");
+            bench.expect((info.flags & (ParameterInfo::kCanAutomate | ParameterInfo::kIsProgramChange |
+                                        ParameterInfo::kIsWrapAround)) == 0,
+                         one.title + ": read-only, and yet to be changed");
         if ((info.flags & ParameterInfo::kIsList) != 0) bench.expect(info.stepCount > 0, one.title + ": empty list");
         const double value = plug.control->getParamNormalized(info.id);
         bench.expect(value >= 0.0 && value <= 1.0, one.title + ": value beyond 0..1");
@@ -142,16 +148,36 @@ void scanUnits(Bench& bench) {
     Plug plug(module);
     auto units = as<vst::IUnitInfo>(plug.control, vst::IUnitInfo_iid);
     if (!units) return;
-    std::set<int32> ids{-1};
+    std::set<int32> lists{vst::kNoProgramListId};
+    for (int32 i = 0; i < units->getProgramListCount(); ++i) {
+        vst::ProgramListInfo info;
+        if (units->getProgramListInfo(i, info) == kResultOk) lists.insert(info.id);
+    }
+    std::set<int32> ids;
+    int roots = 0;
     for (int32 i = 0; i < units->getUnitCount(); ++i) {
         vst::UnitInfo info;
-        bench.expect(units->getUnitInfo(i, info) == kResultOk, "a unit without info");
-        bench.expect(ids.insert(info.id).second, "two units have one id");
+        if (!bench.expect(units->getUnitInfo(i, info) == kResultOk, "a unit without info")) continue;
+        bench.expect(info.id >= 0 && ids.insert(info.id).second, "a unit's id is negative or used twice");
+        bench.expect(!narrow(info.name).empty(), "a unit without a name");
         bench.expect(info.parentUnitId != info.id, "a unit is its own parent");
-        bench.expect(ids.count(info.parentUnitId) == 1 || info.parentUnitId == vst::kNoParentUnitId, "a unit's parent");
+        bench.expect(lists.count(info.programListId) == 1, "a unit's program list does not exist");
+        if (info.parentUnitId == vst::kNoParentUnitId) {
+            ++roots;
+            bench.expect(info.id == vst::kRootUnitId, "a unit without a parent is not the root");
+        }
+    }
+    bench.expect(roots <= 1, "more than one root");
+    for (int32 i = 0; i < units->getUnitCount(); ++i) {
+        vst::UnitInfo info;
+        if (units->getUnitInfo(i, info) == kResultOk)
+            bench.expect(info.parentUnitId == vst::kNoParentUnitId || info.parentUnitId == vst::kRootUnitId ||
+                             ids.count(info.parentUnitId) == 1,
+                         "a unit's parent does not exist");
     }
     for (const auto& one : plug.parameters())
-        bench.expect(ids.count(one.info.unitId) == 1, one.title + ": its unit does not exist");
+        bench.expect(one.info.unitId == vst::kRootUnitId || ids.count(one.info.unitId) == 1,
+                     one.title + ": its unit does not exist");
     vst::UnitInfo none;
     bench.expect(units->getUnitInfo(999, none) != kResultOk, "unit 999 has an info");
 }
@@ -161,14 +187,26 @@ void scanPrograms(Bench& bench) {
     Plug plug(module);
     auto units = as<vst::IUnitInfo>(plug.control, vst::IUnitInfo_iid);
     if (!units) return;
+    std::set<int32> ids;
+    int32 most = 0;
     for (int32 i = 0; i < units->getProgramListCount(); ++i) {
         vst::ProgramListInfo info;
-        bench.expect(units->getProgramListInfo(i, info) == kResultOk, "a program list without info");
+        if (!bench.expect(units->getProgramListInfo(i, info) == kResultOk, "a program list without info")) continue;
+        bench.expect(info.id >= 0 && ids.insert(info.id).second, "a program list's id is negative or used twice");
+        bench.expect(!narrow(info.name).empty(), "a program list without a name");
+        most = std::max(most, info.programCount);
         for (int32 program = 0; program < info.programCount; ++program) {
             vst::String128 name{};
-            bench.expect(units->getProgramName(info.id, program, name) == kResultOk, "a program without a name");
+            bench.expect(units->getProgramName(info.id, program, name) == kResultOk, "a program that is not there");
+            bench.expect(!narrow(name).empty(), "program " + std::to_string(program) + " has an empty name");
         }
+        vst::String128 none{};
+        bench.expect(units->getProgramName(info.id, info.programCount, none) != kResultOk,
+                     "a program beyond the last has a name");
     }
+    for (const auto& one : plug.parameters())
+        if ((one.info.flags & ParameterInfo::kIsProgramChange) != 0)
+            bench.expect(one.info.stepCount == most - 1, one.title + ": its steps are not those of the programs");
 }
 
 void scanBusses(Bench& bench) {

@@ -43,6 +43,40 @@ void realtimeToOffline(Bench& bench) {
     bench.play(plug, block, 10, "live again");
 }
 
+void longerBlocks(Bench& bench) {
+    // Bypassed, what comes out is what went in, later by the latency, however long the block and whatever was announced.
+    Module module(bench.bundle);
+    for (const auto& [announced, sent] : {std::pair{64, 128}, {512, 1024}, {512, 65536}})
+        for (const bool in_place : {false, true}) {
+            Plug plug(module);
+            Setup setup;
+            setup.block_samples = announced;
+            setup.listen = vst::SpeakerArr::kStereo;
+            if (!bench.expect(plug.start(setup), "a set-up is refused")) continue;
+            Block block(setup, sent);
+            if (in_place) block.alias();
+            plug.set(plug.parameter("bypass")->info.id, 1.0, &block.changes);
+            block.data.numSamples = sent;
+            std::vector<float> played, heard;
+            const auto latency = plug.audio->getLatencySamples();
+            for (int n = 0; n < 4; ++n) {
+                block.noise(bench.seed);
+                played.insert(played.end(), block.in(1), block.in(1) + sent);
+                if (!in_place) block.mark();
+                block.playhead(true, static_cast<std::int64_t>(n) * sent);
+                bench.expect(plug.process(block) == kResultOk, "process() fails");
+                bench.expect(block.guardsWhole(), "written beyond a buffer");
+                heard.insert(heard.end(), block.out(1), block.out(1) + sent);
+                block.changes.clear();
+            }
+            const auto what = std::to_string(sent) + " samples after " + std::to_string(announced) + " were announced";
+            if (plug.audio->getLatencySamples() != latency) continue;  // the band came between
+            bool same = heard.size() > latency;
+            for (std::size_t i = latency; i < heard.size(); ++i) same = same && heard[i] == played[i - latency];
+            bench.expect(same, what + ": wrong samples");
+        }
+}
+
 void manyInstances(Bench& bench) {
     Module module(bench.bundle);
     std::vector<std::unique_ptr<Plug>> all;
@@ -141,6 +175,7 @@ std::vector<Check> ownChecks() {
     return {{"liveband/states from another thread", statesFromAnotherThread},
             {"liveband/typed values", typedBpm},
             {"liveband/live to offline and back in mid-stream", realtimeToOffline},
+            {"liveband/blocks longer than announced", longerBlocks},
             {"liveband/eight at once", manyInstances},
             {"liveband/destroyed at any moment", leave},
             {"liveband/unloaded at once", unloadAtOnce},

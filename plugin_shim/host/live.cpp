@@ -293,6 +293,8 @@ class Live {
         Command command;
         while (commands_.pop(command)) take(command);
         fillInput();
+        for (int channel = 0; channel < block_.listenChannels(); ++channel)
+            std::fill_n(block_.listen(channel), setup_.block_samples, 0.0f);
         block_.mark();
         using Context = vst::ProcessContext;
         block_.playhead(playing_, song_, bpm_);

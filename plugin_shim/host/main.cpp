@@ -3,7 +3,7 @@
 //
 //     liveband_vst3_host BUNDLE check [PREFIX] [SEED] [LIMIT_S]
 //     liveband_vst3_host BUNDLE list
-//     liveband_vst3_host BUNDLE live [FILE] [RATE_HZ] [BLOCK_SAMPLES] [CHANNELS]
+//     liveband_vst3_host BUNDLE live [FILE] [RATE_HZ] [BLOCK_SAMPLES] [CHANNELS] [SIDE_CHANNELS]
 //     liveband_vst3_host BUNDLE weigh band|alone BLOCKS SAMPLES [NANOSECONDS_FILE]
 //     liveband_vst3_host BUNDLE trap band|alone BLOCKS [on-purpose]
 //     liveband_vst3_host BUNDLE cycles load|open COUNT
@@ -22,7 +22,7 @@ int use() {
     std::fputs(
         "liveband_vst3_host BUNDLE check [PREFIX] [SEED] [LIMIT_S]\n"
         "                          list\n"
-        "                          live [FILE] [RATE_HZ] [BLOCK_SAMPLES] [CHANNELS]\n"
+        "                          live [FILE] [RATE_HZ] [BLOCK_SAMPLES] [CHANNELS] [SIDE_CHANNELS]\n"
         "                          weigh band|alone BLOCKS SAMPLES [NANOSECONDS_FILE]\n"
         "                          trap band|alone BLOCKS [on-purpose]\n"
         "                          cycles load|open COUNT\n",
@@ -54,6 +54,8 @@ int main(int count, char** arguments) {
             setup.rate_hz = number(3, 48000.0);
             setup.block_samples = static_cast<host::int32>(number(4, 128.0));
             setup.main = number(5, 2.0) < 2.0 ? host::vst::SpeakerArr::kMono : host::vst::SpeakerArr::kStereo;
+            if (number(6, 0.0) >= 1.0)
+                setup.listen = number(6, 0.0) < 2.0 ? host::vst::SpeakerArr::kMono : host::vst::SpeakerArr::kStereo;
             return host::live(module, setup, words.size() > 2 ? words[2] : "");
         }
         host::Blocks blocks;

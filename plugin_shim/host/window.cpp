@@ -63,9 +63,6 @@ Window::Window(int y) : native_(std::make_unique<Native>()) {
     }
     if (display == nullptr) throw Unusable("there is no display: DISPLAY is not set, or nobody answers there");
     native_->display = display;
-    for (const auto* name : {"WM_PROTOCOLS", "WM_TAKE_FOCUS", "WM_DELETE_WINDOW", "WM_CHANGE_STATE", "WM_STATE",
-                             "_NET_WM_PING", "_NET_WM_WINDOW_TYPE", "_NET_WM_STATE", "_NET_WM_STATE_HIDDEN"})
-        XInternAtom(display, name, False);
     const auto root = DefaultRootWindow(display);
     native_->window = XCreateSimpleWindow(display, root, 0, y, 64, 64, 0, 0, 0);
     XSelectInput(display, native_->window, StructureNotifyMask);

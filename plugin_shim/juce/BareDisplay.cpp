@@ -9,23 +9,36 @@
 
 namespace liveband::plugin {
 
-void nameAtoms() {
 #if JUCE_LINUX || JUCE_BSD
-    [[maybe_unused]] static const bool named = [] {
-        void* library = ::dlopen("libX11.so.6", RTLD_NOW);
-        if (library == nullptr) return false;
-        const auto open = reinterpret_cast<void* (*)(const char*)>(::dlsym(library, "XOpenDisplay"));
-        const auto intern =
-            reinterpret_cast<unsigned long (*)(void*, const char*, int)>(::dlsym(library, "XInternAtom"));
-        void* display = open == nullptr || intern == nullptr ? nullptr : open(nullptr);
-        if (display == nullptr) return false;
-        for (const auto* name : {"WM_PROTOCOLS", "WM_TAKE_FOCUS", "WM_DELETE_WINDOW", "WM_CHANGE_STATE", "WM_STATE",
-                                 "_NET_WM_PING", "_NET_WM_WINDOW_TYPE", "_NET_WM_STATE", "_NET_WM_STATE_HIDDEN"})
-            intern(display, name, 0);
-        // Never closed: a display that nobody uses any more forgets its names.
-        return true;
-    }();
-#endif
+namespace {
+
+template <class Function>
+Function* entry(void* library, const char* name) {
+    return reinterpret_cast<Function*>(::dlsym(library, name));
 }
+
+}  // namespace
+
+NamedAtoms::NamedAtoms() : library_(::dlopen("libX11.so.6", RTLD_NOW)) {
+    if (library_ == nullptr) return;
+    auto* open = entry<void*(const char*)>(library_, "XOpenDisplay");
+    auto* intern = entry<unsigned long(void*, const char*, int)>(library_, "XInternAtom");
+    if (open == nullptr || intern == nullptr) return;
+    display_ = open(nullptr);
+    if (display_ == nullptr) return;
+    for (const auto* name : {"WM_PROTOCOLS", "WM_TAKE_FOCUS", "WM_DELETE_WINDOW", "WM_CHANGE_STATE", "WM_STATE",
+                             "_NET_WM_PING", "_NET_WM_WINDOW_TYPE", "_NET_WM_STATE", "_NET_WM_STATE_HIDDEN"})
+        intern(display_, name, 0);
+}
+
+NamedAtoms::~NamedAtoms() {
+    if (display_ != nullptr)
+        if (auto* close = entry<int(void*)>(library_, "XCloseDisplay")) close(display_);
+    // The library stays: X11 does not like to be unloaded.
+}
+#else
+NamedAtoms::NamedAtoms() = default;
+NamedAtoms::~NamedAtoms() = default;
+#endif
 
 }  // namespace liveband::plugin

@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "Controls.h"
 
-#include <cmath>
 #include <memory>
 
 namespace liveband::plugin {
 namespace {
 
-using juce::NormalisableRange;
-using juce::ParameterID;
 using juce::String;
+using Kind = Trait::Kind;
 
 String text(std::string_view view) {
     return {view.data(), view.size()};
 }
 
-String titled(std::string_view name) {
-    const auto words = text(name).replaceCharacter('_', ' ');
+String titled(const String& name) {
+    const auto words = name.replaceCharacter('_', ' ');
     return words.substring(0, 1).toUpperCase() + words.substring(1);
 }
 
@@ -24,54 +22,39 @@ String titled(std::string_view name) {
 /// parameter ever changes its place.
 constexpr std::size_t kFirstRows = 13;
 
-/// What was typed; 0 for what is no number ("nan" would go through every limit).
-float typedNumber(const String& typed) {
-    const float value = typed.getFloatValue();
-    return std::isnan(value) ? 0.0f : value;
-}
-
 /// Digits that tell two positions of a knob apart, and no more.
 int digits(const protocol::ControlInfo& info) {
     const double span = info.maximum - info.minimum;
     return span <= 2.0 ? 2 : span <= 100.0 ? 1 : 0;
 }
 
-std::unique_ptr<juce::RangedAudioParameter> parameterOf(const protocol::ControlInfo& info) {
-    const ParameterID id{text(info.name), 1};
-    const auto name = titled(info.name);
-    // What a host must not move while it plays: it changes the latency.
-    const bool automatable = info.acts != "epoch";
-    if (info.kind == "choice") {
-        juce::StringArray choices;
-        for (std::size_t index = 0; index < info.choices; ++index)
-            choices.add(text(protocol::kChoices[info.first_choice + index]));
-        return std::make_unique<juce::AudioParameterChoice>(
-            id, name, choices, static_cast<int>(info.initial),
-            juce::AudioParameterChoiceAttributes{}.withAutomatable(automatable));
-    }
-    if (info.kind == "bool" || info.kind == "trigger")
-        return std::make_unique<juce::AudioParameterBool>(id, name, info.initial != 0.0);
-    if (info.kind == "int")
-        return std::make_unique<juce::AudioParameterInt>(id, name, static_cast<int>(info.minimum),
-                                                         juce::jmin(kMaxSeed, static_cast<int>(info.maximum)),
-                                                         static_cast<int>(info.initial));
-    const int places = digits(info);
-    // A range without an interval: nothing is rounded on its way through the host.
-    return std::make_unique<juce::AudioParameterFloat>(
-        id, name, NormalisableRange<float>(static_cast<float>(info.minimum), static_cast<float>(info.maximum)),
-        static_cast<float>(info.initial),
-        juce::AudioParameterFloatAttributes{}
-            .withLabel(text(info.unit))
-            .withAutomatable(automatable)
-            .withStringFromValueFunction([places](float value, int) { return String(value, places); })
-            .withValueFromStringFunction(typedNumber));
+Kind kindOf(std::string_view kind) {
+    if (kind == "choice") return Kind::kChoice;
+    if (kind == "trigger") return Kind::kTrigger;
+    if (kind == "bool") return Kind::kSwitch;
+    return kind == "int" ? Kind::kWhole : Kind::kNumber;
 }
 
-template <class Parameter>
-Parameter* add(juce::AudioProcessor& processor, std::unique_ptr<Parameter> parameter) {
-    auto* raw = parameter.get();
-    processor.addParameter(parameter.release());
-    return raw;
+Trait traitOf(const protocol::ControlInfo& info) {
+    Trait trait;
+    trait.kind = kindOf(info.kind);
+    trait.minimum = static_cast<float>(info.minimum);
+    trait.maximum = static_cast<float>(info.maximum);
+    if (trait.kind == Kind::kWhole) trait.maximum = juce::jmin(static_cast<float>(kMaxSeed), trait.maximum);
+    trait.initial = static_cast<float>(info.initial);
+    trait.unit = text(info.unit);
+    trait.places = digits(info);
+    for (std::size_t index = 0; index < info.choices; ++index)
+        trait.choices.add(text(protocol::kChoices[info.first_choice + index]));
+    // What a host must not move while it plays: it changes the latency.
+    trait.automatable = info.acts != "epoch";
+    return trait;
+}
+
+Parameter* add(juce::AudioProcessor& processor, const String& identity, const String& name, Trait trait) {
+    auto* made = new Parameter(identity, name, std::move(trait));
+    processor.addParameter(made);  // which owns it
+    return made;
 }
 
 }  // namespace
@@ -79,41 +62,34 @@ Parameter* add(juce::AudioProcessor& processor, std::unique_ptr<Parameter> param
 Controls addControls(juce::AudioProcessor& processor) {
     Controls controls;
     const auto addRows = [&](std::size_t first, std::size_t end) {
-        for (std::size_t index = first; index < end; ++index)
-            controls.table[index] = add(processor, parameterOf(protocol::kControls[index]));
+        for (std::size_t index = first; index < end; ++index) {
+            const auto& info = protocol::kControls[index];
+            const auto name = text(info.name);
+            controls.table[index] = add(processor, name, titled(name), traitOf(info));
+        }
     };
     addRows(0, kFirstRows);
-    controls.bypass =
-        add(processor, std::make_unique<juce::AudioParameterBool>(ParameterID{"bypass", 1}, "Bypass", false));
-    controls.bpm =
-        add(processor, std::make_unique<juce::AudioParameterFloat>(
-                           ParameterID{"bpm", 1}, "BPM", NormalisableRange<float>(0.0f, 400.0f), 0.0f,
-                           juce::AudioParameterFloatAttributes{}
-                               .withStringFromValueFunction([](float value, int) { return String(value, 3); })
-                               .withValueFromStringFunction(typedNumber)));
+    controls.bypass = add(processor, "bypass", "Bypass", {Kind::kSwitch, 0.0f, 1.0f, 0.0f, {}, 0, {}, true});
+    controls.bpm = add(processor, "bpm", "BPM", {Kind::kNumber, 0.0f, 400.0f, 0.0f, {}, 3, {}, true});
     controls.position_s =
-        add(processor, std::make_unique<juce::AudioParameterFloat>(
-                           ParameterID{"position", 1}, "Position", NormalisableRange<float>(0.0f, 3600.0f), 0.0f,
-                           juce::AudioParameterFloatAttributes{}
-                               .withLabel("s")
-                               .withStringFromValueFunction([](float value, int) { return String(value, 3); })
-                               .withValueFromStringFunction(typedNumber)));
-    controls.beats_per_bar = add(processor, std::make_unique<juce::AudioParameterInt>(ParameterID{"beats_per_bar", 1},
-                                                                                      "Beats per bar", 1, 16, 4));
-    controls.when_lost =
-        add(processor, std::make_unique<juce::AudioParameterChoice>(ParameterID{"when_lost", 1}, "When lost",
-                                                                    juce::StringArray{"silence", "dry"}, 0));
+        add(processor, "position", "Position", {Kind::kNumber, 0.0f, 3600.0f, 0.0f, "s", 3, {}, true});
+    controls.beats_per_bar =
+        add(processor, "beats_per_bar", "Beats per bar", {Kind::kWhole, 1.0f, 16.0f, 4.0f, {}, 0, {}, true});
+    controls.when_lost = add(processor, "when_lost", "When lost",
+                             {Kind::kChoice, 0.0f, 1.0f, 0.0f, {}, 0, juce::StringArray{"silence", "dry"}, true});
     addRows(kFirstRows, protocol::kControls.size());
     return controls;
 }
 
-std::vector<juce::RangedAudioParameter*> saved(const Controls& controls) {
-    std::vector<juce::RangedAudioParameter*> all;
-    for (std::size_t index = 0; index < controls.table.size(); ++index)
-        if (protocol::kControls[index].kind != "trigger") all.push_back(controls.table[index]);
-    all.insert(all.end(),
-               {controls.bypass, controls.bpm, controls.position_s, controls.beats_per_bar, controls.when_lost});
-    return all;
+std::vector<Parameter*> Controls::all() const {
+    std::vector<Parameter*> every(table.begin(), table.begin() + kFirstRows);
+    every.insert(every.end(), {bypass, bpm, position_s, beats_per_bar, when_lost});
+    every.insert(every.end(), table.begin() + kFirstRows, table.end());
+    return every;
+}
+
+void Controls::release() const {
+    for (auto* parameter : table) parameter->release();
 }
 
 }  // namespace liveband::plugin

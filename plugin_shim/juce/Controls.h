@@ -5,7 +5,9 @@
 #include <juce_audio_processors/juce_audio_processors.h>
 
 #include <array>
+#include <vector>
 
+#include "Parameter.h"
 #include "liveband/protocol.h"
 
 namespace liveband::plugin {
@@ -18,30 +20,26 @@ inline constexpr double kLeastBpm = 10.0;
 
 /// Pointers into the processor's parameters, which own them.
 struct Controls {
-    /// By Control; an AudioParameterChoice, Float, Int or Bool as the table says.
-    std::array<juce::RangedAudioParameter*, protocol::kControls.size()> table{};
-    juce::AudioParameterBool* bypass = nullptr;
+    /// By Control, as the table says.
+    std::array<Parameter*, protocol::kControls.size()> table{};
+    Parameter* bypass = nullptr;
     /// For hosts without a playhead: tempo (0: not told), where in the song it begins, and its metre.
-    juce::AudioParameterFloat* bpm = nullptr;
-    juce::AudioParameterFloat* position_s = nullptr;
-    juce::AudioParameterInt* beats_per_bar = nullptr;
-    /// What is heard while no band plays: silence, or what comes in.
-    juce::AudioParameterChoice* when_lost = nullptr;
+    Parameter* bpm = nullptr;
+    Parameter* position_s = nullptr;
+    Parameter* beats_per_bar = nullptr;
+    /// What is heard while no band plays: silence (0), or what comes in (1).
+    Parameter* when_lost = nullptr;
 
-    juce::RangedAudioParameter& operator[](protocol::Control control) const {
-        return *table[static_cast<std::size_t>(control)];
-    }
+    Parameter& operator[](protocol::Control control) const { return *table[static_cast<std::size_t>(control)]; }
     /// In the control's own unit; choices as their number.
-    double value(protocol::Control control) const {
-        const auto& parameter = (*this)[control];
-        return parameter.convertFrom0to1(parameter.getValue());
-    }
+    double value(protocol::Control control) const { return (*this)[control].get(); }
+    /// Every one, as hosts see them, in their order.
+    std::vector<Parameter*> all() const;
+    /// Triggers go back to 0, and hosts are told.
+    void release() const;
 };
 
 /// Adds them all in an order that only ever grows at its end: hosts remember places.
 Controls addControls(juce::AudioProcessor& processor);
-
-/// Every parameter by its identity: what a saved state holds.
-std::vector<juce::RangedAudioParameter*> saved(const Controls& controls);
 
 }  // namespace liveband::plugin

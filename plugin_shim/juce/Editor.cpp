@@ -240,11 +240,12 @@ Situation Editor::situation(const Status& seen) {
     here.gone_for_long = lost_refreshes_ > kPatientRefreshes;
     here.prepared = processor_.isPrepared();
     here.starting = processor_.startingServer();
-    here.bypassed = processor_.controls.bypass->get();
+    here.bypassed = processor_.controls.bypass->isOn();
     here.frozen = processor_.controls.value(Control::kFreeze) > 0.5;
     here.deaf = processor_.controls.value(Control::kListen) < 0.5;
     here.hears = quiet_refreshes_ < kQuietRefreshes;
-    here.dry_when_lost = processor_.controls.when_lost->getIndex() == 1;
+    here.hears_side = processor_.player().hearsSide();
+    here.dry_when_lost = processor_.controls.when_lost->isOn();
     const auto stem = protocol::kStems[static_cast<std::size_t>(processor_.controls.value(Control::kStem))];
     here.stem = juce::String(stem.data(), stem.size());
     here.notice = processor_.notice();

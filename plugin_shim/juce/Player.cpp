@@ -57,6 +57,7 @@ void Player::prepare(double rate_hz) {
         past_[index].assign(size, 0.0f);
     }
     failed_offline_.store(false, std::memory_order_relaxed);
+    side_.prepare(rate_hz);
     restart();
 }
 
@@ -64,6 +65,7 @@ void Player::restart() noexcept {
     // What went before must not be heard again: the delay counts from here, and reads silence before it.
     played_ = 0;
     fresh_ = true;
+    side_.forget();
 }
 
 void Player::settle(int channels) noexcept {
@@ -95,20 +97,39 @@ void Player::play(const Block& block, const Playing& playing) noexcept {
 }
 
 void Player::hear(const Block& block, int start, int samples) noexcept {
-    const bool apart = block.listen != nullptr && block.listen_channels > 0;
-    const float* const* source = apart ? block.listen : block.main;
-    const int there = apart ? block.listen_channels : block.channels;
-    for (int channel = 0; channel < block.channels; ++channel) {
-        float* __restrict into = heard_[static_cast<std::size_t>(channel)].data();
-        const auto* from = source[std::min(channel, there - 1)] + start;
+    if (block.listen == nullptr || block.listen_channels < 1) {
+        side_.forget();
+        listen(block.main, block.channels, block.channels, start, 0, samples);
+    } else {
+        const float* side[kMostChannels] = {};
+        for (int at = 0; at < samples;) {
+            for (int channel = 0; channel < block.listen_channels; ++channel)
+                side[channel] = block.listen[channel] + start + at;
+            const auto run = side_.next(side, block.listen_channels, samples - at);
+            if (run.from_side)
+                listen(block.listen, block.listen_channels, block.channels, start, at, run.samples);
+            else
+                listen(block.main, block.channels, block.channels, start, at, run.samples);
+            at += run.samples;
+        }
+    }
+    hears_side_.store(side_.counts(), std::memory_order_relaxed);
+    for (int channel = 0; channel < block.channels; ++channel)
+        input[static_cast<std::size_t>(channel)].feed(
+            peakOf(heard_[static_cast<std::size_t>(channel)].data(), samples));
+}
+
+void Player::listen(const float* const* source, int there, int channels, int start, int at, int samples) noexcept {
+    for (int channel = 0; channel < channels; ++channel) {
+        float* __restrict into = heard_[static_cast<std::size_t>(channel)].data() + at;
+        const auto* from = source[std::min(channel, there - 1)] + start + at;
         // A stereo side chain into a mono track: both sides are heard.
-        const auto* other = block.channels == 1 && there > 1 ? source[1] + start : nullptr;
+        const auto* other = channels == 1 && there > 1 ? source[1] + start + at : nullptr;
         if (other == nullptr)
             for (int sample = 0; sample < samples; ++sample) into[sample] = finite(from[sample]);
         else
             for (int sample = 0; sample < samples; ++sample)
                 into[sample] = 0.5f * (finite(from[sample]) + finite(other[sample]));
-        input[static_cast<std::size_t>(channel)].feed(peakOf(into, samples));
     }
 }
 

@@ -10,13 +10,14 @@
 #include <vector>
 
 #include "liveband/bridge.h"
+#include "liveband/side_chain.h"
 
 namespace liveband::plugin {
 
 /// Channels and samples that one piece holds; longer blocks are played in pieces.
 inline constexpr int kMostChannels = 2, kPieceSamples = 4096;
 
-/// Audio [channels][samples] of the host's block. `listen` null: the band hears the main input.
+/// Audio [channels][samples] of the host's block. `listen`: the side chain, null if it is off.
 struct Block {
     float* const* main = nullptr;  // in and out
     int channels = 0;
@@ -65,18 +66,24 @@ class Player {
     /// The band did not answer in an offline render: what was written since is silent.
     bool failedOffline() const noexcept { return failed_offline_.load(std::memory_order_relaxed); }
 
+    /// The band hears the side chain, not the main input; any thread.
+    bool hearsSide() const noexcept { return hears_side_.load(std::memory_order_relaxed); }
+
     std::array<Peak, kMostChannels> input, output;
 
   private:
     void piece(const Block& block, const Playing& playing, int start, int samples) noexcept;
     void hear(const Block& block, int start, int samples) noexcept;
+    /// The part of a piece that is heard from one source, into `heard_` from `at` on.
+    void listen(const float* const* source, int there, int channels, int start, int at, int samples) noexcept;
     void delay(const Block& block, int start, int samples) noexcept;
     void blend(const Block& block, const float* const* stem, int start, int samples) noexcept;
 
     Bridge& bridge_;
     double rate_hz_ = 48000.0;
     std::int64_t played_ = 0;
-    std::atomic<bool> failed_offline_{false};
+    std::atomic<bool> failed_offline_{false}, hears_side_{false};
+    SideChain side_;
     std::array<std::vector<float>, kMostChannels> heard_, stem_, dry_, past_;
     std::uint64_t past_mask_ = 0;
     juce::SmoothedValue<double> wet_, through_;

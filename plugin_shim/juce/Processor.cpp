@@ -65,7 +65,6 @@ juce::AudioProcessor::BusesProperties Processor::buses() {
 
 Processor::Processor() : AudioProcessor(buses()), controls(addControls(*this)), bridge_(bridgeConfig()) {
     passed_.fill(std::nan(""));
-    passed_[static_cast<std::size_t>(Control::kReset)] = 0.0;
     for (const auto control : kTiming) controls[control].addListener(this);
     startTimer(kFollowMs);
 }
@@ -154,12 +153,12 @@ void Processor::reset() {
 void Processor::passControls() noexcept {
     for (std::size_t index = 0; index < passed_.size(); ++index) {
         if (isEpoch(index)) continue;
-        const double value = controls.value(static_cast<Control>(index));
-        if (value == passed_[index]) continue;
+        auto& parameter = *controls.table[index];
+        const double value = parameter.get();
+        // A trigger acts when it is pulled; the message thread lets it go again, perhaps between two blocks.
+        if (parameter.isTrigger() ? !parameter.takePull() : value == passed_[index]) continue;
         passed_[index] = value;
-        // A trigger acts when it rises; the message thread lets it go again.
-        if (protocol::kControls[index].kind == "trigger" && value < 0.5) continue;
-        bridge_.setControl(static_cast<Control>(index), value);
+        bridge_.setControl(static_cast<Control>(index), parameter.isTrigger() ? 1.0 : value);
     }
 }
 
@@ -174,7 +173,7 @@ Transport Processor::transport(int samples) noexcept {
     const auto told = position_;
     goOn(position_, samples, getSampleRate());
     // What the user set goes before a host that only says 120 because it has to say something.
-    return static_cast<double>(controls.bpm->get()) >= kLeastBpm ? ownTransport() : told;
+    return controls.bpm->get() >= kLeastBpm ? ownTransport() : told;
 }
 
 Transport Processor::hostTransport(const juce::AudioPlayHead::PositionInfo& info) const noexcept {
@@ -216,7 +215,7 @@ MusicTime Processor::musicTime() const {
     MusicTime time;
     time.bpm = static_cast<double>(bpm_.load(std::memory_order_relaxed));
     time.known = time.bpm > 0.0;
-    time.typed = static_cast<double>(controls.bpm->get()) >= kLeastBpm;
+    time.typed = controls.bpm->get() >= kLeastBpm;
     time.playing = music_plays_.load(std::memory_order_relaxed);
     time.beat = static_cast<double>(beat_.load(std::memory_order_relaxed));
     time.beats_per_bar = juce::roundToInt(bar_beats_.load(std::memory_order_relaxed));
@@ -226,10 +225,10 @@ MusicTime Processor::musicTime() const {
 Transport Processor::ownTransport() const noexcept {
     Transport told;
     const double second =
-        static_cast<double>(controls.position_s->get()) + static_cast<double>(player_.played()) / getSampleRate();
+        controls.position_s->get() + static_cast<double>(player_.played()) / getSampleRate();
     const double bar = controls.beats_per_bar->get();
     told.playing = true;
-    told.tempo_bpm = static_cast<double>(controls.bpm->get());
+    told.tempo_bpm = controls.bpm->get();
     told.quarter = second * told.tempo_bpm / 60.0;
     told.bar_quarter = std::floor(told.quarter / bar) * bar;
     told.signature_above = bar;
@@ -261,12 +260,12 @@ void Processor::process(juce::AudioBuffer<float>& audio, bool bypassed) noexcept
     }
     Playing playing;
     playing.mix = controls.value(Control::kMix);
-    playing.bypassed = bypassed || controls.bypass->get();
+    playing.bypassed = bypassed || controls.bypass->isOn();
     // Asked in every block: hosts switch it without preparing again.
     playing.offline = isNonRealtime();
     playing.alone = playing.offline && (vain_ > 1 || isAlone(bridge_.status().state));
     playing.transport = transport(samples);
-    playing.dry_when_absent = controls.when_lost->getIndex() == 1;
+    playing.dry_when_absent = controls.when_lost->isOn();
     show(playing.transport);
     bridge_.setBypassed(playing.bypassed);
     player_.play(block, playing);
@@ -277,7 +276,7 @@ void Processor::timerCallback() {
     if (blocks == blocks_seen_) idle_.store(true, std::memory_order_relaxed);
     blocks_seen_ = blocks;
     follow();
-    if (auto& reset = controls[Control::kReset]; reset.getValue() > 0.5f) reset.setValueNotifyingHost(0.0f);
+    controls.release();
     start_.failed();
     const auto seen = bridge_.status();
     model_.ask(seen.server_pid, seen.model);

@@ -31,7 +31,7 @@ class Processor final : public juce::AudioProcessor,
     int getNumPrograms() override { return 1; }
     int getCurrentProgram() override { return 0; }
     void setCurrentProgram(int) override {}
-    const juce::String getProgramName(int) override { return {}; }
+    const juce::String getProgramName(int) override { return "LiveBand"; }
     void changeProgramName(int, const juce::String&) override {}
     juce::AudioProcessorParameter* getBypassParameter() const override { return controls.bypass; }
 

@@ -16,11 +16,12 @@ struct Notes {
     int width = 0;       // of the editor; 0: as it comes
 };
 
-/// The chunk: sections `controls` (name to value in the control's unit) and `notes`, both msgpack maps, and `moment`,
-/// the kept moment's bytes, if there is one that fits.
+/// The chunk: sections `controls` (name to value in the control's unit), `exact` (name to the number 0..1 that the host
+/// gave, where it stands beside its place) and `notes`, all msgpack maps, and `moment`, the kept moment's bytes, if
+/// there is one that fits. Triggers are not in it.
 std::string save(const Controls& controls, const Notes& notes);
 
-/// Takes over a chunk: every control and note that is in it and makes sense. Bytes that are no chunk of ours change
+/// Takes over a chunk: every control and note that is in it and makes sense; triggers go back to 0. Bytes that are no chunk of ours change
 /// nothing; false then, with a line in `reason`.
 bool restore(const void* data, std::size_t bytes, const Controls& controls, Notes& notes, std::string& reason);
 

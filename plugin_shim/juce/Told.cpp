@@ -48,9 +48,9 @@ void Told::look(const Status& seen) {
     if (!chart_waits_) return;
     Knowledge known;
     known.chart = notes().chart;
-    if (const double bpm = static_cast<double>(controls_.bpm->get()); bpm >= kLeastBpm) {
+    if (const double bpm = controls_.bpm->get(); bpm >= kLeastBpm) {
         known.tempo_bpm = bpm;
-        known.beats_per_bar = controls_.beats_per_bar->get();
+        known.beats_per_bar = juce::roundToInt(controls_.beats_per_bar->get());
     } else if (!known.chart->empty() && !std::isfinite(seen.tempo_bpm)) {
         return;  // the server would refuse it
     }

@@ -24,6 +24,8 @@ Shown playing(const Status& seen, const Situation& here) {
         shown.detail << ", frozen: plays on from what it has heard";
     } else if (here.deaf) {
         shown.detail << ", not listening: press Listen";
+    } else if (here.hears_side) {
+        shown.detail << ", hears the side chain";
     }
     return shown;
 }
@@ -75,8 +77,8 @@ Shown usual(const Status& seen, const Situation& here) {
             if (!here.hears)
                 return {BridgeState::kListening, "Listening", "nothing comes in yet: play, or send sound to this track",
                         false, false};
-            return {BridgeState::kListening, "Listening", "play on: " + whoPlays(seen, here) + " comes in soon", false,
-                    false};
+            return {BridgeState::kListening, here.hears_side ? "Listening to the side chain" : "Listening",
+                    "play on: " + whoPlays(seen, here) + " comes in soon", false, false};
         case BridgeState::kNoServer:
         case BridgeState::kStopped:
             break;

@@ -16,6 +16,7 @@ struct Situation {
     bool bypassed = false;
     bool frozen = false, deaf = false;  // freeze is on, listen is off
     bool hears = true;                  // something comes in
+    bool hears_side = false;            // from the side chain, not the main input
     bool dry_when_lost = false;
     juce::String stem;    // who plays: `bass`
     juce::String notice;  // what went wrong here, empty if nothing did

@@ -3,6 +3,7 @@
 //
 //     play SECONDS      audio and time pass
 //     prepare R B M L   anew for R Hz and blocks of B, a main bus of M channels and a side chain of L
+//     side 0|1          the side chain is silent, or sounds (as it begins)
 //     block N           samples of a block, whatever was prepared for; 0: one such block, now
 //     host BPM          the host's transport plays at this tempo; 0: it stands
 //     jump SECONDS      to this moment of the song
@@ -104,6 +105,7 @@ class Host {
         return true;
     }
     void setBlock(int samples) { block_ = samples; }
+    void setSide(bool sounds) { side_ = sounds ? 1.0f : 0.0f; }
     void setTempo(double bpm) { head_.bpm = bpm; }
     void jump(double seconds) { head_.sample = static_cast<std::int64_t>(seconds * head_.rate_hz); }
     void play(double seconds) {
@@ -117,11 +119,11 @@ class Host {
                 for (int channel = 0; channel < all; ++channel)
                     // Into the side chain goes something else: the same, upside down and shifted.
                     audio.setSample(channel, sample,
-                                    channel < main ? sound(at_ + sample) : -sound(at_ + sample + kApart));
+                                    channel < main ? sound(at_ + sample) : side_ * -sound(at_ + sample + kApart));
             processor_.processBlock(audio, none);
             for (int sample = 0; record_ != nullptr && sample < block_; ++sample) {
                 record_->writeFloat(sound(at_ + sample));
-                record_->writeFloat(-sound(at_ + sample + kApart));
+                record_->writeFloat(side_ * -sound(at_ + sample + kApart));
                 record_->writeFloat(audio.getSample(0, sample));
             }
             at_ += block_;
@@ -288,6 +290,7 @@ class Host {
     Processor processor_;
     std::unique_ptr<Editor> editor_;
     int block_ = kBlock;
+    float side_ = 1.0f;
     std::unique_ptr<juce::FileOutputStream> record_;
     std::int64_t at_ = 0;
 };
@@ -295,7 +298,7 @@ class Host {
 }  // namespace
 
 int main() {
-    liveband::plugin::nameAtoms();
+    const liveband::plugin::NamedAtoms named;
     const juce::ScopedJuceInitialiser_GUI gui;
     auto* messages = juce::MessageManager::getInstance();
     Host host;
@@ -323,6 +326,8 @@ int main() {
                 say(host.cost(values[0], values[1]));
             else if (command == "block" && words >> values[0])
                 values[0] > 0 ? host.setBlock(values[0]) : host.playNothing();
+            else if (command == "side" && words >> values[0])
+                host.setSide(values[0] != 0);
             else if (command == "host" && words >> number)
                 host.setTempo(number);
             else if (command == "jump" && words >> number)

@@ -27,6 +27,7 @@ _PARTS = {
     "port": _PORT,
     "ring": _RING,
     "guards": (*_RING, "core/health.cpp"),
+    "side": ("core/side_chain.cpp",),
     "messages": (*_PORT, "core/msgpack.cpp", "core/rundir.cpp"),
     "host": ("host/context.cpp", "host/module.cpp", "host/plug.cpp"),
     "core": (*_RING, *(f"core/{name}.cpp" for name in _BRIDGE)),

@@ -91,6 +91,7 @@ liveband/window closed, the plug-in goes on
 liveband/states from another thread
 liveband/typed values
 liveband/live to offline and back in mid-stream
+liveband/blocks longer than announced
 liveband/eight at once
 liveband/destroyed at any moment
 liveband/unloaded at once

@@ -294,19 +294,11 @@ def test_server_and_host_die(studio: Studio, server: Any) -> None:
     print(f"the dead host's session was gone after {1000 * (time.monotonic() - begun_s):.0f} ms")
 
 
-@pytest.mark.skipif(shutil.which("lv2info") is None, reason="needs lv2info: apt install lilv-utils")
-def test_bundle(plugin_build: Path) -> None:
-    """What LV2 hosts read: an absolute name, the latency port, free-wheeling, and nothing but a stereo pair of audio."""
-    environment = os.environ | {"LV2_PATH": str(plugin_build / "LV2")}
-    listed = subprocess.run(["lv2ls"], env=environment, capture_output=True, text=True, check=True)
-    assert listed.stdout.split() == [URI]
-    told = subprocess.run(["lv2info", URI], env=environment, capture_output=True, text=True, check=True)
-    assert "error" not in told.stderr.lower(), told.stderr
-    ports = told.stdout.split("\n\tPort ")[1:]
-    audio = [port for port in ports if "lv2core#AudioPort" in port]
-    assert [("InputPort" in port, "OutputPort" in port) for port in audio] == [(True, False)] * 2 + [
-        (False, True)
-    ] * 2
-    assert any("lv2core#reportsLatency" in port and "OutputPort" in port for port in ports)
-    assert any("lv2core#freeWheeling" in port and "InputPort" in port for port in ports)
-    assert "Has latency:       yes" in told.stdout
+@needs_jack
+def test_controls_are_ports(studio: Studio) -> None:
+    """What a host sets on a port arrives at the band; as ports hosts see, save and automate all controls."""
+    assert studio.jalv.stdin is not None
+    studio.jalv.stdin.write("set mode 1\n")
+    studio.jalv.stdin.flush()
+    until("aligned", lambda: status()["mode"] == "aligned")
+    until("its latency", lambda: status()["latency_samples"] > 0)

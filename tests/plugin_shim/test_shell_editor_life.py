@@ -90,6 +90,20 @@ def test_layouts(shots: Path, pictures: Any, band: Path, tmp_path: Path, main: i
     assert not _is_copy_of(out, heard if listen else side)
 
 
+def test_a_silent_side_chain_is_not_heard(shots: Path, pictures: Any, band: Path, tmp_path: Path) -> None:
+    """Hosts that switch on every bus would have the band hear silence; the window says whom it hears."""
+    path = tmp_path / "recorded"
+    with pictures.Window(shots, band) as window:
+        for line in ("side 0", "prepare 48000 256 2 2", "play 0.5"):
+            window.tell(line)
+        _play_until_heard(window)
+        _record_copy(window, path, 1.0, of=0)
+        assert "side chain" not in window.tell("words")
+        window.tell("side 1")
+        _record_copy(window, path, 1.0, of=1)
+        assert "hears the side chain" in window.tell("words")
+
+
 def test_other_layouts_are_refused(shots: Path, pictures: Any, run: Path) -> None:
     with pictures.Window(shots, run) as window:
         for main, listen in ((0, 0), (0, 2)):

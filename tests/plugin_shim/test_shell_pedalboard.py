@@ -325,15 +325,18 @@ def with_bit_flipped(raw: bytes, bit: int) -> bytes:
 
 
 def test_state_round_trip(alone: None, load: Any) -> None:
-    """A project gives back every control; Python reads the same chunk."""
+    """A project gives back every control as its host set it, between two places too; Python reads the same chunk."""
     first = load(stem="drums", gain_db=-7.25, seed=471199, mode="aligned", density=0.3)
-    second = load()
+    for name, raw in {"freeze": 0.139, "listen": 0.8, "when_lost": 0.3, "beats_per_bar": 0.51}.items():
+        first.parameters[name].raw_value = raw
+    second = load(reset=True)
     second.raw_state = first.raw_state
     for name in first.parameters:
         assert second.parameters[name].raw_value == first.parameters[name].raw_value, name
     assert second.seed == 471199
     assert set(chunk.unpack(chunk_in(first.raw_state)[0], limit_bytes=chunk.MOST_PLUGIN_BYTES)) == {
         "controls",
+        "exact",
         "notes",
     }
 
