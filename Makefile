@@ -13,7 +13,7 @@ BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.
 # Tests render with fluidsynth and one small font; the tracker used for scores (madmom) is compiled on the spot.
 TEST_PACKAGES := libfluidsynth3 timgm6mb-soundfont gcc g++ python3-dev libportaudio2 jackd2
 # Hosts that the plug-in is tested in, and a screen for its window. Without them those tests skip.
-HOST_PACKAGES := ardour jalv lilv-utils sordi lv2-dev xvfb fonts-inter
+HOST_PACKAGES := ardour ecasound jalv lilv-utils lv2-dev lv2file sordi xvfb fonts-inter
 FONT_PACKAGES := libfluidsynth3 timgm6mb-soundfont fluid-soundfont-gm musescore-general-soundfont-lossless \
                  csound-soundfont fluidr3mono-gm-soundfont opl3-soundfont avldrums.lv2-soundfont hydrogen-drumkits
 
