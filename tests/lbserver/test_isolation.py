@@ -163,7 +163,7 @@ TRAIN = ["train", "codec", "--recipe", "tiny", "--data", TINY, "--out", "out"]
 SLOW = {
     "doctor": [LIVEBAND, "doctor", "--json"],
     "demo": [LIVEBAND, "demo", "-o", "out"],
-    "data": [LIVEBAND, "data", "stats", TINY],
+    "data": [LIVEBAND, "data", "stats", TINY, "--output", "stats.png"],
     "train": [LIVEBAND, *TRAIN, "--set", "loop.steps=1", "--set", "loop.batch=1"],
     "evaluate": [LIVEBAND, "evaluate", "--data", TINY, "--model", "tiny", "--excerpts", "2", "--out", "out"],
 }
