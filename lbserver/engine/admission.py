@@ -16,6 +16,10 @@ _MOST_BUCKETS = 4096
 _MOST_QUARANTINED = 1024
 
 
+USER = "the user"
+"""The owner of what belongs to the user whom the server runs as."""
+
+
 class HubError(LiveBandError):
     """Something refused; `code` is a key of the protocol's error table."""
 
@@ -26,11 +30,22 @@ class HubError(LiveBandError):
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """Who asks. A `trusted` one (this user, on this machine) may control every session, others only their own."""
+    """Who asks. A `trusted` one (this user, on this machine) may control every session, others only their own.
+
+    `owner` is whose memories and kept moments are meant: this user's, or those of who has a key or the token. `host` is
+    what limits are counted for, where one caller can be many peers.
+    """
 
     kind: str
     identity: str
     trusted: bool = False
+    owner: str = USER
+    host: str = ""
+
+    @property
+    def counted(self) -> tuple[str, str]:
+        """Whom the limits are for."""
+        return self.kind, self.host or self.identity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +86,8 @@ class Admission:
 
     def __init__(self, config: HubConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self._config, self._clock = config, clock
-        # By identity, and kept when a peer leaves: who hangs up and comes back finds the same bucket.
-        self._buckets: dict[Peer, _Bucket] = {}
+        # By whom limits are for, and kept when a peer leaves: who hangs up and comes back finds the same bucket.
+        self._buckets: dict[tuple[str, str], _Bucket] = {}
         self._until_s: dict[str, float] = {}
         self._struck_s: dict[str, float] = {}
 
@@ -87,7 +102,7 @@ class Admission:
         others = list(owners)
         if len(others) >= config.max_sessions:
             raise HubError("busy", f"the server has its {config.max_sessions} sessions already")
-        if others.count(peer) >= config.max_sessions_per_peer:
+        if [one.counted for one in others].count(peer.counted) >= config.max_sessions_per_peer:
             raise HubError("busy", f"a peer may have {config.max_sessions_per_peer} sessions")
         if not peer.trusted:
             self._take_token(peer, now_s)
@@ -111,14 +126,15 @@ class Admission:
 
     def _take_token(self, peer: Peer, now_s: float) -> None:
         config = self._config
-        if peer not in self._buckets and len(self._buckets) >= _MOST_BUCKETS:
+        who = peer.counted
+        if who not in self._buckets and len(self._buckets) >= _MOST_BUCKETS:
             full_after_s = config.opens_burst / config.opens_per_s
             self._buckets = {
                 one: bucket for one, bucket in self._buckets.items() if now_s - bucket.filled_s < full_after_s
             }
             if len(self._buckets) >= _MOST_BUCKETS:
                 raise HubError("busy", "too many strangers at once")
-        bucket = self._buckets.setdefault(peer, _Bucket(config.opens_burst, now_s))
+        bucket = self._buckets.setdefault(who, _Bucket(config.opens_burst, now_s))
         bucket.tokens = min(
             config.opens_burst, bucket.tokens + (now_s - bucket.filled_s) * config.opens_per_s
         )

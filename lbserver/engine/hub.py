@@ -213,7 +213,8 @@ class Hub:
             if old is not None:
                 if old.peer.kind != peer.kind or (old.detached_s is None and old.peer != peer):
                     raise HubError("busy", f"there is a session {name!r} already: choose another name")
-                if not peer.trusted and old.peer.identity != peer.identity:
+                strange = not peer.trusted and old.peer.identity != peer.identity
+                if strange or old.peer.owner != peer.owner:
                     raise HubError("unauthorised", f"session {name!r} is somebody else's")
             place = emptiest(self.places, message.get("model"), list(self._entries.values()))
             spec, wish, timing = plan(place, message)
@@ -238,7 +239,9 @@ class Hub:
                 if old is not None:
                     await self._end(old, keep_memory=True)
                 resumes = old is not None or bool(message.get("resume"))
-                self._take_memory(entry) if resumes else self._memories.forget(name)
+                self._memories.claim(name, peer.owner, resume=resumes)
+                if resumes:
+                    self._take_memory(entry)
                 opened = entry.opened()
                 try:
                     await self._play(entry)
@@ -260,7 +263,7 @@ class Hub:
             kept = self._memories.read(entry.name, entry.spec.weights_id)
         except LiveBandError as error:
             log.warning("memory lost: %s", error, extra=fields(session=entry.name))
-            self._memories.forget(entry.name)
+            self._memories.discard(entry.name)
             return
         if kept is not None:
             entry.controls = restored(entry.controls, kept.controls, entry.spec)
@@ -353,7 +356,7 @@ class Hub:
             path = self._memories.passing(session)
             try:
                 await self._ask(entry, {"type": "keep", "session": session, "path": str(path)})
-                await asyncio.to_thread(self._memories.keep, name, path)
+                await asyncio.to_thread(self._memories.keep, name, path, peer.owner)
             except (OSError, LiveBandError) as error:
                 raise _as_told("the moment could not be kept", error) from None
             finally:
@@ -364,7 +367,9 @@ class Hub:
             entry = self._mine(session, peer)
             path = self._memories.passing(session)
             try:
-                kept = await asyncio.to_thread(self._memories.recall, name, entry.spec.weights_id, path)
+                kept = await asyncio.to_thread(
+                    self._memories.recall, name, entry.spec.weights_id, path, peer.owner
+                )
                 await self._ask(entry, {"type": "recall", "session": session, "path": str(path)})
             except (OSError, LiveBandError) as error:
                 told = _as_told("the moment could not be recalled", error)

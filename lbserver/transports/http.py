@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """HTTP on loopback, read only: `/metrics` for Prometheus, `/healthz`, and everything else the OSCQuery description.
 
-Requests are parsed by h11, which is strict. A page of the web cannot read any of it through the browser of
+Requests are parsed by h11, which is strict. Only this user's programs are answered; where there is a token, those that
+show it (`Authorization: Bearer ...`). A page of the web cannot read any of it through the browser of
 somebody here: the Host header must name this machine (DNS rebinding), and nothing is offered across origins.
 """
 
 import asyncio
 import contextlib
 import errno
+import hmac
 import json
 import logging
 import re
@@ -20,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 import h11
 
-from lbserver import __version__
+from lbserver import __version__, callers
 from lbserver.errors import LiveBandError
 from lbserver.listeners import who_listens
 from lbserver.logs import fields
@@ -60,12 +62,14 @@ class Watched(Protocol):
 class HttpConfig:
     """Where to listen; port 0 is any free one. `names` are further names that the Host header may have.
 
+    With a `token` whoever shows it is answered, and nobody else; without one this user's programs.
     `server` gives the server's figures, `fault` the reason why the server cannot play at all (empty if it can).
     """
 
     host: str = "127.0.0.1"
     port: int = HTTP_PORT
     names: tuple[str, ...] = ()
+    token: bytes = b""
     describe: Describe | None = None
     server: Callable[[], ServerFigures] | None = None
     fault: Callable[[], str] = lambda: ""
@@ -105,8 +109,12 @@ async def http_server(hub: Watched, config: HttpConfig) -> AsyncIterator[HttpSer
             writer.close()
             return
         connections[task] = writer
+        caller, here = (writer.get_extra_info(end)[1] for end in ("peername", "sockname"))
         try:
-            await _converse(reader, writer, lambda request: _answer(request, hub, config, figures), config)
+            ours = bool(config.token) or await asyncio.to_thread(callers.made_connection, caller, here)
+            await _converse(
+                reader, writer, lambda request: _answer(request, hub, config, figures, ours=ours), config
+            )
         except (OSError, TimeoutError):
             pass
         finally:
@@ -181,6 +189,8 @@ async def _converse(
             ]
             if reply.status == 405:
                 headers.append(("Allow", "GET, HEAD"))
+            if reply.status == 401:
+                headers.append(("WWW-Authenticate", "Bearer"))
             event = h11.Response(status_code=reply.status, headers=headers)
             parts = [connection.send(event)]
             if not head_only:
@@ -211,11 +221,22 @@ async def _next_request(connection: h11.Connection, reader: asyncio.StreamReader
 
 
 def _answer(
-    request: h11.Request, hub: Watched, config: HttpConfig, figures: Callable[[], ServerFigures]
+    request: h11.Request,
+    hub: Watched,
+    config: HttpConfig,
+    figures: Callable[[], ServerFigures],
+    *,
+    ours: bool,
 ) -> Reply:
     hosts = [value for name, value in request.headers if name == b"host"]
     if len(hosts) != 1 or not is_our_host(hosts[0].decode("ascii", "replace"), config):
         return _text(421, f"ask for this machine by name: http://localhost:{config.port or ''}".rstrip(":"))
+    if config.token and not _shows(request, config.token):
+        return _text(401, "show the token: Authorization: Bearer TOKEN")
+    if not ours:
+        return _text(
+            403, "another user's program: this server is not yours, or wants a token; see SECURITY.md"
+        )
     if request.method not in (b"GET", b"HEAD"):
         return _text(405, "this server is only looked at: GET or HEAD")
     try:
@@ -233,6 +254,11 @@ def _answer(
         described = config.describe(path, target.query, hub.sessions())
         return _json(described.status, described.content)
     return _text(404, "there are /metrics and /healthz")
+
+
+def _shows(request: h11.Request, token: bytes) -> bool:
+    shown = [value for name, value in request.headers if name == b"authorization"]
+    return len(shown) == 1 and hmac.compare_digest(shown[0], b"Bearer " + token)
 
 
 def _text(status: int, text: str) -> Reply:

@@ -291,7 +291,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--osc-token-file",
         type=Path,
         metavar="FILE",
-        help="a text of 16 characters or more that whoever controls by OSC knows",
+        help="a text of 16 characters or more: whoever uses OSC must sign with it, and HTTP show it, here too",
+    )
+    ports.add_argument(
+        "--osc-anyone",
+        action="store_true",
+        help="hear OSC of every user of this machine, not of yours only: for programs that send and end at once",
     )
     ports.add_argument(
         "--zmq-port", type=_port, metavar="PORT", help=f"ZeroMQ, usually {ZMQ_PORT}; off by default"
@@ -364,15 +369,20 @@ def _run(parsed: argparse.Namespace) -> int:
         zeromq = ZeroMqConfig(
             host=parsed.zmq_host, port=parsed.zmq_port, secret_key=parsed.key, allowed_keys=parsed.clients
         )
+    token = _token(parsed.osc_token_file)
+    if token and zeromq is not None and zeromq.secret_key is None:
+        raise LiveBandError(
+            "with a token nobody is heard without proof: ZeroMQ needs keys then (`liveband keys`)"
+        )
     osc = None
     if parsed.osc_port is not None:
-        osc = OscConfig(host=parsed.osc_host, port=parsed.osc_port, token=_token(parsed.osc_token_file))
+        osc = OscConfig(host=parsed.osc_host, port=parsed.osc_port, token=token, anyone=parsed.osc_anyone)
     config = ServeConfig(
         model=parsed.model,
         workers=parsed.workers,
         alone=parsed.exact,
         upstream=upstream,
-        http=None if parsed.http_port is None else HttpConfig(port=parsed.http_port),
+        http=None if parsed.http_port is None else HttpConfig(port=parsed.http_port, token=token),
         osc=osc,
         zeromq=zeromq,
         # A usual port that another program has must not keep plug-ins from playing.

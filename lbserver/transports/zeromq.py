@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sessions for clients at a distance: a ZeroMQ ROUTER that speaks the messages of `protocol.messages`.
 
-It listens on this machine only, unless it has keys: then a client must know the server's public key and be on its
-list. Until a client has said hello the server keeps nothing of it.
+It listens on this machine only, to this user's programs, unless it has keys: then a client must know the server's
+public key and be on its list. Until a client has said hello the server keeps nothing of it.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ import zmq
 import zmq.asyncio
 from zmq.auth.asyncio import AsyncioAuthenticator
 
+from lbserver import callers
+from lbserver.engine.admission import USER
 from lbserver.engine.hub import Hub, HubError, Peer
 from lbserver.errors import LiveBandError
 from lbserver.logs import fields, shown
@@ -139,7 +141,7 @@ class ZeroMqServer:
         config = self._config
         socket = self._context.socket(zmq.ROUTER)
         try:
-            options = {
+            options: dict[int, int | bytes] = {
                 zmq.LINGER: 0,
                 zmq.SNDHWM: HIGH_WATER_MARK,
                 zmq.RCVHWM: HIGH_WATER_MARK,
@@ -151,12 +153,14 @@ class ZeroMqServer:
                 zmq.ROUTER_HANDOVER: 0,
                 zmq.ROUTER_MANDATORY: 1,  # a client that is gone is an error, not silence
                 zmq.IPV6: int(":" in config.host),
+                # With somebody to ask, who speaks an older protocol is refused: those know no authentication, and what
+                # a web page makes a browser send can be taken for them.
+                zmq.ZAP_DOMAIN: b"liveband",
+                zmq.ZAP_ENFORCE_DOMAIN: 1,
             }
             for option, value in options.items():
                 socket.setsockopt(option, value)
             if self._keys is not None:
-                socket.setsockopt(zmq.ZAP_DOMAIN, b"liveband")
-                socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
                 socket.setsockopt(zmq.CURVE_SECRETKEY, self._keys.secret)
                 socket.setsockopt(zmq.CURVE_PUBLICKEY, self._keys.public)
                 socket.setsockopt(zmq.CURVE_SERVER, 1)
@@ -176,14 +180,16 @@ class ZeroMqServer:
         return socket
 
     def _authenticate(self) -> KeyPair | None:
-        """Our pair, and somebody who asks the list for each client; None if there are no keys."""
+        """Our pair, and somebody who asks the list for each client; None if there are no keys: then all may come in,
+        and say hello.
+        """
         config = self._config
-        if config.secret_key is None or config.allowed_keys is None:
-            return None
-        keys, allowed = read_pair(config.secret_key), AllowList(config.allowed_keys)
+        keys = None if config.secret_key is None else read_pair(config.secret_key)
+        allowed = None if config.allowed_keys is None else AllowList(config.allowed_keys)
         self._authenticator = AsyncioAuthenticator(self._context)
         self._authenticator.start()
-        self._authenticator.configure_curve_callback("liveband", allowed)
+        if allowed is not None:
+            self._authenticator.configure_curve_callback("liveband", allowed)
         return keys
 
     async def _guard(self) -> None:
@@ -245,11 +251,11 @@ class ZeroMqServer:
         while True:
             frames = await self._socket.recv_multipart(copy=False)
             try:
-                self._take(frames)
+                await self._take(frames)
             except Exception:  # noqa: BLE001 (one client's message may not end the service of all)
                 _log.exception("a message was not handled")
 
-    def _take(self, frames: list[zmq.Frame]) -> None:
+    async def _take(self, frames: list[zmq.Frame]) -> None:
         routing = frames[0].bytes
         if len(frames) != 2:
             self.refused += 1
@@ -258,7 +264,7 @@ class ZeroMqServer:
         try:
             given = unpack(frames[1].buffer)
             if isinstance(given, dict) and given.get("type") == "hello":
-                self._greet(routing, given, frames[1])
+                await self._greet(routing, given, frames[1])
                 return
             message, unknown = check(given, "in")
         except (WireError, MessageError, HubError) as error:
@@ -281,11 +287,18 @@ class ZeroMqServer:
             except asyncio.QueueFull:
                 self._refuse(routing, "busy", "too many requests wait: take the answers first", message)
 
-    def _greet(self, routing: bytes, given: dict[str, Any], frame: zmq.Frame) -> None:
-        """Raises HubError for another major version."""
+    async def _greet(self, routing: bytes, given: dict[str, Any], frame: zmq.Frame) -> None:
+        """Raises HubError for another major version, or another user's program where there are no keys."""
         welcome = greet(self._hub, given)
         message, _ = check(given, "in")
         if routing not in self._clients:
+            if self._keys is None:
+                # ZeroMQ tells no port of a caller's, but by which descriptor its message came.
+                come_by = frame.get(zmq.SRCFD)
+                if not await asyncio.to_thread(callers.made_descriptor, come_by, self.address[1]):
+                    raise HubError(
+                        "unauthorised", "another user's program: this server has no keys to let it in"
+                    )
             if len(self._clients) >= _MOST_CLIENTS:
                 self._refuse(routing, "busy", f"{_MOST_CLIENTS} clients are here already", message)
                 return
@@ -294,7 +307,8 @@ class ZeroMqServer:
                 key = str(frame.get("User-Id"))
             # Who comes back is known by its key and its token, never by where it calls from.
             token = message.get("token") or routing.hex()
-            peer = Peer(kind="zmq", identity=f"{key}/{token}")
+            owner = USER if self._keys is None else f"key {key}"
+            peer = Peer(kind="zmq", identity=f"{key}/{token}", owner=owner, host=owner)
             for other in [other for other in self._clients.values() if other.peer == peer]:
                 self._forget(other)  # the same client, through a connection that is dead
             client = _Client(routing, peer, time.monotonic())

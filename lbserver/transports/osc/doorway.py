@@ -2,7 +2,7 @@
 """Who is let in: cookies, signatures, and what may be sent to whom. Pure; the time is given with every call.
 
 A source is an address (host, port) on the wire, which anyone can forge. Whoever returns the cookie that was sent to it
-has shown that replies reach it. Off this machine every message bears a signature as well: its last argument is a blob of
+has shown that replies reach it. Where there is a token every message bears a signature as well: its last argument is a blob of
 40 bytes, an 8-byte counter and the HMAC-SHA256, under the shared token, of the cookie, the counter and the message
 without the blob. A counter is good once; the cookie is in it, so nothing can be replayed from elsewhere, or later.
 """
@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import secrets
 import struct
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 
 from lbserver.protocol import limits
@@ -38,7 +38,7 @@ def unsigned(one: Message, token: bytes, cookie: str) -> tuple[Message, int]:
     """The message without its signature, and the counter. Raises OscError when it is not signed with this token."""
     blob = one.arguments[-1] if one.tags.endswith("b") else b""
     if not isinstance(blob, bytes) or len(blob) != SIGNATURE_BYTES:
-        raise OscError("a message from another machine must be signed")
+        raise OscError("a message must be signed")
     inner = Message(one.address, one.tags[:-1], one.arguments[:-1])
     if not hmac.compare_digest(blob[8:], _digest(inner, token, blob[:8], cookie)):
         raise OscError("the signature is not of this token and cookie")
@@ -105,6 +105,7 @@ class Guest:
     cookie: str
     until_s: float
     heard_s: float
+    ours: bool = False
     counters: ReplayWindow = field(default_factory=ReplayWindow)
 
 
@@ -123,6 +124,9 @@ class Guests:
 
     def __len__(self) -> int:
         return len(self._guests)
+
+    def __iter__(self) -> Iterator[Guest]:
+        return iter(self._guests.values())
 
     def admit(self, source: Source, cookie: str, until_s: float, now_s: float) -> Guest | None:
         """Let a source in, or extend its stay. None when there is no room: nobody is silent enough to go."""
@@ -149,6 +153,12 @@ class Guests:
     def attentive(self, guest: Guest, now_s: float) -> bool:
         """Whether streams may flow to it: it was heard from within the last 30 s."""
         return guest.until_s > now_s and now_s - guest.heard_s <= self._attentive_s
+
+    def expel(self, gone: Callable[[Guest], bool], now_s: float) -> None:
+        """End the stay of those of whom `gone` is true."""
+        for guest in self._guests.values():
+            if gone(guest):
+                guest.until_s = now_s
 
     def forget(self, now_s: float) -> list[Guest]:
         """Those whose time is over, taken out."""

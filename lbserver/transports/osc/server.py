@@ -3,9 +3,9 @@
 
 On this machine a plain message is enough to control a session that is open: no handshake, and what is wrong with it
 is said in words. Whoever wants to open a session, send audio or get status says hello and returns the cookie first.
-From other machines every message must be signed besides, and what is not gets no answer at all. Answers go to where a
-packet came from; no argument ever names another place, and nothing that could be forged is answered with more than it
-had itself.
+Without a token only this user's programs on this machine are heard; with one every message must be signed, and
+what is not gets no answer at all. Answers go to where a packet came from; no argument ever names another place, and
+nothing that could be forged is answered with more than it had itself.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from ipaddress import ip_address
 from math import isnan
 from typing import Any, cast
 
-from lbserver import __version__
+from lbserver import __version__, callers
+from lbserver.engine.admission import USER
 from lbserver.engine.hub import Hub, HubError, Peer
-from lbserver.errors import LiveBandError
 from lbserver.logs import fields
 from lbserver.protocol import MAJOR, MINOR, limits
-from lbserver.protocol.osc import MAX_PACKET_BYTES, PORT
+from lbserver.protocol.osc import MAX_PACKET_BYTES
 from lbserver.protocol.status import STATUS
-from lbserver.transports.keys import is_loopback
 from lbserver.transports.osc.addresses import Call, compose, known, reached, understand
+from lbserver.transports.osc.config import OscConfig as OscConfig
 from lbserver.transports.osc.control import PANIC, SIMPLE, Control
-from lbserver.transports.osc.doorway import SHORTEST_TOKEN, Buckets, Cookies, Guest, Guests, Source, unsigned
+from lbserver.transports.osc.doorway import Buckets, Cookies, Guest, Guests, Source, unsigned
 from lbserver.transports.osc.link import AudioLink
 from lbserver.transports.osc.packet import Argument, Message, OscError, bundles, parse, timed_messages, write
 from lbserver.transports.osc.patterns import is_pattern
@@ -44,43 +44,6 @@ log = logging.getLogger(__name__)
 _LONGEST_ERROR = 600
 _NEEDS_TEMPO = {"beat": 1, "chart": 2}
 _HELLO, _COOKIE = "/lb/hello", "/lb/cookie"
-
-
-@dataclass(frozen=True, kw_only=True)
-class OscConfig:
-    """Where to listen and whom to trust. Port 0 is any that is free.
-
-    `localhost` is 127.0.0.1 and, where there is IPv6, ::1: what a patch means by it differs from system to system.
-
-    A `token` of at least 16 bytes is needed to listen anywhere but on this machine; its owners sign what they send.
-    Without `trust_loopback` this machine's programs must sign too: for machines with users who do not trust each
-    other. `patience_ms` is how long mix that is missing, and stem that is late, are waited for at least; stem packets
-    are sent `redundancy` times.
-    """
-
-    host: str = "localhost"
-    port: int = PORT
-    token: bytes = b""
-    trust_loopback: bool = True
-    patience_ms: float = limits.OSC_PATIENCE_MS
-    redundancy: int = 1
-    opens_per_s: float = limits.OPENS_PER_S
-    opens_burst: float = limits.OPENS_BURST
-
-    def __post_init__(self) -> None:
-        if self.token and len(self.token) < SHORTEST_TOKEN:
-            raise LiveBandError(
-                f"an OSC token of {len(self.token)} bytes is too short: {SHORTEST_TOKEN} at least"
-            )
-        if not self.token and not (is_loopback(self.host) and self.trust_loopback):
-            raise LiveBandError(
-                f"listening for OSC on {self.host} needs a token, which whoever controls it knows: any text of "
-                f"{SHORTEST_TOKEN} characters or more"
-            )
-        if not 1 <= self.redundancy <= 4:
-            raise LiveBandError(f"redundancy must be 1 to 4, got {self.redundancy}")
-        if not 1 <= self.patience_ms <= 250:
-            raise LiveBandError(f"patience must be 1 to 250 ms, got {self.patience_ms:g}")
 
 
 @dataclass
@@ -192,10 +155,15 @@ class OscServer(asyncio.DatagramProtocol):
     def _who(self, data: bytes, address: tuple[Any, ...], now_s: float) -> _Sender:
         source: Source = address[0], address[1]
         guest = self._guests.get(source, now_s)
-        trusted = self._config.trust_loopback and _is_of_this_machine(source[0])
+        ours = _is_of_this_machine(source[0])
+        if ours and not self._config.anyone:
+            # Audio bears the number of its stream, which was told to its guest alone.
+            plays = guest is not None and data.partition(b"\0")[0].endswith((b"/audio", b"/resend"))
+            ours = guest.ours if guest is not None and plays else callers.sent_datagram(source[1])
         identity = f"{source[0]}:{source[1]}" if guest is not None else source[0]
-        peer = Peer(kind="osc", identity=identity, trusted=trusted)
-        return _Sender(address, peer, guest, len(data), proven=trusted)
+        owner, host = (USER, USER) if ours else ("token", source[0])
+        peer = Peer(kind="osc", identity=identity, trusted=ours, owner=owner, host=host)
+        return _Sender(address, peer, guest, len(data), proven=ours and not self._config.token)
 
     def _hear(self, one: Message, tag: int, sender: _Sender, now_s: float, wall_s: float) -> None:
         try:
@@ -231,8 +199,13 @@ class OscServer(asyncio.DatagramProtocol):
             raise HubError("unknown_message", "no such address") from None
 
     def _checked(self, one: Message, sender: _Sender) -> Message:
-        """The message without its signature, where it must bear one. Raises OscError."""
-        if sender.peer.trusted:
+        """The message without its signature, where it must bear one. Raises OscError and HubError."""
+        if not self._config.token:
+            if not sender.peer.trusted:
+                log.warning("an OSC message of another user, or of a program that had ended, was not taken")
+                raise HubError(
+                    "unauthorised", "another user's program, or one that has ended: see SECURITY.md"
+                )
             return one
         handshake = one.address in (_HELLO, _COOKIE)
         guest = sender.guest
@@ -319,6 +292,7 @@ class OscServer(asyncio.DatagramProtocol):
         guest = self._guests.admit(sender.source, cookie, until_s, now_s)
         if guest is None:
             raise HubError("busy", "too many peers")
+        guest.ours = sender.peer.trusted
         self._addresses[sender.source] = sender.address
         self._stage.back(guest)
 
@@ -405,6 +379,9 @@ class OscServer(asyncio.DatagramProtocol):
 
     def _keep_house(self, now_s: float) -> None:
         """Guests that are silent lose their sessions when the lease is over; those who come back in time do not."""
+        if not self._config.anyone and any(guest.ours for guest in self._guests):
+            ports = callers.our_datagram_ports()
+            self._guests.expel(lambda guest: guest.ours and guest.source[1] not in ports, now_s)
         for guest in self._guests.forget(now_s):
             self._subscribed.pop(guest.source, None)
             self._addresses.pop(guest.source, None)
@@ -436,7 +413,7 @@ class OscServer(asyncio.DatagramProtocol):
         What may be forged is answered with no more than it had itself.
         """
         self.refused += 1
-        if sender.guest is None and not sender.peer.trusted:
+        if sender.guest is None and (self._config.token or not _is_of_this_machine(sender.address[0])):
             return
         if not self._complaints.take((sender.source, code), self._loop.time()):
             return

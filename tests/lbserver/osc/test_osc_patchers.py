@@ -266,7 +266,7 @@ def test_two_patches_are_told_of_their_own_mistakes(band, opened) -> None:
 
 def test_another_machine_is_never_sent_more_than_it_sent_unless_it_signed(band, monkeypatch) -> None:
     """A forged source elsewhere, guest or not: errors in words must not make the server an amplifier."""
-    server = band.serve(host="127.0.0.1", token=b"a token of the test", trust_loopback=False)
+    server = band.serve(host="127.0.0.1", token=b"a token of the test")
     sent: list[bytes] = []
     monkeypatch.setattr(server, "_send", lambda data, _address: sent.append(data))
     source = ("192.0.2.7", 5000)
@@ -331,12 +331,12 @@ def test_a_session_that_is_steered_lives_without_audio(band, until, opened, sess
         played.steered_s -= seconds
 
     band.run(lambda: silent(20.0))
-    if who == "the player":
-        client.send(Message("/lb/guitar/set/gain", "f", (-5.0,)))
-    else:
-        with patch(server) as plain:
+    with patch(server) as plain:  # open until it was heard: whose it is must be seen
+        if who == "the player":
+            client.send(Message("/lb/guitar/set/gain", "f", (-5.0,)))
+        else:
             plain.send("/lb/guitar/set/gain", "f", -5.0)
-    until(lambda: band.hub.controls("guitar", peer=played.peer)["gain"] == -5.0)
+        until(lambda: band.hub.controls("guitar", peer=played.peer)["gain"] == -5.0)
     band.run(lambda: silent(20.0))
     band.run(lambda: server._keep_house(server._loop.time()))
     assert not played.away

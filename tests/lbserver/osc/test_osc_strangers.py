@@ -78,7 +78,7 @@ def test_a_stranger_opens_nothing_and_is_told_why(band, opened, sessions, one: M
 
 def test_a_forged_source_is_never_sent_more_than_three_times_what_was_sent(band) -> None:
     """Every request of the table, and bundles full of hellos, in the name of a victim elsewhere."""
-    server = band.serve(token=TOKEN, trust_loopback=False)
+    server = band.serve(token=TOKEN)
     stranger = Stranger(server)
     hello = sign(message("/lb/hello", 1, 0, ""), TOKEN, 1, "")
     every = [
@@ -108,7 +108,7 @@ def test_a_forged_source_is_never_sent_more_than_three_times_what_was_sent(band)
 
 def test_packets_in_a_victims_name_bring_it_at_most_three_times_their_bytes(band, sessions) -> None:
     """A real forgery: datagrams with another address as their source, as a reflector is abused."""
-    server = band.serve(token=TOKEN, trust_loopback=False)
+    server = band.serve(token=TOKEN)
     client = OscClient(server.address, token=TOKEN)
     client.enter()
     stream = client.open("guitar", stem="bass", rate_hz=48000, channels=2)
@@ -306,8 +306,6 @@ def test_listening_elsewhere_needs_a_token() -> None:
         OscConfig(host=host, token=TOKEN)
     with pytest.raises(LiveBandError, match="short"):
         OscConfig(host="0.0.0.0", token=b"short")
-    with pytest.raises(LiveBandError, match="token"):
-        OscConfig(trust_loopback=False)
     with pytest.raises(LiveBandError, match="redundancy"):
         OscConfig(redundancy=9)
     with pytest.raises(LiveBandError, match="patience"):
@@ -317,7 +315,7 @@ def test_listening_elsewhere_needs_a_token() -> None:
 def test_with_a_token_all_is_signed_and_nothing_else_gets_an_answer(
     band, until, controls, play, noise
 ) -> None:
-    server = band.serve(token=TOKEN, trust_loopback=False)
+    server = band.serve(token=TOKEN)
     stranger = Stranger(server)
     for one in (
         message("/lb/hello", 1, 0, "x"),
@@ -340,7 +338,7 @@ def test_with_a_token_all_is_signed_and_nothing_else_gets_an_answer(
 
 
 def test_a_signed_message_works_once_and_from_its_sender_only(band, until, controls) -> None:
-    server = band.serve(token=TOKEN, trust_loopback=False)
+    server = band.serve(token=TOKEN)
     client = OscClient(server.address, token=TOKEN)
     client.enter()
     client.open("guitar", stem="bass", rate_hz=48000, channels=2)

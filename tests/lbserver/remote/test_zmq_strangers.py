@@ -202,6 +202,67 @@ def test_a_message_without_end_takes_a_connection_not_the_memory(serving, noise)
     asyncio.run(run())
 
 
+def older(*messages: bytes) -> bytes:
+    """Messages as ZMTP 1.0 has them, before there were versions: no greeting, a length, a byte of flags, the data."""
+    return b"".join(bytes([len(data) + 1, 0]) + data for data in messages)
+
+
+def posted(messages: bytes) -> bytes:
+    """A form of a web page that a browser sends across sites, which reads as frames of ZMTP 1.0 that end in `messages`."""
+    for padding in range(256):
+        page = (
+            b"POST /" + b"B" * padding + b" HTTP/1.1\r\nHost: 127.0.0.1:9462\r\nContent-Type: text/plain\r\n"
+        )
+        head = page + b"Content-Length: 400\r\n\r\n"
+        at, more = 0, 1
+        while at < len(head) - 1:
+            more, at = head[at + 1] & 1, at + 1 + head[at]
+        if not more and at >= len(head):
+            return head + b"B" * (at - len(head)) + messages
+    raise AssertionError("no such form")
+
+
+@pytest.mark.parametrize("form", [False, True], ids=["bare", "a web page's form"])
+def test_who_speaks_an_older_protocol_is_refused(serving, form):
+    """Without keys a page of the web opened sessions and overwrote kept moments: its bytes passed for old frames."""
+    hello = pack({"type": "hello", "major": 1, "minor": 0, "client": "page"})
+    wish = {"rate_hz": 48000, "channels": 1, "block_samples": 64, "mode": "live", "stem": "bass"}
+    frames = older(hello, pack({"type": "open", "session": "web", **wish}))
+    data = posted(frames) if form else b"\1\0" + frames
+
+    async def run():
+        async with serving() as (hub, server, connect):
+            reader, writer = await asyncio.open_connection(*server.address)
+            writer.write(data)
+            with contextlib.suppress(ConnectionError):
+                async with asyncio.timeout(10):
+                    while await reader.read(4096):  # what the server has to say before it hangs up
+                        pass
+            writer.close()
+            client = await connect()
+            assert (await client.ask("ping"))["type"] == "pong"
+            assert server.clients == 1
+            assert hub.sessions() == {}
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_greeting_of_an_older_version_gets_no_further(serving, version):
+    async def run():
+        async with serving() as (_, server, _):
+            reader, writer = await asyncio.open_connection(*server.address)
+            writer.write(b"\xff" + bytes(7) + b"\1\x7f" + bytes([version - 1]) + b"\5" + b"\0\0" * 8)
+            async with asyncio.timeout(10):
+                with contextlib.suppress(ConnectionError):
+                    while await reader.read(4096):
+                        pass
+            writer.close()
+            assert server.clients == 0
+
+    asyncio.run(run())
+
+
 def test_off_this_machine_only_with_keys(tmp_path):
     with pytest.raises(LiveBandError, match="needs keys"):
         ZeroMqConfig(host="0.0.0.0")

@@ -21,6 +21,8 @@ from lbserver.segment import Segment
 LOCAL = Peer(kind="local", identity="connection 1", trusted=True)
 FAR = Peer(kind="zmq", identity="key/one")
 STRANGER = Peer(kind="zmq", identity="key/two")
+ALICE = Peer(kind="zmq", identity="alice/1", owner="key alice", host="key alice")
+BOB = Peer(kind="zmq", identity="bob/1", owner="key bob", host="key bob")
 
 
 @contextlib.asynccontextmanager
@@ -426,5 +428,51 @@ def test_numbers_at_the_edge_are_played_or_refused(tmp_path: Path, edge: dict[st
                 assert status["latency_samples"] == opened.timing.latency_samples
             await open_(hub, "b", LOCAL)
             assert hub.places[0].restarts == 0
+
+    asyncio.run(run())
+
+
+def test_memories_and_kept_moments_are_their_owners(tmp_path: Path) -> None:
+    """They were everybody's who knew the name: another client went on from them, recalled and overwrote them."""
+
+    async def run() -> None:
+        async with hub_in(tmp_path, lease_s=0.1) as hub:
+            await open_(hub, "song", ALICE)
+            await hub.keep("song", "chorus", peer=ALICE)
+            hers = {path: path.read_bytes() for path in (tmp_path / "kept").rglob("*.moment")}
+            for other in (BOB, LOCAL):
+                await open_(hub, "other", other)
+                assert await refused(hub.recall("other", "chorus", peer=other)) == "not_found"
+                await hub.keep("other", "chorus", peer=other)
+                await hub.close("other", peer=other)
+            assert all(path.read_bytes() == data for path, data in hers.items())
+            assert len(list((tmp_path / "kept").rglob("chorus.moment"))) == 3
+            await hub.recall("song", "chorus", peer=ALICE)
+            hub.detach(ALICE)
+            while hub.sessions():  # until her lease is over
+                await asyncio.sleep(0.02)
+            memory = next(iter(hers.values()))  # what a session that has played leaves behind
+            (tmp_path / "moments" / "song.auto").write_bytes(memory)
+            for more in ({"resume": True}, {}):
+                assert await refused(hub.open(wish("song", **more), peer=BOB)) == "unauthorised"
+            assert await refused(hub.open(wish("song", resume=True), peer=LOCAL)) == "unauthorised"
+            assert (tmp_path / "moments" / "song.auto").read_bytes() == memory
+            await open_(hub, "song", ALICE, resume=True)
+
+    asyncio.run(run())
+
+
+def test_limits_count_callers_not_their_ports(tmp_path: Path) -> None:
+    """A limit for each port was none: one host has sixty thousand of them."""
+
+    async def run() -> None:
+        async with hub_in(tmp_path, max_sessions_per_peer=2) as hub:
+            ports = [
+                Peer(kind="osc", identity=f"10.0.0.5:{n}", owner="token", host="10.0.0.5") for n in range(3)
+            ]
+            await open_(hub, "a", ports[0])
+            await open_(hub, "b", ports[1])
+            assert await refused(hub.open(wish("c"), peer=ports[2])) == "busy"
+            await open_(hub, "c", Peer(kind="osc", identity="10.0.0.6:1", owner="token", host="10.0.0.6"))
 
     asyncio.run(run())

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Another user of this machine, at every door of a running server: nothing is read, steered or written."""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zmq
+
+from lbserver.errors import LiveBandError
+from lbserver.transports.osc.client import OscClient
+from lbserver.transports.osc.packet import Message, parse, timed_messages, write
+from lbserver.wire import pack, unpack
+
+NOBODY = 65534
+"localhost".encode("idna")  # loaded now: user nobody may not read where Python lies
+TOKEN = b"a token of the test"
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+def as_nobody(act: Callable[[], Any]) -> Any:
+    """What `act` returns in a process of user nobody; all that it imports must be imported already."""
+    reads, writes = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+            told = json.dumps(act())
+        except BaseException as error:  # noqa: BLE001 (the parent is to see it, whatever it is)
+            told = json.dumps(f"{type(error).__name__}: {error}")
+        os.write(writes, told.encode())
+        os._exit(0)
+    os.close(writes)
+    with os.fdopen(reads, "rb") as pipe:
+        told = pipe.read()
+    os.waitpid(child, 0)
+    return json.loads(told)
+
+
+STEERING = (
+    Message("/lb/mine/set/gain", "f", (-20.0,)),
+    Message("/lb/*/set/listen", "i", (0,)),
+    Message("/lb/mine/keep", "s", ("moment",)),
+    Message("/lb/mine/recall", "s", ("moment",)),
+    Message("/lb/panic"),
+    Message("/lb/hello", "iis", (1, 0, "x")),
+    Message("/lb/open", "ssiiis", ("other", "bass", 48000, 2, 128, "live")),
+    Message("/lb/mine/subscribe"),
+)
+
+
+def osc(port: int, bound: str, *, stay: bool) -> list[str]:
+    """Send every message from an address; the errors that came back."""
+    codes = []
+    for one in STEERING:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+            line.bind((bound, 0))
+            line.settimeout(0.1)
+            line.sendto(write(one), ("127.0.0.1", port))
+            with contextlib.suppress(TimeoutError):
+                while stay:
+                    for _, answer in timed_messages(parse(line.recv(1 << 16))):
+                        codes.append(f"{answer.address} {answer.arguments[0]}")
+    return codes
+
+
+def get(port: int, path: str, **headers: str) -> list[Any]:
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    line.request("GET", path, headers=headers)
+    answer = line.getresponse()
+    return [answer.status, answer.read().decode()]
+
+
+def ask(port: int, *messages: dict[str, Any]) -> list[Any]:
+    """Messages over ZeroMQ, and the first answers that come: (type, code)."""
+    context = zmq.Context()
+    line = context.socket(zmq.DEALER)
+    line.setsockopt(zmq.LINGER, 0)
+    line.connect(f"tcp://127.0.0.1:{port}")
+    answers = []
+    for message in messages:
+        line.send(pack(message))
+        answer: Any = unpack(line.recv()) if line.poll(5000) else {}
+        answers.append([answer.get("type"), answer.get("code")])
+    line.close()
+    context.term()
+    return answers
+
+
+HELLO = {"type": "hello", "major": 1, "minor": 0, "client": "x"}
+OPEN = {"type": "open", "session": "other", "rate_hz": 48000, "channels": 2, "block_samples": 480}
+OPEN |= {"mode": "live", "stem": "bass"}
+PATHS = ("/metrics", "/healthz", "/", "/lb/mine", "/?HOST_INFO")
+
+
+def kept(server: Any) -> dict[str, bytes]:
+    folder = Path(server.environment["XDG_DATA_HOME"])
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def playing(server: Any) -> Any:
+    mine = server.connect()
+    mine.open("mine")
+    mine.play("mine", np.zeros((2, 9600), np.float32), paced=False)
+    assert mine.ask("keep", session="mine", name="moment")["type"] == "kept"
+    return mine
+
+
+def untouched(server: Any, mine: Any, before: dict[str, bytes]) -> None:
+    assert kept(server) == before
+    assert set(mine.ask("sessions")["sessions"]) == {"mine"}
+    assert mine.status("mine")["state"] != "closed"
+
+
+def test_another_user_is_refused_at_every_door(serve) -> None:
+    """Loopback was taken for the user: anybody here could turn the band down, panic it, and take its moments."""
+    server = serve("--model", "test:copy", "--osc-port", "0", "--http-port", "0", "--zmq-port", "0")
+    mine, info = playing(server), server.info
+    before = kept(server)
+    line = f"PermissionError: [Errno 13] {os.strerror(13)}"
+    assert as_nobody(lambda: socket.socket(socket.AF_UNIX).connect(info["socket"])) == line
+    for place in (server.run, *map(pathlib.Path, before)):
+        assert as_nobody(lambda place=place: os.access(place, os.R_OK)) is False
+    for bound in ("127.0.0.1", "127.0.0.2"):
+        for stay in (True, False):
+            codes = as_nobody(lambda bound=bound, stay=stay: osc(info["osc_port"], bound, stay=stay))
+            assert set(codes) == ({"/lb/error unauthorised"} if stay else set())
+    for path in PATHS:
+        status, text = as_nobody(lambda path=path: get(info["http_port"], path))
+        assert status == 403
+        assert "mine" not in text
+        assert get(info["http_port"], path)[0] == 200
+    refused = ["error", "unauthorised"]
+    assert as_nobody(lambda: ask(info["zmq_port"], HELLO, OPEN)) == [refused, refused]
+    assert ask(info["zmq_port"], HELLO)[0][0] == "welcome"
+    untouched(server, mine, before)
+    # The user's own programs need nothing.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as patch:
+        patch.sendto(write(Message("/lb/mine/keep", "s", ("mine too",))), ("127.0.0.1", info["osc_port"]))
+        mine.until("mine", lambda _: any("mine too" in path for path in kept(server)))
+
+
+def test_with_a_token_nobody_is_heard_without_it(serve, tmp_path: Path) -> None:
+    """A token was given and unsigned packets of this machine passed all the same; figures were for everybody."""
+    (tmp_path / "token").write_bytes(TOKEN)
+    (tmp_path / "token").chmod(0o600)
+    token = ("--osc-token-file", str(tmp_path / "token"))
+    server = serve("--model", "test:copy", "--osc-port", "0", "--http-port", "0", *token)
+    mine, info = playing(server), server.info
+    before = kept(server)
+    for act in (as_nobody, lambda act: act()):  # a stranger, and the user without the token
+        assert act(lambda: osc(info["osc_port"], "127.0.0.1", stay=True)) == []
+        for path in PATHS:
+            status, text = act(lambda path=path: get(info["http_port"], path))
+            assert status == 401
+            assert "mine" not in text
+            wrong = {"Authorization": "Bearer " + TOKEN.decode()[:-1]}
+            assert act(lambda path=path, wrong=wrong: get(info["http_port"], path, **wrong))[0] == 401
+    untouched(server, mine, before)
+    assert get(info["http_port"], "/healthz", Authorization="Bearer " + TOKEN.decode())[0] == 200
+
+    def with_it() -> list[str]:
+        codes = []
+        with OscClient(("127.0.0.1", info["osc_port"]), token=TOKEN) as client:
+            client.enter()
+            client.open("theirs", stem="bass", rate_hz=48000, channels=2)
+            for one in (
+                Message("/lb/mine/set/gain", "f", (-9.0,)),
+                Message("/lb/mine/keep", "s", ("moment",)),
+                Message("/lb/theirs/recall", "s", ("moment",)),
+            ):
+                client.send(one)
+                try:
+                    client.expect("/lb/pong")
+                except LiveBandError as error:
+                    codes.append(str(error).partition(":")[0])
+            client.call("/lb/close", "theirs")
+            with contextlib.suppress(LiveBandError):
+                client.expect("/lb/<session>/closed")
+        return codes
+
+    # Another user who knows it has sessions of its own, and nothing of this user's.
+    assert as_nobody(with_it) == ["unknown_session", "unknown_session", "not_found"]
+    untouched(server, mine, before)
+
+
+def test_zeromq_without_keys_is_not_offered_beside_a_token(serve, tmp_path: Path) -> None:
+    """It would be the door beside the locked one."""
+    (tmp_path / "token").write_bytes(TOKEN)
+    (tmp_path / "token").chmod(0o600)
+    with pytest.raises(AssertionError, match="ZeroMQ needs keys"):
+        serve("--zmq-port", "0", "--osc-token-file", str(tmp_path / "token"))
