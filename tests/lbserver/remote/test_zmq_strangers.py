@@ -173,8 +173,9 @@ def test_a_message_without_end_takes_a_connection_not_the_memory(serving, noise)
             greeting = b"\xff" + bytes(7) + b"\x01\x7f\x03\x00NULL" + bytes(16) + b"\x00" + bytes(31)
             ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 6) + b"DEALER"
             raw.sendall(greeting)
-            raw.recv(64)
+            raw.recv(64, sockets.MSG_WAITALL)
             raw.sendall(b"\x04" + bytes([len(ready)]) + ready)
+            raw.recv(64)  # the server is ready as well; whoever does not wait for it is let go
             part = b"\x03" + struct.pack(">Q", 1 << 20) + bytes(1 << 20)
             for _ in range(600):
                 raw.sendall(part)
