@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether what came from this machine was sent by its user: the kernel tells who owns the socket it came from.
+"""Whether what came from this machine was sent by its user, or root: the kernel tells who owns the socket it came from.
 
 An address on loopback says nothing of who uses it. The table is read anew for every question: a port that was the
 user's a moment ago may be another's now.
@@ -66,4 +66,4 @@ def _port(address: bytes) -> int:
 
 def _is_ours(row: list[bytes]) -> bool:
     # A socket that nobody holds any more has inode 0, and says uid 0 whosever it was.
-    return int(row[7]) == os.geteuid() and int(row[9]) != 0
+    return int(row[7]) in (0, os.geteuid()) and int(row[9]) != 0

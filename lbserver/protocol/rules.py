@@ -102,14 +102,15 @@ ZEROMQ = f"""\
 9. The server never waits for you: what does not fit your high-water mark is dropped.
 10. Over a network the server has a CURVE key pair (`liveband keys`) and a folder of its clients' public keys: set
     curve_serverkey, curve_publickey and curve_secretkey before you connect. Without keys it listens on this machine
-    alone.
+    alone, to the user's programs. ZMTP before 3.0 is refused; wait for the server's READY before the first message.
 """
 
 OSC = f"""\
 1. UDP port {osc.PORT} of localhost, 127.0.0.1 and ::1, unless `--osc-port` and `--osc-host` say otherwise. OSC 1.0
    messages and bundles; a time tag is kept (controls wait for it, audio is placed by its position).
-2. On this machine a plain message to an open session is enough to control it. What is wrong is answered with
-   `/lb/error`, a code and a text.
+2. On this machine a plain message to an open session is enough to control it, unless there is a token. It must come
+   from a program of the user's that is still there when the server looks: the kernel is asked whose the port is.
+   `--osc-anyone` hears all of this machine. What is wrong is answered with `/lb/error`, a code and a text.
 3. To open a session, send audio or see status: `/lb/hello`, take the cookie from `/lb/welcome`, send `/lb/cookie`,
    all from one port, which must be the one you receive at. `/lb/ping` tells whether you are in.
 4. Every message of yours keeps the door open: streams flow for {limits.OSC_ATTENTIVE_S:g} s after the last one. A
@@ -132,8 +133,8 @@ OSC = f"""\
 
 SIGNATURE = f"""\
 1. With a token (`liveband serve --osc-token-file`, a text of at least {osc.SHORTEST_TOKEN} bytes; white space
-   around it is not part of it) messages from other machines must be signed, each one, in bundles too. Unsigned ones
-   get no answer. The server signs nothing.
+   around it is not part of it) messages must be signed, each one, in bundles too, from this machine as from others.
+   Unsigned ones get no answer. The server signs nothing. HTTP then asks for `Authorization: Bearer` and the token.
 2. The signature is one more argument behind the last: a blob of {osc.SIGNATURE_BYTES} bytes, the type tags longer
    by one `b`. Its first 8 bytes are a counter, big-endian; the other 32 are HMAC-SHA256 with the token as the key
    over these bytes, one after the other: one byte, the length of the cookie; the cookie; the counter's 8 bytes; the
@@ -158,10 +159,11 @@ UNASKED = """\
 ACCESS = """\
 1. The local socket lets in the user of the server, and root: the run directory keeps out everyone else, and the
    kernel is asked who calls. Whoever is in may see and steer every session.
-2. ZeroMQ: who has said hello sees and steers its own sessions alone. What is its own is known by its key, if there
-   are keys, and its `token`. A session whose front end is gone may be opened again by the same one within the
-   lease.
-3. OSC from this machine is the user: it steers every session that is open. From elsewhere only a signed message
-   counts, and a guest steers what it opened.
-4. A name that is in use is `busy` to others.
+2. ZeroMQ, without keys the user's programs alone: who has said hello sees and steers its own sessions. What is its
+   own is known by its key, if there are keys, and its `token`. A session whose front end is gone may be opened again
+   by the same one within the lease.
+3. OSC from the user's programs on this machine steers every session that is open; where there is a token they sign.
+   Other users and other machines are heard with a token alone, and steer what they opened.
+4. A name that is in use is `busy` to others. Memories and kept moments are their owner's: the user's, a key's, or
+   theirs who have the token. To others they are `unauthorised` (`resume`) and `not_found` (`recall`).
 """
