@@ -8,8 +8,12 @@ user's a moment ago may be another's now.
 import contextlib
 import os
 import socket
+import struct
+from ipaddress import ip_address
 from pathlib import Path
 
+_SOCK_DIAG, _BY_FAMILY, _LISTENS = 4, 20, 10  # linux/netlink.h, linux/sock_diag.h, net/tcp_states.h
+_UID_AT = 64  # in struct inet_diag_msg: linux/inet_diag.h
 _TABLES = {"udp": ("udp", "udp6"), "tcp": ("tcp", "tcp6")}
 
 
@@ -30,24 +34,50 @@ def our_datagram_ports(only: int | None = None) -> frozenset[int]:
     share a port.
     """
     rows = _rows("udp", b":" if only is None else b":%04X" % only)
-    ours = {_port(row[1]) for row in rows if _is_ours(row)}
-    return frozenset(ours - {_port(row[1]) for row in rows if not _is_ours(row)})
+    whose = [(_port(row[1]), _is_ours(int(row[7]), int(row[9]))) for row in rows]
+    return frozenset({port for port, ours in whose if ours} - {port for port, ours in whose if not ours})
 
 
-def made_connection(port: int, to_port: int) -> bool:
-    """Whether the TCP connection from a port of this machine to another one is the user's. Takes up to 20 ms."""
-    rows = _rows("tcp", b":%04X" % port)
-    found = [row for row in rows if (_port(row[1]), _port(row[2])) == (port, to_port)]
-    return bool(found) and all(map(_is_ours, found))
-
-
-def made_descriptor(descriptor: int, to_port: int) -> bool:
-    """The same of a descriptor of the connection, which is left as it is."""
+def made_connection(connection: socket.socket) -> bool:
+    """Whether a TCP connection from this machine, of which this is our end, is the user's at the other."""
     try:
-        with socket.socket(fileno=os.dup(descriptor)) as connection:
-            return made_connection(connection.getpeername()[1], to_port)
+        caller, here = connection.getpeername()[:2], connection.getsockname()[:2]
     except OSError:  # it has gone
         return False
+    try:
+        return _connected(caller, here)
+    except OSError:  # no such connection, or a kernel that answers no such question: its tables take 20 ms
+        rows = _rows("tcp", b":%04X" % caller[1])
+        found = [row for row in rows if (_port(row[1]), _port(row[2])) == (caller[1], here[1])]
+        return bool(found) and all(_is_ours(int(row[7]), int(row[9])) for row in found)
+
+
+def made_descriptor(descriptor: int) -> bool:
+    """The same of a descriptor of our end, which is left as it is."""
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as connection:
+            return made_connection(connection)
+    except OSError:  # it has gone
+        return False
+
+
+def _connected(caller: tuple[str, int], here: tuple[str, int]) -> bool:
+    """Ask the kernel for one connection: sock_diag(7). Raises OSError."""
+    ends = [ip_address(end[0].partition("%")[0]) for end in (caller, here)]
+    family = socket.AF_INET6 if ends[0].version == 6 else socket.AF_INET
+    wanted = struct.pack("!HH16s16s", caller[1], here[1], *(end.packed for end in ends))
+    request = struct.pack("=BBBxI", family, socket.IPPROTO_TCP, 0, 0xFFFFFFFF)
+    request += wanted + struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)  # any interface, no cookie
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as line:
+        line.settimeout(1.0)
+        line.send(struct.pack("=IHHII", 16 + len(request), _BY_FAMILY, 1, 0, 0) + request)
+        answer = line.recv(4096)
+    if struct.unpack_from("=H", answer, 4)[0] != _BY_FAMILY:
+        raise FileNotFoundError
+    # Whoever listens at the caller's port is found as well, where nobody is connected.
+    _, state, told = struct.unpack_from("=BB2x4s", answer, 16)
+    uid, inode = struct.unpack_from("=II", answer, 16 + _UID_AT)
+    return state != _LISTENS and told == wanted[:4] and _is_ours(uid, inode)
 
 
 def _rows(kind: str, holding: bytes) -> list[list[bytes]]:
@@ -64,6 +94,6 @@ def _port(address: bytes) -> int:
     return int(address.rpartition(b":")[2], 16)
 
 
-def _is_ours(row: list[bytes]) -> bool:
+def _is_ours(uid: int, inode: int) -> bool:
     # A socket that nobody holds any more has inode 0, and says uid 0 whosever it was.
-    return int(row[7]) in (0, os.geteuid()) and int(row[9]) != 0
+    return uid in (0, os.geteuid()) and inode != 0

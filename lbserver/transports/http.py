@@ -109,9 +109,9 @@ async def http_server(hub: Watched, config: HttpConfig) -> AsyncIterator[HttpSer
             writer.close()
             return
         connections[task] = writer
-        caller, here = (writer.get_extra_info(end)[1] for end in ("peername", "sockname"))
         try:
-            ours = bool(config.token) or await asyncio.to_thread(callers.made_connection, caller, here)
+            line = writer.get_extra_info("socket")
+            ours = bool(config.token) or await asyncio.to_thread(callers.made_connection, line)
             await _converse(
                 reader, writer, lambda request: _answer(request, hub, config, figures, ours=ours), config
             )

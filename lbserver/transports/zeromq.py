@@ -292,13 +292,11 @@ class ZeroMqServer:
         welcome = greet(self._hub, given)
         message, _ = check(given, "in")
         if routing not in self._clients:
-            if self._keys is None:
-                # ZeroMQ tells no port of a caller's, but by which descriptor its message came.
-                come_by = frame.get(zmq.SRCFD)
-                if not await asyncio.to_thread(callers.made_descriptor, come_by, self.address[1]):
-                    raise HubError(
-                        "unauthorised", "another user's program: this server has no keys to let it in"
-                    )
+            # ZeroMQ tells no port of a caller's, but by which descriptor its message came.
+            if self._keys is None and not await asyncio.to_thread(
+                callers.made_descriptor, frame.get(zmq.SRCFD)
+            ):
+                raise HubError("unauthorised", "another user's program: this server has no keys to let it in")
             if len(self._clients) >= _MOST_CLIENTS:
                 self._refuse(routing, "busy", f"{_MOST_CLIENTS} clients are here already", message)
                 return
