@@ -14,7 +14,7 @@ from lbserver.logs import shown
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol.messages import MessageError, check
 from lbserver.rundir import ServerInfo, find_server
-from lbserver.wire import Framer, frame
+from lbserver.wire import Framer, frame, receive
 
 NO_SERVER = "no server runs here: start one with `liveband serve`"
 PATIENCE_S = 2.0
@@ -100,9 +100,7 @@ class Connection:
                         self.notices = [*self.notices, answer][-_MOST_NOTICES:]
                     elif answer["type"] == wanted:
                         return answer, self._descriptors.pop(0) if self._descriptors else None
-                data, descriptors, _flags, _address = socket.recv_fds(
-                    self._socket, 1 << 16, 8, socket.MSG_CMSG_CLOEXEC
-                )
+                data, descriptors, _lost = receive(self._socket, 1 << 16, 8)
                 self._descriptors += descriptors
                 if not data:
                     raise self._gone("has gone")

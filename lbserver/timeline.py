@@ -58,11 +58,6 @@ def host_samples_before(grid: Grid, model_samples: int) -> int:
     return ceil(host_position(grid, model_samples))
 
 
-def frame_at(grid: Grid, position: int) -> int:
-    """The model frame that sounds at a host position."""
-    return position * grid.model_rate_hz // (grid.host_rate_hz * grid.hop_samples)
-
-
 def frame_start(grid: Grid, frame: int) -> int:
     """First host position inside a model frame; the frame ends before the next one's first."""
     return host_samples_before(grid, frame * grid.hop_samples)
@@ -71,11 +66,6 @@ def frame_start(grid: Grid, frame: int) -> int:
 def frame_time_s(grid: Grid, frame: int) -> Fraction:
     """Exact start time of a frame in seconds since the epoch began."""
     return Fraction(frame * grid.hop_samples, grid.model_rate_hz)
-
-
-def mix_frames_of_step(grid: Grid, step: int) -> range:
-    """The mix frames that a step consumes."""
-    return range(step * grid.chunk_frames, (step + 1) * grid.chunk_frames)
 
 
 def output_frames_of_step(grid: Grid, step: int, anticipation_frames: int) -> range:
@@ -87,15 +77,6 @@ def output_frames_of_step(grid: Grid, step: int, anticipation_frames: int) -> ra
 def silent_frames(grid: Grid, anticipation_frames: int) -> int:
     """Output frames before the first that a step can emit: nothing has been heard for them yet."""
     return grid.chunk_frames + anticipation_frames
-
-
-def heard_model_samples(grid: Grid, output_frame: int, anticipation_frames: int) -> int:
-    """Law 2: output frame m depends only on mix samples before this one, at most (m-A)*H.
-
-    With k > 1 a frame inside a chunk was decided with the chunk, so fewer samples were heard.
-    """
-    behind = output_frame - anticipation_frames
-    return max(0, behind // grid.chunk_frames * grid.chunk_frames) * grid.hop_samples
 
 
 def future_visibility_s(grid: Grid, anticipation_frames: int) -> Fraction:

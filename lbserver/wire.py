@@ -5,6 +5,9 @@ What is in a message is checked by `protocol.messages.check`; here only that dec
 came: no more memory than a few times the bytes, no depth, no extension types.
 """
 
+import os
+import socket
+from array import array
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -126,6 +129,27 @@ class Framer:
     def pending_bytes(self) -> int:
         """Bytes of a frame that is not whole."""
         return len(self._pending)
+
+
+def receive(
+    connection: socket.socket, most_bytes: int, most_descriptors: int
+) -> tuple[bytes, list[int], bool]:
+    """(bytes, descriptors, whether descriptors were lost for want of room) that came over a local socket.
+
+    No child of ours inherits the descriptors: `socket.recv_fds` drops the flag that sees to it. Raises OSError.
+    """
+    numbers = array("i")
+    data, ancillary, flags, _address = connection.recvmsg(
+        most_bytes,
+        socket.CMSG_LEN(most_descriptors * numbers.itemsize),
+        getattr(socket, "MSG_CMSG_CLOEXEC", 0),
+    )
+    for level, kind, packed in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            numbers.frombytes(packed[: len(packed) - len(packed) % numbers.itemsize])
+    for number in numbers:
+        os.set_inheritable(number, False)
+    return data, list(numbers), bool(flags & socket.MSG_CTRUNC)
 
 
 def _no_extension(code: int, _data: bytes) -> Any:

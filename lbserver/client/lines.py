@@ -25,7 +25,7 @@ from lbserver.rundir import SOCKET, check_directory, run_path
 from lbserver.transports.dialogue import answer
 from lbserver.transports.link import LinkConfig
 from lbserver.transports.upstream import UpstreamPlace
-from lbserver.wire import Framer, WireError, frame
+from lbserver.wire import Framer, WireError, frame, receive
 
 _READ_BYTES = 1 << 16
 _MOST_DESCRIPTORS = 8
@@ -143,16 +143,14 @@ class LocalLine:
         if self._socket is None:
             return
         try:
-            data, descriptors, flags, _ = socket.recv_fds(
-                self._socket, _READ_BYTES, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-            )
+            data, descriptors, lost = receive(self._socket, _READ_BYTES, _MOST_DESCRIPTORS)
         except BlockingIOError:
             return
         except OSError as error:
             self._break(f"the connection broke: {error.strerror}")
             return
         self._descriptors.extend(descriptors)
-        if flags & socket.MSG_CTRUNC:
+        if lost:
             self._break("no descriptors are left for a segment")
             return
         if not data:

@@ -293,7 +293,8 @@ class WorkerPlace:
         self.reason = failure
         if count >= _OFTEN:
             self.reason = f"{failure}, {count} times in a row; the next try is {pause_s:.0f} s later"
-        log.log(level, "worker is down: %s", self.reason, extra=fields(worker=self.number, pause_s=pause_s))
+        if count > 1:
+            log.log(level, "no worker: %s", self.reason, extra=fields(worker=self.number, pause_s=pause_s))
         await asyncio.sleep(pause_s)
 
     async def _restart(self) -> str:

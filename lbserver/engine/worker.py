@@ -173,9 +173,7 @@ class _Worker:
         )
 
     def receive(self) -> None:
-        data, descriptors, _flags, _address = socket.recv_fds(
-            self.control, 1 << 16, 16, socket.MSG_CMSG_CLOEXEC
-        )
+        data, descriptors, _lost = wire.receive(self.control, 1 << 16, 16)
         self.descriptors += descriptors
         if not data:
             self.running = False  # the server is gone: nobody reads what would be played

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lbserver.engine import moment
+from lbserver.engine.backoff import Backoff
 from lbserver.engine.budget import Budget
 from lbserver.engine.describe import understood
 from lbserver.engine.supervisor import Ready, WorkerError
@@ -259,15 +260,21 @@ class UpstreamPlace:
 
     def _came(self) -> None:
         if self._lost:
+            if self._return is not None:
+                self._return.cancel()  # it was of a connection before this one
             self._return = asyncio.create_task(self._come_back())
 
     async def _come_back(self) -> None:
-        before = self._described
-        try:
-            await self._describe()
-        except LiveBandError as error:
-            _log.warning("the upstream server is back, but: %s", error)
-            return
+        before, backoff, told = self._described, Backoff(), ""
+        while True:
+            try:
+                await self._describe()
+                break
+            except LiveBandError as error:
+                if str(error) != told:
+                    told = str(error)
+                    _log.warning("the upstream server is back, but: %s", error)
+            await asyncio.sleep(max(0.1, backoff.failed(time.monotonic())))
         if before is not None and self._described is not None and before[0] != self._described[0]:
             # Other frames, another A: what was promised cannot be kept.
             for name in list(self._relays):

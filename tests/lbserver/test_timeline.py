@@ -27,30 +27,14 @@ def test_positions_there_and_back_are_exact(grid: Grid, sample: int) -> None:
     assert timeline.model_position(grid, sample) * grid.host_rate_hz == sample * grid.model_rate_hz
 
 
-@given(GRIDS, st.integers(0, 10**9))
-def test_every_host_sample_is_in_exactly_one_frame(grid: Grid, position: int) -> None:
-    frame = timeline.frame_at(grid, position)
-    assert timeline.frame_start(grid, frame) <= position < timeline.frame_start(grid, frame + 1)
-
-
 @given(GRIDS, st.integers(0, 10**7), st.integers(0, 64))
 def test_steps_emit_each_frame_once_and_never_hear_ahead(grid: Grid, step: int, ahead: int) -> None:
     """Law 2 in numbers: what a step heard ends A*H before its first output frame begins."""
     out = timeline.output_frames_of_step(grid, step, ahead)
     assert out[-1] + 1 == timeline.output_frames_of_step(grid, step + 1, ahead)[0]
-    heard_end = (timeline.mix_frames_of_step(grid, step)[-1] + 1) * grid.hop_samples
-    assert heard_end == (out[0] - ahead) * grid.hop_samples
-    for frame in out:
-        assert timeline.heard_model_samples(grid, frame, ahead) == heard_end
+    heard_frames = (step + 1) * grid.chunk_frames
+    assert heard_frames == out[0] - ahead
     assert timeline.output_frames_of_step(grid, 0, ahead)[0] == timeline.silent_frames(grid, ahead)
-
-
-@given(GRIDS, st.integers(1, 10**7), st.integers(0, 64))
-def test_the_last_frame_needed_never_lacks_its_mix(grid: Grid, host_samples: int, ahead: int) -> None:
-    """Why the end of a recording needs no padding of the mix."""
-    total = timeline.model_samples_before(grid, host_samples)
-    last = (total - 1) // grid.hop_samples
-    assert timeline.heard_model_samples(grid, last, ahead) <= total
 
 
 @given(

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from lbmodels.data.errors import DataError
 from lbmodels.data.idioms import IDIOM_WEIGHTS, IDIOMS
 from lbmodels.data.style import Style as Style
 from lbmodels.data.style import groove as _g
@@ -254,15 +253,3 @@ WEIGHTS: dict[str, float] = {
     "disco": 0.9, "house": 0.8, "latin": 0.9, "country": 1.0, "hip-hop": 1.0, "soul": 1.2, "shuffle": 0.9,
     "twelve-eight": 0.6, "six-eight": 0.7, **IDIOM_WEIGHTS,
 }  # fmt: skip
-
-
-def style_by_name(name: str) -> Style:
-    """The style called `name`.
-
-    Raises:
-        DataError: there is no such style.
-    """
-    for style in STYLES:
-        if style.name == name:
-            return style
-    raise DataError(f"unknown style {name!r}; known: {', '.join(s.name for s in STYLES)}")

@@ -14,8 +14,10 @@ from lbmodels.data.parts import drums
 from lbmodels.data.performance import MOST_OFFSET_S, Take, draw_take
 from lbmodels.data.render import PLAYERS, RenderOptions, make_song
 from lbmodels.data.song import Bar, MelodyNote, Song, bars_of_form, choose_parts
-from lbmodels.data.styles import style_by_name
+from lbmodels.data.styles import STYLES
 from lbmodels.data.tempo import KINDS, TempoPlan, beat_times, draw_plan, draw_tempo
+
+STYLE = {style.name: style for style in STYLES}
 
 
 def songs(count: int, seed: int = 11) -> list[tuple[Song, tuple[str, ...]]]:
@@ -26,7 +28,7 @@ def songs(count: int, seed: int = 11) -> list[tuple[Song, tuple[str, ...]]]:
 def bars_and_parts(style: str = "pop", seed: int = 0) -> tuple[list[Bar], tuple[str, ...]]:
     rng = np.random.default_rng(seed)
     parts = ("drums", "bass", "piano", "guitar", "lead")
-    return list(bars_of_form(style_by_name(style), 0, 120.0, 40.0, parts, rng)), parts
+    return list(bars_of_form(STYLE[style], 0, 120.0, 40.0, parts, rng)), parts
 
 
 def test_drums_lie_on_the_stated_beats_through_every_kind_of_tempo() -> None:
@@ -199,7 +201,7 @@ def test_pick_ups_count_to_the_bar_line_and_odd_bars_are_short() -> None:
 
 def test_bands_differ_in_size_and_some_styles_have_no_drums() -> None:
     rng = np.random.default_rng(0)
-    folk = [choose_parts(rng, style_by_name("folk")) for _ in range(200)]
-    pop = [choose_parts(rng, style_by_name("pop")) for _ in range(200)]
+    folk = [choose_parts(rng, STYLE["folk"]) for _ in range(200)]
+    pop = [choose_parts(rng, STYLE["pop"]) for _ in range(200)]
     assert np.mean(["drums" in p for p in folk]) < 0.5 < np.mean(["drums" in p for p in pop])
     assert {len(p) for p in pop} >= {2, 3, 4, 5, 6}
