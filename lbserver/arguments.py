@@ -14,7 +14,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lbserver.protocol.ranges import RANGES, refusal
+from lbserver.protocol.ranges import OPTIONS, RANGES, refusal
 
 USER_ERROR = 2
 _NEGATIVE = re.compile(r"-(\.?\d|inf\b|nan\b)", re.IGNORECASE)
@@ -69,7 +69,7 @@ class Parser(argparse.ArgumentParser):
         if isinstance(value, int | float) and not isinstance(value, bool):
             if not isfinite(value):
                 raise argparse.ArgumentError(action, f"{arg_string!r} is not a finite number")
-            if action.dest in RANGES and (why := refusal(action.dest, value)):
+            if (action.dest in RANGES or action.dest in OPTIONS) and (why := refusal(action.dest, value)):
                 raise argparse.ArgumentError(action, why)
         return value
 

@@ -26,7 +26,6 @@ from lbserver.protocol.ranges import refusal
 
 OUTPUT_CHANNELS = 2
 MIX = "mix"
-MOST_FEED_SAMPLES = 1 << 20
 _BLEND_PEAK = 10 ** (-1.0 / 20)  # a blend that would clip is turned down to -1 dBFS
 
 
@@ -208,11 +207,12 @@ def render(
     Memory does not grow with the length of the source, but for 0.3 MB an hour of loudness readings.
     Raises LiveBandError; on any exception the `.part` files are removed.
     """
-    if not 1 <= request.feed_samples <= MOST_FEED_SAMPLES:
-        raise LiveBandError(
-            f"a block of {request.feed_samples} samples cannot be fed: 1 to {MOST_FEED_SAMPLES} are accepted"
-        )
-    asked = {"variation": request.variation, "gain": request.gain_db, "seed": request.seed}
+    asked = {
+        "variation": request.variation,
+        "gain": request.gain_db,
+        "seed": request.seed,
+        "chunk": request.feed_samples,
+    }
     for name, value in asked.items():
         if why := refusal(name, value):
             raise LiveBandError(f"a {name} of {why}")

@@ -13,6 +13,7 @@ from lbserver.bounce import MIX, BounceReport
 from lbserver.channels import to_channels
 from lbserver.conditions import BeatMap, HostKnowledge, SteadyBeat
 from lbserver.errors import LiveBandError
+from lbserver.paths import beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +58,11 @@ def draw(report: BounceReport, known: HostKnowledge, path: Path) -> None:
             spectrum.tick_params(axis="x", labelbottom=True, colors=_MUTED, labelsize=9)
             spectrum.set_xlabel("seconds; thin lines: beats, strong lines: bars", color=_MUTED, fontsize=9)
     _draw_timeline(figure.add_subplot(grid[len(heights) - 1]), report)
-    part = path.with_name(path.name + ".part")
+    try:
+        path = path.resolve()  # a symbolic link stays one, as for the audio beside it
+        part = beside(path, ".part")
+    except (OSError, RuntimeError) as error:
+        raise LiveBandError(f"cannot write {path}: {error}") from error
     try:
         figure.savefig(part, format="png", facecolor=_PAPER)
         part.replace(path)

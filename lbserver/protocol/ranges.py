@@ -37,6 +37,21 @@ RANGES: Mapping[str, Range] = {
 }
 """What a host tells of the music, and every control that is a number."""
 
+OPTIONS: Mapping[str, Range] = {
+    "workers": Range(minimum=1, maximum=64, whole=True),
+    "sessions": Range(minimum=1, maximum=4096, whole=True),
+    "sessions_per_peer": Range(minimum=1, maximum=4096, whole=True),
+    "idle_exit": Range(minimum=0, maximum=1e9, unit="s"),
+    "jobs": Range(minimum=1, maximum=256, whole=True),
+    "tracks": Range(minimum=1, maximum=1_000_000, whole=True),
+    "songs": Range(minimum=1, maximum=1_000_000_000, whole=True),
+    "mixes": Range(minimum=1, maximum=64, whole=True),
+    "budget_gb": Range(minimum=0.001, maximum=1e6, unit="GB"),
+    "sound": Range(minimum=1, maximum=1_000_000, whole=True),
+    "chunk": Range(minimum=1, maximum=1 << 20, unit="samples", whole=True),
+}
+"""What only the command line knows, by the name of the option."""
+
 
 def number(value: float) -> str:
     """A number for people: whole ones with all their digits."""
@@ -45,7 +60,7 @@ def number(value: float) -> str:
 
 def refusal(name: str, value: float) -> str:
     """Why a value cannot be taken, as `4 is out of range: 0 to 2`; empty if it can."""
-    limits = RANGES[name]
+    limits = RANGES.get(name) or OPTIONS[name]
     if not limits.minimum <= value <= limits.maximum:  # NaN too
         return f"{number(value)} is out of range: {limits}"
     if limits.whole and value != int(value):

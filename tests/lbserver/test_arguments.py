@@ -68,6 +68,10 @@ def test_what_cannot_be_or_does_nothing_is_refused(
     "arguments",
     [
         ("demo", "--seed", "2147483648"),
+        ("data", "pool", "--out", "p", "--codec", "c", "--jobs", "99999999999"),
+        ("data", "stats", "d", "--sound", "-1"),
+        ("serve", "--sessions", "0"),
+        ("bounce", "a.wav", "-o", "b.wav", "--chunk", "0"),
         ("data", "render", "--out", "d", "--seed", "-3"),
         ("evaluate", "--seed", "-1"),
         ("jam", "--gain", "25"),

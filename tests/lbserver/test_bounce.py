@@ -147,7 +147,7 @@ def test_anticipation_is_rounded_to_frames(wish: float | None, frames: int) -> N
         ({"controls": {"variation": 2.5}}, "variation 2.5 is out of range: 0 to 2"),
         ({"controls": {"density": 0.8}}, "has no control 'density'; it has variation"),
         ({"gain_db": 99.0}, "gain of 99 is out of range: -60 to 24 dB"),
-        ({"feed_samples": 0}, "1 to 1048576 are accepted"),
+        ({"feed_samples": 0}, "a chunk of 0 is out of range: 1 to 1048576 samples"),
         ({"stems": ("kazoo",)}, "unknown stem 'kazoo'"),
     ],
 )

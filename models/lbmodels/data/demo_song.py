@@ -20,6 +20,8 @@ _LICENCE = (
     "free to use under the terms of this repository."
 )
 
+_LEAST_S, _MOST_S = 1.0, 3600.0
+
 
 def excerpt_bounds_s(track: Track, start_s: float, length_s: float) -> tuple[float, float]:
     """Start moved to the nearest downbeat, and the end."""
@@ -44,6 +46,8 @@ def make_demo_song(
     """Writes the excerpt and, beside it, its truth as JSON; returns the truth. Times count from the excerpt's start."""
     import soundfile
 
+    if not _LEAST_S <= length_s <= _MOST_S:
+        raise DataError(f"an excerpt of {length_s:g} s cannot be cut: {_LEAST_S:g} to {_MOST_S:g} s")
     track = read_track(track_folder)
     kept = [s for s in track.stems if s.stem_class not in without]
     if not kept:
