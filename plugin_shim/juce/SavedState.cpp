@@ -57,8 +57,8 @@ std::string save(const Controls& controls, const Notes& notes) {
     }
     auto told = msgpack::Value::map();
     told.with("chart", notes.chart).with("key", notes.key).with("moment", notes.moment).with("width", notes.width);
-    Sections sections{
-        {"controls", msgpack::pack(values)}, {"exact", msgpack::pack(exact)}, {"notes", msgpack::pack(told)}};
+    Sections sections{{"controls", msgpack::pack(values)}, {"notes", msgpack::pack(told)}};
+    if (!exact.keys.empty()) sections.emplace_back("exact", msgpack::pack(exact));
     if (auto moment = readMoment(notes.moment); !moment.empty()) sections.emplace_back("moment", std::move(moment));
     return packChunk(sections);
 }

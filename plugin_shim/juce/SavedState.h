@@ -16,9 +16,9 @@ struct Notes {
     int width = 0;       // of the editor; 0: as it comes
 };
 
-/// The chunk: sections `controls` (name to value in the control's unit), `exact` (name to the number 0..1 that the host
-/// gave, where it stands beside its place) and `notes`, all msgpack maps, and `moment`, the kept moment's bytes, if
-/// there is one that fits. Triggers are not in it.
+/// The chunk: sections `controls` (name to value in the control's unit) and `notes`, both msgpack maps; `exact`, one too,
+/// if a host gave numbers that stand beside their places (name to number, 0..1); and `moment`, the kept moment's bytes,
+/// if there is one that fits. Triggers are not in it.
 std::string save(const Controls& controls, const Notes& notes);
 
 /// Takes over a chunk: every control and note that is in it and makes sense; triggers go back to 0. Bytes that are no chunk of ours change
