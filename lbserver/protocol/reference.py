@@ -103,6 +103,8 @@ Names are ASCII. A control's or a model's is that of its table.
         ((n.name, n.accepted, f"`{n.pattern}`", n.but) for n in NAMES))}
 ## Who may do what
 
+In short; [SECURITY.md](../../SECURITY.md) has the whole of it, and which threat each rule answers.
+
 {rules.ACCESS}
 ## Limits
 

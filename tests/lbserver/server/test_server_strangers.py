@@ -187,3 +187,21 @@ def test_over_zeromq_with_a_hang_up_in_between(
     guest.end()
     for epoch in (1, 2):
         law_1_holds(tmp_path / "heard.npz", epoch)
+
+
+@pytest.mark.slow
+def test_over_osc_with_the_signature(
+    serve: Callable[..., Any], stranger: Callable[..., Stranger], tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("a token of the test\n")
+    token.chmod(0o600)
+    server = serve(
+        "--model", "test:copy", "--workers", "1", "--osc-port", "0", "--osc-token-file", str(token)
+    )
+    guest = stranger(
+        server, "osc_client.py", server.info["osc_port"], "guitar", tmp_path / "heard.npz", token
+    )
+    guest.until("steady", epoch=1)
+    assert "playing" in guest.end()["states"]
+    law_1_holds(tmp_path / "heard.npz", 1)
