@@ -243,6 +243,7 @@ def _open_part(part: Path, path: Path) -> int:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if _is_at(descriptor, part):  # else it was published or removed before the lock was ours
+                    _check_left(descriptor, part, path)
                     os.ftruncate(descriptor, 0)
                     return descriptor
             except BaseException:
@@ -253,6 +254,15 @@ def _open_part(part: Path, path: Path) -> int:
         raise LiveBandError(f"cannot write {path}: another liveband is writing it") from None
     except OSError as error:
         raise LiveBandError(f"cannot write {path}: {part.name}: {_reason(error)}") from error
+
+
+def _check_left(descriptor: int, part: Path, path: Path) -> None:
+    """Raises LiveBandError for a part file that a killed process of ours cannot have left: writing it would harm."""
+    found = os.fstat(descriptor)
+    if found.st_nlink > 1:
+        raise LiveBandError(f"cannot write {path}: {part.name} is another name of some file: remove it")
+    if found.st_uid != os.geteuid():
+        raise LiveBandError(f"cannot write {path}: {part.name} belongs to another user: remove it")
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

@@ -64,6 +64,7 @@ def draw(report: BounceReport, known: HostKnowledge, path: Path) -> None:
     except (OSError, RuntimeError) as error:
         raise LiveBandError(f"cannot write {path}: {error}") from error
     try:
+        part.unlink(missing_ok=True)
         figure.savefig(part, format="png", facecolor=_PAPER)
         part.replace(path)
     except OSError as error:

@@ -296,6 +296,7 @@ def _write_record(folder: Path, name: str, entry: dict[str, Any] | None) -> None
         path.unlink(missing_ok=True)
         return
     part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
     part.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     part.replace(path)
 

@@ -48,6 +48,10 @@ class Handover:
 
         return await self._turns.whole(noted(), unclaimed=unclaimed)
 
+    def waits(self, peer: Peer) -> bool:
+        """Whether the peer waits for something."""
+        return any(request.peer == peer for request in self._requests)
+
     def leave(self, peer: Peer) -> None:
         """The peer is gone."""
         for request in self._requests:

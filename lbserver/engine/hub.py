@@ -152,6 +152,10 @@ class Hub:
         if entry is not None and entry.peer == peer:
             entry.detached_s = None
 
+    def serves(self, peer: Peer) -> bool:
+        """Whether a peer has a session, or is being given one."""
+        return self._handover.waits(peer) or any(one.peer == peer for one in self._entries.values())
+
     def subscribe(self, peer: Peer, notify: Callable[[dict[str, Any]], None]) -> None:
         """Have messages meant for a peer delivered: closed, error."""
         self._notify[peer] = notify

@@ -92,6 +92,7 @@ def write(path: Path, data: bytes) -> None:
     Raises OSError.
     """
     part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     descriptor = os.open(part, flags, 0o600)
     try:

@@ -67,7 +67,7 @@ LIMITS = tuple(
         ("ZeroMQ, OSC", "sessions opened, after that", OPENS_PER_S, "per s", "`busy`"),
         ("ZeroMQ, OSC", "a session outlives its front end by", LEASE_S, "s", "it ends, its memory is kept"),
         ("local", "time to say hello", HELLO_S, "s", "the server hangs up"),
-        ("local", "connections", LOCAL_CONNECTIONS, "", "`busy`, and the server hangs up"),
+        ("local", "connections", LOCAL_CONNECTIONS, "", "who plays nothing, silent longest, is hung up on; if all play, `busy`"),
         ("local", "answers that you have not read", LOCAL_UNREAD, "", "you are not read either; what comes unasked is lost"),
         ("local, ZeroMQ", "bytes of a text", TEXT_BYTES, "", "`bad_message`"),
         ("local, ZeroMQ", "items of an array", ARRAY_ITEMS, "", "`bad_message`"),

@@ -2,7 +2,7 @@
 """The local transport: a Unix socket in the run directory, over which a session's segment is handed to its front end.
 
 Only this user gets in: the directory is 0700 and the peer's uid is asked of the kernel. A connection is a peer; when
-it breaks, the front end is gone and its sessions end.
+it breaks, the front end is gone and its sessions end. Who plays nothing gives way when there are too many.
 """
 
 import asyncio
@@ -44,6 +44,15 @@ class LocalConfig:
     path: Path
 
 
+@dataclass
+class _Line:
+    """A connection, its peer, and when it last said something."""
+
+    connection: socket.socket
+    peer: Peer
+    heard_s: float
+
+
 class LocalServer:
     """The listening socket and its connections."""
 
@@ -51,7 +60,7 @@ class LocalServer:
         self.config = config
         self._hub = hub
         self._numbers = itertools.count(1)
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], _Line] = {}
         self._socket: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._identity: tuple[int, int] | None = None
@@ -114,22 +123,37 @@ class LocalServer:
             if not _is_us(connection):
                 connection.close()
                 continue
-            if len(self._connections) >= _CONNECTIONS:
+            if len(self._connections) >= _CONNECTIONS and not self._make_room():
                 log.warning("a connection is refused: there are %d already", _CONNECTIONS)
-                _refuse(connection)
+                _say(connection, f"there are {_CONNECTIONS} connections already, and all play")
+                connection.close()
                 continue
-            task = asyncio.create_task(self._serve(connection))
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
+            number = next(self._numbers)
+            peer = Peer(kind="local", identity=f"connection {number}", trusted=True)
+            line = _Line(connection, peer, loop.time())
+            task = asyncio.create_task(self._serve(number, line))
+            self._connections[task] = line
+            task.add_done_callback(lambda task: self._connections.pop(task, None))
 
-    async def _serve(self, connection: socket.socket) -> None:
-        number = next(self._numbers)
-        peer = Peer(kind="local", identity=f"connection {number}", trusted=True)
+    def _make_room(self) -> bool:
+        """Hang up on who has been silent longest of those who play nothing; False if all play."""
+        idle = [task for task, line in self._connections.items() if not self._hub.serves(line.peer)]
+        if not idle:
+            return False
+        longest = min(idle, key=lambda task: self._connections[task].heard_s)
+        line = self._connections.pop(longest)
+        log.warning("a local peer is let go: others want its place", extra=fields(peer=line.peer.identity))
+        _say(line.connection, f"one of {_CONNECTIONS} connections, silent longest of those that play nothing")
+        longest.cancel()
+        return True
+
+    async def _serve(self, number: int, line: _Line) -> None:
+        connection, peer = line.connection, line.peer
         outbox: _Outbox = asyncio.Queue(_OUTBOX)
         writer = asyncio.create_task(_write(connection, outbox))
         self._hub.subscribe(peer, lambda message: _offer(outbox, message))
         try:
-            await self._talk(connection, peer, outbox)
+            await self._talk(line, outbox)
         except (wire.WireError, HubError) as error:
             code = getattr(error, "code", "bad_message")
             log.warning("a local peer is let go: %s", error, extra=fields(peer=number))
@@ -150,11 +174,12 @@ class LocalServer:
                     os.close(descriptor)
             connection.close()
 
-    async def _talk(self, connection: socket.socket, peer: Peer, outbox: "_Outbox") -> None:
+    async def _talk(self, line: _Line, outbox: "_Outbox") -> None:
         """Answer until the peer hangs up. Raises OSError, TimeoutError, WireError, HubError."""
         framer = wire.Framer()
         async with asyncio.timeout(_HELLO_S) as patience:
-            async for message in _messages(connection, framer):
+            async for message in _messages(line.connection, framer):
+                line.heard_s = asyncio.get_running_loop().time()
                 if patience.when() is not None:
                     patience.reschedule(None)
                     reply = greet(self._hub, message)
@@ -162,7 +187,7 @@ class LocalServer:
                         reply["id"] = message["id"]
                     await outbox.put((reply, None))
                     continue
-                reply, descriptor = await answer(self._hub, peer, message)
+                reply, descriptor = await answer(self._hub, line.peer, message)
                 try:
                     await outbox.put((reply, descriptor))
                 except BaseException:
@@ -222,12 +247,10 @@ def _framed(message: dict[str, Any]) -> bytes:
         return wire.frame(fault | ({"id": message["id"]} if "id" in message else {}))
 
 
-def _refuse(connection: socket.socket) -> None:
-    """Say why, if it can be said at once, and hang up."""
-    text = f"there are {_CONNECTIONS} connections already"
+def _say(connection: socket.socket, text: str) -> None:
+    """Say why a connection ends, if it can be said at once."""
     with contextlib.suppress(OSError):
         connection.send(wire.frame({"type": "error", "code": "busy", "text": text}))
-    connection.close()
 
 
 def _offer(outbox: "_Outbox", message: dict[str, Any]) -> None:

@@ -48,6 +48,7 @@ def save_weights(path: Path, model: nn.Module, *, kind: str, config: Any, half: 
     header = {"format": FORMAT, "kind": kind, "config": json.dumps(asdict(config))}
     digest = weights_file.digest_of(safetensors.torch.save(tensors, header))
     part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
     safetensors.torch.save_file(tensors, part, metadata=header | {weights_file.DIGEST: digest})
     part.replace(path)
     return path

@@ -88,7 +88,7 @@ def offences(source: str, path: str) -> Iterator[str]:
         if name in PARSERS and path not in PARSERS_BOUNDED and not own:
             yield f"{at}: documents.py reads it with depth, length and numbers bounded"
         if name in READS_WHOLE and path.startswith("lbserver/"):
-            yield f"{at}: read in blocks, or in lbserver/sandbox.py"
+            yield f"{at}: read in blocks"
 
 
 def test_no_reader_of_strangers_bytes_is_left_unguarded() -> None:

@@ -287,6 +287,25 @@ def test_a_wav_that_grows_beyond_its_limit_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_part_file_that_is_another_files_name_is_refused(tmp_path: Path) -> None:
+    """A hard link in its place passed for what a killed process had left, and the file behind it was overwritten."""
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"years of work")
+    (tmp_path / "x.wav.part").hardlink_to(precious)
+    with pytest.raises(LiveBandError, match="another name of some file"):
+        AudioWriter(tmp_path / "x.wav", rate_hz=48000, channels=2)
+    assert precious.read_bytes() == b"years of work"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_part_file_of_another_user_is_refused(tmp_path: Path) -> None:
+    """Who had laid it there would have had the take, and could have changed it."""
+    (tmp_path / "x.wav.part").touch(0o666)
+    os.chown(tmp_path / "x.wav.part", 65534, 65534)
+    with pytest.raises(LiveBandError, match="another user"):
+        AudioWriter(tmp_path / "x.wav", rate_hz=48000, channels=2)
+
+
 def test_an_output_that_is_a_link_stays_one(tmp_path: Path) -> None:
     """The link was replaced by the file: who keeps takes on another disk found them on this one."""
     other = tmp_path / "other"

@@ -182,6 +182,7 @@ def save(path: Path, network: CoherenceNetwork, figures: Mapping[str, float]) ->
         "figures": json.dumps({name: round(value, 4) for name, value in figures.items()}),
     }
     part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
     metadata[weights_file.DIGEST] = weights_file.digest_of(pack(tensors, metadata))
     part.write_bytes(pack(tensors, metadata))
     part.replace(path)

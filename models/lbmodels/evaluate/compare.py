@@ -166,6 +166,7 @@ def draw_comparison(ranked: Sequence[dict[str, Any]], models: Sequence[str], tar
     figure.legend(handles, list(models), loc="outside lower center", ncols=min(len(models), 6), fontsize=9)
     figure.suptitle(f"normalised scores (0 another song's stem, 1 the true stem), A = {lowest:g} ms")
     part = target.with_name(target.name + ".part")
+    part.unlink(missing_ok=True)
     figure.savefig(part, dpi=110, format="png")
     part.replace(target)
     plt.close(figure)

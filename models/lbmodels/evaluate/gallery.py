@@ -211,6 +211,7 @@ def write_ogg(path: Path, audio: Audio, sample_rate: int, *, most_bytes: int = M
                 file.write(clipped[first : first + 16384])
         if buffer.tell() < most_bytes:
             part = path.with_name(path.name + ".part")
+            part.unlink(missing_ok=True)
             part.write_bytes(buffer.getvalue())
             part.replace(path)
             return

@@ -148,5 +148,6 @@ def _save_small(png: bytes, target: Path) -> None:
         if buffer.tell() < MOST_PNG_BYTES:
             break
     part = target.with_name(target.name + ".part")
+    part.unlink(missing_ok=True)
     part.write_bytes(buffer.getvalue())
     part.replace(target)

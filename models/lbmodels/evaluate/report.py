@@ -44,6 +44,7 @@ def results(model: str, settings: Settings, rows: Sequence[Row]) -> dict[str, An
 def write_json(data: Any, path: Path) -> None:
     """Write beside the final name, then rename."""
     part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
     part.write_text(json.dumps(plain(data), indent=1) + "\n")
     part.replace(path)
 
@@ -99,6 +100,7 @@ def write_text(table: Table, path: Path) -> None:
     from rich.console import Console
 
     part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
     with part.open("w", encoding="utf-8") as file:
         Console(file=file, width=150).print(table)
     part.replace(path)

@@ -112,6 +112,7 @@ def write_bands(config: BeatDataConfig, split: str, front: BandFrontEnd) -> Iter
             path = folder / f"{track.name}.npy"
             if not path.is_file():
                 part = path.with_suffix(".part")
+                part.unlink(missing_ok=True)
                 with part.open("wb") as file:
                     np.save(file, _song_powers(track, front))
                 part.replace(path)

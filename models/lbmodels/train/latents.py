@@ -142,6 +142,7 @@ def write_cache(
         if not path.exists():
             rng = np.random.default_rng(abs(int.from_bytes(track.name.encode()[-7:], "little")))
             part = path.with_suffix(".part")
+            part.unlink(missing_ok=True)
             safetensors.torch.save_file(
                 {k: t.contiguous() for k, t in encode_track(track, codec, ear, stems, rng).items()}, part
             )

@@ -120,6 +120,7 @@ def _save(path: Path, objective: Objective, step: int) -> None:
         "random": torch.get_rng_state(),
     }
     part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
     torch.save(state, part)
     part.replace(path)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from lbserver import wire
 
@@ -94,9 +95,12 @@ def test_two_hundred_idle_connections_leave_room(serve: Callable[..., Any]) -> N
     front_end.open("a")
     before = held(server.process.pid)
     lines = [line_to(server) for _ in range(200)]
-    last = lines[-1].recv(4096)
-    (refusal,) = wire.Framer().feed(last)
-    assert refusal["code"] == "busy"
+    (told,) = wire.Framer().feed(lines[0].recv(4096))  # it made room for a later one
+    assert told["code"] == "busy"
+    assert lines[0].recv(4096) == b""
+    lines[-1].sendall(HELLO)
+    (welcome,) = wire.Framer().feed(lines[-1].recv(4096))
+    assert welcome["type"] == "welcome"
     front_end.play("a", np.zeros((2, 4800), np.float32))
     assert front_end.status("a")["frames"] >= 1
     time.sleep(6.0)  # those who never said hello are gone by now
@@ -315,3 +319,17 @@ def test_what_a_client_says_reaches_the_log_as_one_printable_line(serve: Callabl
     lines = errors.splitlines()
     assert any("refused" in line for line in lines)
     assert not any(line.startswith("99:99") or "\x1b" in line for line in lines)
+
+
+def test_idle_connections_lock_nobody_out(serve: Callable[..., Any]) -> None:
+    """127 that had said hello and did nothing kept every new front end away, for as long as they liked."""
+    server = serve("--model", "test:copy")
+    playing = server.connect()
+    playing.open("a")
+    idle = [server.connect() for _ in range(127)]
+    late = server.connect()
+    assert late.open("b")["type"] == "opened"
+    assert set(playing.ask("sessions")["sessions"]) == {"a", "b"}
+    with pytest.raises(ConnectionError):
+        idle[0].ask("ping")  # the one that was silent longest made room
+    assert idle[-1].ask("ping")["type"] == "pong"
