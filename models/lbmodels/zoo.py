@@ -32,10 +32,13 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=nn.Module)
 FORMAT = "liveband-weights-1"
 # What a size in a weights header may be, 1 to 16384 if it is not named here: a header is a stranger's word.
-_LEAST_SIZES = dict.fromkeys(("anticipation_max", "noise", "style", "semitones", "delay_strides"), 0) | {
-    "sample_rate": 8_000
-}
-_MOST_SIZES = {"sample_rate": 192_000, "depth": 64, "high_bands": 1024, "low_bins": 8192, "semitones": 256}
+_LEAST_SIZES = dict.fromkeys(
+    ("anticipation_max", "noise", "style", "semitones", "delay_strides", "decoder_depth", "encoder_columns", "decoder_columns"), 0
+) | {"sample_rate": 8_000}  # fmt: skip
+_MOST_SIZES = {
+    "sample_rate": 192_000, "depth": 64, "decoder_depth": 64, "encoder_column_depth": 64, "decoder_column_depth": 64,
+    "high_bands": 1024, "low_bins": 8192, "semitones": 256,
+}  # fmt: skip
 _MOST_NUMBER = 1e6
 
 

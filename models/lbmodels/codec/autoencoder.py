@@ -18,7 +18,12 @@ from lbmodels.streaming.state import select
 
 @dataclass(frozen=True, kw_only=True)
 class CodecConfig:
-    """Sizes; `hop`, `window` and `step` in samples at `sample_rate` Hz."""
+    """Sizes; `hop`, `window` and `step` in samples at `sample_rate` Hz.
+
+    `encoder_columns` and `decoder_columns` are features of a second stack that works on each STFT column with the same
+    weights; with 0 there is none, and the frame's columns are read or written at once. `decoder_depth` 0 is `depth`.
+    `phase_lock` keeps the bins of one partial in phase (`codec.phase`).
+    """
 
     sample_rate: int = 48000
     hop: int = 1920
@@ -30,6 +35,12 @@ class CodecConfig:
     features: int = 256
     depth: int = 4
     kernel: int = 7
+    decoder_depth: int = 0
+    encoder_columns: int = 0
+    encoder_column_depth: int = 1
+    decoder_columns: int = 0
+    decoder_column_depth: int = 2
+    phase_lock: bool = False
 
     @property
     def columns(self) -> int:
@@ -51,6 +62,7 @@ class EncoderState(NamedTuple):
     front: FrontState
     before: Tensor
     stack: tuple[ConvState, ...]
+    columns: tuple[ConvState, ...]
 
 
 class DecoderState(NamedTuple):
@@ -60,6 +72,7 @@ class DecoderState(NamedTuple):
     position: Tensor
     phasor: Tensor
     back: BackState
+    columns: tuple[ConvState, ...]
 
 
 class Encoder(nn.Module):
@@ -70,7 +83,12 @@ class Encoder(nn.Module):
         self.config = config
         self.map = config.feature_map()
         self.front = StftFrontEnd(hop=config.hop, window=config.window, step=config.step)
-        self.embed = nn.Linear(config.columns * self.map.width, config.features)
+        each = config.encoder_columns
+        self.embed = nn.Linear(
+            *((self.map.width, each) if each else (config.columns * self.map.width, config.features))
+        )
+        self.columns = ConvNeXtStack(each, config.kernel, config.encoder_column_depth) if each else None
+        self.join = nn.Linear(config.columns * each, config.features) if each else None
         self.stack = ConvNeXtStack(config.features, config.kernel, config.depth)
         self.norm = nn.LayerNorm(config.features)
         self.out = nn.Linear(config.features, config.latent)
@@ -89,21 +107,32 @@ class Encoder(nn.Module):
         return self.map.analyse(spectra, before)
 
     def encode_features(self, features: Features) -> Tensor:
-        return self._latent(self.stack(self.embed(features.flat())))
+        if self.columns is None or self.join is None:
+            return self._latent(self.stack(self.embed(features.flat())))
+        h = self.embed(features.by_column())
+        h = self.columns(h.flatten(1, 2)).view(h.shape)
+        return self._latent(self.stack(self.join(h.flatten(-2))))
 
     def forward(self, audio: Tensor) -> Tensor:
         return self.encode_features(self.features(audio))
 
     def init_state(self, batch: int) -> EncoderState:
         before = self.out.weight.new_zeros(batch, self.map.low, 2)
-        return EncoderState(self.front.init_state(batch), before, self.stack.init_state(batch))
+        columns = self.columns.init_state(batch) if self.columns is not None else ()
+        return EncoderState(self.front.init_state(batch), before, self.stack.init_state(batch), columns)
 
     def step(self, audio: Tensor, state: EncoderState, active: Tensor) -> tuple[Tensor, EncoderState]:
         spectra, front = self.front.step(audio, state.front, active)
         features = self.map.analyse(spectra, torch.view_as_complex(state.before).unsqueeze(1))
         last = torch.view_as_real(self.map.mid(spectra)[:, -1, : self.map.low])
-        h, stack = self.stack.step(self.embed(features.flat()), state.stack, active)
-        return self._latent(h), EncoderState(front, select(active, last, state.before), stack)
+        columns = state.columns
+        if self.columns is None or self.join is None:
+            h = self.embed(features.flat())
+        else:
+            h, columns = self.columns.step(self.embed(features.by_column()), columns, active)
+            h = self.join(h.flatten(-2))
+        h, stack = self.stack.step(h, state.stack, active)
+        return self._latent(h), EncoderState(front, select(active, last, state.before), stack, columns)
 
 
 class Decoder(nn.Module):
@@ -114,22 +143,31 @@ class Decoder(nn.Module):
         self.config = config
         self.map = config.feature_map()
         self.embed = nn.Linear(config.latent, config.features)
-        self.stack = ConvNeXtStack(config.features, config.kernel, config.depth)
+        self.stack = ConvNeXtStack(config.features, config.kernel, config.decoder_depth or config.depth)
+        each = config.decoder_columns
+        self.spread = nn.Linear(config.features, config.columns * each) if each else None
+        self.columns = ConvNeXtStack(each, config.kernel, config.decoder_column_depth) if each else None
         self.norm = nn.LayerNorm(config.features)
-        self.head = nn.Linear(config.features, config.columns * self.map.width)
-        self.phase = PhaseIntegrator(self.map)
+        self.head = nn.Linear(each or config.features, self.map.width * (1 if each else config.columns))
+        self.phase = PhaseIntegrator(self.map, lock=config.phase_lock)
         self.back = StftBackEnd(hop=config.hop, window=config.window, step=config.step)
 
     @property
     def delay_samples(self) -> int:
         return self.back.delay_samples
 
-    def _features(self, h: Tensor) -> Features:
-        return self.map.split(self.head(self.norm(h)), self.config.columns)
-
     def features(self, latents: Tensor) -> Features:
         """Predicted features [B, F, columns, ...]."""
-        return self._features(self.stack(self.embed(latents)))
+        h = self.norm(self.stack(self.embed(latents)))
+        if self.columns is not None and self.spread is not None:
+            h = self.spread(h).unflatten(-1, (self.config.columns, -1))
+            h = self.columns(h.flatten(1, 2)).view(h.shape)
+        return self._split(h)
+
+    def _split(self, h: Tensor) -> Features:
+        """Features of what the last stack gives, by frame [..., features] or by column [..., columns, features]."""
+        flat = self.head(h)
+        return self.map.split(flat if self.columns is None else flat.flatten(-2), self.config.columns)
 
     def synthesise(self, features: Features) -> Tensor:
         """Features [B, F, columns, ...] -> audio [B, F, 2, hop], from a fresh start."""
@@ -150,16 +188,22 @@ class Decoder(nn.Module):
             [weight.new_ones(batch, self.map.bins), weight.new_zeros(batch, self.map.bins)], -1
         )
         position = torch.zeros(batch, dtype=torch.int64, device=weight.device)
-        return DecoderState(self.stack.init_state(batch), position, phasor, self.back.init_state(batch))
+        columns = self.columns.init_state(batch) if self.columns is not None else ()
+        return DecoderState(
+            self.stack.init_state(batch), position, phasor, self.back.init_state(batch), columns
+        )
 
     def step(self, latent: Tensor, state: DecoderState, active: Tensor) -> tuple[Tensor, DecoderState]:
         h, stack = self.stack.step(self.embed(latent), state.stack, active)
+        h, inner = self.norm(h), state.columns
         columns = self.config.columns
+        if self.columns is not None and self.spread is not None:
+            h, inner = self.columns.step(self.spread(h).unflatten(-1, (columns, -1)), inner, active)
         column = state.position.unsqueeze(1) * columns + torch.arange(columns, device=latent.device)
-        spectra, phasor = self.phase.integrate(self._features(h), column, torch.view_as_complex(state.phasor))
+        spectra, phasor = self.phase.integrate(self._split(h), column, torch.view_as_complex(state.phasor))
         audio, back = self.back.step(spectra, state.back, active)
         phasors = select(active, torch.view_as_real(phasor), state.phasor)
-        return audio, DecoderState(stack, state.position + active, phasors, back)
+        return audio, DecoderState(stack, state.position + active, phasors, back, inner)
 
 
 class Codec(nn.Module):

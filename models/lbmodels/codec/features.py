@@ -39,10 +39,14 @@ class Features(NamedTuple):
     attack: Tensor
     pan: Tensor
 
+    def by_column(self) -> Tensor:
+        """[..., columns, all]."""
+        parts = [self.level, self.advance.flatten(-2), self.attack.flatten(-2), self.pan]
+        return torch.cat(parts, dim=-1)
+
     def flat(self) -> Tensor:
         """[..., columns, all] -> [..., columns * all]."""
-        parts = [self.level, self.advance.flatten(-2), self.attack.flatten(-2), self.pan]
-        return torch.cat(parts, dim=-1).flatten(-2)
+        return self.by_column().flatten(-2)
 
 
 def _bands(edges: np.ndarray, bins: int, first: int) -> Tensor:
@@ -75,6 +79,13 @@ class FeatureMap(nn.Module):
             self.register_buffer(
                 f"{name}_pool", nn.functional.one_hot(index, bands).float(), persistent=False
             )
+        self.register_buffer(
+            "bins_each", torch.cat([torch.ones(low), self.get_buffer("high_spread").sum(0)]), persistent=False
+        )
+        groups = (torch.arange(low) * 16 // low).tolist() + [16 + i * 16 // high for i in range(high)]
+        self.register_buffer(
+            "groups", nn.functional.one_hot(torch.tensor(groups), 32).float(), persistent=False
+        )
         centre = 2 * torch.pi * torch.arange(bins) * step / window
         self.register_buffer("centre_advance", torch.polar(torch.ones(bins), centre), persistent=False)
         self.pan_bands, self.attack_bands = pan_bands, attack_bands
@@ -127,6 +138,15 @@ class FeatureMap(nn.Module):
         sizes = [self.low + self.high, 2 * self.low, 2 * self.attack_bands, self.pan_bands]
         level, advance, attack, pan = x.split(sizes, dim=-1)
         return Features(level, advance.unflatten(-1, (-1, 2)), attack.unflatten(-1, (-1, 2)), pan)
+
+    def linear(self, level: Tensor) -> Tensor:
+        """[..., low + high] -> magnitude of low bins and high bands, whose squares sum up to the power of the column."""
+        size = (torch.pow(10.0, (level * 2 - 1.7).clamp(max=3.2)) - _FLOOR).clamp(min=0)
+        return size * self.get_buffer("bins_each").sqrt()
+
+    def band_power(self, linear: Tensor) -> Tensor:
+        """`linear` magnitudes -> power in 16 equal parts of the low bins and 16 of the high bands, [..., 32]."""
+        return linear.square() @ self.get_buffer("groups")
 
     def magnitude(self, level: Tensor) -> Tensor:
         """[..., low + high] -> linear magnitude [..., bins]."""

@@ -31,7 +31,7 @@ EPILOG = (
   liveband evaluate --data dataset --drift --excerpts 20 --out scores
   liveband evaluate --data dataset --reaction --excerpts 20 --out scores
   liveband evaluate --data dataset --control density=0,0.25,0.75,1 --conditions beat --excerpts 12 --out scores
-  liveband evaluate --data dataset --reconstruction --excerpts 30 --out scores
+  liveband evaluate --data dataset --reconstruction --excerpts 30 --codec runs/codec/codec.safetensors --out scores
   liveband evaluate --data dataset --check-metrics --excerpts 30 --out scores
   liveband evaluate --files bass.wav drums.wav --mix recording.wav
 """
@@ -114,7 +114,22 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--reconstruction",
         action="store_true",
-        help="measure the autoencoder alone, beside Opus: original stem against decoded stem, with a picture",
+        help="measure the autoencoder alone, beside Opus: original stems and mixes against decoded ones, with pictures",
+    )
+    parser.add_argument(
+        "--codec",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="with --reconstruction: autoencoder weights to measure beside the model's own (may be repeated)",
+    )
+    parser.add_argument(
+        "--latent-noise",
+        type=_percents,
+        default=(0.0, 5.0, 10.0, 20.0),
+        metavar="PERCENT[,PERCENT]",
+        help="with --reconstruction: noise on the latents, in percent of their spread (default: 0,5,10,20)",
     )
     parser.add_argument(
         "--check-metrics", action="store_true", help="score true, foreign and damaged stems; no model"
@@ -306,56 +321,12 @@ def _run_check(arguments: argparse.Namespace) -> int:
 
 
 def _run_reconstruction(arguments: argparse.Namespace) -> int:
-    from rich.table import Table
+    from lbmodels.evaluate import reconstruction_command
 
-    from lbmodels import zoo
-    from lbmodels.evaluate import opus
-    from lbmodels.evaluate.excerpts import choose_excerpts
-    from lbmodels.evaluate.reconstruction import OPUS_BITS_PER_S, draw, measure
-    from lbmodels.evaluate.report import write_json
-
-    codec = zoo.load(arguments.model).codec
-    rates = OPUS_BITS_PER_S if opus.installed() and codec.config.sample_rate == opus.RATE_HZ else ()
-    if not opus.installed():
-        print(f"liveband: without Opus beside it; for that: {opus.INSTALL}", file=sys.stderr)
     out = _out_folder(arguments.out)
-    found, pairs = [], {}
-    with _progress(arguments.excerpts * len(arguments.stems)) as on_progress:
-        for stem in arguments.stems:
-            excerpts = choose_excerpts(
-                arguments.data, arguments.split, stem, arguments.excerpts, seconds=arguments.seconds,
-                seed=arguments.seed, hop=codec.config.hop, sample_rate=codec.config.sample_rate,
-            )  # fmt: skip
-            figures, pairs[stem] = measure(
-                codec, stem, excerpts,
-                seed=arguments.seed, opus_bits_per_s=rates, on_done=partial(on_progress, stem, 1),
-            )  # fmt: skip
-            found += figures
-    table = Table(title=f"autoencoder and Opus on {arguments.split}: mean and 95 % interval")
-    for name in (
-        "stem",
-        "coder",
-        "kbit/s",
-        "spectral convergence",
-        "log STFT distance, dB",
-        "SI-SDR, dB",
-        "excerpts",
-    ):
-        table.add_column(name)
-    for f in found:
-        cells = [
-            f"{value:.2f} ({low:.2f} to {high:.2f})"
-            for value, (low, high) in (
-                (f.convergence, f.convergence_interval),
-                (f.log_db, f.log_db_interval),
-                (f.si_sdr_db, f.si_sdr_db_interval),
-            )
-        ]
-        table.add_row(f.stem, f.coder, f"{f.bits_per_s / 1000:.1f}", *cells, str(f.excerpts))
-    rows = [asdict(f) for f in found]
-    write_json(rows, out / "reconstruction.json")
-    draw(pairs, codec.config.sample_rate, out / "reconstruction.png")
-    _show(rows, table, arguments, [out / "reconstruction.json", out / "reconstruction.png"])
+    with _progress(reconstruction_command.work_units(arguments)) as on_progress:
+        found, table, written = reconstruction_command.run(arguments, out, on_progress)
+    _show(found, table, arguments, written)
     return 0
 
 
@@ -495,6 +466,16 @@ def _times(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of times in ms") from None
     if any(not 0 <= value <= 60_000 for value in values):
         raise argparse.ArgumentTypeError(f"{text!r}: anticipation is 0 ms or more")
+    return values
+
+
+def _percents(text: str) -> tuple[float, ...]:
+    try:
+        values = tuple(dict.fromkeys(float(word) for word in text.split(",")))
+    except ValueError:
+        values = (-1.0,)
+    if any(not 0 <= value <= 1000 for value in values):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of percentages from 0 to 1000, as 0,5,10")
     return values
 
 

@@ -143,6 +143,38 @@ def onsets_s(x: Audio) -> Floats:
     return found.astype(np.float64) * (ONSET_HOP_SAMPLES / ONSET_RATE_HZ)
 
 
+def rises_ms(x: Audio, sample_rate: int, onsets_s: Floats) -> Floats:
+    """How long each onset takes from 10 to 90 % of its peak energy, in ms; NaN where the energy rises less than fourfold.
+
+    Energy of mono `x` [T] per ms, smoothed over 5 ms, from 40 ms before to 80 ms after the onset that was found.
+    """
+    size = sample_rate // 1000
+    count = len(x) // size
+    energy = np.square(x[: count * size].astype(np.float64)).reshape(count, size).mean(1)
+    energy = np.convolve(energy, np.hanning(7)[1:-1] / np.hanning(7).sum(), mode="same")
+    rises = np.full(len(onsets_s), np.nan)
+    for i, onset in enumerate(onsets_s):
+        first = max(0, round(1000 * onset) - 40)
+        near = energy[first : first + 120]
+        if len(near) < 120:
+            continue
+        peak = int(near.argmax())
+        floor = near[: peak + 1].min()
+        if near[peak] < 4 * floor + 1e-9:
+            continue
+        level = (near[: peak + 1] - floor) / (near[peak] - floor)
+        begin = int(np.nonzero(level <= 0.1)[0][-1])
+        rises[i] = _crossing(level, begin, 0.9) - _crossing(level, begin, 0.1)
+    return rises
+
+
+def _crossing(level: Floats, begin: int, height: float) -> float:
+    """Where a curve first reaches a height after `begin`, between samples."""
+    after = begin + 1 + int(np.argmax(level[begin + 1 :] >= height))
+    low, high = level[after - 1], level[after]
+    return float(after - (high - height) / max(high - low, 1e-12))
+
+
 def per_beat(frames: Floats, hop_s: float, beats_s: Floats) -> Floats:
     """Mean of frame features [F, D] between beats: [N - 1, D]; a beat too short for a frame takes the nearest."""
     edges = np.clip(np.round(beats_s / hop_s).astype(int), 0, max(len(frames) - 1, 0))

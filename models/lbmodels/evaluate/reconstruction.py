@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +15,18 @@ from lbmodels.codec.autoencoder import Codec, from_frames, to_frames
 from lbmodels.codec.losses import multi_resolution_stft, si_sdr_db
 from lbmodels.data.slakh import read_track
 from lbmodels.evaluate.excerpts import Excerpt, read_excerpt
-from lbmodels.evaluate.metrics import Floats
+from lbmodels.evaluate.metrics import Audio, Floats
 from lbmodels.evaluate.opus import coded
 from lbmodels.isolation import prepare_drawing
 
 OPUS_BITS_PER_S = (8000, 25600)
 LATENT_BITS = 16
 AUTOENCODER = "autoencoder"
+MIX = "mix"
+"""In place of a stem class: the whole of each excerpt."""
+
+Shown = dict[str, Tensor]
+"""By name ("original", then the autoencoders), audio [C, T]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,41 +57,59 @@ def bits_per_s(codec: Codec) -> float:
 
 
 @torch.inference_mode()
-def reconstruct(codec: Codec, audio: Tensor) -> tuple[Tensor, Tensor]:
-    """Audio [B, C, T] and what comes back of it, aligned by the declared delay, both [B, C, T']."""
-    decoded = from_frames(codec(to_frames(audio, codec.config.hop)))[..., codec.delay_samples :]
+def reconstruct(codec: Codec, audio: Tensor, *, noise: float = 0.0, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Audio [B, C, T] and what comes back of it, aligned by the declared delay, both [B, C, T'].
+
+    `noise` is added to the latents, in parts of their standard deviation over this audio.
+    """
+    latents = codec.encoder(to_frames(audio, codec.config.hop))
+    if noise:
+        spread = latents.flatten(0, 1).std(0)
+        random = torch.randn(latents.shape, generator=torch.Generator().manual_seed(seed))
+        latents = latents + noise * spread * random
+    decoded = from_frames(codec.decoder(latents))[..., codec.delay_samples :]
     return audio[..., : decoded.shape[-1]], decoded
 
 
 def measure(
-    codec: Codec,
+    codecs: Mapping[str, Codec],
     stem: str,
     excerpts: Sequence[Excerpt],
     *,
     seed: int,
     opus_bits_per_s: Sequence[int] = (),
+    pictures: int = 2,
     on_done: Callable[[], None] = lambda: None,
-) -> tuple[list[Reconstruction], tuple[Tensor, Tensor]]:
-    """Figures of one stem class for the autoencoder and then for Opus at each rate, all of the same samples.
+) -> tuple[list[Reconstruction], list[Shown]]:
+    """Figures of one stem class for each autoencoder by name and then for Opus at each rate, all of the same samples.
 
-    Also the first excerpt with the autoencoder's reconstruction [C, T], for the picture.
+    Also the first `pictures` excerpts as they were and as each autoencoder gives them back.
     """
-    coders = (AUTOENCODER, *(f"Opus at {rate / 1000:g} kbit/s" for rate in opus_bits_per_s))
-    rows: dict[str, list[tuple[float, ...]]] = {coder: [] for coder in coders}
-    shown: tuple[Tensor, Tensor] | None = None
+    rates = {f"Opus at {rate / 1000:g} kbit/s": rate for rate in opus_bits_per_s}
+    rows: dict[str, list[tuple[float, ...]]] = {coder: [] for coder in (*codecs, *rates)}
+    shown: list[Shown] = []
     for excerpt in excerpts:
-        _mix, own = read_excerpt(excerpt, read_track(excerpt.track_dir))
-        audio = np.ascontiguousarray(own, dtype=np.float32)
-        target, decoded = reconstruct(codec, torch.from_numpy(audio).unsqueeze(0))
-        rows[AUTOENCODER].append((*_figures(decoded, target), bits_per_s(codec)))
-        for coder, rate in zip(coders[1:], opus_bits_per_s, strict=True):
-            found = coded(audio, codec.config.sample_rate, rate)
+        audio = audio_of(excerpt, stem)
+        heard: Shown = {}
+        target = torch.from_numpy(audio).unsqueeze(0)
+        for name, codec in codecs.items():
+            target, decoded = reconstruct(codec, torch.from_numpy(audio).unsqueeze(0))
+            rows[name].append((*_figures(decoded, target), bits_per_s(codec)))
+            heard |= {"original": target[0], name: decoded[0]}
+        for coder, rate in rates.items():
+            found = coded(audio, next(iter(codecs.values())).config.sample_rate, rate)
             back = torch.from_numpy(found.audio).unsqueeze(0)[..., : target.shape[-1]]
             rows[coder].append((*_figures(back, target), found.bits_per_s))
-        shown = shown or (target[0], decoded[0])
+        if len(shown) < pictures:
+            shown.append(heard)
         on_done()
-    assert shown is not None
     return [_summary(stem, coder, np.array(table), seed) for coder, table in rows.items()], shown
+
+
+def audio_of(excerpt: Excerpt, stem: str) -> Audio:
+    """The true stem [2, T] of an excerpt, or everything that sounds in it if `stem` is "mix"."""
+    others, own = read_excerpt(excerpt, read_track(excerpt.track_dir))
+    return np.ascontiguousarray(others + own if stem == MIX else own, dtype=np.float32)
 
 
 def _figures(decoded: Tensor, target: Tensor) -> tuple[float, float, float]:
@@ -115,15 +138,18 @@ def _summary(stem: str, coder: str, table: Floats, seed: int) -> Reconstruction:
 
 
 def draw(
-    pairs: dict[str, tuple[Tensor, Tensor]], sample_rate: int, target: Path, *, seconds: float = 6.0
+    pictures: Sequence[tuple[str, Shown]], sample_rate: int, target: Path, *, seconds: float = 6.0
 ) -> None:
-    """Spectrograms of original and reconstruction side by side, one row a stem."""
+    """Spectrograms of original and reconstructions side by side, one row an excerpt, named by its stem."""
     prepare_drawing()
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(len(pairs), 2, figsize=(13, 2.6 * len(pairs)), squeeze=False, sharex=True)
-    for row, (stem, pair) in zip(axes, pairs.items(), strict=True):
-        for axis, audio, name in zip(row, pair, ("original", "autoencoder"), strict=True):
+    wide = len(pictures[0][1])
+    figure, axes = plt.subplots(
+        len(pictures), wide, figsize=(6.5 * wide, 2.6 * len(pictures)), squeeze=False, sharex=True
+    )
+    for row, (stem, shown) in zip(axes, pictures, strict=True):
+        for axis, (name, audio) in zip(row, shown.items(), strict=True):
             mono = audio.mean(0)[: int(seconds * sample_rate)]
             axis.specgram(
                 mono.numpy() + 1e-9,

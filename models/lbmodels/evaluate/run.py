@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from lbmodels.evaluate.hearing import (
     hear_all,
     hear_truths,
 )
-from lbmodels.evaluate.metrics import silence_share
+from lbmodels.evaluate.metrics import Floats, silence_share
 from lbmodels.evaluate.scores import ERRORS, METRICS, score_stem
 from lbmodels.evaluate.tracker import NETWORKS
 
@@ -226,7 +226,7 @@ def rows_of(heard: Heard, stem: str, settings: Settings, spec: Any) -> list[Row]
                     )
                     for k, name in enumerate(METRICS)
                 },
-                sets=_set_scores(features, true),
+                sets=set_scores([f.embeddings for f in features], [f.embeddings for f in true]),
                 loudness_lufs=float(np.median([f.loudness_lufs for f in features])),
                 true_loudness_lufs=float(np.median([f.loudness_lufs for f in true])),
                 silence=float(np.mean(silences)),
@@ -285,16 +285,21 @@ def _mean_over_pairings(
     return np.mean(tables, axis=0)
 
 
-def _set_scores(heard: Sequence[Features], true: Sequence[Features]) -> dict[str, SetScore]:
+def set_scores(
+    heard: Sequence[Mapping[str, Floats]], true: Sequence[Mapping[str, Floats]]
+) -> dict[str, SetScore]:
     """Every metric of `extras.SETS` whose embedding was heard, each half of the truth against the other half of what was heard.
 
     Halves on both sides: a distance of samples depends on how many there are, and the truth's own halves are so many.
+
+    Args:
+        heard, true: by name of embedding, the vectors of each excerpt.
     """
     result = {}
     for name, metric in SETS.items():
-        if any(metric.embedding not in f.embeddings for f in (*heard, *true)):
+        if any(metric.embedding not in embeddings for embeddings in (*heard, *true)):
             continue
-        ours, theirs = ([f.embeddings[metric.embedding] for f in all_of] for all_of in (heard, true))
+        ours, theirs = ([embeddings[metric.embedding] for embeddings in all_of] for all_of in (heard, true))
         result[name] = SetScore(
             score=(metric.score(theirs[::2], ours[1::2]) + metric.score(theirs[1::2], ours[::2])) / 2,
             halves=metric.score(theirs[::2], theirs[1::2]),

@@ -36,9 +36,14 @@ class CausalDepthwiseConv(nn.Module):
         return ConvState(self.weight.new_zeros(batch, self.kernel - 1, self.weight.shape[1]))
 
     def step(self, x: Tensor, state: ConvState, active: Tensor) -> tuple[Tensor, ConvState]:
-        window = torch.cat([state.past, x.unsqueeze(1)], dim=1)
-        y = (window * self.weight).sum(1) + self.bias
-        return y, ConvState(select(active, window[:, 1:], state.past))
+        """One frame [B, D], or several that came at once [B, n, D]."""
+        many = x.dim() == 3
+        frames = x if many else x.unsqueeze(1)
+        count = frames.shape[1]
+        window = torch.cat([state.past, frames], dim=1)
+        spans = torch.stack([window[:, i : i + self.kernel] for i in range(count)], 1) if many else window
+        y = (spans * self.weight).sum(-2) + self.bias
+        return y, ConvState(select(active, window[:, count:], state.past))
 
 
 class ConvNeXtBlock(nn.Module):

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from lbmodels.codec import discriminator as adversarial
 from lbmodels.codec.autoencoder import Codec, CodecConfig, Encoder, from_frames, to_frames
 from lbmodels.codec.discriminator import StftDiscriminator
-from lbmodels.codec.features import Features
+from lbmodels.codec.features import FeatureMap, Features
 from lbmodels.codec.losses import multi_resolution_stft, si_sdr_db
 from lbmodels.config import build
+from lbmodels.errors import LiveBandModelError
 from lbmodels.train.audio import AudioDataConfig, crop_batches, load_tracks, random_crop
 from lbmodels.train.loop import Side, run, side
 from lbmodels.train.recipe import LoopConfig
@@ -33,7 +34,10 @@ class LossWeights:
     """One weight per loss of the same name."""
 
     level: float = 10.0
+    linear: float = 0.0
+    bands: float = 0.0
     advance: float = 2.0
+    turn: float = 0.0
     attack: float = 1.0
     pan: float = 1.0
     convergence: float = 1.0
@@ -69,17 +73,80 @@ class CodecTraining:
 Crop = tuple[Tensor, Features]
 
 
-def feature_losses(estimate: Features, target: Features) -> dict[str, Tensor]:
-    """L1 on levels; circular regression of the phase differences, weighted by how loud they are."""
+def feature_losses(estimate: Features, target: Features, sizes: FeatureMap) -> dict[str, Tensor]:
+    """Distances of features [B, F, columns, ...].
+
+    `level`: L1 of log magnitudes, which is content with their median. `linear`: spectral convergence of each crop's
+    magnitudes, which is not. `bands`: log10 of each crop's power in 32 bands and in all of them (a fifth of the weight), so
+    that what is uncertain is not softer.
+    `advance` and `turn`: circular regression of the phase advance, by log magnitude over the batch, and by magnitude in
+    each crop, where strong partials count for most.
+    """
     low = target.advance.shape[-2]
     loud = target.level[..., :low].clamp(min=0).square().unsqueeze(-1)
     total = loud.sum().clamp(min=1e-6) * 2
+    off = (estimate.advance - target.advance).square()
+    ours, true = sizes.linear(estimate.level), sizes.linear(target.level)
+    strong = true[..., :low].unsqueeze(-1)
+    crop = tuple(range(1, true.dim()))
+    missed = (ours - true).square().sum(crop) / (true.square().sum(crop) + 1.0)
+    powers = [sizes.band_power(m).flatten(1, 2).mean(1) for m in (ours, true)]
+    powers = [torch.cat([p, p.sum(1, keepdim=True).expand(-1, 8)], 1) for p in powers]
+    band, banded = (torch.log10(p + 0.01) for p in powers)
     return {
         "level": F.l1_loss(estimate.level, target.level),
-        "advance": (loud * (estimate.advance - target.advance).square()).sum() / total,
+        "linear": (missed + 1e-6).sqrt().mean(),
+        "bands": F.l1_loss(band, banded),
+        "advance": (loud * off).sum() / total,
+        "turn": ((strong * off).flatten(1).sum(1) / (2 * strong.flatten(1).sum(1) + 1.0)).mean(),
         "attack": (estimate.attack - target.attack).square().mean(),
         "pan": F.l1_loss(estimate.pan, target.pan),
     }
+
+
+@torch.no_grad()
+def grow(codec: Codec, earlier: Codec) -> None:
+    """Start where an earlier codec of the same map stands: what fits is taken, what is new begins as near to it as it can.
+
+    Where the earlier one read or wrote a frame's columns by one matrix and this one has a stack by column, that matrix is
+    factored (truncated singular values), and the blocks of the new stack begin small.
+
+    Raises:
+        LiveBandModelError: nothing fits.
+    """
+    own, given = codec.state_dict(), dict(earlier.state_dict())
+    columns, width, sizes = codec.config.columns, codec.encoder.map.width, codec.config
+    if sizes.encoder_columns and not earlier.config.encoder_columns:
+        by_column = given.pop("encoder.embed.weight").unflatten(1, (columns, width)).transpose(0, 1)
+        left, right = _factors(by_column.flatten(0, 1), sizes.encoder_columns)
+        joined = left.unflatten(0, (columns, -1)).transpose(0, 1).flatten(1)
+        given |= {"encoder.embed.weight": right, "encoder.join.weight": joined}
+        given |= {"encoder.join.bias": given.pop("encoder.embed.bias")}
+        own["encoder.embed.bias"].zero_()
+    if sizes.decoder_columns and not earlier.config.decoder_columns:
+        by_column = given.pop("decoder.head.weight").unflatten(0, (columns, width)).transpose(1, 2)
+        left, right = _factors(by_column.flatten(0, 1), sizes.decoder_columns)
+        given |= {
+            "decoder.spread.weight": left.unflatten(0, (columns, -1)).transpose(1, 2).flatten(0, 1),
+            "decoder.head.weight": right.t(),
+            "decoder.head.bias": given["decoder.head.bias"].view(columns, width).mean(0),
+        }
+        own["decoder.spread.bias"].zero_()
+    fitting = {n: t for n, t in given.items() if n in own and own[n].shape == t.shape}
+    if not any(t.dim() > 1 for t in fitting.values()):
+        raise LiveBandModelError("no weights of start_from fit the sizes of this recipe")
+    codec.load_state_dict(own | fitting)
+    for stack in (codec.encoder.columns, codec.decoder.columns):
+        for name, parameter in stack.named_parameters() if stack is not None else ():
+            if name.endswith("scale"):
+                parameter.mul_(0.2)
+
+
+def _factors(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """[M, N] as [M, rank] x [rank, N], as near as that rank can be."""
+    u, s, v = torch.linalg.svd(matrix, full_matrices=False)
+    root = s[:rank].sqrt()
+    return u[:, :rank] * root, root.unsqueeze(1) * v[:rank]
 
 
 class CodecObjective:
@@ -88,9 +155,9 @@ class CodecObjective:
     def __init__(self, config: CodecTraining, device: torch.device) -> None:
         self.config, self.device = config, device
         torch.manual_seed(config.loop.seed)
-        self.codec = (load_codec(Path(config.start_from)) if config.start_from else Codec(config.model)).to(
-            device
-        )
+        self.codec = Codec(config.model).to(device)
+        if config.start_from:
+            grow(self.codec, load_codec(Path(config.start_from)))
         self.codec.requires_grad_(True).train()
         if not config.train_encoder:
             self.codec.encoder.requires_grad_(False).eval()
@@ -129,7 +196,7 @@ class CodecObjective:
             latents = self.codec.encoder.encode_features(target)
             noisy = latents + config.latent_noise * torch.randn_like(latents)
             estimate = Features(*(part.float() for part in self.codec.decoder.features(noisy)))
-        losses = feature_losses(estimate, target)
+        losses = feature_losses(estimate, target, self.codec.decoder.map)
         if step >= config.synthesis_from and step % config.synthesis_every == 0:
             heard, wanted = self._listen(audio, estimate)
             losses["convergence"], losses["log_stft"] = multi_resolution_stft(heard, wanted)

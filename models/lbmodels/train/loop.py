@@ -75,12 +75,14 @@ def side(model: nn.Module, loop: LoopConfig, rate: float) -> Side:
 
 
 def average_gradients(model: nn.Module) -> None:
-    """Mean over ranks, nothing when there is one."""
-    if dist.is_initialized():
-        for p in model.parameters():
-            if p.grad is not None:
-                dist.all_reduce(p.grad)
-                p.grad /= dist.get_world_size()
+    """Mean over ranks, nothing when there is one. All gradients travel together: ranks wait for each other once."""
+    grads = [p.grad for p in model.parameters() if p.grad is not None]
+    if dist.is_initialized() and grads:
+        together = torch.cat([g.flatten() for g in grads])
+        dist.all_reduce(together)
+        together /= dist.get_world_size()
+        for g, mean in zip(grads, together.split([g.numel() for g in grads]), strict=True):
+            g.copy_(mean.view_as(g))
 
 
 def rate_at(step: int, loop: LoopConfig) -> float:

@@ -33,6 +33,76 @@ def test_decoder_keeps_the_contract(toy_codec: Codec) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def columned() -> Codec:
+    """Stacks by column on both sides, partials locked."""
+    torch.manual_seed(4)
+    sizes = {
+        "hop": 480,
+        "window": 480,
+        "step": 120,
+        "low_bins": 48,
+        "high_bands": 16,
+        "latent": 8,
+        "features": 24,
+    }
+    return Codec(
+        CodecConfig(
+            **sizes,
+            depth=1,
+            kernel=3,
+            encoder_columns=8,
+            decoder_columns=12,
+            decoder_depth=2,
+            phase_lock=True,
+        )
+    ).eval()
+
+
+def test_stacks_by_column_keep_the_contract(columned: Codec) -> None:
+    """Four columns come at once: a past that moved on by one of them, or by a frame of idle rows, would be heard here."""
+    assert_streaming_contract(columned.encoder, 0.1 * torch.randn(2, 12, 2, 480))
+    latents = torch.randn(2, 12, 8, dtype=torch.float64)
+    assert_streaming_contract(columned.double().decoder, latents, tolerance=1e-8)
+    columned.float()
+
+
+def test_what_is_new_is_off_unless_a_configuration_asks_for_it(shipped_sizes: Codec) -> None:
+    """Weights files of before name none of it and must make the network they were trained for."""
+    assert not any("columns" in name or "spread" in name for name in shipped_sizes.state_dict())
+    assert not shipped_sizes.decoder.phase.lock
+
+
+def test_locked_partials_keep_their_level_where_frequencies_are_only_guessed() -> None:
+    """Each bin's advance off by its own small error, as a network's is: unlocked, the bins of a note drift apart and cancel."""
+    t = torch.arange(60 * 1920) / 48000
+    note = sum(torch.sin(2 * torch.pi * 110.3 * n * t) / n for n in range(1, 9)) * 0.1
+    audio = torch.as_tensor(note).expand(1, 2, -1)
+    level = {}
+    for lock in (False, True):
+        torch.manual_seed(0)
+        codec = Codec(CodecConfig(features=16, depth=1, phase_lock=lock)).eval()
+        with torch.no_grad():
+            features = codec.encoder.features(to_frames(audio, 1920))
+            off = torch.polar(torch.ones(192), 0.25 * torch.randn(192))
+            guessed = torch.view_as_real(torch.view_as_complex(features.advance) * off)
+            out = from_frames(codec.decoder.synthesise(features._replace(advance=guessed)))
+        level[lock] = float(
+            10 * torch.log10(out[..., 48000:].square().mean() / audio[..., 48000:].square().mean())
+        )
+    assert level[False] < -1.5
+    assert abs(level[True]) < 0.5
+
+
+def test_a_click_is_as_sharp_with_locked_partials(shipped_sizes: Codec) -> None:
+    """Neighbours are drawn along the step that the attack tells; along half a turn they would smear a click."""
+    audio = torch.zeros(1, 2, 14 * 1920)
+    audio[..., 10000:10008] = 0.5
+    codec = Codec(CodecConfig(features=16, depth=1, phase_lock=True)).eval()
+    peaks = [resynthesis(c, audio)[0, 0, 8000:16000].abs().max() for c in (shipped_sizes, codec)]
+    assert peaks[1] > 0.9 * peaks[0]
+
+
 def test_decoder_streams_through_a_whole_turn_of_its_noise_table(toy_codec: Codec) -> None:
     """509 noise columns, 4 a frame: a position that wraps or restarts shows after 128 frames."""
     latents, decoder = torch.randn(1, 140, 8, dtype=torch.float64), toy_codec.decoder.double()

@@ -118,3 +118,13 @@ def test_flat_and_split_are_inverse_at_any_size(step: int, low: int, high: int, 
     analysed = bands.analyse(spectra, spectra[..., 0, :1, :low])
     assert all(part.isfinite().all() for part in analysed)
     assert bands.magnitude(analysed.level).isfinite().all()
+
+
+def test_linear_magnitudes_hold_the_power_of_the_column(codec: Codec) -> None:
+    """A band of many bins must weigh as many, or the cymbals' level would count for nothing in training."""
+    torch.manual_seed(0)
+    sizes = codec.decoder.map
+    level = analyse(codec, 0.1 * torch.randn(2, 8 * CONFIG.hop)).level
+    whole = sizes.magnitude(level).square().sum(-1)
+    torch.testing.assert_close(sizes.linear(level).square().sum(-1), whole, rtol=0.03, atol=0)
+    torch.testing.assert_close(sizes.band_power(sizes.linear(level)).sum(-1), whole, rtol=0.03, atol=0)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -41,19 +40,14 @@ def test_the_same_vectors_are_at_no_distance_even_where_they_are_fewer_than_thei
     assert math.isnan(frechet.distance([some[0][:1]], some))
 
 
-@dataclass(frozen=True)
-class Heard:
-    embeddings: dict[str, np.ndarray] = field(default_factory=dict)
-
-
 def test_a_perfect_player_scores_the_halves_and_a_foreign_one_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Were the whole set held against the whole, a copy would score 0 and the floor would mean nothing."""
     metric = extras.SetMetric(embedding="numbers", score=frechet.distance)
     monkeypatch.setattr(run, "SETS", {"frechet": metric})
-    true = [Heard({"numbers": x}) for x in excerpts(20, 0.0, 1.0, 5)]
-    other = [Heard({"numbers": x}) for x in excerpts(20, 0.0, 1.0, 6)]
-    foreign = [Heard({"numbers": x}) for x in excerpts(20, 1.0, 1.0, 7)]
-    copied, fair, far = (run._set_scores(h, true)["frechet"] for h in (true, other, foreign))
+    true = [{"numbers": x} for x in excerpts(20, 0.0, 1.0, 5)]
+    other = [{"numbers": x} for x in excerpts(20, 0.0, 1.0, 6)]
+    foreign = [{"numbers": x} for x in excerpts(20, 1.0, 1.0, 7)]
+    copied, fair, far = (run.set_scores(h, true)["frechet"] for h in (true, other, foreign))
     assert copied.halves > 0.3  # small samples of one distribution are apart
     assert copied.score == pytest.approx(copied.halves)
     assert fair.score == pytest.approx(fair.halves, rel=0.7)

@@ -48,10 +48,13 @@ def test_si_sdr_ignores_scale_and_measures_noise() -> None:
 
 def test_figures_and_picture_of_real_stems(tmp_path: Path) -> None:
     excerpts = choose_excerpts(FIXTURE, "test", "drums", 2, seconds=4, seed=0, hop=1920, sample_rate=48000)
-    (figures,), pair = measure(toy_codec(), "drums", excerpts, seed=0)
+    (figures, other), shown = measure({"old": toy_codec(), "new": toy_codec()}, "drums", excerpts, seed=0)
+    assert (figures.coder, other.coder) == ("old", "new")
+    assert figures.convergence == other.convergence, "each codec hears the same samples"
     assert figures.excerpts == len(excerpts)
     low, high = figures.convergence_interval
     assert low <= figures.convergence <= high
     assert figures.convergence > 0.3, "an untrained codec cannot reconstruct"
-    draw({"drums": pair}, 48000, tmp_path / "picture.png", seconds=2)
+    assert [list(one) for one in shown] == [["original", "old", "new"]] * min(2, len(excerpts))
+    draw([("drums", one) for one in shown], 48000, tmp_path / "picture.png", seconds=2)
     assert (tmp_path / "picture.png").stat().st_size > 5000

@@ -224,5 +224,5 @@ def test_an_embedding_needs_one_entry_in_a_table(monkeypatch, tmp_path):
     assert vectors[0] == pytest.approx(vectors[1], abs=float(1e-2 * vectors[0].max()))
     some = [replace(features_of(np.arange(1.0, 50)), embeddings={"spectrum": v}) for v in vectors]
     other = [replace(f, embeddings={"spectrum": 0 * f.embeddings["spectrum"]}) for f in some]
-    found = run._set_scores(other, some)["distance"]
+    found = run.set_scores([f.embeddings for f in other], [f.embeddings for f in some])["distance"]
     assert found.score > 10 * found.halves

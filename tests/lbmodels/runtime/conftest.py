@@ -19,8 +19,9 @@ from lbmodels.runtime.graph import GraphAccompanist
 from lbmodels.runtime.manifest import Manifest
 
 CODEC = CodecConfig(
-    hop=480, window=480, step=120, low_bins=48, high_bands=16, latent=8, features=64, depth=1, kernel=3
-)
+    hop=480, window=480, step=120, low_bins=48, high_bands=16, latent=8, features=64, depth=1, kernel=3,
+    encoder_columns=16, decoder_columns=24, decoder_column_depth=1, phase_lock=True,
+)  # fmt: skip
 GENERATOR = GeneratorConfig(
     latent=8, semitones=12, features=64, heads=2, depth=2, window=8, noise=4, style=4, anticipation_max=25
 )
