@@ -93,6 +93,23 @@ def test_only_backends_imports_models_and_torch_by_name() -> None:
     assert not found
 
 
+def test_children_and_libraries_go_through_their_doors() -> None:
+    """A child without -P runs what lies in the current folder; numba and matplotlib read settings there."""
+    child = re.compile(r"\[sys\.executable,(?! \"-P\")|\(sys\.executable,")
+    found = []
+    for package in ("lbserver", "models/lbmodels"):
+        for path in (ROOT / package).rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            draws = re.search(r"^ +(?:import|from) matplotlib", text, re.MULTILINE)
+            if (
+                child.search(text)
+                or (draws and "prepare_drawing()" not in text)
+                or (re.search(r"^(?:import|from) numba", text, re.MULTILINE) and path.name != "compiled.py")
+            ):
+                found.append(str(path.relative_to(ROOT)))
+    assert not found
+
+
 def test_soundfile_is_given_no_text_for_a_name() -> None:
     """It encodes a text as UTF-8: a name whose bytes are none is a traceback. os.fsencode gives the name itself."""
     named = re.compile(r"soundfile\.(?:SoundFile|read|write|info)\(\s*(?:str\(|path\b|folder\b)")

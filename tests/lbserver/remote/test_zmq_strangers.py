@@ -310,6 +310,83 @@ def test_with_keys_only_who_is_on_the_list_comes_in(serving, tmp_path):
     asyncio.run(run())
 
 
+def test_with_keys_a_listener_learns_nothing_and_can_repeat_nothing(serving, tmp_path, noise):
+    """What is sent in the open can be read, and sent again: a session of that name, a moment overwritten."""
+    allowed = tmp_path / "clients"
+    public, secret = make_keys(tmp_path, "server")
+    friend_public, friend = make_keys(tmp_path / "friend", "friend")
+    allowed.mkdir()
+    (allowed / "friend.key").write_bytes(friend_public.read_bytes())
+    pair = read_pair(friend)
+    keys = {
+        "curve_serverkey": read_public(public),
+        "curve_publickey": pair.public,
+        "curve_secretkey": pair.secret,
+    }
+    mix = noise(2, 4096)
+
+    async def run():
+        async with serving(secret_key=secret, allowed_keys=allowed) as (hub, server, connect):
+            heard = {"up": b"", "down": b""}
+
+            async def tap(reader, writer):
+                to_server = await asyncio.open_connection(*server.address)
+
+                async def pass_on(name, source, sink):
+                    while data := await source.read(1 << 16):
+                        heard[name] += data
+                        sink.write(data)
+
+                with contextlib.suppress(ConnectionError):
+                    await asyncio.gather(
+                        pass_on("up", reader, to_server[1]), pass_on("down", to_server[0], writer)
+                    )
+
+            listener = await asyncio.start_server(tap, "127.0.0.1", 0)
+            port = listener.sockets[0].getsockname()[1]
+            client = type(await connect(greet=False, **keys))(port, **keys)
+            assert (await client.hello())["type"] == "welcome"
+            await client.open("a song of mine")  # refused: no such names
+            assert (await client.open("song"))["type"] == "opened"
+            await client.play("song", mix, 512)
+            assert len(heard["up"]) > mix.nbytes
+            for secret_text in (b"hello", b"song", b"opened", b"welcome", mix[0, :64].tobytes()):
+                assert secret_text not in heard["up"] + heard["down"]
+            await client.ask("close", session="song")
+            client.close()
+            reader, writer = await asyncio.open_connection(*server.address)
+            writer.write(heard["up"])
+            with contextlib.suppress(ConnectionError):
+                async with asyncio.timeout(10):
+                    while await reader.read(1 << 16):
+                        pass  # until it is hung up on
+            writer.close()
+            assert hub.sessions() == {}
+            listener.close()
+
+    asyncio.run(run())
+
+
+def test_who_connects_and_never_shakes_hands_is_hung_up_on(serving):
+    """Half-open connections held a descriptor each for as long as they liked; the hub never heard of them."""
+
+    async def run():
+        async with serving() as (_, server, connect):
+            silent = [await asyncio.open_connection(*server.address) for _ in range(20)]
+            for _, writer in silent[10:]:
+                writer.write(b"\xff" + bytes(8) + b"\x7f\x03")  # the beginning of a greeting
+            async with asyncio.timeout(20):
+                for reader, writer in silent:
+                    with contextlib.suppress(ConnectionError):
+                        while await reader.read(64):
+                            pass
+                    writer.close()
+            assert server.clients == 0
+            assert (await (await connect()).ask("ping"))["type"] == "pong"
+
+    asyncio.run(run())
+
+
 def test_keys_are_private_and_never_overwritten(tmp_path):
     public, secret = make_keys(tmp_path / "keys", "me")
     assert secret.stat().st_mode & 0o777 == 0o600

@@ -199,3 +199,36 @@ def test_zeromq_without_keys_is_not_offered_beside_a_token(serve, tmp_path: Path
     (tmp_path / "token").chmod(0o600)
     with pytest.raises(AssertionError, match="ZeroMQ needs keys"):
         serve("--zmq-port", "0", "--osc-token-file", str(tmp_path / "token"))
+
+
+def test_nothing_of_a_session_is_in_the_next_ones_memory(serve) -> None:
+    """Memory that is used again and not cleared: whoever opens next reads what was played before."""
+    server = serve("--model", "test:copy")
+    first = server.connect()
+    first.open("a")
+    first.play("a", np.full((2, 48000), 0.7, np.float32), paced=False)
+    assert first.ask("close", session="a")["type"] == "closed"
+    second = server.connect()
+    for name in ("a", "b"):
+        second.open(name)
+        segment = second.ports[name].segment
+        assert not segment.mix.any()
+        assert not segment.stem.any()
+
+
+def test_what_is_not_let_in_costs_the_workers_nothing(serve) -> None:
+    """A model's state for whoever asks, before it is known who asks, is memory for strangers."""
+    server = serve("--model", "test:copy", "--osc-port", "0", "--zmq-port", "0")
+    mine = playing(server)
+
+    def mapped() -> int:
+        maps = [Path(f"/proc/{pid}/maps").read_text() for pid in server.children()]
+        return sum(text.count("memfd:liveband ") for text in maps)
+
+    before = mapped()
+    for number in range(20):
+        wish = {**OPEN, "session": f"s{number}"}
+        assert as_nobody(lambda wish=wish: ask(server.info["zmq_port"], wish)) == [["error", "unauthorised"]]
+    as_nobody(lambda: osc(server.info["osc_port"], "127.0.0.1", stay=False))
+    assert set(mine.ask("sessions")["sessions"]) == {"mine"}
+    assert mapped() == before
