@@ -16,6 +16,7 @@ _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _UNKNOWN_FROM = (
     0x7FFF0000  # what programs write as a length of 32 bits when they cannot go back: near 2^31 or 2^32
 )
+_MOST_STRAY_BYTES = 1 << 16  # tags and the like that some programs put behind a file
 _TAIL_BYTES = 1 << 17  # a page of Ogg is no longer than 65307 bytes
 
 
@@ -33,7 +34,7 @@ class Body:
     """Where the audio of an uncompressed file lies: `held` bytes from `start` on, `declared` by the header.
 
     `declared` is None where the header does not know. Its field is at `field_at`, packed as `field`, which counts
-    `extra` bytes more than the audio.
+    `extra` bytes more than the audio. `goes_on`: behind the audio comes much that is no chunk, so probably more of it.
     """
 
     start: int
@@ -42,6 +43,7 @@ class Body:
     field_at: int
     field: str
     extra: int = 0
+    goes_on: bool = False
 
     def mended(self) -> tuple[int, bytes]:
         """The field as it would be if the header knew: its place and its bytes."""
@@ -201,7 +203,21 @@ def _body(look: Look, size: int, *, start: int, told: int, field_at: int, field:
     if told <= extra:  # a recorder that was stopped before it came back to its header, or truly nothing
         unknown = held > 0 and not _is_chunk(look(start, 8), held)
     declared = None if unknown else max(0, told - extra)
-    return Body(start=start, held=held, declared=declared, field_at=field_at, field=field, extra=extra)
+    goes_on = False
+    if declared and short and held - declared > _MOST_STRAY_BYTES:
+        behind = look(start + declared + declared % 2, 4096)
+        goes_on = not _is_chunk(behind[:8], held) and any(
+            behind
+        )  # zeros: room that a recorder took and did not need
+    return Body(
+        start=start,
+        held=held,
+        declared=declared,
+        field_at=field_at,
+        field=field,
+        extra=extra,
+        goes_on=goes_on,
+    )
 
 
 def _is_chunk(head: bytes, held: int) -> bool:

@@ -134,6 +134,41 @@ def test_a_header_that_was_never_finished_is_no_reason(tmp_path: Path, form: str
     np.testing.assert_array_equal(read(path), whole)
 
 
+def test_a_header_that_stopped_counting_is_told(tmp_path: Path) -> None:
+    """A recorder that brings its header up to date now and then: what came behind was left out in silence."""
+    path = made(tmp_path, "WAV", "PCM_16")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"data") + 4
+    data[at : at + 4] = struct.pack("<I", RATE_HZ * 2)  # half a second
+    path.write_bytes(data)
+    said = why(path)
+    assert "holds 2.000 s, its header counts 0.500 s" in said
+    assert "ffmpeg -ignore_length 1" in said
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [b"LIST" + struct.pack("<I", 100_000) + b"INFO" + b"x" * 99_996, bytes(100_000), b"TAG" + b"x" * 125],
+)
+def test_what_may_stand_behind_the_audio_is_left_alone(tmp_path: Path, behind: bytes) -> None:
+    """Other chunks, room that was not needed, tags of other formats."""
+    path = made(tmp_path, "WAV", "PCM_16")
+    whole = read(path)
+    path.write_bytes(path.read_bytes() + behind)
+    np.testing.assert_array_equal(read(path), whole)
+
+
+def test_an_mp3_that_counts_a_frame_too_many_is_whole(tmp_path: Path) -> None:
+    """Some encoders count their own first frame."""
+    path = made(tmp_path, "MP3")
+    data = bytearray(path.read_bytes())
+    at = max(data.find(b"Xing"), data.find(b"Info")) + 8
+    (frames,) = struct.unpack(">I", data[at : at + 4])
+    data[at : at + 4] = struct.pack(">I", frames + 1)
+    path.write_bytes(data)
+    assert read(path).shape[-1] >= len(AUDIO)
+
+
 def test_a_wav_of_nothing_but_other_chunks_has_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
     soundfile.write(path, np.zeros((0, 2)), RATE_HZ)
