@@ -52,6 +52,7 @@ def test_a_negative_number_is_a_value(option: str, text: str, value: float) -> N
             "--beats-per-bar does nothing without --first-beat or --chords",
         ),
         (("--mix", "--mix-only"), "not allowed with"),
+        (("--vst3", "."), "--vst3 does nothing without --through"),
         (("-o", ""), "an empty text is no name"),
         (("-o", "-"), "nothing is written to standard output"),
         (("--chords", ""), "an empty text is no name"),
