@@ -279,6 +279,37 @@ def test_f16_a_block_as_long_as_the_ring_fits_and_a_longer_one_is_refused(
         host.write(np.zeros((1, 1025), np.float32))
 
 
+def test_f16_blocks_that_are_views_of_anything_are_read_and_never_written(
+    ends: tuple[HostPort, WorkerPort],
+) -> None:
+    """Read-only, strided, or the very stem of the call before. Catches a block that is written to, and a stem that lies
+    in the ring and changes when the worker writes on."""
+    host, worker = ends
+    base = np.arange(1, 257, dtype=np.float32)[None] / 512
+    base.flags.writeable = False
+    blocks = [base[:, 0:64], base[:, 1:129:2], base[:, 63::-1]]
+    told = [block.copy() for block in blocks]
+    stems = []
+    for block in blocks:
+        host.write(block)
+        heard = worker.listen()
+        assert heard is not None
+        worker.put(heard.audio)
+        stems.append(host.read(block.shape[-1]))
+    np.testing.assert_array_equal(np.concatenate(stems[1:], axis=1), np.concatenate(told[1:], axis=1))
+    assert not any(np.shares_memory(stem, ring) for stem in stems for ring in (host.segment.stem, base))
+    kept = stems[1].copy()
+    host.write(stems[1])
+    heard = worker.listen()
+    assert heard is not None
+    worker.put(np.full((1, 1024), 0.25, np.float32))
+    host.read(64)
+    np.testing.assert_array_equal(heard.audio, kept)
+    np.testing.assert_array_equal(stems[1], kept)
+    for block, before in zip(blocks, told, strict=True):
+        np.testing.assert_array_equal(block, before)
+
+
 def test_a_worker_that_sleeps_costs_its_own_audio_and_no_shift(ends: tuple[HostPort, WorkerPort]) -> None:
     host, worker = ends
     for _ in range(30):

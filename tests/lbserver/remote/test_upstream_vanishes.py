@@ -17,7 +17,7 @@ from lbserver.engine.budget import Budget
 from lbserver.engine.hub import HubError, Peer
 from lbserver.ports import HostPort
 from lbserver.segment import Segment
-from lbserver.transports.link import LinkConfig
+from lbserver.transports.link import LinkConfig, LinkError
 from lbserver.transports.upstream import UpstreamPlace
 from lbserver.transports.zeromq import ZeroMqConfig, zeromq_server
 
@@ -126,6 +126,42 @@ def test_a_half_open_connection_is_noticed_on_both_sides_and_the_session_returns
     asyncio.run(run())
 
 
+def test_a_far_server_that_cannot_say_at_once_what_it_plays_is_asked_again(make_hub, here):
+    """Catches a connection that is back, and sessions that wait for ever because one question went wrong."""
+
+    async def run():
+        async with (
+            make_hub(here(Budget(compute_s=0.005, margin_s=0.005))) as far,
+            zeromq_server(far, ZeroMqConfig(port=0)) as server,
+            Wire(server.address[1]) as cable,
+            make_hub() as near,
+        ):
+            upstream = UpstreamPlace(
+                LinkConfig(address=f"tcp://127.0.0.1:{cable.port}"),
+                on_lost=near.on_lost,
+                on_back=near.on_back,
+                on_ended=near.on_ended,
+            )
+            await near.start([upstream])
+            os.close((await near.open(REQUEST, peer=PEER)).descriptor)
+            describe, asked = upstream._describe, []
+
+            async def busy():
+                asked.append(1)
+                if len(asked) <= 3:
+                    raise LinkError("crashed", "no worker is ready")
+                await describe()
+
+            upstream._describe = busy
+            cable.whole.clear()
+            await until(lambda: near.status("a", peer=PEER)["state"] == "recovering")
+            cable.whole.set()
+            await until(lambda: near.status("a", peer=PEER)["state"] == "listening")
+            assert len(asked) == 4
+
+    asyncio.run(run())
+
+
 def test_a_far_server_that_vanished_holds_up_no_end(make_hub, here):
     """Catches a server that cannot be stopped because it says goodbye to who is gone."""
 
@@ -156,7 +192,7 @@ import asyncio, fcntl, json, socket, struct, sys, time
 from pathlib import Path
 from lbserver.engine.supervisor import WorkerError
 from lbserver.transports.keys import make_keys
-from lbserver.transports.link import LinkConfig
+from lbserver.transports.link import LinkConfig, LinkError
 from lbserver.transports.upstream import UpstreamPlace
 
 control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
