@@ -214,7 +214,9 @@ async def _until_idle(hub: Hub, idle_exit_s: float | None, watch: "asyncio.Task[
         await asyncio.sleep(1.0 if idle_exit_s is None else min(1.0, max(0.05, idle_exit_s / 2)))
         if hub.sessions():
             busy_s = time.monotonic()
-        elif watch.done() or (idle_exit_s is not None and time.monotonic() - busy_s > idle_exit_s):
+            continue
+        replaced = watch.done() and watch.exception() is None
+        if replaced or (idle_exit_s is not None and time.monotonic() - busy_s > idle_exit_s):
             return
 
 
