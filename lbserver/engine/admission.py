@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who may open a session, and how many: caps, a bucket of tokens for those who are not trusted, and a quarantine."""
 
+import logging
 import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lbserver.errors import LiveBandError
+from lbserver.errors import LiveBandError, MachineError, refused
 from lbserver.protocol import limits, names
 from lbserver.protocol.errors import ERRORS
+
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(names.SESSION, re.ASCII)
 _MOST_BUCKETS = 4096
@@ -26,6 +29,16 @@ class HubError(LiveBandError):
     def __init__(self, code: str, text: str = "") -> None:
         super().__init__(text or ERRORS[code])
         self.code = code
+
+
+def as_told(what: str, error: OSError | LiveBandError) -> HubError:
+    """An error as a front end is told of it; what the machine refuses is no fault of the message."""
+    if isinstance(error, HubError):
+        return error
+    known = refused(what, error) if isinstance(error, OSError) else error
+    if isinstance(known, MachineError):
+        log.warning("%s", known)
+    return HubError(known.code, str(known))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lbserver.engine.admission import Admission, check_name
+from lbserver.engine.admission import Admission, as_told, check_name
 from lbserver.engine.admission import HubConfig as HubConfig
 from lbserver.engine.admission import HubError as HubError
 from lbserver.engine.admission import Peer as Peer
@@ -38,7 +38,7 @@ from lbserver.engine.recovery import Recovery
 from lbserver.engine.supervisor import Ready, WorkerError, WorkerGoneError
 from lbserver.engine.turns import Turns
 from lbserver.engine.worker import merged
-from lbserver.errors import LiveBandError, MachineError, refused
+from lbserver.errors import LiveBandError
 from lbserver.logs import fields
 from lbserver.protocol.controls import CONTROLS, INDEX, MODES, STEMS
 from lbserver.session.music import Told, Transport, after_know
@@ -362,7 +362,7 @@ class Hub:
                 await self._ask(entry, {"type": "keep", "session": session, "path": str(path)})
                 await asyncio.to_thread(self._memories.keep, name, path, peer.owner)
             except (OSError, LiveBandError) as error:
-                raise _as_told("the moment could not be kept", error) from None
+                raise as_told("the moment could not be kept", error) from None
             finally:
                 _remove(path)
 
@@ -376,7 +376,7 @@ class Hub:
                 )
                 await self._ask(entry, {"type": "recall", "session": session, "path": str(path)})
             except (OSError, LiveBandError) as error:
-                told = _as_told("the moment could not be recalled", error)
+                told = as_told("the moment could not be recalled", error)
                 code = "not_found" if told.code == LiveBandError.code else told.code
                 raise HubError(code, str(told)) from None
             finally:
@@ -489,16 +489,6 @@ class Hub:
                 if entry.strikes and entry.placed and now_s - entry.struck_s > self.config.forgive_s:
                     entry.strikes = 0
                     self._turns.run(self._tell(entry, {"type": "trust", "session": entry.name}))
-
-
-def _as_told(what: str, error: OSError | LiveBandError) -> HubError:
-    """An error as a front end is told of it; what the machine refuses is no fault of the message."""
-    if isinstance(error, HubError):
-        return error
-    known = refused(what, error) if isinstance(error, OSError) else error
-    if isinstance(known, MachineError):
-        log.warning("%s", known)
-    return HubError(known.code, str(known))
 
 
 def _remove(path: Path) -> None:
