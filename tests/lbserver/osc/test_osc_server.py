@@ -167,7 +167,8 @@ def test_every_control_of_the_session_can_be_set(band, until, opened, controls, 
     server = band.serve()
     client, _ = opened(server)
     info = next(one for one in CONTROLS if one.name == control)
-    SimpleUDPClient(*server.address).send_message(f"/lb/guitar/set/{control}", info.maximum)
+    patch = SimpleUDPClient(*server.address)  # kept: whose a socket is can be seen while it is open
+    patch.send_message(f"/lb/guitar/set/{control}", info.maximum)
     if info.kind != "trigger":
         until(lambda: controls(band)[control] == info.maximum)
     client.call("/lb/ping", 5)
@@ -217,7 +218,8 @@ def test_panic_from_the_one_who_plays_and_from_anyone_here(band, opened, play, n
     client, stream = opened(server)
     play(stream, noise(24000))
     client.call("/lb/panic")
-    SimpleUDPClient(*server.address).send_message("/lb/panic", [])
+    patch = SimpleUDPClient(*server.address)
+    patch.send_message("/lb/panic", [])
     heard = play(stream, noise(24000))
     assert not np.isnan(heard).all()
     assert server.refused == server.faults == 0
@@ -362,7 +364,8 @@ def test_over_ipv6(band, until, opened, controls, play, noise) -> None:
         pytest.skip("no IPv6 here")
     client, stream = opened(server)
     assert np.nanmax(np.abs(play(stream, noise(12000)))) > 0.1
-    SimpleUDPClient("::1", server.address[1]).send_message("/lb/guitar/set/gain", -4.0)
+    patch = SimpleUDPClient("::1", server.address[1])
+    patch.send_message("/lb/guitar/set/gain", -4.0)
     until(lambda: controls(band)["gain"] == -4.0)
     client.close()
 
