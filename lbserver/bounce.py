@@ -20,6 +20,7 @@ from lbserver.conditions import HostKnowledge, condition_source
 from lbserver.engine.lane import Queue, grid_of
 from lbserver.engine.stream import SessionConfig, StreamDriver
 from lbserver.errors import LiveBandError
+from lbserver.limiter import Limiter
 from lbserver.loudness import LoudnessMeter, peak_dbfs
 from lbserver.paths import beside
 from lbserver.protocol.ranges import refusal
@@ -226,7 +227,7 @@ def render(
         reader = stack.enter_context(AudioReader(request.source))
         if any(_same_file(path, reader.path) for path in request.outputs.values()):
             raise LiveBandError(f"the output would replace the input {reader.path}: choose another name")
-        performer = perform(reader.rate_hz)
+        performer = _AtGain(perform(reader.rate_hz), reader.rate_hz, len(request.stems), request.gain_db)
         done = 0
 
         def open_writer(path: Path) -> AudioWriter:
@@ -241,10 +242,8 @@ def render(
         # How loud the blend gets is known at its end: it is kept as floats and written in a second pass.
         blend = _Sink(open_writer(beside(writers[MIX].target, ".draft.wav"))) if MIX in writers else None
         source_meter = LoudnessMeter(rate_hz=reader.rate_hz, channels=OUTPUT_CHANNELS)
-        gain = np.float32(10.0 ** (request.gain_db / 20.0))
         started = time.perf_counter()
         for heard, played in _stream(reader, heard_channels, performer, request.feed_samples):
-            played = played * gain
             source_meter.push(heard)
             for stem, audio in zip(request.stems, played, strict=True):
                 if stem in sinks:
@@ -297,6 +296,44 @@ def render(
     )
 
 
+class _AtGain:
+    """A performer turned up or down; turned up, its stems are limited anew."""
+
+    def __init__(self, performer: Performer, rate_hz: int, rows: int, gain_db: float) -> None:
+        self._performer, self._rows = performer, rows
+        self.channels, self.timing = performer.channels, performer.timing
+        self._gain = np.float32(10.0 ** (gain_db / 20.0))
+        self._piece = rate_hz // 25 if gain_db > 0 else 0
+        self._limiter = Limiter(rate_hz=rate_hz, rows=rows, channels=OUTPUT_CHANNELS)
+        self._waiting = Queue(rows * OUTPUT_CHANNELS)
+
+    def push(self, block: Audio) -> Audio:
+        return self._turned(self._performer.push(block))
+
+    def flush(self) -> Audio:
+        last = self._turned(self._performer.flush())
+        if not self._piece:
+            return last
+        rest = self._limiter.push(self._waiting.take(self._waiting.length))
+        held = self._limiter.flush()
+        return np.concatenate([last, *(self._by_row(audio) for audio in (rest, held))], axis=-1)
+
+    def _turned(self, audio: Audio) -> Audio:
+        if audio.shape[1] != OUTPUT_CHANNELS:
+            audio = np.repeat(audio, OUTPUT_CHANNELS, axis=1)
+        audio = audio * self._gain
+        if not self._piece:
+            return audio
+        # In pieces of one length, whatever the blocks: what a limiter does depends on them.
+        self._waiting.put(audio.reshape(self._rows * OUTPUT_CHANNELS, -1))
+        whole = self._waiting.length // self._piece
+        done = [self._limiter.push(self._waiting.take(self._piece)) for _ in range(whole)]
+        return self._by_row(np.concatenate([audio[0, :, :0].repeat(self._rows, axis=0), *done], axis=-1))
+
+    def _by_row(self, audio: Audio) -> Audio:
+        return audio.reshape(self._rows, OUTPUT_CHANNELS, -1)
+
+
 class _Sink:
     """A writer that is measured as it is written."""
 
@@ -334,8 +371,6 @@ def _stream(
 
 def _beside(waiting: Queue, played: list[Audio]) -> tuple[Audio, Audio]:
     audio = np.concatenate(played, axis=-1)
-    if audio.shape[1] != OUTPUT_CHANNELS:
-        audio = np.repeat(audio, OUTPUT_CHANNELS, axis=1)
     return waiting.take(audio.shape[-1]), audio
 
 

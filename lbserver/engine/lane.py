@@ -6,6 +6,7 @@ import numpy as np
 from lbserver import timeline
 from lbserver.accompanist import Audio, Spec
 from lbserver.conceal import Concealer
+from lbserver.limiter import HELD_SAMPLES, Limiter
 from lbserver.resample import PositionedResampler
 
 
@@ -28,7 +29,8 @@ class Lane:
 
     The stems of one mix share a lane as `rows`, so many channels of one resampler. `steps` counts the frames that
     were played or skipped, so the next output frame follows from it alone. The offline driver and the live engine
-    use the same lane: that is why they give the same bits.
+    use the same lane: that is why they give the same bits. `gain` is what will be done to the stem after it left: what is
+    turned up then is limited for it here.
     """
 
     def __init__(
@@ -57,6 +59,8 @@ class Lane:
             channels=rows * spec.channels,
             first_output=timeline.frame_start(grid, first_frame),
         )
+        self._limiter = Limiter(rate_hz=grid.host_rate_hz, rows=rows, channels=spec.channels)
+        self.gain = 1.0
         self._heard = Queue(spec.channels, start=self._to_model.pushed)
         self._mix = Queue(spec.channels, start=first_step * self._chunk_samples)
         self.stem = Queue(rows * spec.channels, start=self._to_host.emitted)
@@ -65,7 +69,7 @@ class Lane:
         self.needed = self._to_model.input_needed((first_step + 1) * self._chunk_samples)
         """Host samples that must be heard before the next mix frame is whole."""
         silent = self.output_frame * spec.hop - self._to_host.pushed
-        self.stem.put(self._to_host.push(np.zeros((rows * spec.channels, silent), np.float32)))
+        self._give(self._to_host.push(np.zeros((rows * spec.channels, silent), np.float32)))
         if first_step:
             self._concealer.reset(fade_in=True)
 
@@ -118,12 +122,16 @@ class Lane:
 
     def close_stem(self) -> None:
         """End of the stem: it becomes as long as what was heard."""
-        self.stem.put(self._to_host.flush(self._heard.end))
+        self._give(self._to_host.flush(self._heard.end))
+        self.stem.put(self._limiter.flush(gain=self.gain)[:, : max(0, self._heard.end - self.stem.end)])
 
     def _land(self, audio: Audio) -> None:
         assert self.output_frame * self.spec.hop == self._to_host.pushed  # by position, not by arrival
-        self.stem.put(self._to_host.push(audio))
+        self._give(self._to_host.push(audio))
         self.steps += 1
+
+    def _give(self, audio: Audio) -> None:
+        self.stem.put(self._limiter.push(audio, gain=self.gain))
 
 
 def _bearable(audio: Audio, most: float) -> Audio:
@@ -133,13 +141,14 @@ def _bearable(audio: Audio, most: float) -> Audio:
     return audio
 
 
-def resampling_samples(spec: Spec, host_rate_hz: int) -> int:
-    """Host samples by which both resamplers together delay what comes out; a part of the budget S."""
+def passing_samples(spec: Spec, host_rate_hz: int) -> int:
+    """Host samples by which a lane delays what comes out, by both resamplers and the limiter; a part of the budget S."""
     into = PositionedResampler(in_rate_hz=host_rate_hz, out_rate_hz=spec.sample_rate, channels=1)
     back = PositionedResampler(in_rate_hz=spec.sample_rate, out_rate_hz=host_rate_hz, channels=1)
     # One more each way: a host sample may lie just after a model sample.
     return (
-        into.delay_samples
+        HELD_SAMPLES
+        + into.delay_samples
         + -(-back.delay_samples * host_rate_hz // spec.sample_rate)
         + (0 if host_rate_hz == spec.sample_rate else 2)
     )

@@ -126,7 +126,8 @@ class LiveSession:
             return
         self.controls[name] = value
         if name == "gain":
-            self.port.segment.store_float("gain", 10.0 ** (value / 20.0) if value > -60 else 0.0)
+            self.lane.gain = 10.0 ** (value / 20.0) if value > -60 else 0.0
+            self.port.segment.store_float("gain", self.lane.gain)
         elif name == "mix":
             self.port.segment.store_float("mix", value)
         elif name in ("seed", "reset"):
@@ -269,7 +270,9 @@ class LiveSession:
         return max(0.0, behind / self._rate_hz + now_s - self.seen_s)
 
     def _lane(self, first_step: int = 0) -> Lane:
-        return Lane(self.spec, self.grid, self.setup.timing.anticipation_frames, first_step=first_step)
+        lane = Lane(self.spec, self.grid, self.setup.timing.anticipation_frames, first_step=first_step)
+        lane.gain = 10.0 ** (self.controls["gain"] / 20.0)
+        return lane
 
     def _handed_over_s(self, now_s: float) -> float:
         """When the last block came: it is seen late while a step is computed, but blocks come at a steady pace."""

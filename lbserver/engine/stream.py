@@ -25,8 +25,8 @@ from lbserver.protocol.messages import MessageError, control_value
 class SessionConfig:
     """What one session asks for; several stems share the mix and play as one batch.
 
-    `variation` is the temperature of the noise, `controls` what else the model lets be set, by name; `seed` gives every stem its own stream of noise, the same
-    whether it plays alone or with others.
+    `variation` is the temperature of the noise, `controls` what else the model lets be set, by name; `seed` gives every
+    stem its own stream of noise, the same whether it plays alone or with others.
     """
 
     host_rate_hz: int
