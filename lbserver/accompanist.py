@@ -29,6 +29,11 @@ CONDITION_WIDTHS: Mapping[str, int] = {
     "chord": 12,  # 0/1 per pitch class from C; all 0 = "no chord"
     "chord_bass": 1,  # 0..11
     "key": 1,  # 0..11 major by tonic, 12..23 minor
+    "tempo_low": 1,  # beats per minute: the slowest and
+    "tempo_high": 1,  # the fastest tempo to be believed where the host tells none
+    "tempo_scale": 1,  # by which a tempo that the model hears itself is to be told: half and double time
+    "rests": 1,  # these two are for the shell: 1 rests when the player stops,
+    "time_feel": 1,  # and the factor of half and double time that is wished for
 }
 """Name -> columns. A width of 1 is carried as [B], more as [B, width]."""
 
@@ -95,6 +100,12 @@ class Accompanist(Protocol):
         self, mix: Audio, conditions: Conditions, state: Any, active: NDArray[np.bool_]
     ) -> tuple[Audio, Any]:
         """Hear mix [B, C, k*H], give stem [B, C, k*H]; rows with active [B] False keep their state, give silence."""
+        ...
+
+    def heard_beat(self, state: Any) -> NDArray[np.float64]:
+        """What it would tell itself of the next output frame by its own ear: beat phase, bar phase, tempo [B, 3]; NaN
+        where it does not know.
+        """
         ...
 
     def join(self, states: Sequence[Any]) -> Any:

@@ -55,6 +55,9 @@ class TorchAccompanist:
             audio = np.asarray(stem.cpu().numpy(), np.float32)
             return np.where(active[:, None, None], audio, np.float32(0.0)), state
 
+    def heard_beat(self, state: Any) -> NDArray[np.float64]:
+        return _heard(self._model.heard_beat(state).numpy())
+
     def join(self, states: Sequence[Any]) -> Any:
         if len(states) == 1:
             return states[0]
@@ -101,6 +104,9 @@ class GraphAccompanist:
     ) -> tuple[Audio, Any]:
         return self._model.step(mix, conditions, state, active)
 
+    def heard_beat(self, state: Any) -> NDArray[np.float64]:
+        return _heard(self._model.heard_beat(state))
+
     def join(self, states: Sequence[Any]) -> Any:
         return self._model.join(states)
 
@@ -115,6 +121,11 @@ class GraphAccompanist:
 
     def restore(self, snapshot: bytes) -> Any:
         return self._model.restore(snapshot)
+
+
+def _heard(beat: NDArray[np.float32]) -> NDArray[np.float64]:
+    """A model's beat, which is negative where unknown, as the contract has it."""
+    return np.where(beat < 0, np.nan, beat).astype(np.float64)
 
 
 def adapt_spec(spec: Any) -> Spec:

@@ -50,6 +50,9 @@ class SmallAccompanist:
         tail = np.where(active[:, None], tail, state.tail).astype(np.float32)
         return stem, State(state.steps + active, state.seeds, tail)
 
+    def heard_beat(self, state: State) -> NDArray[np.float64]:
+        return np.full((len(state.steps), 3), np.nan)
+
     def join(self, states: Sequence[State]) -> State:
         return State(
             np.concatenate([state.steps for state in states]),

@@ -18,9 +18,10 @@ from lbserver.channels import to_channels
 from lbserver.conceal import Concealer
 from lbserver.conditions import FrameConditions
 from lbserver.engine.lane import Lane, grid_of
+from lbserver.engine.shell import shell_conditions
 from lbserver.ports import Event as RingEvent
 from lbserver.ports import WorkerPort
-from lbserver.protocol.controls import CONTROLS, STEMS
+from lbserver.protocol.controls import CONTROLS, MODES, STEMS
 from lbserver.protocol.segment import EVENT_CAPACITY, EVENT_KINDS, LADDER, epoch_after, split
 from lbserver.segment import fetch
 from lbserver.session import states
@@ -218,8 +219,14 @@ class LiveSession:
         return known | {
             "stem": float(self.spec.stem_index(STEMS[int(self.controls["stem"])])),
             "anticipation": float(self.setup.timing.anticipation_frames),
-            **{name: self.controls[name] for name in ("variation", "adherence", "density", "brightness")},
+            **{one.name: self.controls[one.name] for one in self.spec.controls if one.name in self.controls},
+            **shell_conditions(self.controls, live=self._rests),
         }
+
+    @property
+    def _rests(self) -> bool:
+        """Whether it rests by itself when the player stops: on stage, not where input is shut off from it."""
+        return MODES[int(self.controls["mode"])] == "live" and bool(self.controls["listen"])
 
     def land(self, stem: Audio, now_s: float, step_s: float) -> None:
         """Put a step's stem [C, k*H] where it belongs, and judge whether it was on time."""

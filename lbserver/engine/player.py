@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from lbserver.accompanist import Accompanist, Audio
 from lbserver.engine.lane import Lane
 from lbserver.engine.live import LiveSession, Setup
+from lbserver.engine.shell import Shell
 from lbserver.engine.stream import batch_conditions, stem_seed
 from lbserver.errors import LiveBandError
 from lbserver.ports import CorruptSegmentError, WorkerPort
@@ -94,7 +95,7 @@ class Player:
     """All sessions of a worker. `alone` plays every session in a bank of its own."""
 
     def __init__(self, accompanist: Accompanist, *, alone: bool = False) -> None:
-        self.accompanist = accompanist
+        self.accompanist = Shell(accompanist)
         self.sessions: dict[str, LiveSession] = {}
         self._alone = alone
         self._banks: list[_Bank] = []

@@ -16,6 +16,7 @@ from lbserver import timeline
 from lbserver.accompanist import CONDITION_WIDTHS, Accompanist, Audio, Spec
 from lbserver.conditions import ConditionSource, FrameConditions, nothing_known
 from lbserver.engine.lane import Lane, grid_of
+from lbserver.engine.shell import Shell, shell_conditions
 from lbserver.errors import LiveBandError
 from lbserver.protocol.controls import CONTROLS
 from lbserver.protocol.messages import MessageError, control_value
@@ -88,7 +89,7 @@ class StreamDriver:
         """Raises LiveBandError for an unknown stem or control, or an anticipation the accompanist was not made for."""
         spec = accompanist.spec
         check_controls(spec, config.controls)
-        self.accompanist = accompanist
+        self.accompanist = Shell(accompanist)
         self.config = config
         self.grid = grid_of(spec, config.host_rate_hz)
         self.timing = timeline.timing(
@@ -107,10 +108,11 @@ class StreamDriver:
             "anticipation": float(config.anticipation_frames),
             "variation": config.variation,
             **config.controls,
+            **shell_conditions(config.controls, live=False),
         }
         self._conditions = conditions
         self._active = np.ones(rows, np.bool_)
-        self.model_state: Any = accompanist.init_state(
+        self.model_state: Any = self.accompanist.init_state(
             [stem_seed(config.seed, stem) for stem in config.stems]
         )
         self.lane = Lane(spec, self.grid, config.anticipation_frames, rows=rows)

@@ -18,6 +18,7 @@ from lbmodels.listening.bars import BarPlace, BarsState
 from lbmodels.listening.network import BeatNetwork, NetworkState
 from lbmodels.listening.onsets import STRIDES, BandFrontEnd
 from lbmodels.listening.pointer import BeatPointer, Pointer, PointerState
+from lbmodels.streaming.spec import Control
 from lbmodels.streaming.spectral import FrontState
 from lbmodels.streaming.state import select
 
@@ -44,6 +45,7 @@ class TimekeeperConfig:
     usual: float = -2.0
     doubt: float = 0.4
     tempo_trust: float = 0.02
+    span_trust: float = 0.25
     tempo_change: float = 60.0
     forget: float = 0.001
     bar_trust: float = 1.0
@@ -56,6 +58,22 @@ class TimekeeperConfig:
     @property
     def stride_hz(self) -> float:
         return self.sample_rate * STRIDES / self.hop
+
+
+TEMPO_CONTROLS = tuple(
+    Control(name=name, unit="BPM", minimum=20.0, maximum=400.0, default=default, description=description)
+    for name, default, description in (
+        ("tempo_low", 20.0, "the slowest tempo to be believed where no host tells it"),
+        ("tempo_high", 400.0, "the fastest tempo to be believed where no host tells it"),
+    )
+)
+
+
+def span_of(conditions: Mapping[str, Tensor]) -> Tensor | None:
+    """The controls [...] as a span [..., 2]; None where there are none."""
+    if "tempo_low" not in conditions or "tempo_high" not in conditions:
+        return None
+    return torch.stack([conditions["tempo_low"], conditions["tempo_high"]], dim=-1)
 
 
 class Kept(NamedTuple):
@@ -107,12 +125,13 @@ class Timekeeper(nn.Module):
             tempo_change=config.tempo_change,
             forget=config.forget,
         )
+        self.register_buffer("open_ends", torch.tensor([1.0, 1000.0]), persistent=False)
         self.bars = BarPlace(trust=config.bar_trust, forget=config.bar_forget)
 
-    def forward(self, x: Tensor, host_bpm: Tensor | None = None) -> Tensor:
-        return self.follow(self.network(self.front(x)), host_bpm)
+    def forward(self, x: Tensor, host_bpm: Tensor | None = None, span_bpm: Tensor | None = None) -> Tensor:
+        return self.follow(self.network(self.front(x)), host_bpm, span_bpm)
 
-    def follow(self, heard: Tensor, host_bpm: Tensor | None = None) -> Tensor:
+    def follow(self, heard: Tensor, host_bpm: Tensor | None = None, span_bpm: Tensor | None = None) -> Tensor:
         """The network's answers [B, F, D] -> [B, F, 6]: the beliefs go frame by frame."""
         batch = heard.shape[0]
         pointer, bars = self.pointer.init_state(batch), self.bars.init_state(batch)
@@ -121,8 +140,9 @@ class Timekeeper(nn.Module):
         outputs = []
         for n in range(heard.shape[1]):
             bpm = None if host_bpm is None else host_bpm[:, n]
+            span = None if span_bpm is None else span_bpm[:, n]
             y, pointer, bars, steady, told = self._believe(
-                heard[:, n], bpm, pointer, bars, steady, told, active
+                heard[:, n], bpm, span, pointer, bars, steady, told, active
             )
             outputs.append(y)
         return torch.stack(outputs, dim=1)
@@ -140,19 +160,28 @@ class Timekeeper(nn.Module):
         )
 
     def step(
-        self, x: Tensor, state: TimekeeperState, active: Tensor, host_bpm: Tensor | None = None
+        self,
+        x: Tensor,
+        state: TimekeeperState,
+        active: Tensor,
+        host_bpm: Tensor | None = None,
+        span_bpm: Tensor | None = None,
     ) -> tuple[Tensor, TimekeeperState]:
-        """One frame [B, C, hop] -> [B, 6]. `host_bpm` [B], NaN where the host tells no tempo, decides among tempi."""
+        """One frame [B, C, hop] -> [B, 6]. `host_bpm` [B], NaN where the host tells no tempo, decides among tempi;
+        `span_bpm` [B, 2] says between which two it lies, NaN where nobody does.
+        """
         powers, front = self.front.step(x, state.front, active)
         heard, network = self.network.step(powers, state.network, active)
         y, pointer, bars, steady, told = self._believe(
-            heard, host_bpm, state.pointer, state.bars, state.steady, state.told, active
+            heard, host_bpm, span_bpm, state.pointer, state.bars, state.steady, state.told, active
         )
         return y, TimekeeperState(front, network, pointer, bars, steady, told)
 
-    def _tempo_evidence(self, logits: Tensor, host_bpm: Tensor | None) -> Tensor:
+    def _tempo_evidence(self, logits: Tensor, host_bpm: Tensor | None, span_bpm: Tensor | None) -> Tensor:
         """Log likelihoods of one frame, [B, tempi]: what the network thinks, or what the host says."""
         evidence = self.config.tempo_trust * logits
+        if span_bpm is not None:
+            evidence = evidence - self._outside(span_bpm)
         if host_bpm is None:
             return evidence
         known = ~host_bpm.isnan()
@@ -162,10 +191,25 @@ class Timekeeper(nn.Module):
         said = (-0.5 * off.square()).clamp(min=-2.0)
         return torch.where(known.unsqueeze(-1), said, evidence)
 
+    def _outside(self, span_bpm: Tensor) -> Tensor:
+        """What a frame speaks against tempi outside of a span [B, 2] in bpm, NaN for an end that is open: [B, tempi].
+
+        Enough to decide between a tempo and its half or double, not to make another be believed that is not heard.
+        """
+        ends = torch.where(span_bpm.isnan(), self.get_buffer("open_ends"), span_bpm.clamp(1.0, 1000.0))
+        ends = torch.log(60.0 * self.config.stride_hz / ends)
+        swapped = ends[:, :1] < ends[:, 1:]
+        longest = torch.where(swapped, ends[:, 1:], ends[:, :1])
+        shortest = torch.where(swapped, ends[:, :1], ends[:, 1:])
+        log_period = self.pointer.get_buffer("log_period")
+        beyond = (log_period - longest).clamp(min=0.0) + (shortest - log_period).clamp(min=0.0)
+        return self.config.span_trust * (beyond / 0.1).clamp(max=1.0)
+
     def _believe(
         self,
         heard: Tensor,
         host_bpm: Tensor | None,
+        span_bpm: Tensor | None,
         pointer_state: PointerState,
         bars_state: BarsState,
         steady: Tensor,
@@ -174,7 +218,7 @@ class Timekeeper(nn.Module):
     ) -> tuple[Tensor, PointerState, BarsState, Tensor, Tensor]:
         c = self.config
         beat, downbeat, tempo = self.network.split(heard)
-        evidence = self._tempo_evidence(tempo, host_bpm)
+        evidence = self._tempo_evidence(tempo, host_bpm, span_bpm)
         pointer, pointer_state = self.pointer.step(beat, evidence, pointer_state, active)
         log_period = pointer.period.log()
         jump = ((log_period - steady[:, 1]).abs() > 0.05).float()
@@ -193,20 +237,45 @@ class Timekeeper(nn.Module):
         steady = select(active, torch.stack([sure, log_period, bar_sure], dim=-1), steady)
         return y, pointer_state, bars_state, steady, select(active, now, told)
 
-    def tell(self, y: Tensor, conditions: Mapping[str, Tensor], anticipation: Tensor) -> dict[str, Tensor]:
-        """Conditions of the frame to be played, with what the host leaves open filled in.
-
-        Args:
-            y: the output of `step`, or of `forward`, [..., 6].
-            conditions: the host's, `beat_phase`, `bar_phase` and `tempo` [...] among them, NaN where unknown.
-            anticipation: A in frames, [...].
-        """
+    def _onward(self, y: Tensor, anticipation: Tensor) -> tuple[Kept, Tensor, Tensor]:
+        """What is kept, the beats from there to the frame to be played, and the beat's phase in it."""
         kept = Kept(*y.unbind(-1))
         # From the network's last stride, which spoke of the past, to the beginning of frame n + 1 + A.
         strides = STRIDES * (1.0 + anticipation) - (STRIDES - 1.0) + self.config.delay_strides
         onward = strides / kept.period
         own = kept.phase + onward
-        own = own - own.floor()
+        return kept, onward, own - own.floor()
+
+    def ahead(self, y: Tensor, anticipation: Tensor) -> Tensor:
+        """What it knows itself of the frame to be played, whatever the host tells: beat phase, bar phase, bpm and metre
+        [..., 4]; -1 where it does not know.
+        """
+        kept, onward, own = self._onward(y, anticipation)
+        told, barred = kept.beat_told > 0.5, kept.bar_told > 0.5
+        beats = (kept.beats + onward - own + 0.5).floor() + own
+        bar = beats / kept.metre
+        unknown = torch.full_like(own, -1.0)
+        bpm = 60.0 * self.config.stride_hz / kept.period
+        return torch.stack(
+            [
+                torch.where(told, own, unknown),
+                torch.where(barred, bar - bar.floor(), unknown),
+                torch.where(told, bpm, unknown),
+                torch.where(barred, kept.metre, unknown),
+            ],
+            dim=-1,
+        )
+
+    def tell(self, y: Tensor, conditions: Mapping[str, Tensor], anticipation: Tensor) -> dict[str, Tensor]:
+        """Conditions of the frame to be played, with what the host leaves open filled in.
+
+        Args:
+            y: the output of `step`, or of `forward`, [..., 6].
+            conditions: the host's, `beat_phase`, `bar_phase` and `tempo` [...] among them, NaN where unknown;
+                `tempo_scale`, if it is there, is what a tempo is multiplied by that the host leaves open.
+            anticipation: A in frames, [...].
+        """
+        kept, onward, own = self._onward(y, anticipation)
         unknown = torch.full_like(own, torch.nan)
         host_beat = conditions["beat_phase"]
         told = kept.beat_told > 0.5
@@ -220,7 +289,11 @@ class Timekeeper(nn.Module):
         bar = bar - bar.floor()
         bar = torch.where((kept.bar_told > 0.5) & agreed, bar, unknown)
         host_bar, host_tempo = conditions["bar_phase"], conditions["tempo"]
-        tempo = torch.where(told, 60.0 * self.config.stride_hz / kept.period, unknown)
+        bpm = 60.0 * self.config.stride_hz / kept.period
+        scale = conditions.get("tempo_scale")
+        if scale is not None:
+            bpm = bpm * torch.where(scale.isnan(), 1.0, scale)
+        tempo = torch.where(told, bpm, unknown)
         return {
             **conditions,
             "beat_phase": beat,

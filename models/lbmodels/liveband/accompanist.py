@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from lbmodels.codec.autoencoder import Codec, DecoderState, EncoderState
 from lbmodels.errors import LiveBandModelError
+from lbmodels.listening.ahead import ahead_by
 from lbmodels.listening.chordkeeper import Chordkeeper, ChordkeeperState
-from lbmodels.listening.timekeeper import Timekeeper, TimekeeperState
+from lbmodels.listening.timekeeper import TEMPO_CONTROLS, Timekeeper, TimekeeperState, span_of
 from lbmodels.liveband.conditions import HOST_CONDITIONS, condition_features
 from lbmodels.liveband.generator import Generator, GeneratorState, Heard
 from lbmodels.liveband.steering import STEERING_CONTROLS, Steer, steering_features
@@ -38,7 +39,8 @@ _MOST_TRIM_DB = 18.0
 class SessionState(NamedTuple):
     """Everything one batch of sessions remembers. `guess` [B, 15]: beat sine and cosine, tempo, chord logits.
 
-    `turned_up` [B]: the preamp's gain for the last frame, by which the stem was turned down; 0 before the first.
+    `beat` [B, 4]: what the timekeeper knew of the frame played last, see `Timekeeper.ahead`.
+    `turned_up` [B]: the preamp's gain for the last frame, by which the stem was turned down; 0 before the first sound.
     `timekeeper` and `chordkeeper` are empty where the model has none.
     """
 
@@ -50,6 +52,7 @@ class SessionState(NamedTuple):
     generator: GeneratorState
     decoder: DecoderState
     guess: Tensor
+    beat: Tensor
     timekeeper: TimekeeperState | tuple[()] = ()
     chordkeeper: ChordkeeperState | tuple[()] = ()
 
@@ -119,8 +122,12 @@ class LiveBandAccompanist(nn.Module):
             chunk_frames=1,
             anticipation_frames=(0, generator.config.anticipation_max),
             stems=generator.config.stems,
-            controls=(*CONTROLS, *(STEERING_CONTROLS if generator.config.steered else ())),
-            conditions=HOST_CONDITIONS,
+            controls=(
+                *CONTROLS,
+                *(STEERING_CONTROLS if generator.config.steered else ()),
+                *(TEMPO_CONTROLS if timekeeper is not None else ()),
+            ),
+            conditions=HOST_CONDITIONS if timekeeper is None else (*HOST_CONDITIONS, "tempo_scale"),
             context_frames=generator.config.window,
             parameters=sum(p.numel() for p in self.parameters()),
             recipe=recipe,
@@ -152,6 +159,7 @@ class LiveBandAccompanist(nn.Module):
             self.generator.init_state(batch),
             self.codec.decoder.init_state(batch),
             torch.zeros(batch, 15),
+            torch.full((batch, 4), -1.0),
             () if self.timekeeper is None else self.timekeeper.init_state(batch),
             () if self.chordkeeper is None else self.chordkeeper.init_state(batch),
         )
@@ -169,6 +177,12 @@ class LiveBandAccompanist(nn.Module):
 
     def _steer(self, conditions: Mapping[str, Tensor]) -> Steer | None:
         return steering_features(conditions) if self.generator.config.steered else None
+
+    def heard_beat(self, state: SessionState) -> Tensor:
+        """What the timekeeper knows of the frame after the one played last: beat phase, bar phase, bpm [B, 3], negative
+        where it does not know.
+        """
+        return torch.from_numpy(ahead_by(state.beat.numpy(), self.spec.hop / self.spec.sample_rate))
 
     @torch.no_grad()
     def step(
@@ -189,9 +203,13 @@ class LiveBandAccompanist(nn.Module):
         gain, preamp = self.preamp.step(mix, state.preamp, active)
         mix = mix * gain[:, None, None]
         timekeeper: TimekeeperState | tuple[()] = ()
+        beat = state.beat
         if self.timekeeper is not None:
             assert isinstance(state.timekeeper, TimekeeperState)
-            kept, timekeeper = self.timekeeper.step(mix, state.timekeeper, active, conditions["tempo"])
+            kept, timekeeper = self.timekeeper.step(
+                mix, state.timekeeper, active, conditions["tempo"], span_of(conditions)
+            )
+            beat = self.timekeeper.ahead(kept, conditions["anticipation"])
             conditions = self.timekeeper.tell(kept, conditions, conditions["anticipation"])
         latents, encoder = self.codec.encoder.step(mix, state.encoder, active)
         semitones, ear = self.ear.step(mix, state.ear, active)
@@ -219,12 +237,13 @@ class LiveBandAccompanist(nn.Module):
         return audio, SessionState(
             seed=state.seed,
             preamp=preamp,
-            turned_up=select(active, gain, state.turned_up),
+            turned_up=select(active, torch.where(preamp.frames >= 1, gain, 0.0), state.turned_up),
             encoder=encoder,
             ear=ear,
             generator=generator,
             decoder=decoder,
             guess=guess,
+            beat=select(active, beat, state.beat),
             timekeeper=timekeeper,
             chordkeeper=chordkeeper,
         )
@@ -234,10 +253,10 @@ class LiveBandAccompanist(nn.Module):
         """The parallel pass: mix [B, F, 2, hop] and conditions [B, F] (stem and anticipation constant in time)
         -> stem frames [B, F, 2, hop], frame n being the stem's n + 1 + A.
         """
-        gain = self.preamp(mix)
+        gain, heard_by = self.preamp(mix), self.preamp.heard(mix)
         mix = mix * gain[..., None, None]
         if self.timekeeper is not None:
-            kept = self.timekeeper(mix, conditions["tempo"])
+            kept = self.timekeeper(mix, conditions["tempo"], span_of(conditions))
             conditions = self.timekeeper.tell(kept, conditions, conditions["anticipation"])
         heard = Heard(self.codec.encoder(mix), self.ear(mix))
         if self.chordkeeper is not None:
@@ -253,5 +272,5 @@ class LiveBandAccompanist(nn.Module):
             self._steer(conditions),
         )
         audio: Tensor = self.codec.decoder(played.latents)
-        before = torch.cat([gain[:, :1], gain[:, :-1]], dim=1)
+        before = torch.cat([gain[:, :1], torch.where(heard_by[:, :-1], gain[:, :-1], gain[:, 1:])], dim=1)
         return self._at_level(audio, conditions["stem"][:, 0], before, gain)

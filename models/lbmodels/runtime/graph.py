@@ -12,6 +12,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from lbmodels.errors import LiveBandModelError
+from lbmodels.listening.ahead import ahead_by
 from lbmodels.runtime import snapshot as snapshots
 from lbmodels.runtime.engines import Engine
 from lbmodels.runtime.manifest import Field, Manifest
@@ -50,7 +51,7 @@ class GraphAccompanist:
     ) -> tuple[Audio, GraphState]:
         """One frame: mix [B, C, hop] and what is known of the frame to be played -> stem [B, C, hop].
 
-        A control that is not told is at its default.
+        A control that is not told is at its default; what else is not told is unknown.
         Rows with active [B] False keep their state to the bit and give silence.
         """
         tensors = state.tensors
@@ -58,7 +59,7 @@ class GraphAccompanist:
         for name, _width in self._manifest.conditions:
             value = conditions.get(name)
             if value is None:
-                value = np.full(len(mix), self._defaults[name])
+                value = np.full(len(mix), self._defaults.get(name, np.nan))
             inputs[f"condition.{name}"] = np.ascontiguousarray(value, np.float32)
         for name, tensor in tensors.items():
             inputs[f"state.{name}"] = tensor
@@ -77,6 +78,10 @@ class GraphAccompanist:
             for field in self._next:
                 after[field.name][idle] = tensors[field.name][idle]
         return stem, GraphState(after)
+
+    def heard_beat(self, state: GraphState) -> Audio:
+        """As `LiveBandAccompanist.heard_beat`."""
+        return ahead_by(state.tensors["beat"], self.spec.hop / self.spec.sample_rate)
 
     def join(self, states: Sequence[GraphState]) -> GraphState:
         """One state with the rows of all, in order."""

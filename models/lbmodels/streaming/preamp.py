@@ -50,6 +50,10 @@ class Preamp(nn.Module):
             gains.append(gain)
         return torch.stack(gains, dim=1)
 
+    def heard(self, mix: Tensor) -> Tensor:
+        """Whether there was a sound by each frame, bool [B, F]: in the state, at least one in `frames`."""
+        return (mix.square().mean(dim=(-2, -1)) > _SOUNDING).cumsum(dim=1) > 0
+
     def step(self, mix: Tensor, state: PreampState, active: Tensor) -> tuple[Tensor, PreampState]:
         """One frame [B, C, hop] -> gain [B]."""
         gain, after = self._next(mix.square().mean(dim=(-2, -1)), state)

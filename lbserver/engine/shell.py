@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shell around whatever model plays: rests with the player, half and double time. Live and offline use the same.
+
+An accompanist itself: its state is the model's with a few numbers a row beside it, so that batches, rows and snapshots
+hold both.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lbserver import chunk, feel, rests
+from lbserver.accompanist import Accompanist, Audio, Conditions, Spec
+from lbserver.errors import LiveBandError
+from lbserver.feel import Beat, FeelState
+from lbserver.protocol.controls import BY_NAME, FEELS, SILENCES
+from lbserver.rests import RestState
+
+_USUAL_BEAT_S = 0.5
+_BEAT_S = (0.2, 1.5)  # shortest and longest that a rest is counted in
+
+
+class State(NamedTuple):
+    """The model's state, and the shell's, a row for each of its."""
+
+    model: Any
+    rests: RestState
+    feel: FeelState
+
+
+def shell_conditions(controls: Mapping[str, float], *, live: bool) -> dict[str, float]:
+    """The controls of the shell as conditions: `rests` 1 or 0, and `time_feel` as a factor."""
+    silence = SILENCES[int(controls.get("when_silent", BY_NAME["when_silent"].default))]
+    rest = silence == "rest" or (silence == "auto" and live)
+    factor = feel.FACTORS[int(controls.get("time_feel", FEELS.index("as_heard")))]
+    return {"rests": float(rest), "time_feel": factor}
+
+
+class Shell:
+    """An accompanist in its shell."""
+
+    def __init__(self, accompanist: Accompanist) -> None:
+        self._played = accompanist
+        spec = self.spec = accompanist.spec
+        self._frame_s = spec.hop / spec.sample_rate
+
+    spec: Spec
+
+    def init_state(self, seeds: Sequence[int]) -> State:
+        rows = len(seeds)
+        return State(self._played.init_state(seeds), rests.init_state(rows), feel.init_state(rows))
+
+    def step(
+        self, mix: Audio, conditions: Conditions, state: State, active: NDArray[np.bool_]
+    ) -> tuple[Audio, State]:
+        own = self._played.heard_beat(state.model)
+        known, feeling, tempo = self._felt(conditions, own, state.feel, active)
+        stem, model = self._played.step(mix, known, state.model, active)
+        beat_s = np.where(tempo > 0, 60.0 / np.maximum(tempo, 1.0), _USUAL_BEAT_S).clip(*_BEAT_S)
+        wish = conditions.get("rests", np.zeros(len(mix), np.float32))
+        pieces, resting = [], state.rests
+        for at in range(0, mix.shape[-1], self.spec.hop):
+            here = slice(at, at + self.spec.hop)
+            played, resting = rests.step(
+                mix[..., here],
+                stem[..., here],
+                frame_s=self._frame_s,
+                beat_s=beat_s,
+                rests=np.asarray(wish, np.float64),
+                state=resting,
+                active=active,
+            )
+            pieces.append(played)
+        stem = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)
+        return stem, State(model, resting, feeling)
+
+    def heard_beat(self, state: State) -> NDArray[np.float64]:
+        return self._played.heard_beat(state.model)
+
+    def join(self, states: Sequence[State]) -> State:
+        if len(states) == 1:
+            return states[0]
+        return State(
+            self._played.join([state.model for state in states]),
+            RestState(*(np.concatenate(values) for values in zip(*(s.rests for s in states), strict=True))),
+            FeelState(*(np.concatenate(values) for values in zip(*(s.feel for s in states), strict=True))),
+        )
+
+    def row(self, state: State, index: int) -> State:
+        at = slice(index, index + 1)
+        return State(
+            self._played.row(state.model, index),
+            RestState(*(values[at].copy() for values in state.rests)),
+            FeelState(*(values[at].copy() for values in state.feel)),
+        )
+
+    def snapshot(self, state: State) -> bytes:
+        shell = np.stack([*state.rests, *state.feel], axis=1)
+        return chunk.pack({"model": self._played.snapshot(state.model), "shell": shell.tobytes()})
+
+    def compact(self, snapshot: bytes) -> bytes:
+        saved = chunk.unpack(snapshot)
+        return chunk.pack(saved | {"model": self._played.compact(saved["model"])})
+
+    def restore(self, snapshot: bytes) -> State:
+        saved = _sections(snapshot)
+        if saved is None:  # of a time without a shell
+            model = self._played.restore(snapshot)
+            return self._around(model)
+        width = len(RestState._fields) + len(FeelState._fields)
+        if len(saved["shell"]) % (8 * width) or not saved["shell"]:
+            raise LiveBandError("these bytes are not a state: what the shell remembers is damaged")
+        values = np.frombuffer(saved["shell"], np.float64).reshape(-1, width).T.copy()
+        split = len(RestState._fields)
+        if not (np.isfinite(values[:split]) & (values[:split] >= 0)).all():
+            raise LiveBandError("these bytes are not a state: what the shell remembers is damaged")
+        return State(
+            self._played.restore(saved["model"]), RestState(*values[:split]), FeelState(*values[split:])
+        )
+
+    def _around(self, model: Any) -> State:
+        rows = len(self._played.heard_beat(model))
+        return State(model, rests.init_state(rows), feel.init_state(rows))
+
+    def _felt(
+        self, conditions: Conditions, own: NDArray[np.float64], before: FeelState, active: NDArray[np.bool_]
+    ) -> tuple[Conditions, FeelState, NDArray[np.float64]]:
+        """The conditions as the model is to know them, the state after them, and the tempo [B] that is played.
+
+        Where the host tells no tempo it is the model's own beat that is retold to it.
+        """
+        rows = np.stack(before, axis=1)
+        beat, bar, tempo = (
+            np.array(conditions.get(name, np.full(len(own), np.nan)), np.float32)
+            for name in ("beat_phase", "bar_phase", "tempo")
+        )
+        scale = np.ones(len(own), np.float32)
+        played = np.full(len(own), np.nan)
+        wishes = conditions.get("time_feel", np.ones(len(own), np.float32))
+        for row in np.flatnonzero(active):
+            hosted = np.isfinite(tempo[row]) or np.isfinite(beat[row])
+            told = Beat(float(beat[row]), float(bar[row]), float(tempo[row])) if hosted else Beat(*own[row])
+            wish = float(wishes[row])
+            felt = feel.retold(told, wish if wish in feel.FACTORS else 1.0, rows[row])
+            played[row] = felt.tempo
+            if felt == told or rows[row, 0] == 1.0:
+                continue
+            beat[row], bar[row] = _phase(felt.beat), _phase(felt.bar)
+            if hosted:
+                tempo[row] = felt.tempo
+            else:
+                scale[row] = rows[row, 0]
+        known = {**conditions, "beat_phase": beat, "bar_phase": bar, "tempo": tempo, "tempo_scale": scale}
+        return known, FeelState(*(np.ascontiguousarray(values) for values in rows.T)), played
+
+
+def _phase(phase: float) -> np.float32:
+    """As float32 holds it: a hair below 1 rounds to 1, which is 0 again."""
+    single = np.float32(phase)
+    return np.float32(0.0) if single >= 1.0 else single
+
+
+def _sections(snapshot: bytes) -> dict[str, bytes] | None:
+    try:
+        saved = chunk.unpack(snapshot)
+    except LiveBandError:
+        return None
+    return saved if {"model", "shell"} <= saved.keys() else None

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a timekeeper said of one moment, moved on to a later one. Knows no torch: graphs are played without it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def ahead_by(beat: NDArray[np.float32], seconds: float) -> NDArray[np.float32]:
+    """Beat phase, bar phase, bpm and metre [B, 4] so much later: beat phase, bar phase, tempo [B, 3], negative where unknown."""
+    phase, bar, tempo, metre = beat.T
+    beats = np.where(tempo > 0, tempo, 0) * np.float32(seconds / 60)
+    known, barred = phase >= 0, bar >= 0
+    return np.stack(
+        [
+            np.where(known, (phase + beats) % 1, -1),
+            np.where(barred, (bar + beats / np.where(barred, metre, 1)) % 1, -1),
+            np.where(known, tempo, -1),
+        ],
+        axis=1,
+    ).astype(np.float32)
