@@ -34,7 +34,7 @@ _FORGET_BEATS = 12.0  # in which a gap that was waited for counts half
 _FIRST_GAP_BEATS = 2.0  # nobody knows yet what gaps a player leaves
 _WAIT = 1.25  # times the longest gap of late
 _RISE_S = 0.01
-_GLIDE_S = 1.0  # in which a stem that was held down by its level may be up again
+_GLIDE_S = 0.5  # in which a stem that was held down by its level may be up again
 
 
 class RestState(NamedTuple):
@@ -150,10 +150,11 @@ def _follow(mix: Audio, stem: Audio, frame_s: float, beat_s: float, may_rest: bo
             lately += (power - lately) / min(played, _STEM_S[0] / frame_s)
             ever += (power - ever) / min(played, _STEM_S[1] / frame_s)
         now = min(lately, ever)
-        gain = min(1.0, gain + frame_s / _GLIDE_S)
     else:
         now += (power - now) * min(1.0, frame_s / _NOW_S)
-        had = min(lately, ever)
-        if stopped and now > had and played * frame_s >= _KNOWN_S:
-            gain = np.sqrt(had / now)
+    had = min(lately, ever)
+    if not stopped:
+        gain = min(1.0, gain + frame_s / _GLIDE_S)
+    elif played * frame_s >= _KNOWN_S:
+        gain = np.sqrt(had / now) if now > had else 1.0
     row[:] = np.array([level, frames, floor, silence, gap, presence, lately, ever, played, now, gain])
