@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import log
 from typing import NamedTuple
 
 import torch
@@ -45,7 +46,7 @@ class TimekeeperConfig:
     usual: float = -2.0
     doubt: float = 0.4
     tempo_trust: float = 0.02
-    span_trust: float = 0.25
+    span_trust: float = 0.5
     tempo_change: float = 60.0
     forget: float = 0.001
     bar_trust: float = 1.0
@@ -194,7 +195,8 @@ class Timekeeper(nn.Module):
     def _outside(self, span_bpm: Tensor) -> Tensor:
         """What a frame speaks against tempi outside of a span [B, 2] in bpm, NaN for an end that is open: [B, tempi].
 
-        Enough to decide between a tempo and its half or double, not to make another be believed that is not heard.
+        Only where half or twice the tempo lies within: between these the span decides, and it makes no other tempo be
+        believed that is not heard.
         """
         ends = torch.where(span_bpm.isnan(), self.get_buffer("open_ends"), span_bpm.clamp(1.0, 1000.0))
         ends = torch.log(60.0 * self.config.stride_hz / ends)
@@ -203,7 +205,12 @@ class Timekeeper(nn.Module):
         shortest = torch.where(swapped, ends[:, :1], ends[:, 1:])
         log_period = self.pointer.get_buffer("log_period")
         beyond = (log_period - longest).clamp(min=0.0) + (shortest - log_period).clamp(min=0.0)
-        return self.config.span_trust * (beyond / 0.1).clamp(max=1.0)
+        instead = torch.zeros_like(beyond)
+        for octave in (-log(2.0), log(2.0)):
+            other = log_period + octave
+            exists = (other >= log_period[0]) & (other <= log_period[-1])
+            instead = torch.where(exists & (other <= longest) & (other >= shortest), 1.0, instead)
+        return self.config.span_trust * instead * (beyond / 0.1).clamp(max=1.0)
 
     def _believe(
         self,

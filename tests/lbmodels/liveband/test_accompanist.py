@@ -219,11 +219,13 @@ def test_silence_and_full_scale_give_finite_sound(band: LiveBandAccompanist, tol
 
 def test_the_spec_says_what_the_model_is(band: LiveBandAccompanist) -> None:
     spec = band.spec
-    assert spec.conditions == HOST_CONDITIONS
+    listens = band.timekeeper is not None
+    assert spec.conditions == (*HOST_CONDITIONS, *(["tempo_scale"] if listens else []))
     assert spec.parameters == sum(p.numel() for p in band.parameters())
     assert spec.anticipation_frames == (0, 25)
     steered = ["adherence", "density", "brightness"] if band.generator.config.steered else []
-    assert [c.name for c in spec.controls] == ["variation", *steered]
+    tempi = ["tempo_low", "tempo_high"] if listens else []
+    assert [c.name for c in spec.controls] == ["variation", *steered, *tempi]
     assert set(spec.stems) == {"drums", "bass", "piano", "guitar"}
 
 
