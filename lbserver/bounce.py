@@ -315,8 +315,7 @@ class _AtGain:
         if not self._piece:
             return last
         rest = self._limiter.push(self._waiting.take(self._waiting.length))
-        held = self._limiter.flush()
-        return np.concatenate([last, *(self._by_row(audio) for audio in (rest, held))], axis=-1)
+        return np.concatenate([last, self._by_row(rest)], axis=-1)
 
     def _turned(self, audio: Audio) -> Audio:
         if audio.shape[1] != OUTPUT_CHANNELS:

@@ -63,9 +63,9 @@ FIELDS = RestState._fields
 
 
 def init_state(rows: int) -> RestState:
-    """Nothing heard yet: whoever plays rests."""
+    """Nothing heard yet: nobody has stopped."""
     zero, one = np.zeros(rows), np.ones(rows)
-    return RestState(zero, zero, one, zero, _FIRST_GAP_BEATS * one, zero, zero, zero, zero, zero, one)
+    return RestState(zero, zero, one, zero, _FIRST_GAP_BEATS * one, one, zero, zero, zero, zero, one)
 
 
 def step(
@@ -74,8 +74,8 @@ def step(
 ) -> tuple[Audio, RestState]:  # fmt: skip
     """One frame: mix [B, C, T] that was heard, stem [B, C, T] that answers it -> the stem to be played.
 
-    `beat_s` [B]: seconds of a beat. `rests` [B]: 1 rests when the player stops, 0 plays on at the level it had. Before
-    the first sound whoever plays rests. Where nothing is to be changed the stem passes bit for bit; rows that are not
+    `beat_s` [B]: seconds of a beat. `rests` [B]: 1 rests when the player stops, 0 plays on at the level it had. What is
+    played before the first sound is the model's business. Where nothing is to be changed the stem passes bit for bit; rows that are not
     `active` keep their state.
     """
     after = np.stack(state, axis=1)
@@ -137,9 +137,7 @@ def _follow(mix: Audio, stem: Audio, frame_s: float, beat_s: float, may_rest: bo
     else:
         silence += beats
     stopped = silence > min(max(_HOLD_BEATS, _WAIT * gap), _MOST_BEATS)
-    if frames == 0:
-        presence = 0.0
-    elif may_rest and stopped:
+    if may_rest and stopped and frames > 0:
         presence = max(0.0, presence - beats / _FADE_BEATS)
     else:
         presence = 1.0

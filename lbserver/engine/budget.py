@@ -7,7 +7,7 @@ from math import ceil
 
 from lbserver import timeline
 from lbserver.accompanist import Spec
-from lbserver.engine.lane import grid_of, passing_samples
+from lbserver.engine.lane import grid_of, resampling_samples
 from lbserver.errors import LiveBandError
 from lbserver.segment import capacity_for
 from lbserver.timeline import Mode, Timing
@@ -36,11 +36,11 @@ def epoch_timing(spec: Spec, wish: Wish, budget: Budget) -> Timing:
     """A and L of an epoch (design: L = max(0, S + J - A*H), rounded up to whole blocks).
 
     S here is all that passes between a sample's position and its effect in the ring: the wait for its block, both
-    resamplers, the limiter, and the compute that was measured. A bounce waits for the compute, so that part is not in its S.
+    resamplers, and the compute that was measured. A bounce waits for the compute, so that part is not in its S.
     Raises LiveBandError for an anticipation that the accompanist was not made for.
     """
     grid = grid_of(spec, wish.rate_hz)
-    waits = timeline.delivery_samples(wish.block_samples) + passing_samples(spec, wish.rate_hz)
+    waits = timeline.delivery_samples(wish.block_samples) + resampling_samples(spec, wish.rate_hz)
     compute = 0 if wish.mode is Mode.BOUNCE else ceil((budget.compute_s + budget.margin_s) * wish.rate_hz)
     frames = None
     mode = wish.mode

@@ -6,7 +6,7 @@ import numpy as np
 from lbserver import timeline
 from lbserver.accompanist import Audio, Spec
 from lbserver.conceal import Concealer
-from lbserver.limiter import HELD_SAMPLES, Limiter
+from lbserver.limiter import Limiter
 from lbserver.resample import PositionedResampler
 
 
@@ -123,7 +123,6 @@ class Lane:
     def close_stem(self) -> None:
         """End of the stem: it becomes as long as what was heard."""
         self._give(self._to_host.flush(self._heard.end))
-        self.stem.put(self._limiter.flush(gain=self.gain)[:, : max(0, self._heard.end - self.stem.end)])
 
     def _land(self, audio: Audio) -> None:
         assert self.output_frame * self.spec.hop == self._to_host.pushed  # by position, not by arrival
@@ -141,14 +140,13 @@ def _bearable(audio: Audio, most: float) -> Audio:
     return audio
 
 
-def passing_samples(spec: Spec, host_rate_hz: int) -> int:
-    """Host samples by which a lane delays what comes out, by both resamplers and the limiter; a part of the budget S."""
+def resampling_samples(spec: Spec, host_rate_hz: int) -> int:
+    """Host samples by which both resamplers together delay what comes out; a part of the budget S."""
     into = PositionedResampler(in_rate_hz=host_rate_hz, out_rate_hz=spec.sample_rate, channels=1)
     back = PositionedResampler(in_rate_hz=spec.sample_rate, out_rate_hz=host_rate_hz, channels=1)
     # One more each way: a host sample may lie just after a model sample.
     return (
-        HELD_SAMPLES
-        + into.delay_samples
+        into.delay_samples
         + -(-back.delay_samples * host_rate_hz // spec.sample_rate)
         + (0 if host_rate_hz == spec.sample_rate else 2)
     )

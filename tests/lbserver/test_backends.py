@@ -41,6 +41,11 @@ class TorchEcho:
 
         return Count(torch.zeros(len(seeds), 2, 1920), torch.zeros(len(seeds), dtype=torch.int64))
 
+    def heard_beat(self, state: Count) -> Any:
+        import torch
+
+        return torch.full((len(state.steps), 3), -1.0)
+
     def step(self, mix: Any, conditions: Any, state: Count, active: Any) -> tuple[Any, Count]:
         assert conditions["chord"].shape == (len(mix), 12)
         return 0.5 * mix + 0.5 * state.heard, Count(mix.clone(), state.steps + active)

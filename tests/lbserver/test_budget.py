@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lbserver import testing
 from lbserver.engine.budget import Budget, Wish, epoch_timing
-from lbserver.engine.lane import passing_samples
+from lbserver.engine.lane import resampling_samples
 from lbserver.errors import LiveBandError
 from lbserver.timeline import Mode
 
@@ -29,7 +29,7 @@ def test_what_is_granted_covers_what_is_needed_within_a_block(
     """Too little is late for ever; too much is latency for nothing."""
     wish = Wish(rate_hz=rate_hz, block_samples=block, mode=mode, anticipation_ms=40.0 * frames)
     timing = epoch_timing(SPEC, wish, Budget(compute_s=compute_s, margin_s=0.002))
-    needed = (compute_s + 0.002) * rate_hz + block - 1 + passing_samples(SPEC, rate_hz)
+    needed = (compute_s + 0.002) * rate_hz + block - 1 + resampling_samples(SPEC, rate_hz)
     granted = float(timing.anticipation_samples) + timing.latency_samples
     assert granted >= needed - 1e-6
     assert timing.latency_samples % block == 0

@@ -41,7 +41,7 @@ def noise(samples: int) -> np.ndarray:
 def test_law_1_the_copied_impulse_lands_where_the_figures_say(host_hz: int, ahead: int, place: int) -> None:
     """A copied frame sounds one frame plus A*H (plus L, 0 here) later, to the sample, at every rate."""
     mix = np.zeros((2, host_hz), np.float32)
-    mix[:, place % (host_hz // 2)] = 1.0
+    mix[:, place % (host_hz // 2)] = 0.5
     copy = testing.copy()
     out = drive(copy, mix, host_rate_hz=host_hz, anticipation_frames=ahead)
     grid = grid_of(copy.spec, host_hz)

@@ -63,7 +63,7 @@ def test_the_band_rests_within_two_beats_and_is_back_within_one() -> None:
     for hiss_db in (-120.0, -60.0):
         for softer in (0.0, -25.0):
             heard = levels(shelled(stopped_and_back(hiss_db) * np.float32(10 ** (softer / 20))))
-            assert heard[at(1) : at(10)].min() > -26, (hiss_db, softer)
+            assert heard[: at(10)].min() > -26, (hiss_db, softer)
             assert heard[at(10 + 2 * BEAT_S) : at(20)].max() < -100, (hiss_db, softer)
             assert heard[at(20 + BEAT_S) :].min() > -26, (hiss_db, softer)
             fade = heard[at(10) : at(10 + 2 * BEAT_S)]
@@ -92,17 +92,6 @@ def test_a_last_chord_that_rings_is_silence_once_it_is_faint() -> None:
     assert heard[at(15) :].max() < -100
 
 
-def test_before_the_first_sound_nobody_plays() -> None:
-    """Over a hiss, digital silence or an offset the band came in at full level, whatever the control says."""
-    still = {"silence": np.zeros((2, 3 * RATE_HZ), np.float32), "hiss": noise(3, -90.0)}
-    still["offset"] = still["silence"] + np.float32(0.1)
-    for name, before in still.items():
-        for rest in (False, True):
-            heard = levels(shelled(np.concatenate([before, strums(3, BEAT_S)], axis=1), rest=rest))
-            assert heard[: at(3)].max() < -100, name
-            assert heard[at(3.5) :].min() > -26, name
-
-
 def test_who_plays_on_is_no_louder_than_before() -> None:
     """Alone, the model plays up to 8 dB louder than it did with the player."""
     mix = stopped_and_back(-70.0)
@@ -120,4 +109,4 @@ def test_while_the_player_plays_no_bit_is_changed() -> None:
     swell = noise(10, -25.0, 1) * np.linspace(0.1, 3, 10 * RATE_HZ, dtype=np.float32)
     for rest in (False, True):
         out = shelled(strums(10, BEAT_S), stem=swell, rest=rest)
-        assert np.array_equal(out[:, FRAME:], swell[:, FRAME:])
+        assert np.array_equal(out, swell)

@@ -40,13 +40,13 @@ class SessionState(NamedTuple):
     """Everything one batch of sessions remembers. `guess` [B, 15]: beat sine and cosine, tempo, chord logits.
 
     `beat` [B, 4]: what the timekeeper knew of the frame played last, see `Timekeeper.ahead`.
-    `turned_up` [B]: the preamp's gain for the last frame, by which the stem was turned down; 0 before the first sound.
+    `level` [B]: what the stem of the last frame was multiplied by, to undo the preamp; 0 before the first sound.
     `timekeeper` and `chordkeeper` are empty where the model has none.
     """
 
     seed: Tensor
     preamp: PreampState
-    turned_up: Tensor
+    level: Tensor
     encoder: EncoderState
     ear: FrontState
     generator: GeneratorState
@@ -167,12 +167,12 @@ class LiveBandAccompanist(nn.Module):
     def _at_level(self, audio: Tensor, stem: Tensor, before: Tensor, after: Tensor) -> Tensor:
         """Stem frames [B, ..., 2, hop], each at its stem's level and turned down by what the preamp turned the mix up.
 
-        stem [B]; before, after [B, ...]: the preamp's gain of the frame before and of this one, between which the level glides.
+        stem [B]; before, after [B, ...]: the level of the frame before and of this one, between which it glides.
         """
         trim = self.get_buffer("gain")
         if len(trim):
             audio = audio * trim[stem.long()].view(-1, *[1] * (audio.dim() - 1))
-        start, end = (1 / before)[..., None, None], (1 / after)[..., None, None]
+        start, end = before[..., None, None], after[..., None, None]
         return audio * (start + (end - start) * self.get_buffer("along"))
 
     def _steer(self, conditions: Mapping[str, Tensor]) -> Steer | None:
@@ -230,14 +230,15 @@ class LiveBandAccompanist(nn.Module):
             self._steer(conditions),
         )
         audio, decoder = self.codec.decoder.step(played.latents, state.decoder, active)
-        before = torch.where(state.turned_up > 0, state.turned_up, gain)
-        audio = self._at_level(audio, conditions["stem"], before, gain)
+        # Nobody plays before the first sound, and then not louder than it.
+        level = torch.where(preamp.frames >= 1, 1 / gain, 0.0)
+        audio = self._at_level(audio, conditions["stem"], state.level, level)
         guess = torch.cat([played.beat, played.tempo.unsqueeze(-1), played.chord], dim=-1)
         guess = select(active, guess, state.guess)
         return audio, SessionState(
             seed=state.seed,
             preamp=preamp,
-            turned_up=select(active, torch.where(preamp.frames >= 1, gain, 0.0), state.turned_up),
+            level=select(active, level, state.level),
             encoder=encoder,
             ear=ear,
             generator=generator,
@@ -253,7 +254,8 @@ class LiveBandAccompanist(nn.Module):
         """The parallel pass: mix [B, F, 2, hop] and conditions [B, F] (stem and anticipation constant in time)
         -> stem frames [B, F, 2, hop], frame n being the stem's n + 1 + A.
         """
-        gain, heard_by = self.preamp(mix), self.preamp.heard(mix)
+        gain = self.preamp(mix)
+        level = torch.where(self.preamp.heard(mix), 1 / gain, 0.0)
         mix = mix * gain[..., None, None]
         if self.timekeeper is not None:
             kept = self.timekeeper(mix, conditions["tempo"], span_of(conditions))
@@ -272,5 +274,5 @@ class LiveBandAccompanist(nn.Module):
             self._steer(conditions),
         )
         audio: Tensor = self.codec.decoder(played.latents)
-        before = torch.cat([gain[:, :1], torch.where(heard_by[:, :-1], gain[:, :-1], gain[:, 1:])], dim=1)
-        return self._at_level(audio, conditions["stem"][:, 0], before, gain)
+        before = torch.cat([torch.zeros_like(level[:, :1]), level[:, :-1]], dim=1)
+        return self._at_level(audio, conditions["stem"][:, 0], before, level)

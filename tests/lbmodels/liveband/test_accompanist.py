@@ -217,6 +217,17 @@ def test_silence_and_full_scale_give_finite_sound(band: LiveBandAccompanist, tol
         assert all(t.isfinite().all() for _, t in named_tensors(state) if t.is_floating_point())
 
 
+def test_nobody_plays_before_the_first_sound(band: LiveBandAccompanist, told: Told) -> None:
+    """Over a hiss the band came in at full level, 30 dB above the soft music that followed; it glides in with the music."""
+    mix = music(band, 1, 12)
+    mix = mix / mix.square().mean().sqrt() * 10 ** (-55 / 20)
+    mix[:, :6] *= 10 ** (-35 / 20)
+    out, _ = stream(band, mix, told(1, 12), [1])
+    assert not out[:, :6].any()
+    assert out[:, 6:].any()
+    assert out[0, 6].abs()[:, 0].max() < 1e-3 * out.abs().max() + 1e-9
+
+
 def test_the_spec_says_what_the_model_is(band: LiveBandAccompanist) -> None:
     spec = band.spec
     listens = band.timekeeper is not None
