@@ -5,11 +5,11 @@ True peak is that of ITU-R BS.1770-4, annex 2 (four times oversampled), with a l
 maximum, since the standard's own figure may read half a decibel low.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from lbserver.accompanist import Audio
+from lbserver.compiled import compiled
 
 _NEEDED = 10.0 ** (-1.05 / 20)
 """A peak from which on a piece is limited,"""
@@ -97,9 +97,8 @@ def _peak(played: Audio, onward: Audio, ceiling: float, asked: NDArray[np.float3
     return float(_ask(np.concatenate((played, onward), axis=-1), _BANK, ceiling, asked))
 
 
-@numba.njit(
+@compiled(
     "float64(float32[:, ::1], float32[:, ::1], float64, float32[::1])",
-    cache=True,
     fastmath={"reassoc", "contract"},
 )
 def _ask(x: Audio, bank: NDArray[np.float32], ceiling: float, wanted: NDArray[np.float32]) -> float:
@@ -142,7 +141,7 @@ def _ask(x: Audio, bank: NDArray[np.float32], ceiling: float, wanted: NDArray[np
     return float(highest)
 
 
-@numba.njit("float32[::1](float32[::1], float32, float64, float64)", cache=True)
+@compiled("float32[::1](float32[::1], float32, float64, float64)")
 def _glide(wanted: NDArray[np.float32], before: float, attack: float, release: float) -> NDArray[np.float32]:
     """Gains no higher than those wanted [T], falling and rising along ramps; `before` is the one before the first."""
     gains = wanted.copy()

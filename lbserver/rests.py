@@ -8,11 +8,11 @@ waited for that long; any other is gone within a beat, and what rests is silent 
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from lbserver.accompanist import Audio
+from lbserver.compiled import compiled
 
 Numbers = NDArray[np.float64]
 
@@ -101,7 +101,7 @@ def step(
 _PRESENCE, _GAIN = FIELDS.index("presence"), FIELDS.index("gain")
 
 
-@numba.njit("float64(float32[:, :])", cache=True)
+@compiled("float64(float32[:, :])")
 def _power(audio: Audio) -> float:
     """Mean square, without what does not move: a microphone's offset is no sound."""
     total = 0.0
@@ -115,7 +115,7 @@ def _power(audio: Audio) -> float:
     return total / audio.shape[0] if np.isfinite(total) else 0.0
 
 
-@numba.njit("void(float32[:, :], float32[:, :], float64, float64, boolean, float64[:])", cache=True)
+@compiled("void(float32[:, :], float32[:, :], float64, float64, boolean, float64[:])")
 def _follow(mix: Audio, stem: Audio, frame_s: float, beat_s: float, may_rest: bool, row: Numbers) -> None:
     """One row of the state, in the order of its fields, moved on by a frame."""
     level, frames, floor, silence, gap = row[0], row[1], row[2], row[3], row[4]
