@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from lbmodels.codec.losses import multi_resolution_stft, si_sdr_db
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
 from lbmodels.train.audio import AudioDataConfig, crop_batches, load_tracks, random_crop
-from lbmodels.train.loop import Side, run, side
+from lbmodels.train.loop import Side, leads, run, side
+from lbmodels.train.pace import settled, write_heard
 from lbmodels.train.recipe import LoopConfig
 from lbmodels.zoo import load_codec, save_weights
 
@@ -271,8 +272,20 @@ class CodecObjective:
 def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Path:
     """Train by a recipe's tables into `folder`; returns the averaged weights' path."""
     config = build(CodecTraining, tables)
+    config = replace(config, loop=settled(config.loop, quiet=quiet))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     objective = CodecObjective(config, device)
     run(objective, config.loop, folder, quiet=quiet)
-    codec = objective.averaged["codec"]
-    return save_weights(folder / "codec.safetensors", codec, kind="codec", config=config.model)
+    weights = folder / "codec.safetensors"
+    if not leads():
+        return weights
+    crop_s = config.data.crop_frames * config.model.hop / config.model.sample_rate
+    heard = write_heard(
+        folder,
+        batch_s=config.loop.batch * int(os.environ.get("WORLD_SIZE", "1")) * crop_s,
+        songs=len(objective.tracks),
+        song_s=sum(track.duration_s for track in objective.tracks),
+    )
+    if not quiet:
+        print(heard)
+    return save_weights(weights, objective.averaged["codec"], kind="codec", config=config.model)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +33,8 @@ from lbmodels.liveband.critic import Critic, CriticConfig
 from lbmodels.liveband.generator import Generator, GeneratorConfig, Played
 from lbmodels.liveband.steering import Steer, steering_features
 from lbmodels.train.batches import Batch, LatentDataConfig, LatentSource, to_device
-from lbmodels.train.loop import Side, run, side
+from lbmodels.train.loop import Side, leads, run, side
+from lbmodels.train.pace import settled
 from lbmodels.train.recipe import LoopConfig
 from lbmodels.train.steering import SteeringReader
 from lbmodels.zoo import save_weights
@@ -277,9 +278,12 @@ class LiveBandObjective:
 def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Path:
     """Train by a recipe's tables into `folder`, which becomes a model; returns the averaged weights' path."""
     config = build(LiveBandTraining, tables)
+    config = replace(config, loop=settled(config.loop, quiet=quiet))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     objective = LiveBandObjective(config, device)
     run(objective, config.loop, folder, quiet=quiet)
+    if not leads():
+        return folder / "generator.safetensors"
     generator = objective.averaged["generator"]
     save_weights(folder / "codec.safetensors", objective.codec, kind="codec", config=objective.codec.config)
     return save_weights(

@@ -105,6 +105,11 @@ def _rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
+def leads() -> bool:
+    """Whether this process is the one that writes files: the only one, or the first rank."""
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
 def _any_rank(flag: bool) -> bool:
     """Whether any rank says so: a signal that reaches ranks at different steps must stop all at one."""
     if not dist.is_initialized():
