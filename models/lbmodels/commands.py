@@ -17,7 +17,7 @@ from lbmodels.isolation import keep_caches
 from lbmodels.plain_json import to_json
 from lbmodels.train.pool_command import add_parser as add_pool
 
-OBJECTIVES = ("codec", "pulse", "timekeeper", "chordkeeper", "coherence", "liveband", "recolour")
+OBJECTIVES = ("codec", "pulse", "timekeeper", "chordkeeper", "coherence", "liveband", "recolour", "rvq")
 Subparsers = argparse._SubParsersAction
 
 
@@ -44,6 +44,7 @@ def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
   liveband train recolour --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/coloured --set start_from=runs/band/generator.safetensors
   liveband train timekeeper --recipe tiny --data dataset --out runs/timekeeper
   liveband train chordkeeper --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/chordkeeper
+  liveband train rvq --recipe tiny --data dataset --out runs/tokens
   liveband bounce song.wav -o bass.wav --stem bass --model runs/coloured
 """,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -56,7 +57,7 @@ def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--codec",
         metavar="FILE",
-        help="autoencoder weights, for pulse, chordkeeper, liveband and recolour (default: the shipped ones)",
+        help="autoencoder weights, for pulse, chordkeeper, liveband, recolour and rvq (default: the shipped ones)",
     )
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="checkpoints, curves, samples, weights"
@@ -101,7 +102,7 @@ def _train(arguments: argparse.Namespace) -> int:
     tables = read_recipe(arguments.objective, arguments.recipe)
     if arguments.data:
         override(tables, f"data.root={json.dumps(arguments.data)}")
-    if arguments.objective in ("pulse", "chordkeeper", "liveband", "recolour"):
+    if arguments.objective in ("pulse", "chordkeeper", "liveband", "recolour", "rvq"):
         override(tables, f"data.codec={json.dumps(arguments.codec or _shipped_codec())}")
     elif arguments.codec:
         raise LiveBandModelError(

@@ -16,11 +16,13 @@ import soundfile
 import torch
 
 from lbmodels import zoo
+from lbmodels.codec.autoencoder import Codec, CodecConfig
 from lbmodels.errors import LiveBandModelError
 from lbmodels.train import codec as codec_program
 from lbmodels.train import liveband as band_program
 from lbmodels.train import pulse as pulse_program
 from lbmodels.train import recolour as recolour_program
+from lbmodels.train import rvq as rvq_program
 
 Tables = dict[str, Any]
 
@@ -57,6 +59,31 @@ def test_a_second_stage_keeps_the_encoder_to_the_bit(codec_tables: Tables, tmp_p
     old, new = before.encoder.state_dict(), after.encoder.state_dict()
     assert all(torch.equal(old[name], new[name]) for name in old)
     assert not torch.equal(before.decoder.head.weight, after.decoder.head.weight)
+
+
+def test_tokens_are_fitted_to_an_autoencoder_and_measured(codec_tables: Tables, tmp_path: Path) -> None:
+    """Level 0 is the latents themselves: what more levels give must come nearer to it, not go elsewhere."""
+    sizes = CodecConfig(**codec_tables["model"])
+    weights = zoo.save_weights(tmp_path / "codec.safetensors", Codec(sizes), kind="codec", config=sizes)
+    tables = {
+        "crops": 8,
+        "validation_crops": 2,
+        "rounds": 4,
+        "model": {"latent": 8, "levels": 3, "codes": 16},
+        "data": {"root": codec_tables["data"]["root"], "codec": str(weights)},
+    }
+    path = rvq_program.main(tables, tmp_path / "tokens", quiet=True)
+    config, tensors = zoo.read_weights(path, "rvq")
+    assert config == tables["model"]
+    assert tensors["codes"].shape == (3, 16, 8)
+    rows = json.loads((tmp_path / "tokens" / "rvq.json").read_text())
+    assert [row["levels"] for row in rows] == [0, 1, 2, 3]
+    assert [row["bits_per_s"] for row in rows] == [0, 400, 800, 1200]  # 4 bits a level, 100 frames a second
+    assert rows[0]["missed"] == 0
+    assert rows[1]["missed"] > rows[3]["missed"] > 0
+    tables["model"] = {"latent": 9, "levels": 3, "codes": 16}
+    with pytest.raises(LiveBandModelError, match="latents have 8 numbers"):
+        rvq_program.main(tables, tmp_path / "other", quiet=True)
 
 
 def test_band_trains_resumes_and_streams(band_tables: Tables, tmp_path: Path, told: Any) -> None:

@@ -22,6 +22,7 @@ from lbmodels.train.coherence import CoherenceTraining
 from lbmodels.train.liveband import LiveBandTraining
 from lbmodels.train.recipe import read_recipe, recipes_folder
 from lbmodels.train.recolour import RecolourFit
+from lbmodels.train.rvq import RvqFit
 from lbmodels.train.timekeeper import TimekeeperTraining
 
 KINDS: dict[str, Any] = {
@@ -32,6 +33,7 @@ KINDS: dict[str, Any] = {
     "chordkeeper": ChordkeeperTraining,
     "coherence": CoherenceTraining,
     "recolour": RecolourFit,
+    "rvq": RvqFit,
 }
 SMALL: dict[str, Any] = {"timekeeper": Timekeeper, "chordkeeper": Chordkeeper, "coherence": CoherenceNetwork}
 RECIPES = sorted((path.parent.name, path.stem) for path in recipes_folder().glob("*/*.toml"))
@@ -66,6 +68,11 @@ def test_a_recipe_builds_its_models(objective: str, name: str) -> None:
     config = build(KINDS[objective], read_recipe(objective, name))
     if isinstance(config, RecolourFit):
         assert 0 <= config.least <= 1 <= config.most
+        return
+    if isinstance(config, RvqFit):
+        assert config.crops * config.data.crop_frames > 20 * config.model.codes, (
+            "too few frames for each code"
+        )
         return
     assert config.loop.warmup_steps < config.loop.steps
     if objective in SMALL:
