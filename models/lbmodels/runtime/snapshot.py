@@ -81,7 +81,24 @@ def opened(data: bytes, *, weights_id: str) -> Sealed:
     if type(rows) is not int or not 1 <= rows <= _MOST_ROWS:
         raise LiveBandModelError(f"a state has 1 to {_MOST_ROWS} rows: the label is damaged")
     weights_file.check(body, "snapshot is not readable")
-    return Sealed(runtime, rows, _expanded(body) if head.get("compact") else body)
+    return Sealed(runtime, rows, _brought_up(_expanded(body) if head.get("compact") else body))
+
+
+def _brought_up(body: bytes) -> bytes:
+    """A state that an earlier release saved, as this one keeps it.
+
+    It kept the gain by which a stem is turned down, now kept as the level it leaves at, and no beat, which is heard anew.
+    """
+    if b'"turned_up"' not in body[: weights_file.MOST_HEADER_BYTES]:
+        return body
+    tensors = _tensors(body)
+    gain = tensors.pop("turned_up", None)
+    if gain is None or gain.ndim != 1:
+        return body  # no such state: whoever reads it says what is wrong
+    with np.errstate(divide="ignore"):
+        tensors["level"] = np.where(gain > 0, np.float32(1) / gain, np.float32(0)).astype(np.float32)
+    tensors["beat"] = np.full((len(gain), 4), -1.0, np.float32)
+    return safetensors.numpy.save(tensors)
 
 
 def _labelled(head: dict[str, Any], body: bytes) -> bytes:

@@ -59,6 +59,24 @@ def test_torch_reads_it_too(toy: Any) -> None:
     assert len(again) == len(whole)
 
 
+@pytest.mark.parametrize("compact", [False, True])
+def test_what_an_earlier_release_kept_plays_on(toy: Any, music: Play, stream: Play, compact: bool) -> None:
+    """Its states held the preamp's gain where ours hold the level, and no beat: kept moments would be lost."""
+    graph = toy.graphs["onnx"]
+    mix = music(graph.spec, 1, 12)
+    _, state = stream(graph, mix[:8], [3])
+    tensors = dict(state.tensors)
+    tensors["turned_up"] = (1 / tensors.pop("level")).astype(np.float32)
+    del tensors["beat"]
+    old = snapshot.sealed(
+        safetensors.numpy.save(tensors), weights_id=graph.spec.weights_id, runtime="onnx", rows=1
+    )
+    kept = snapshot.compacted if compact else bytes
+    played, _ = stream(graph, mix[8:], [3], graph.restore(kept(old)), first=8)
+    wanted, _ = stream(graph, mix[8:], [3], graph.restore(kept(graph.snapshot(state))), first=8)
+    np.testing.assert_allclose(played, wanted, atol=1e-6)
+
+
 @pytest.mark.parametrize("damage", ["orphan", "shape", "type", "label"])
 def test_a_damaged_one_is_refused(toy: Any, damage: str) -> None:
     """Bytes in a project file are anybody's."""
