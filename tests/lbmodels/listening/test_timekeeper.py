@@ -169,6 +169,28 @@ def test_the_hosts_tempo_decides_between_levels(timekeeper: Timekeeper, heard: H
         assert abs(6000 / float(kept[0, -1, 1]) / bpm - 1) < 0.03
 
 
+def test_a_range_of_tempi_decides_between_a_tempo_and_its_half(timekeeper: Timekeeper, heard: Heard) -> None:
+    """Slow pieces are heard at double tempo: the player says how fast it can be. A range that holds neither is no evidence,
+    and open ends are none either, to the bit.
+    """
+    song = heard(beats_at(140, 20), 450)
+
+    def tempo(low: float, high: float) -> float:
+        kept = timekeeper.follow(song, span_bpm=torch.tensor([low, high]).expand(1, 450, 2))
+        return 6000 / float(kept[0, -1, 1])
+
+    assert abs(tempo(20.0, 100.0) / 70 - 1) < 0.03
+    assert abs(tempo(100.0, 400.0) / 140 - 1) < 0.03
+    assert abs(tempo(100.0, 20.0) / 70 - 1) < 0.03  # which end is which does not matter
+    heard_alone = timekeeper.follow(song)
+    unreachable = timekeeper.follow(song, span_bpm=torch.tensor([150.0, 160.0]).expand(1, 450, 2))
+    torch.testing.assert_close(unreachable[0, -1, 1], heard_alone[0, -1, 1], rtol=1e-3, atol=0.0)
+    for ends in (20.0, 400.0), (torch.nan, torch.nan):
+        assert torch.equal(
+            timekeeper.follow(song, span_bpm=torch.tensor(ends).expand(1, 450, 2)), heard_alone
+        )
+
+
 def test_broken_input_is_forgotten(toy_timekeeper: Timekeeper) -> None:
     """NaN in a frame of audio must not silence the timekeeper for ever."""
     torch.manual_seed(0)
