@@ -22,11 +22,15 @@ _TAIL_BYTES = 1 << 17  # a page of Ogg is no longer than 65307 bytes
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """What a file is. `demuxer` names FFmpeg's reader of it, for kinds that libsndfile does not read."""
+    """What a file is. `demuxer` names FFmpeg's reader of it, for kinds that libsndfile does not read.
+
+    `tells_length` is False for streams without a header, whose length FFmpeg guesses from their bit rate.
+    """
 
     name: str
     is_audio: bool = True
     demuxer: str = ""
+    tells_length: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +68,10 @@ _KINDS = (
     (4, b"wide", Kind(name="QuickTime", demuxer="mov")),
     (0, b"\x1a\x45\xdf\xa3", Kind(name="WebM or Matroska", demuxer="matroska")),
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", Kind(name="WMA", demuxer="asf")),
-    (0, b"#!AMR", Kind(name="AMR", demuxer="amr")),
+    (0, b"#!AMR", Kind(name="AMR", demuxer="amr", tells_length=False)),
     (0, b"wvpk", Kind(name="WavPack", demuxer="wv")),
     (0, b"MAC ", Kind(name="Monkey's Audio", demuxer="ape")),
-    (0, b"\x0b\x77", Kind(name="AC-3", demuxer="ac3")),
+    (0, b"\x0b\x77", Kind(name="AC-3", demuxer="ac3", tells_length=False)),
     (0, b"FLV\x01", Kind(name="FLV", demuxer="flv")),
     (0, b"MThd", Kind(name="MIDI: notes, no audio", is_audio=False)),
     (0, b"\x89PNG", Kind(name="a picture", is_audio=False)),
@@ -90,8 +94,12 @@ def kind_of(look: Look) -> Kind | None:
     for at, magic, kind in _KINDS:
         if head[at : at + len(magic)] == magic:
             return kind
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") and _is_utf16(
+        head
+    ):  # its mark looks like the first bytes of an MP3
+        return Kind(name="text", is_audio=False)
     if len(head) > 2 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
-        return Kind(name="AAC", demuxer="aac")
+        return Kind(name="AAC", demuxer="aac", tells_length=False)
     if len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:
         return Kind(name="MP3")
     if head and b"\0" not in head:
@@ -101,6 +109,14 @@ def kind_of(look: Look) -> Kind | None:
             return None
         return Kind(name="text", is_audio=False)
     return None
+
+
+def _is_utf16(head: bytes) -> bool:
+    try:
+        head[: len(head) // 2 * 2].decode("utf-16")
+    except UnicodeDecodeError as error:
+        return error.end >= len(head) - 2  # a pair that was cut in two
+    return True
 
 
 def body_of(look: Look, size: int) -> Body | None:

@@ -56,7 +56,8 @@ class Recording:
         self.path = path
         self.descriptor = _open(path)
         try:
-            if not stat.S_ISREG(os.fstat(self.descriptor).st_mode):
+            self._origin = os.fstat(self.descriptor)
+            if not stat.S_ISREG(self._origin.st_mode):
                 self.descriptor = _spooled(self.descriptor, path)
             self.size = os.fstat(self.descriptor).st_size
             if self.size == 0:
@@ -66,8 +67,12 @@ class Recording:
             raise
 
     def look(self, position: int, count: int) -> bytes:
-        """Bytes from a position on, fewer at the end."""
-        return os.pread(self.descriptor, count, position)
+        """Bytes from a position on, fewer at the end and none beyond, wherever a damaged header points."""
+        return os.pread(self.descriptor, count, position) if 0 <= position < self.size else b""
+
+    def is_at(self, path: Path) -> bool:
+        """Whether that name means the file that is read, also where this came by redirection."""
+        return path.exists() and os.path.samestat(self._origin, path.stat())
 
     def close(self) -> None:
         """Idempotent."""
@@ -96,7 +101,7 @@ class AudioReader:
         """Raises LiveBandError: missing, unreadable, not audio, damaged, cut short, empty, or too many channels."""
         with contextlib.ExitStack() as stack:
             recording = stack.enter_context(Recording(source)) if isinstance(source, Path) else source
-            self.path = recording.path
+            self.path, self.is_at = recording.path, recording.is_at
             self._source = _opened(recording)
             stack.callback(self._source.close)
             self.rate_hz, self.channels = self._source.rate_hz, self._source.channels
@@ -255,7 +260,9 @@ class _Ffmpeg:
             raise
         self.rate_hz, self.channels = self._decoder.rate_hz, self._decoder.channels
         self.frames: int | None = None
-        self._told_s = asf_length_s(recording.look) if kind.demuxer == "asf" else self._decoder.length_s
+        self._told_s = self._decoder.length_s if kind.tells_length else None
+        if kind.demuxer == "asf":
+            self._told_s = asf_length_s(recording.look)
 
     def read(self, count: int) -> NDArray[np.float32]:
         try:

@@ -225,7 +225,7 @@ def render(
     with ExitStack() as stack:
         heard_channels = _heard_channels(request.source)
         reader = stack.enter_context(AudioReader(request.source))
-        if any(_same_file(path, reader.path) for path in request.outputs.values()):
+        if any(reader.is_at(path) for path in request.outputs.values()):
             raise LiveBandError(f"the output would replace the input {reader.path}: choose another name")
         performer = _AtGain(perform(reader.rate_hz), reader.rate_hz, len(request.stems), request.gain_db)
         done = 0
@@ -371,7 +371,3 @@ def _stream(
 def _beside(waiting: Queue, played: list[Audio]) -> tuple[Audio, Audio]:
     audio = np.concatenate(played, axis=-1)
     return waiting.take(audio.shape[-1]), audio
-
-
-def _same_file(a: Path, b: Path) -> bool:
-    return a.exists() and a.samefile(b)

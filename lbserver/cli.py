@@ -69,9 +69,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, _terminate)
     with streams.lasting() as printed:
-        code = _run(sys.argv[1:] if arguments is None else list(arguments))
+        ended: SystemExit | None = None
+        try:
+            code = _run(sys.argv[1:] if arguments is None else list(arguments))
+        except SystemExit as end:  # --help, --version, and what the parser refuses
+            code, ended = int(end.code or 0), end
         sys.stdout.flush()
         if printed.fault is None or code:
+            if ended is not None:
+                raise ended
             return code
         if streams.is_gone(printed.fault):
             return 141

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Recordings as users have them: whole, cut short, damaged, of every kind, through pipes."""
 
+import contextlib
 import os
 import struct
 import sys
@@ -199,6 +200,7 @@ def test_a_flac_that_does_not_know_its_length_is_read(tmp_path: Path) -> None:
         (b"RIFF\x24\0\0\0WAVEjunkjunkjunk", "it begins as WAV does, but is damaged"),
         (b"fLaC" + bytes(100), "it begins as FLAC does, but is damaged"),
         (bytes(5000), "it is not audio, or of a kind that is not known"),
+        ("| C | Am | F | G |\n".encode("utf-16") * 2, "it is text (read here: WAV, FLAC"),
     ],
 )
 def test_what_it_is_instead_is_said(tmp_path: Path, data: bytes, says: str) -> None:
@@ -208,10 +210,24 @@ def test_what_it_is_instead_is_said(tmp_path: Path, data: bytes, says: str) -> N
     assert says in why(path)
 
 
+@pytest.mark.parametrize(("form", "at", "packed"), [("CAF", 12, ">Q"), ("W64", 56, "<Q")])
+def test_a_chunk_that_points_beyond_everything_is_damage(
+    tmp_path: Path, form: str, at: int, packed: str
+) -> None:
+    """A place that no file has was an OverflowError from the system."""
+    path = made(tmp_path, form)
+    data = bytearray(path.read_bytes())
+    data[at : at + 8] = struct.pack(packed, (1 << 63) + 8)
+    path.write_bytes(data)
+    with contextlib.suppress(LiveBandError):
+        read(path)
+
+
 @pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize(
     ("ending", "codec", "container"),
     [
+        ("aac", "aac", "adts"),
         ("m4a", "aac", "ipod"),
         ("webm", "libopus", "webm"),
         ("wma", "wmav2", "asf"),
@@ -249,6 +265,8 @@ def test_other_formats_are_read_by_an_extra_or_named(
     assert audio.shape == (2, pytest.approx(2 * RATE_HZ, abs=4096))
     middle = audio[:, 24000:72000]
     assert np.sqrt((middle**2).mean()) == pytest.approx(0.3 / np.sqrt(2), rel=0.05)
+    if ending == "aac":
+        return  # a bare stream, whole wherever it ends
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert "cut short" in why(path) or "damaged" in why(path)
 

@@ -282,3 +282,27 @@ def test_what_comes_through_standard_input_is_played_along_to(song: Path, tmp_pa
     report = json.loads(done.stdout)
     assert (report["source"], report["samples"]) == ("-", 24000)
     assert [path.name for path in (tmp_path / "band.2024").iterdir()] == ["stdin_bass.wav"]
+
+
+def test_another_take_from_standard_input_replaces_the_first(song: Path, tmp_path: Path) -> None:
+    """With an output that is there already, `-` was looked for as a file; the song itself is never replaced."""
+    take, kept = tmp_path / "take.wav", song.read_bytes()
+    for out, code in ((take, 0), (take, 0), (song, 2)):
+        bounce = [
+            sys.executable,
+            "-m",
+            "lbserver",
+            "bounce",
+            "-",
+            "-o",
+            out,
+            "--stem",
+            "bass",
+            *COPY,
+            "--quiet",
+        ]
+        with song.open("rb") as file:
+            done = subprocess.run(bounce, stdin=file, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+    assert "would replace the input" in done.stderr
+    assert song.read_bytes() == kept

@@ -56,6 +56,10 @@ def test_a_full_device_is_an_error_of_printing_alone() -> None:
     ]
     done = through("| true; exit ${PIPESTATUS:-0}")
     assert b"error" not in done.stderr
+    version = [sys.executable, "-m", "lbserver", "--version"]
+    with Path("/dev/full").open("wb") as full:
+        told = subprocess.run(version, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (told.returncode, b"cannot be printed" in told.stderr) == (1, True)
 
 
 def test_a_bounce_with_odd_names_into_a_full_device_is_done(tmp_path: Path) -> None:

@@ -279,6 +279,7 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
     weights = folder / "codec.safetensors"
     if not leads():
         return weights
+    save_weights(weights, objective.averaged["codec"], kind="codec", config=config.model)
     crop_s = config.data.crop_frames * config.model.hop / config.model.sample_rate
     heard = write_heard(
         folder,
@@ -288,4 +289,4 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
     )
     if not quiet:
         print(heard)
-    return save_weights(weights, objective.averaged["codec"], kind="codec", config=config.model)
+    return weights

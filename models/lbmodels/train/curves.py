@@ -4,9 +4,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from lbmodels.documents import read_json
 from lbmodels.isolation import prepare_drawing
+
+
+def read_log(log: Path) -> list[dict[str, Any]]:
+    """The rows of a run's log; lines that a full disk or an older release left unreadable are passed over."""
+    rows = []
+    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            row = read_json(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and isinstance(row.get("step"), int):
+            rows.append(row)
+    return rows
 
 
 def draw_curves(log: Path, target: Path) -> None:
@@ -14,7 +28,7 @@ def draw_curves(log: Path, target: Path) -> None:
     prepare_drawing()
     import matplotlib.pyplot as plt
 
-    rows = [read_json(line) for line in log.read_text().splitlines() if line.strip()]
+    rows = read_log(log)
     names = [n for n in dict.fromkeys(k for row in rows for k in row) if n != "step"]
     if not rows or not names:
         return

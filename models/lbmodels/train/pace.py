@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from lbmodels.documents import read_json
+from lbmodels.train.curves import read_log
 from lbmodels.train.recipe import LoopConfig
 
 Trial = Callable[[int, bool], float]
@@ -75,9 +75,8 @@ class Heard:
 
 def write_heard(folder: Path, *, batch_s: float, songs: int, song_s: float) -> Heard:
     """Reads the run's log.jsonl, writes heard.json; `batch_s` is the audio in a step of all ranks together."""
-    rows = [read_json(line) for line in (folder / "log.jsonl").read_text().splitlines() if line.strip()]
     steps, spent = 0, 0.0
-    for row in rows:
+    for row in read_log(folder / "log.jsonl"):
         # A run that was killed goes back to its checkpoint: what it lost was spent, too.
         spent += max(0, row["step"] - steps) * (row.get("seconds_per_step") or 0.0)
         steps = row["step"]

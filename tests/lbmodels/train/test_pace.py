@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lbmodels.train.curves import draw_curves, read_log
 from lbmodels.train.pace import settled, step_s, write_heard
 from lbmodels.train.recipe import LoopConfig
 
@@ -33,6 +34,20 @@ def test_the_fastest_that_is_allowed_is_taken(capsys: pytest.CaptureFixture[str]
     found = settled(loop, quiet=True, trial=lambda threads, bf16: 1.0 / threads / (1 + bf16))
     assert (found.threads, found.bf16) == (3, True)
     assert not capsys.readouterr().out
+
+
+def test_a_torn_line_of_the_log_costs_nothing(tmp_path: Path) -> None:
+    """A disk that filled up, or NaN of an older release: a traceback at each resumption, and at the end no weights."""
+    lines = [
+        '{"step": 0, "loss": 2.0}',
+        '{"step": 1, "loss": NaN}',
+        '{"step": 2, "lo',
+        '{"step": 3, "loss": 1.0}',
+    ]
+    (tmp_path / "log.jsonl").write_text("\n".join(lines))
+    assert [row["step"] for row in read_log(tmp_path / "log.jsonl")] == [0, 3]
+    draw_curves(tmp_path / "log.jsonl", tmp_path / "curves.png")
+    assert write_heard(tmp_path, batch_s=1.0, songs=1, song_s=1.0).steps == 3
 
 
 def test_what_a_recipe_forbids_is_not_tried() -> None:
