@@ -4,6 +4,8 @@
 Requests are parsed by h11, which is strict. Only this user's programs are answered; where there is a token, those that
 show it (`Authorization: Bearer ...`). A page of the web cannot read any of it through the browser of
 somebody here: the Host header must name this machine (DNS rebinding), and nothing is offered across origins.
+Strangers, other users of this machine, have a few connections of their own, and each ends with its first refusal:
+they cannot keep the user out.
 """
 
 import asyncio
@@ -14,7 +16,8 @@ import json
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -31,7 +34,8 @@ from lbserver.transports import metrics
 from lbserver.transports.metrics import ServerFigures, Sessions
 
 _LARGEST_REQUEST_BYTES = 8192
-_MOST_CONNECTIONS = 32
+_MOST_CONNECTIONS = {"user": 32, "stranger": 8, "not known yet": 256}
+_REFUSALS = frozenset({401, 403, 421})
 _PATIENCE_S = 5.0
 _UNWELL = frozenset({"recovering", "quarantined", "faded", "bypassed", "late"})
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?", re.ASCII)
@@ -96,6 +100,7 @@ async def http_server(hub: Watched, config: HttpConfig) -> AsyncIterator[HttpSer
     """Serve until the block ends. Raises LiveBandError naming who has the port."""
     begun = time.monotonic()
     connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+    taken: Counter[str] = Counter()
 
     def figures() -> ServerFigures:
         if config.server is not None:
@@ -105,16 +110,19 @@ async def http_server(hub: Watched, config: HttpConfig) -> AsyncIterator[HttpSer
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        if len(connections) >= _MOST_CONNECTIONS:
-            writer.close()
-            return
         connections[task] = writer
         try:
-            line = writer.get_extra_info("socket")
-            ours = bool(config.token) or await asyncio.to_thread(callers.made_connection, line)
-            await _converse(
-                reader, writer, lambda request: _answer(request, hub, config, figures, ours=ours), config
-            )
+            with _place(taken, "not known yet"):
+                line = writer.get_extra_info("socket")
+                ours = await asyncio.to_thread(callers.made_connection, line)
+            let_in = ours or bool(config.token)
+            with _place(taken, "user" if ours else "stranger"):
+                await _converse(
+                    reader,
+                    writer,
+                    lambda request: _answer(request, hub, config, figures, ours=let_in),
+                    config,
+                )
         except (OSError, TimeoutError):
             pass
         finally:
@@ -157,13 +165,25 @@ def is_our_host(header: str, config: HttpConfig) -> bool:
     return named is not None and named[1].strip("[]").lower() in ours
 
 
+@contextlib.contextmanager
+def _place(taken: Counter[str], kind: str) -> Iterator[None]:
+    """One more connection of a kind, for a while. Raises ConnectionError where there are as many as there may be."""
+    if taken[kind] >= _MOST_CONNECTIONS[kind]:
+        raise ConnectionError("no place is free")
+    taken[kind] += 1
+    try:
+        yield
+    finally:
+        taken[kind] -= 1
+
+
 async def _converse(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     answer: Callable[[h11.Request], Reply],
     config: HttpConfig,
 ) -> None:
-    """Requests of one connection, one after the other. Raises TimeoutError when the client is slow."""
+    """Requests of one connection, one after the other, until one is refused. Raises TimeoutError when the client is slow."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_REQUEST_BYTES)
     while True:
         async with asyncio.timeout(config.patience_s):
@@ -187,6 +207,8 @@ async def _converse(
                 ("Cache-Control", "no-store"),
                 ("X-Content-Type-Options", "nosniff"),
             ]
+            if reply.status in _REFUSALS:
+                headers.append(("Connection", "close"))
             if reply.status == 405:
                 headers.append(("Allow", "GET, HEAD"))
             if reply.status == 401:

@@ -4,6 +4,7 @@
 import asyncio
 import http.client
 import json
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -305,6 +306,46 @@ def test_silent_and_too_many_clients_are_let_go() -> None:
         assert (await call(get("/healthz")))[0] == 200
 
     run(test, patience_s=0.2)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("token", [b"", b"a token of the test"], ids=["plain", "token"])
+def test_a_crowd_of_strangers_keeps_nobody_out(token: bytes) -> None:
+    """Another user took every connection, asked, was refused, and kept them: the user got no answer any more."""
+
+    refusal = b"HTTP/1.1 401 " if token else b"HTTP/1.1 403 "
+    shown = {"Authorization": "Bearer " + token.decode()} if token else {}
+
+    def strangers(count: int) -> list[socket.socket]:
+        os.seteuid(65534)  # a socket belongs to whoever makes it
+        try:
+            return [socket.socket() for _ in range(count)]
+        finally:
+            os.seteuid(0)
+
+    def crowd(host: str, port: int) -> None:
+        for line in strangers(3):
+            with line:
+                line.settimeout(20)
+                line.connect((host, port))
+                line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                answer = b"".join(
+                    iter(lambda line=line: line.recv(65536), b"")
+                )  # its connection ends with it
+                assert answer.startswith(refusal)
+                assert answer.count(b"HTTP/1.1 ") == 1
+        silent = strangers(100)
+        for line in silent:
+            line.connect((host, port))
+        for _ in range(40):
+            assert get("/healthz", **shown)(host, port)[0] == 200
+        for line in silent:
+            line.close()
+
+    async def test(call: Call) -> None:
+        await call(crowd)
+
+    run(test, token=token, patience_s=600.0)
 
 
 def test_port_that_is_taken_is_named_with_its_holder() -> None:
