@@ -424,7 +424,7 @@ class Hub:
             entry = self._entries.get(entry.name, entry)
             if entry.detached_s is not None and self._entries.get(entry.name) is entry:
                 await self._close(entry, "its peer is gone", keep_memory=True)
-                await asyncio.to_thread(self._memories.tidy, set(self._entries))
+                await asyncio.to_thread(self._memories.tidy, self._entries)
 
     async def _close(self, entry: Entry, reason: str, *, keep_memory: bool = False, code: str = "") -> None:
         try:

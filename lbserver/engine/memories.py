@@ -4,6 +4,7 @@
 import contextlib
 import hashlib
 import os
+from collections.abc import Container
 from pathlib import Path
 
 from lbserver import named_files
@@ -66,10 +67,17 @@ class Memories:
         """Names the owner of a session's memory, unless that is the user."""
         return self._folder / f"{session}.owner"
 
-    def tidy(self, open_sessions: set[str]) -> None:
-        """Leave the newest memories of sessions that are closed, remove the others: names are many, memory is not."""
+    def tidy(self, open_sessions: Container[str]) -> None:
+        """Leave the newest memories of sessions that are closed, remove the others: names are many, memory is not.
+
+        `open_sessions` is asked after the folder is read, so that what is opened meanwhile is left alone.
+        """
         with contextlib.suppress(OSError):
-            left = [path for path in self._folder.glob("*.auto") if path.stem not in open_sessions]
+            for note in list(self._folder.glob("*.owner")):
+                if note.stem not in open_sessions and not os.path.lexists(self.path(note.stem)):
+                    self.forget(note.stem)
+            there = list(self._folder.glob("*.auto"))
+            left = [path for path in there if path.stem not in open_sessions]
             if len(left) > _MOST_LEFT:
                 left.sort(key=lambda path: path.lstat().st_mtime_ns)
                 for path in left[:-_MOST_LEFT]:

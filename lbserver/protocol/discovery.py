@@ -10,8 +10,8 @@ LOG = "liveband.log"
 
 RUN_DIRECTORY = (
     "`$LIVEBAND_RUN`, if it is set and not empty",
-    "`$XDG_RUNTIME_DIR/liveband`, if `$XDG_RUNTIME_DIR` is a folder",
-    "`$TMPDIR/liveband-<uid>`, or `/tmp/liveband-<uid>` without `$TMPDIR`",
+    "`$XDG_RUNTIME_DIR/liveband`, if that is an absolute path of a folder",
+    "`$TMPDIR/liveband-<uid>`, if `$TMPDIR` is an absolute path; else `/tmp/liveband-<uid>`",
 )
 """The run directory is the first of these; `<uid>` is the effective user's number."""
 

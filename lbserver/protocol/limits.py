@@ -61,7 +61,7 @@ LIMITS = tuple(
     for door, what, value, unit, beyond in (
         ("all", "sessions of a server", SESSIONS, "", "`busy`; `liveband serve --sessions`"),
         ("all", "sessions of one front end", SESSIONS_PER_PEER, "", "`busy`; `--sessions-per-peer`"),
-        ("all", "kept moments", KEPT_MOMENTS, "", "`bad_message`"),
+        ("all", "kept moments of one owner", KEPT_MOMENTS, "", "`busy`"),
         ("all", "a session whose worker died under it twice is put away for", QUARANTINE_S, "s", "`quarantined`"),
         ("ZeroMQ, OSC", "sessions opened at once", OPENS_BURST, "", "`busy`, until there is room at the next rate"),
         ("ZeroMQ, OSC", "sessions opened, after that", OPENS_PER_S, "per s", "`busy`"),

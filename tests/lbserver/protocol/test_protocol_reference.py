@@ -28,6 +28,8 @@ def test_the_run_directory_is_the_first_that_applies(tmp_path: Path) -> None:
     for name, path in zip((*everything, ""), wanted, strict=True):
         assert str(run_path(everything)).startswith(path)
         everything.pop(name, None)
+    relative = run_path({"XDG_RUNTIME_DIR": ".", "TMPDIR": "."})
+    assert str(relative).startswith("/tmp/liveband-")
 
 
 @pytest.mark.parametrize("name", ["guitar", "1", "a.b-c_D", "x" * 64])

@@ -386,16 +386,24 @@ def test_what_cannot_be_kept_is_refused_and_the_worker_lives(tmp_path: Path) -> 
 
 
 def test_memories_of_closed_sessions_are_few(tmp_path: Path) -> None:
-    """Catches a run directory, which is memory, that grows with every name a front end ever chose."""
+    """Catches a run directory, which is memory, that grows with every name a front end ever chose; and notes of whose they
+    were that stay for ever."""
 
     async def run() -> None:
-        async with hub_in(tmp_path) as hub:
+        async with hub_in(tmp_path, lease_s=0.1) as hub:
             for number in range(200):
                 (tmp_path / "moments" / f"old{number}.auto").write_bytes(b"x")
+                (tmp_path / "moments" / f"old{number}.owner").write_text("token")
+                (tmp_path / "moments" / f"unplayed{number}.owner").write_text("token")
+            await open_(hub, "hers", ALICE)
             await open_(hub, "a", LOCAL)
             hub.detach(LOCAL)
-            await until(lambda: not hub.sessions())
-            await until(lambda: len(list((tmp_path / "moments").glob("*.auto"))) <= 64)
+            await until(lambda: set(hub.sessions()) == {"hers"})
+            for kind in ("auto", "owner"):
+                await until(lambda kind=kind: len(list((tmp_path / "moments").glob(f"*.{kind}"))) <= 64)
+            notes = {path.stem for path in (tmp_path / "moments").glob("*.owner")}
+            assert "hers" in notes, "whose a session is was forgotten while it is open"
+            assert not [name for name in notes if name.startswith("unplayed")]
 
     asyncio.run(run())
 
@@ -448,11 +456,11 @@ def test_memories_and_kept_moments_are_their_owners(tmp_path: Path) -> None:
             assert all(path.read_bytes() == data for path, data in hers.items())
             assert len(list((tmp_path / "kept").rglob("chorus.moment"))) == 3
             await hub.recall("song", "chorus", peer=ALICE)
+            memory = next(iter(hers.values()))  # what a session that has played leaves behind
+            (tmp_path / "moments" / "song.auto").write_bytes(memory)
             hub.detach(ALICE)
             while hub.sessions():  # until her lease is over
                 await asyncio.sleep(0.02)
-            memory = next(iter(hers.values()))  # what a session that has played leaves behind
-            (tmp_path / "moments" / "song.auto").write_bytes(memory)
             for more in ({"resume": True}, {}):
                 assert await refused(hub.open(wish("song", **more), peer=BOB)) == "unauthorised"
             assert await refused(hub.open(wish("song", resume=True), peer=LOCAL)) == "unauthorised"

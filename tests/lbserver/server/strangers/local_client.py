@@ -31,9 +31,10 @@ def run_directory():
     if os.environ.get("LIVEBAND_RUN"):
         return Path(os.environ["LIVEBAND_RUN"])
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if runtime and Path(runtime).is_dir():
+    if Path(runtime).is_absolute() and Path(runtime).is_dir():
         return Path(runtime, "liveband")
-    return Path(os.environ.get("TMPDIR") or "/tmp", f"liveband-{os.geteuid()}")
+    temporary = Path(os.environ.get("TMPDIR", ""))
+    return Path(temporary if temporary.is_absolute() else "/tmp", f"liveband-{os.geteuid()}")
 
 
 class Line:
