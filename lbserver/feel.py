@@ -39,6 +39,16 @@ def init_state(rows: int) -> FeelState:
     return FeelState(np.ones(rows), zero, zero, unknown, unknown)
 
 
+def is_sound(state: FeelState) -> bool:
+    """Whether it can have come from `retold`; a phase just below 1 may be rounded to it."""
+    phases = np.stack([state.beat, state.bar])
+    return bool(
+        np.isin(state.factor, FACTORS).all()
+        and np.isin([state.odd_beat, state.odd_bar], (0.0, 1.0)).all()
+        and (np.isnan(phases) | ((phases >= 0) & (phases <= 1))).all()
+    )
+
+
 def retold(told: Beat, wish: float, row: NDArray[np.float64]) -> Beat:
     """What is told of one frame at the factor in force; `row` is that row of the state, moved on in place.
 

@@ -68,6 +68,16 @@ def init_state(rows: int) -> RestState:
     return RestState(zero, zero, one, zero, _FIRST_GAP_BEATS * one, one, zero, zero, zero, zero, one)
 
 
+def is_sound(state: RestState) -> bool:
+    """Whether it can have come from `step`: nothing is negative, nothing is turned up."""
+    values = np.stack(state)
+    return bool(
+        (np.isfinite(values) & (values >= 0)).all()
+        and (state.presence <= 1).all()
+        and (state.gain <= 1).all()
+    )
+
+
 def step(
     mix: Audio, stem: Audio, *, frame_s: float, beat_s: Numbers, rests: Numbers, state: RestState,
     active: NDArray[np.bool_],

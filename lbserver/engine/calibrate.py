@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lbserver.accompanist import Accompanist
+from lbserver.accompanist import Accompanist, Spec
 from lbserver.documents import MOST_CHARACTERS, read_json
 from lbserver.engine.budget import Budget
+from lbserver.engine.shell import Shell, shell_conditions
 from lbserver.engine.stream import batch_conditions
 from lbserver.folders import cache_folder
 
@@ -24,7 +26,7 @@ ROWS = (1, 4)
 """Batch sizes that are measured; the budget is that of the last, so that a few more sessions break no promise."""
 _FRAMES = 60
 _WAKES = 200
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,23 +54,21 @@ class Calibration:
 
 
 def measure(accompanist: Accompanist, progress: Callable[[float], None] = lambda _share: None) -> Calibration:
-    """Play silence for a few seconds, as a live session would. `progress` is called with the share done."""
-    spec = accompanist.spec
+    """Play silence for a few seconds, as a live session would, in its shell. `progress` is called with the share done."""
+    spec, played = accompanist.spec, Shell(accompanist)
     chunk_s = spec.hop * spec.chunk_frames / spec.sample_rate
     frames = max(8, round(_FRAMES * min(1.0, 0.04 / chunk_s)))
     p50, high = {}, {}
     for turn, rows in enumerate(ROWS):
-        state = accompanist.init_state(range(rows))
+        state = played.init_state(range(rows))
         mix = np.zeros((rows, spec.channels, spec.hop * spec.chunk_frames), np.float32)
-        conditions = batch_conditions(
-            {"stem": 0.0, "anticipation": float(spec.anticipation_frames[0]), "variation": 1.0}, {}, rows
-        )
+        conditions = _conditions(spec, rows)
         active = np.ones(rows, np.bool_)
         times = []
         due = time.perf_counter()
         for frame in range(frames + 3):
             begun = time.perf_counter()
-            _, state = accompanist.step(mix, conditions, state, active)
+            _, state = played.step(mix, conditions, state, active)
             times.append(time.perf_counter() - begun)
             due += chunk_s
             time.sleep(max(0.0, due - time.perf_counter()))
@@ -90,15 +90,12 @@ def measure(accompanist: Accompanist, progress: Callable[[float], None] = lambda
 
 def warm(accompanist: Accompanist) -> None:
     """Step silence a few times, so that no session pays for what happens only the first time."""
-    spec = accompanist.spec
+    spec, played = accompanist.spec, Shell(accompanist)
     for rows in ROWS:
-        state = accompanist.init_state(range(rows))
+        state = played.init_state(range(rows))
         mix = np.zeros((rows, spec.channels, spec.hop * spec.chunk_frames), np.float32)
-        known = {"stem": 0.0, "anticipation": float(spec.anticipation_frames[0]), "variation": 1.0}
         for _ in range(2):
-            _, state = accompanist.step(
-                mix, batch_conditions(known, {}, rows), state, np.ones(rows, np.bool_)
-            )
+            _, state = played.step(mix, _conditions(spec, rows), state, np.ones(rows, np.bool_))
 
 
 def load_or_measure(
@@ -126,6 +123,11 @@ def load_or_measure(
     except OSError:
         pass
     return made
+
+
+def _conditions(spec: Spec, rows: int) -> dict[str, NDArray[np.float32]]:
+    known = {"stem": 0.0, "anticipation": float(spec.anticipation_frames[0]), "variation": 1.0}
+    return batch_conditions(known | shell_conditions({}, live=True), {}, rows)
 
 
 def _high(values: list[float]) -> float:

@@ -416,7 +416,8 @@ class Hub:
         """Close this very session, if it is still there: another may have its name by now."""
         async with self._turns.of(entry.name):
             if self._entries.get(entry.name) is entry:
-                await self._close(entry, reason, code=code)
+                # A fault of ours costs nobody their music.
+                await self._close(entry, reason, code=code, keep_memory=code == "internal")
 
     async def _close_lost(self, entry: Entry) -> None:
         """Close a session whose peer is gone, if it is still there and nobody came back for it."""
@@ -424,7 +425,6 @@ class Hub:
             entry = self._entries.get(entry.name, entry)
             if entry.detached_s is not None and self._entries.get(entry.name) is entry:
                 await self._close(entry, "its peer is gone", keep_memory=True)
-                await asyncio.to_thread(self._memories.tidy, self._entries)
 
     async def _close(self, entry: Entry, reason: str, *, keep_memory: bool = False, code: str = "") -> None:
         try:
@@ -432,7 +432,9 @@ class Hub:
         finally:
             if self._entries.get(entry.name) is entry:
                 del self._entries[entry.name]
-        if not keep_memory:
+        if keep_memory:
+            await asyncio.to_thread(self._memories.tidy, self._entries)
+        else:
             self._memories.forget(entry.name)
         severe = logging.WARNING if code else logging.INFO
         log.log(

@@ -28,7 +28,7 @@ from lbserver.engine.shell import Shell
 from lbserver.engine.stream import batch_conditions, stem_seed
 from lbserver.errors import LiveBandError
 from lbserver.ports import CorruptSegmentError, WorkerPort
-from lbserver.protocol.controls import STEMS
+from lbserver.protocol.controls import BY_NAME, STEMS
 
 _COSTS = 5  # steps whose median is what the next is expected to take
 _MARGIN_S = 0.003  # kept free when a due frame waits: for other sessions, or for a render's step to end
@@ -45,7 +45,7 @@ class _Bank:
     def __init__(self, accompanist: Accompanist, *, own: bool, offline: bool) -> None:
         self.accompanist = accompanist
         self.own, self.offline = own, offline
-        self.begun_s = inf  # when its last step was begun
+        self.since_s = inf  # since when a render waits for its next step; infinite if none is due
         self.sessions: list[LiveSession] = []
         self.state: Any = None
         self._costs_s: deque[float] = deque(maxlen=_COSTS)
@@ -99,18 +99,18 @@ class Player:
         self.sessions: dict[str, LiveSession] = {}
         self._alone = alone
         self._banks: list[_Bank] = []
-        self._failed: dict[str, str] = {}
+        self._failed: dict[str, tuple[str, str]] = {}
 
     def open(
         self, setup: Setup, port: WorkerPort, *, snapshot: bytes | None = None, suspect: bool = False
     ) -> LiveSession:
         """Begin to play a session; a `suspect`, whose worker died, gets a bank of its own.
 
-        Raises LiveBandError: the snapshot is not of this model.
+        Raises LiveBandError: the snapshot is not of this model, or not of one session.
         """
         if setup.session in self.sessions:
             raise LiveBandError(f"session {setup.session!r} is open already")
-        row = self._fresh(setup) if snapshot is None else self.accompanist.restore(snapshot)
+        row = self._fresh(setup) if snapshot is None else self._restored(snapshot)
         session = LiveSession(setup, self.accompanist.spec, port)
         self._seat(session, row, own=self._alone or suspect)
         self.sessions[setup.session] = session
@@ -132,7 +132,7 @@ class Player:
         new = LiveSession(with_fields(setup, seed=old.setup.seed), self.accompanist.spec, port)
         new.told = old.told
         for name, value in old.controls.items():
-            if name not in ("seed", "reset"):
+            if BY_NAME[name].acts != "epoch" and name not in ("seed", "reset"):  # a new epoch brings its own
                 new.set_control(name, value)
         new.wants_fresh_state = old.wants_fresh_state
         bank.sessions[bank.sessions.index(old)] = new
@@ -155,19 +155,24 @@ class Player:
         """Go on from a snapshot, at the position the session is at. Raises LiveBandError."""
         session = self.sessions[name]
         bank = self._bank_of(session)
-        bank.replace(bank.sessions.index(session), self.accompanist.restore(snapshot))
+        bank.replace(bank.sessions.index(session), self._restored(snapshot))
         session.wants_fresh_state = False  # it was wanted of what is gone
 
-    def listen(self, now_s: float) -> list[tuple[str, str]]:
-        """Look at every ring. Returns (session, reason) of those that must end: a corrupt ring, or a fault of ours."""
+    def listen(self, now_s: float) -> list[tuple[str, str, str]]:
+        """Look at every ring. Returns (session, code, reason) of those that must end: `bad_message` for a corrupt ring,
+        `internal` for a fault of ours.
+        """
         for session in self.sessions.values():
             with self._its_own_fault(session):
                 session.listen(now_s)
-        return list(self._failed.items())
+        return [(name, *why) for name, why in self._failed.items()]
 
     def begin(self, now_s: float) -> Batch | None:
         """The next step to compute, or None: nothing is due, or it pays to wait for more sessions to be."""
         self._sort()
+        for bank in self._banks:
+            waits = bank.offline and any(map(self._is_due, bank.sessions))
+            bank.since_s = min(bank.since_s, now_s) if waits else inf
         urgent: tuple[float, _Bank] | None = None
         for bank in self._banks:
             if bank.offline:
@@ -216,6 +221,13 @@ class Player:
         stem = STEMS[int(session.controls["stem"])]
         return self.accompanist.init_state([stem_seed(session.setup.seed, stem)])
 
+    def _restored(self, snapshot: bytes) -> Any:
+        row = self.accompanist.restore(snapshot)
+        rows = len(self.accompanist.heard_beat(row))
+        if rows != 1:  # more would be played as a neighbour's
+            raise LiveBandError(f"a session is gone on from the memory of one, and these bytes hold {rows}")
+        return row
+
     def _bank_of(self, session: LiveSession) -> _Bank:
         return next(bank for bank in self._banks if session in bank.sessions)
 
@@ -255,21 +267,20 @@ class Player:
         try:
             yield
         except CorruptSegmentError as error:
-            self._failed[session.setup.session] = str(error)
+            self._failed[session.setup.session] = "bad_message", str(error)
         except Exception as error:  # noqa: BLE001 (whatever it is, the others play on)
             traceback.print_exc()
-            self._failed[session.setup.session] = f"a fault of the server: {type(error).__name__}: {error}"
+            reason = f"a fault of the server: {type(error).__name__}: {error}"
+            self._failed[session.setup.session] = "internal", reason
 
     def _next_render(self, now_s: float) -> _Bank | None:
         """Renders, in turn, if there is room for a step of theirs, or none of them had one for long."""
-        waiting = [bank for bank in self._banks if bank.offline and any(map(self._is_due, bank.sessions))]
+        waiting = [bank for bank in self._banks if bank.since_s < inf]
         if not waiting:
             return None
-        for bank in waiting:
-            bank.begun_s = min(bank.begun_s, now_s)
-        bank = min(waiting, key=lambda one: one.begun_s)
+        bank = min(waiting, key=lambda one: one.since_s)
         cost_s = bank.cost_s or max(other.cost_s for other in self._banks)
-        starved = now_s - bank.begun_s > _STARVED_S
+        starved = now_s - bank.since_s > _STARVED_S
         return bank if starved or self._is_room(cost_s, now_s) else None
 
     def _is_room(self, cost_s: float, now_s: float) -> bool:
@@ -305,7 +316,7 @@ class Player:
 
     def _batch(self, bank: _Bank, now_s: float) -> Batch:
         spec, rows = self.accompanist.spec, len(bank.sessions)
-        bank.begun_s = now_s
+        bank.since_s = now_s
         active = np.zeros(rows, np.bool_)
         mix = np.zeros((rows, spec.channels, spec.hop * spec.chunk_frames), np.float32)
         conditions = [batch_conditions(_IDLE, {}, 1)] * rows

@@ -114,14 +114,21 @@ class Shell:
             raise LiveBandError("these bytes are not a state: what the shell remembers is damaged")
         values = np.frombuffer(saved["shell"], np.float64).reshape(-1, width).T.copy()
         split = len(RestState._fields)
-        if not (np.isfinite(values[:split]) & (values[:split] >= 0)).all():
+        resting, feeling = RestState(*values[:split]), FeelState(*values[split:])
+        if not (rests.is_sound(resting) and feel.is_sound(feeling)):
             raise LiveBandError("these bytes are not a state: what the shell remembers is damaged")
-        return State(
-            self._played.restore(saved["model"]), RestState(*values[:split]), FeelState(*values[split:])
-        )
+        model = self._played.restore(saved["model"])
+        if values.shape[1] != (rows := self._rows(model)):
+            raise LiveBandError(
+                f"these bytes are not a state: the shell remembers {values.shape[1]} sessions, the model {rows}"
+            )
+        return State(model, resting, feeling)
+
+    def _rows(self, model: Any) -> int:
+        return len(self._played.heard_beat(model))
 
     def _around(self, model: Any) -> State:
-        rows = len(self._played.heard_beat(model))
+        rows = self._rows(model)
         return State(model, rests.init_state(rows), feel.init_state(rows))
 
     def _felt(

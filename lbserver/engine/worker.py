@@ -41,6 +41,7 @@ _ACTIVE_S = 2.0  # a front end that wrote so recently is looked at every millise
 _COLLECT_S = 10.0
 _SAVING_S = 0.008  # more than keeping a session's memory takes
 _OVERDUE_S = 4.0  # after so long without a calm moment it is kept all the same
+_NEVER = -1  # as many frames no session has played: what it remembers is not kept, whatever it plays
 _NO_MEMORY = "no memory is left for this"
 
 
@@ -94,9 +95,9 @@ class _Worker:
             now_s = time.monotonic()
             self.beats += 1
             write_box(self.box, self.beats, 0)
-            for name, reason in self.player.listen(now_s):
+            for name, code, reason in self.player.listen(now_s):
                 self.close(name)
-                self.send({"type": "ended", "session": name, "code": "bad_message", "reason": reason})
+                self.send({"type": "ended", "session": name, "code": code, "reason": reason})
             batch = self.player.begin(now_s)
             if batch is not None:
                 names = [s.setup.session for s, on in zip(batch.sessions, batch.active, strict=True) if on]
@@ -107,9 +108,8 @@ class _Worker:
                 self.player.listen(now_s)
                 self.player.finish(batch, stems, now_s)
             active = self.report(now_s)
-            if active:
-                self.autosave(now_s)
-            elif now_s - collected_s > _COLLECT_S:
+            self.autosave(now_s)
+            if not active and now_s - collected_s > _COLLECT_S:
                 collected_s = now_s
                 gc.collect()
             idle_ms = 1000 * calibrate.POLL_S if active else _IDLE_POLL_MS
@@ -214,7 +214,7 @@ class _Worker:
             raise
         match kind:
             case "close":
-                if message.get("keep") and self.player.sessions[name].frames:
+                if message.get("keep") and (self.player.sessions[name].frames or self.saved[name][1]):
                     self.save(name, Path(message["keep"]))
                 self.close(name)
             case "set":
@@ -234,6 +234,7 @@ class _Worker:
         kept = moment.read(path, self.player.accompanist.spec.weights_id)
         self.player.restore(name, kept.memory)
         session = self.player.sessions[name]
+        self.saved[name] = self.saved[name][0], _NEVER
         for control, value in kept.controls.items():
             info = BY_NAME.get(control)
             if info is not None and info.acts == "model":

@@ -66,6 +66,9 @@ def test_a_calibration_that_makes_no_sense_is_measured_anew(tmp_path: Path) -> N
     made = calibrate.load_or_measure(accompanist, folder=tmp_path)
     (path,) = tmp_path.iterdir()
     assert calibrate.load_or_measure(accompanist, folder=tmp_path) == made
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps(kept | {"format": 2, "wake_high_s": 5.0}))  # of a model without its shell
+    assert calibrate.load_or_measure(accompanist, folder=tmp_path).wake_high_s < 5.0
     path.write_text("[" * 100_000)
     again = calibrate.load_or_measure(accompanist, folder=tmp_path)
     assert calibrate.load_or_measure(accompanist, folder=tmp_path) == again

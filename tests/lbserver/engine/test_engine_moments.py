@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.measure import stage
 from lbserver import testing, wire
+from lbserver.engine import moment
 from lbserver.engine import moments_folder as folders
 from lbserver.engine.budget import Budget
 from lbserver.engine.moments_folder import IN_MEMORY_S, ON_DISK_S, is_in_memory, moments_folder
@@ -166,5 +167,39 @@ def test_a_memory_that_cannot_be_kept_is_said_once_and_its_return_too(tmp_path: 
         {"type": "unsaved", "reason": ""},
     ]
     host.close()
+    ours.close()
+    theirs.close()
+
+
+def test_a_recalled_moment_outlives_a_crash_though_nothing_is_played(tmp_path: Path) -> None:
+    """Catches a crash, or a peer that is gone, that takes back a moment which was recalled with the music stopped."""
+    ours, theirs = socket.socketpair()
+    virtual = VirtualWorker(testing.noise(), lambda _rows, _now_s: 0.005)
+    worker = _Worker(theirs, mmap.mmap(-1, BOX_BYTES), virtual.player, moments=tmp_path, save_every_s=1.0)
+    host = stage.front_end(
+        "a",
+        stage.Seat(blocks=(480,)),
+        testing.noise().spec,
+        Budget(compute_s=0.01, margin_s=0.0),
+        stage.noise(1),
+    )
+    virtual.serve(host)
+    worker.saved["a"], worker.known["a"], worker.segments["a"] = (0.0, 0), {}, host.worker_segment
+    band = virtual.player.accompanist
+    memory, model = band.snapshot(band.init_state([77])), band.spec.weights_id
+    kept = tmp_path / "kept"
+    moment.write(kept, moment.pack(moment.Moment(model=model, memory=memory, controls={}, known={})))
+    worker.handle({"type": "recall", "session": "a", "path": str(kept)})
+    for at_s in (0.5, 1.5, 3.0):
+        worker.autosave(at_s)
+        assert (tmp_path / "a.auto").exists() == (at_s > 1)
+    assert moment.read(tmp_path / "a.auto", model).memory == memory
+    (tmp_path / "a.auto").unlink()
+    worker.autosave(9.0)
+    assert not (tmp_path / "a.auto").exists()  # as it was: it is not written again and again
+    worker.handle({"type": "recall", "session": "a", "path": str(kept)})
+    worker.handle({"type": "close", "session": "a", "keep": str(tmp_path / "a.auto")})
+    assert moment.read(tmp_path / "a.auto", model).memory == memory
+    host.segment.close()
     ours.close()
     theirs.close()

@@ -10,7 +10,7 @@ from benchmarks.measure import stage
 from lbserver import testing
 from lbserver.engine.budget import Budget
 from lbserver.engine.live import LiveSession
-from lbserver.engine.virtual import VirtualHost, VirtualRender, VirtualWorker, run
+from lbserver.engine.virtual import POLL_S, VirtualHost, VirtualRender, VirtualWorker, run
 
 BUDGET = Budget(compute_s=0.0154, margin_s=0.002)
 COSTS_MS = {
@@ -93,6 +93,30 @@ def test_beside_a_stage_that_leaves_nothing_a_render_is_slow_not_dead() -> None:
     assert sum(map(late, sessions)) <= sum(map(late, alone)) + 4 * frames[0]
 
 
+def test_a_render_that_paused_by_itself_has_not_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a host that looks away for a while and then takes the stage's time as if it had been kept waiting."""
+    worker, host = VirtualWorker(testing.copy(), measured(1)), render("render", 0.0)
+    session, look = worker.serve(host), host.call
+    resumed_s = 30.0
+    monkeypatch.setattr(worker.player, "_is_room", lambda *_: False)  # a stage that leaves nothing
+    monkeypatch.setattr(host, "call", lambda: POLL_S if session.frames else look())
+    frames: list[int] = []
+
+    looks = [
+        (at_s, lambda: frames.append(session.frames))
+        for at_s in (resumed_s, resumed_s + 2.9, resumed_s + 3.5)
+    ]
+    run(
+        [host],
+        [worker],
+        until_s=34.0,
+        at=[*looks, (resumed_s, lambda: monkeypatch.setattr(host, "call", look))],
+    )
+    before, soon, later = frames
+    assert (soon, later) == (before, before + 1)
+    host.close()
+
+
 def test_a_session_that_turns_to_rendering_and_back_plays_on_in_place() -> None:
     """Catches a memory lost or an audio moved when a session changes its company."""
     worker = VirtualWorker(testing.counter(), measured(1))
@@ -124,8 +148,12 @@ def test_what_goes_wrong_with_one_session_ends_that_one(
 
     run([bad, good], [worker], until_s=1.0, at=[(0.5, lambda: setattr(sessions[0], where, fail))])
     ended = worker.player.listen(1.0)
-    assert [name for name, _ in ended] == ["bad"]
-    assert "a tempo of nothing" in ended[0][1]
+    ((name, code, reason),) = ended
+    assert (name, code) == (
+        "bad",
+        "internal",
+    )  # not the front end's fault, which would be told what it never did
+    assert "a tempo of nothing" in reason
     assert "Traceback" in capfd.readouterr().err  # for the log: it is a fault of ours
     worker.player.close("bad")
     assert worker.player.listen(1.0) == []

@@ -20,8 +20,9 @@ from lbserver.engine.live import LiveSession, Setup
 from lbserver.engine.player import Player
 from lbserver.engine.stream import stem_seed
 from lbserver.engine.virtual import VirtualHost, VirtualWorker, run
+from lbserver.errors import LiveBandError
 from lbserver.ports import HostPort, WorkerPort
-from lbserver.protocol.controls import INDEX
+from lbserver.protocol.controls import INDEX, MODES
 from lbserver.protocol.segment import cursor
 from lbserver.segment import Segment, Shape, capacity_for, create
 from lbserver.timeline import Mode
@@ -113,8 +114,9 @@ def test_a_session_that_ends_with_a_corrupt_ring_ends_alone() -> None:
     run([good, bad], [worker], until_s=0.5)
     bad.segment.store("mix_cursor", bad.segment.load("mix_cursor") + 10**9)
     ended = worker.player.listen(0.5)
-    assert [name for name, _ in ended] == ["bad"]
-    assert "mix cursor went from" in ended[0][1]
+    ((name, code, reason),) = ended
+    assert (name, code) == ("bad", "bad_message")
+    assert "mix cursor went from" in reason
     worker.player.close("bad")
     assert list(worker.player.sessions) == ["good"]
     for host in (good, bad):
@@ -265,6 +267,46 @@ def test_f16_longer_blocks_than_announced_cost_time_not_truth() -> None:
     edges = np.diff(np.flatnonzero(settled))
     assert edges.max() <= 0.016 * RATE_HZ  # all else is fades
     assert (told[exact] == np.flatnonzero(exact)).all()
+    host.close()
+
+
+@pytest.mark.parametrize(("before", "after"), [("live", "bounce"), ("bounce", "live"), ("live", "manual")])
+def test_a_new_mode_is_that_of_the_new_epoch(before: str, after: str) -> None:
+    """Catches a render in which the band rests as on stage, since the mode that was left outlived its epoch."""
+    worker, stops = worker_of(testing.noise), stage.noise(1)
+    host = seated("a", lambda at, n: stops(at, n) * np.float32(at < RATE_HZ))
+    at = INDEX["mode"]
+
+    def setup_in(mode: str) -> Setup:
+        controls = [*host.setup.controls]
+        controls[at] = float(MODES.index(mode))
+        return replace(host.setup, controls=tuple(controls))
+
+    host.setup = setup_in(before)
+    worker.serve(host)
+    again = seated("a", host.source)
+    again.setup = setup_in(after)
+    worker.player.replace(again.setup, WorkerPort(again.worker_segment))
+    run([again], [worker], until_s=5.0)
+    assert again.audio[:, 4 * RATE_HZ :].any() == (after != "live")
+    host.close()
+    again.close()
+
+
+def test_a_memory_of_two_is_no_session_s() -> None:
+    """Catches a row too many in a project's file, by which the next session in the batch would play another's part."""
+    worker, host = worker_of(testing.noise), seated("a", stage.noise(1))
+    band = worker.player.accompanist
+    alone = testing.noise()
+    for state in (band.snapshot(band.init_state([1, 2])), alone.snapshot(alone.init_state([1, 2]))):
+        with pytest.raises(LiveBandError, match="hold 2"):
+            worker.serve(host, snapshot=state)
+        assert not worker.player.sessions
+    worker.serve(host)
+    before = worker.player.snapshot("a")
+    with pytest.raises(LiveBandError, match="hold 2"):
+        worker.player.restore("a", band.snapshot(band.init_state([1, 2])))
+    assert worker.player.snapshot("a") == before
     host.close()
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lbserver import testing
 from lbserver.accompanist import Audio, Conditions
 from lbserver.conditions import HostKnowledge, SteadyBeat, condition_source
+from lbserver.engine import calibrate
 from lbserver.engine.lane import grid_of
 from lbserver.engine.shell import Shell
 from lbserver.engine.stream import SessionConfig, StreamDriver
@@ -73,6 +74,30 @@ def test_memories_of_a_time_before_the_shell_are_taken_and_damaged_ones_are_not(
     for damaged in (b"", whole[:-40], whole[:30] + b"x" * 40 + whole[70:]):
         with pytest.raises(LiveBandError):
             band.restore(damaged)
+
+
+@pytest.mark.parametrize(
+    ("field_name", "value"),
+    [("presence", 1.5), ("gain", 1e6), ("level", -1.0), ("frames", np.inf), ("factor", 3.0), ("factor", np.nan),
+     ("odd_beat", 0.5), ("odd_bar", np.nan), ("beat", 7.0), ("bar", np.inf)],
+)  # fmt: skip
+def test_what_the_shell_can_never_have_known_is_refused(field_name: str, value: float) -> None:
+    """Catches a project's file that turns a stem up a million times or plays at three times the tempo."""
+    band = Shell(testing.noise())
+    state = band.init_state([1])
+    part = "rests" if field_name in state.rests._fields else "feel"
+    half = getattr(state, part)._replace(**{field_name: np.array([value])})
+    with pytest.raises(LiveBandError, match="damaged"):
+        band.restore(band.snapshot(state._replace(**{part: half})))
+
+
+def test_the_shell_remembers_as_many_sessions_as_the_model() -> None:
+    """Catches rows of the shell that belong to nobody: they would be a neighbour's, or end the worker."""
+    band = Shell(testing.noise())
+    one, two = band.init_state([1]), band.init_state([1, 2])
+    for odd in (one._replace(model=two.model), two._replace(model=one.model)):
+        with pytest.raises(LiveBandError, match="the shell remembers"):
+            band.restore(band.snapshot(odd))
 
 
 def driven(mix: Audio, block: int, **controls: float) -> Audio:
@@ -145,3 +170,12 @@ def test_a_beat_that_the_model_hears_itself_is_retold_to_it() -> None:
     assert all(np.isnan(one["tempo"]) and one["tempo_scale"] == 0.5 for one in after)
     turns = np.unwrap(2 * np.pi * np.array([one["beat_phase"] for one in after])) / (2 * np.pi)
     assert np.diff(turns) == pytest.approx(0.05, abs=1e-6)
+
+
+def test_what_is_measured_is_what_plays() -> None:
+    """Catches a promised latency without what the shell costs: frames would be late from the first."""
+    small = testing.noise(hop=480)
+    for measured in (calibrate.warm, calibrate.measure):
+        ear = Ear(spec=small.spec, play=small.play)
+        measured(ear)
+        assert {one["tempo_scale"] for one in ear.told} == {1.0}  # which nobody but the shell tells

@@ -119,9 +119,9 @@ class HerePlace:
 
     async def _play(self):
         while True:
-            for name, reason in self.player.listen(time.monotonic()):
+            for name, code, reason in self.player.listen(time.monotonic()):
                 self._close(name)
-                self.on_ended(name, "bad_message", reason)
+                self.on_ended(name, code, reason)
             batch = self.player.begin(time.monotonic())
             if batch is None:
                 await asyncio.sleep(0.001)

@@ -470,6 +470,23 @@ def test_memories_and_kept_moments_are_their_owners(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("code", ["internal", "bad_message"])
+def test_a_fault_of_ours_leaves_the_session_s_memory(tmp_path: Path, code: str) -> None:
+    """Catches a fault of the server that costs a session the music it had remembered."""
+
+    async def run() -> None:
+        async with hub_in(tmp_path) as hub:
+            await open_(hub, "a", LOCAL)
+            memory = tmp_path / "moments" / "a.auto"
+            memory.write_bytes(b"what the worker kept")
+            hub.on_ended("a", code, "why")
+            await until(lambda: not hub.sessions())
+            await open_(hub, "b", LOCAL)
+            await until(lambda: memory.exists() == (code == "internal"))
+
+    asyncio.run(run())
+
+
 def test_limits_count_callers_not_their_ports(tmp_path: Path) -> None:
     """A limit for each port was none: one host has sixty thousand of them."""
 
