@@ -18,7 +18,9 @@ from lbserver.accompanist import Audio, Spec
 from lbserver.channels import to_channels
 from lbserver.conceal import Concealer
 from lbserver.engine.lane import Queue, grid_of
+from lbserver.engine.shell import shell_conditions
 from lbserver.ports import Event, WorkerPort
+from lbserver.protocol.controls import BY_NAME, CONTROLS, INDEX, SILENCES
 from lbserver.protocol.messages import MessageError
 from lbserver.protocol.segment import EPOCH_MASK, EVENT_KINDS, LADDER, split
 from lbserver.session import states
@@ -37,12 +39,15 @@ Send = Callable[[Mapping[str, Any]], bool]
 
 @dataclass(frozen=True, kw_only=True)
 class RelaySetup:
-    """What is fixed for a relay: names here and there, the epoch's timing, the accompanist's clocks."""
+    """What is fixed for a relay: names here and there, the epoch's timing, the accompanist's clocks, whether it is on
+    stage: in mode live.
+    """
 
     session: str
     remote_session: str
     timing: Timing
     spec: Spec
+    live: bool = False
 
 
 class Relay:
@@ -54,6 +59,8 @@ class Relay:
     def __init__(self, setup: RelaySetup, port: WorkerPort) -> None:
         self.setup, self.port = setup, port
         self.known: dict[str, Any] = {}
+        self.resting = {name: BY_NAME[name].default for name in ("when_silent", "listen")}
+        """The controls that say whether it rests, as they were set here."""
         self.streaming = False
         self.base = 0
         self.stale_stems = self.late_stems = self._late_told = 0
@@ -155,6 +162,15 @@ class Relay:
             self._show(State.LATE if late else State(status["state"]))
         self._late_told = self.late_stems
 
+    def told_there(self, name: str, value: float) -> dict[str, float]:
+        """What the other server is told of a control. It plays in mode manual, so what `auto` means here is said to it."""
+        if name not in self.resting:
+            return {name: value}
+        self.resting[name] = value
+        rests = shell_conditions(self.resting, live=self.setup.live and bool(self.resting["listen"]))["rests"]
+        silence = float(SILENCES.index("rest" if rests else "play_on"))
+        return ({name: value} if name == "listen" else {}) | {"when_silent": silence}
+
     def known_there(self) -> dict[str, Any]:
         """What is known, as the other server counts time: its epoch began `base` samples after ours."""
         known = dict(self.known)
@@ -193,7 +209,8 @@ class Relay:
             return
         for event in self._events:
             if event.epoch == self.port.epoch and event.position >= self.base:
-                send(self._event(event))
+                for one in self._as_there(event):
+                    send(self._event(one))
         self._events = []
         longest = _LARGEST_PIECE_BYTES // (4 * self._channels)
         while self._waiting.length:
@@ -221,6 +238,17 @@ class Relay:
         later.put(audio)
         later.put(self._waiting.take(self._waiting.length))
         self._waiting = later
+
+    def _as_there(self, event: Event) -> list[Event]:
+        number, value = event.values[:2]
+        if event.kind != EVENT_KINDS["control"] or number not in range(len(CONTROLS)) or not isfinite(value):
+            return [event]
+        control = CONTROLS[int(number)]
+        told = self.told_there(control.name, min(max(value, control.minimum), control.maximum))
+        return [
+            event._replace(values=(float(INDEX[name]), number, *event.values[2:]))
+            for name, number in told.items()
+        ]
 
     def _event(self, event: Event) -> dict[str, Any]:
         return {

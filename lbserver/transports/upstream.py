@@ -19,7 +19,7 @@ from lbserver.engine.worker import merged, timing_from_wire, write_moment
 from lbserver.errors import LiveBandError
 from lbserver.logs import fields, shown
 from lbserver.ports import CorruptSegmentError, WorkerPort
-from lbserver.protocol.controls import CONTROLS, INDEX, STEMS
+from lbserver.protocol.controls import CONTROLS, INDEX, MODES, STEMS
 from lbserver.protocol.errors import ERRORS
 from lbserver.protocol.messages import MessageError
 from lbserver.segment import Segment
@@ -158,10 +158,18 @@ class UpstreamPlace:
         timing = timing_from_wire(message["timing"])
         controls = message["controls"]
         remote = f"{name[:48]}.{self._tag}"
-        relay = Relay(
-            RelaySetup(session=name, remote_session=remote, timing=timing, spec=spec), WorkerPort(segment)
+        setup = RelaySetup(
+            session=name,
+            remote_session=remote,
+            timing=timing,
+            spec=spec,
+            live=MODES[int(controls[INDEX["mode"]])] == "live",
         )
-        before = self._relays.get(name)
+        relay, before = Relay(setup, WorkerPort(segment)), self._relays.get(name)
+        if message["type"] == "replace" and before is not None:  # its ring too may have told it
+            relay.resting = dict(before.resting)
+        else:
+            relay.resting = {one: controls[INDEX[one]] for one in relay.resting}
         relay.known = dict(message.get("known") or (before.known if before else {}))
         ask: dict[str, Any] = {
             "type": "configure" if message["type"] == "replace" and before is not None else "open",
@@ -186,8 +194,10 @@ class UpstreamPlace:
                     f"{self._link.config.address} plays with another anticipation than asked for"
                 )
             for control, value in zip(CONTROLS, controls, strict=True):
-                if control.name not in _NO_PLACE_FOR and value != control.default:
+                if control.name not in (*_NO_PLACE_FOR, *relay.resting) and value != control.default:
                     await self._set(relay, control.name, value)
+            for control_name, value in tuple(relay.resting.items()):
+                await self._set(relay, control_name, value)
         except LiveBandError:
             segment.close()
             raise
@@ -242,8 +252,14 @@ class UpstreamPlace:
     async def _set(self, relay: Relay, name: str, value: float) -> None:
         if name in ("gain", "mix"):
             _store_level(relay.port.segment, name, value)
-        else:
-            request = {"type": "set", "session": relay.setup.remote_session, "control": name, "value": value}
+            return
+        for told, as_told in relay.told_there(name, value).items():
+            request = {
+                "type": "set",
+                "session": relay.setup.remote_session,
+                "control": told,
+                "value": as_told,
+            }
             await self._link.request(request)
 
     async def _know(self, relay: Relay) -> None:

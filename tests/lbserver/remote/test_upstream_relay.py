@@ -14,6 +14,7 @@ from lbserver.engine.hub import Peer
 from lbserver.engine.supervisor import WorkerError
 from lbserver.errors import LiveBandError
 from lbserver.ports import HostPort
+from lbserver.protocol.controls import INDEX
 from lbserver.segment import Segment
 from lbserver.transports.keys import make_keys
 from lbserver.transports.link import LinkConfig
@@ -310,6 +311,41 @@ def test_controls_knowledge_events_and_moments_reach_the_far_band(two_servers, n
             ]
             await near.close("a", peer=PEER)
             await until(lambda: not place.player.sessions)
+            front.segment.close()
+
+    asyncio.run(run())
+
+
+def test_on_a_stage_here_the_far_band_rests_when_the_player_stops(two_servers, noise):
+    """It played on for ever: there the session is in no mode `live`, and `auto` rests in no other."""
+
+    async def run():
+        async with two_servers() as (near, place, _):
+            front = FrontEnd(await near.open(REQUEST, peer=PEER), noise(2, 96000), 512)
+            (name,) = place.player.sessions
+
+            def rests():
+                return place.player.sessions[name].conditions()["rests"]
+
+            assert rests() == 1.0
+            await near.set_control("a", "when_silent", "play_on", peer=PEER)
+            assert rests() == 0.0
+            await near.set_control("a", "when_silent", "auto", peer=PEER)
+            assert rests() == 1.0
+            await near.set_control("a", "listen", 0, peer=PEER)  # it hears nothing, for nobody stopped
+            assert (rests(), place.player.sessions[name].controls["listen"]) == (0.0, 0.0)
+            await near.set_control("a", "listen", 1, peer=PEER)
+            front.port.tell("control", (float(INDEX["when_silent"]), 2.0))
+            front.port.tell("control", (float(INDEX["brightness"]), 0.25))
+            await front.play(0.3)
+            await until(lambda: place.player.sessions[name].controls["brightness"] == 0.25)
+            assert rests() == 0.0
+            front.port.tell("control", (float(INDEX["when_silent"]), 0.0))
+            await front.play(0.2)
+            await until(lambda: rests() == 1.0)
+            for mode, expected in (("bounce", 0.0), ("live", 1.0), ("aligned", 0.0)):
+                os.close((await near.configure({**REQUEST, "mode": mode}, peer=PEER)).descriptor)
+                assert rests() == expected
             front.segment.close()
 
     asyncio.run(run())
