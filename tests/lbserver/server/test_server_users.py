@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import pathlib
+import select
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ import zmq
 
 from lbserver.errors import LiveBandError
 from lbserver.transports.osc.client import OscClient
+from lbserver.transports.osc.doorway import sign
 from lbserver.transports.osc.packet import Message, parse, timed_messages, write
 from lbserver.wire import pack, unpack
 
@@ -56,21 +58,58 @@ STEERING = (
     Message("/lb/open", "ssiiis", ("other", "bass", 48000, 2, 128, "live")),
     Message("/lb/mine/subscribe"),
 )
+LONG = Message("/lb/mine/keep", "s", ("a name that is longer than the refusal",))
 
 
-def osc(port: int, bound: str, *, stay: bool) -> list[str]:
-    """Send every message from an address; the errors that came back."""
+def answers(line: socket.socket) -> list[str]:
+    """The next packet: of each message its address and first argument."""
+    return [f"{one.address} {one.arguments[0]}" for _, one in timed_messages(parse(line.recv(1 << 16)))]
+
+
+def refusals(port: int, bound: str) -> list[str]:
+    """Send every message from a port of its own; the first answer that comes.
+
+    A refusal is never longer than what it refuses, so short messages get none: a long one comes behind each.
+    """
     codes = []
     for one in STEERING:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
             line.bind((bound, 0))
-            line.settimeout(0.1)
-            line.sendto(write(one), ("127.0.0.1", port))
-            with contextlib.suppress(TimeoutError):
-                while stay:
-                    for _, answer in timed_messages(parse(line.recv(1 << 16))):
-                        codes.append(f"{answer.address} {answer.arguments[0]}")
+            line.settimeout(20)
+            for each in (one, LONG):
+                line.sendto(write(each), ("127.0.0.1", port))
+            codes += answers(line)
     return codes
+
+
+def send_and_leave(port: int, bound: str) -> None:
+    """Send every message, and be gone before it is known who that was."""
+    for one in STEERING:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+            line.bind((bound, 0))
+            line.sendto(write(one), ("127.0.0.1", port))
+
+
+def until_the_signed_hello(port: int) -> list[str]:
+    """Send every message, and behind them one that is answered: all that comes until then."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.settimeout(20)
+        hello = sign(Message("/lb/hello", "iis", (1, 0, "x")), TOKEN, 1, "")
+        for one in (*STEERING, hello):
+            line.sendto(write(one), ("127.0.0.1", port))
+        codes: list[str] = []
+        while "/lb/welcome 1" not in codes:
+            codes += answers(line)
+    return codes
+
+
+def socket_of_nobody() -> socket.socket:
+    """A UDP socket that belongs to user nobody, in our hands."""
+    os.seteuid(NOBODY)  # a socket belongs to whoever makes it
+    try:
+        return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    finally:
+        os.seteuid(0)
 
 
 def get(port: int, path: str, **headers: str) -> list[Any]:
@@ -131,9 +170,9 @@ def test_another_user_is_refused_at_every_door(serve) -> None:
     for place in (server.run, *map(pathlib.Path, before)):
         assert as_nobody(lambda place=place: os.access(place, os.R_OK)) is False
     for bound in ("127.0.0.1", "127.0.0.2"):
-        for stay in (True, False):
-            codes = as_nobody(lambda bound=bound, stay=stay: osc(info["osc_port"], bound, stay=stay))
-            assert set(codes) == ({"/lb/error unauthorised"} if stay else set())
+        as_nobody(lambda bound=bound: send_and_leave(info["osc_port"], bound))
+        codes = as_nobody(lambda bound=bound: refusals(info["osc_port"], bound))
+        assert codes == ["/lb/error unauthorised"] * len(STEERING)
     for path in PATHS:
         status, text = as_nobody(lambda path=path: get(info["http_port"], path))
         assert status == 403
@@ -158,7 +197,7 @@ def test_with_a_token_nobody_is_heard_without_it(serve, tmp_path: Path) -> None:
     mine, info = playing(server), server.info
     before = kept(server)
     for act in (as_nobody, lambda act: act()):  # a stranger, and the user without the token
-        assert act(lambda: osc(info["osc_port"], "127.0.0.1", stay=True)) == []
+        assert act(lambda: until_the_signed_hello(info["osc_port"])) == ["/lb/welcome 1"]
         for path in PATHS:
             status, text = act(lambda path=path: get(info["http_port"], path))
             assert status == 401
@@ -191,6 +230,54 @@ def test_with_a_token_nobody_is_heard_without_it(serve, tmp_path: Path) -> None:
     # Another user who knows it has sessions of its own, and nothing of this user's.
     assert as_nobody(with_it) == ["unknown_session", "unknown_session", "not_found"]
     untouched(server, mine, before)
+
+
+def test_a_port_that_is_another_users_as_well_is_not_the_users(serve) -> None:
+    """Two may share a port, and a datagram does not say which of them sent it: a stranger spoke as the user."""
+    server = serve("--model", "test:copy", "--osc-port", "0")
+    mine, before = playing(server), kept(server)
+    door = ("127.0.0.1", server.info["osc_port"])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+        with socket_of_nobody() as theirs:
+            for line in (ours, theirs):
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                line.bind(("127.0.0.1", 0) if line is ours else ours.getsockname())
+            for line in (ours, theirs):
+                line.sendto(write(LONG), door)
+                heard, _, _ = select.select([ours, theirs], [], [], 20)
+                assert [answers(one) for one in heard] == [["/lb/error unauthorised"]]
+        untouched(server, mine, before)
+        ours.settimeout(20)
+        ours.sendto(write(Message("/lb/ping", "i", (7,))), door)
+        assert answers(ours) == ["/lb/pong 7"]
+
+
+def test_a_guests_streams_do_not_go_to_who_has_its_port_next(serve) -> None:
+    """A guest ended, another user took its port, and was sent what the band plays and how it does."""
+    server = serve("--model", "test:copy", "--osc-port", "0")
+    playing(server)
+    door = ("127.0.0.1", server.info["osc_port"])
+    with OscClient(door, timeout_s=20) as witness, socket_of_nobody() as theirs:
+        guest = OscClient(door, timeout_s=20)
+        for client in (witness, guest):
+            client.enter()
+            client.call("/lb/<session>/subscribe", session="mine")
+            client.expect("/lb/<session>/status/<name>")
+        address = guest.socket.getsockname()
+        guest.close()
+        theirs.bind(address)
+        theirs.setblocking(False)
+        told = silent = 0
+        while silent < 10:  # the witness was told so often, and the other was told nothing
+            witness.expect("/lb/<session>/status/<name>", lambda call: call.names["name"] == "state")
+            told, silent = told + 1, silent + 1
+            with contextlib.suppress(BlockingIOError):
+                while theirs.recv(1 << 16):
+                    silent = 0
+            assert told < 60, "its streams went on"
+        theirs.settimeout(20)
+        theirs.sendto(write(LONG), door)
+        assert answers(theirs) == ["/lb/error unauthorised"]
 
 
 def test_zeromq_without_keys_is_not_offered_beside_a_token(serve, tmp_path: Path) -> None:
@@ -229,6 +316,7 @@ def test_what_is_not_let_in_costs_the_workers_nothing(serve) -> None:
     for number in range(20):
         wish = {**OPEN, "session": f"s{number}"}
         assert as_nobody(lambda wish=wish: ask(server.info["zmq_port"], wish)) == [["error", "unauthorised"]]
-    as_nobody(lambda: osc(server.info["osc_port"], "127.0.0.1", stay=False))
+    as_nobody(lambda: send_and_leave(server.info["osc_port"], "127.0.0.1"))
+    as_nobody(lambda: refusals(server.info["osc_port"], "127.0.0.1"))
     assert set(mine.ask("sessions")["sessions"]) == {"mine"}
     assert mapped() == before
