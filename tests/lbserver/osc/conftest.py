@@ -31,7 +31,7 @@ class Band:
         self._stack = AsyncExitStack()
 
     def call(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
 
     def run(self, function: Callable[[], Any]) -> Any:
         async def work() -> Any:
@@ -50,7 +50,7 @@ class Band:
         self.hang_up()
         self.call(self.hub.stop())
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(10)
+        self.thread.join(60)
         self.loop.close()
 
     async def _start(self, folder: Path) -> Hub:
@@ -93,7 +93,7 @@ def band(whole_band: Band) -> Iterator[Band]:
 def until() -> Callable[..., Any]:
     """`until(good)`: what `good` gives as soon as it is true; a generous limit."""
 
-    def wait(good: Callable[[], Any], timeout_s: float = 20.0) -> Any:
+    def wait(good: Callable[[], Any], timeout_s: float = 60.0) -> Any:
         deadline_s = time.monotonic() + timeout_s
         while not (value := good()):
             assert time.monotonic() < deadline_s, "it never came"
@@ -108,7 +108,7 @@ def opened() -> Callable[..., tuple[OscClient, OscStream]]:
     """`opened(server, ...)`: a client that is in, and the stream of its session."""
 
     def make(server: OscServer, session: str = "guitar", **wish: Any) -> tuple[OscClient, OscStream]:
-        client = OscClient(server.address)
+        client = OscClient(server.address, timeout_s=60)
         client.enter()
         values = {"stem": "bass", "rate_hz": 48000, "channels": 2}
         return client, client.open(session, **(values | wish))

@@ -26,7 +26,7 @@ class Patch:
     def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.connect((host, port))
-        self.socket.settimeout(20)
+        self.socket.settimeout(60)
 
     def send(self, address: str, tags: str = "", *values: object) -> None:
         self.socket.send(write(Message(address, tags, values)))

@@ -105,7 +105,7 @@ def test_over_http_with_a_hubs_own_values() -> None:
             url = f"http://127.0.0.1:{server.address[1]}"
 
             def get(path: str) -> Any:
-                with urllib.request.urlopen(url + path, timeout=5) as answer:
+                with urllib.request.urlopen(url + path, timeout=60) as answer:
                     return json.load(answer)
 
             assert (await asyncio.to_thread(get, "/?HOST_INFO"))["OSC_PORT"] == 4711

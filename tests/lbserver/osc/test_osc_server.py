@@ -343,7 +343,7 @@ def test_a_handshake_by_an_independent_peer_with_nothing_but_words_and_numbers(b
     client, _ = opened(server)
     patch = SimpleUDPClient(*server.address)
     inbox = patch._sock
-    inbox.settimeout(5)
+    inbox.settimeout(60)
     patch.send_message("/lb/hello", [1, 0, "a patch"])
     welcome = OscMessage(inbox.recv(4096))
     assert welcome.address == "/lb/welcome"

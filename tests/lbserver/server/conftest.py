@@ -25,7 +25,7 @@ class FrontEnd:
 
     def __init__(self, path: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(20)
+        self.socket.settimeout(60)
         self.socket.connect(path)
         self.framer, self.waiting, self.descriptors = wire.Framer(), [], []
         self.notices: list[dict[str, Any]] = []
@@ -68,7 +68,7 @@ class FrontEnd:
         return self.ask("status", session=session)["status"]
 
     def until(
-        self, session: str, good: Callable[[dict[str, Any]], bool], timeout_s: float = 20
+        self, session: str, good: Callable[[dict[str, Any]], bool], timeout_s: float = 60
     ) -> dict[str, Any]:
         """The first status that is good; what a user would wait for."""
         deadline = time.monotonic() + timeout_s
@@ -95,7 +95,7 @@ class FrontEnd:
         for at in range(0, mix.shape[-1], block):
             piece = mix[:, at : at + block]
             port.write(piece)
-            heard.append(port.wait(piece.shape[-1], timeout_s=20))
+            heard.append(port.wait(piece.shape[-1], timeout_s=60))
         return np.concatenate(heard, axis=-1)
 
     def close(self) -> None:
@@ -149,14 +149,14 @@ class Server:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=60)
 
     def stop(self) -> tuple[int, str]:
         for front_end in self.front_ends:
             front_end.close()
         if self.process.poll() is None:
             self.process.terminate()
-        _, errors = self.process.communicate(timeout=20)
+        _, errors = self.process.communicate(timeout=60)
         return self.process.returncode, errors
 
 

@@ -78,7 +78,7 @@ def held(descriptors: Callable[[], int]) -> Callable[[], tuple[int, int]]:
     return lambda: (descriptors(), Path("/proc/self/maps").read_text().count("memfd:liveband "))
 
 
-async def until(good: Any, timeout_s: float = 20.0) -> None:
+async def until(good: Any, timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not good():
         assert time.monotonic() < deadline

@@ -118,7 +118,7 @@ def test_nothing_is_left_of_a_wild_quarter_of_a_minute(serve: Callable[..., Any]
         player.join(60)
         assert not player.is_alive(), "a front end waits for an answer that does not come"
     assert not wrong, f"seed {seed}: {wrong[:5]}"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     # The one killed last may not have been buried yet.
     while check.ask("sessions")["sessions"] or len(set(server.children()).difference(killed)) < 2:
         assert time.monotonic() < deadline, check.ask("sessions")
@@ -130,7 +130,7 @@ def test_nothing_is_left_of_a_wild_quarter_of_a_minute(serve: Callable[..., Any]
         check.until(name, lambda status: status["state"] == "playing" and status["frames"] > 3)
         check.ask("close", session=name)
         check.ports.pop(name).segment.close()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     # The log file is open now, and threads that wrote moments wait for the next.
     most = (before[0] + 1, before[1], before[2] + 6)
     while exceeds(now := held(server.process.pid), most):

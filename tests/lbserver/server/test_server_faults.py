@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Things that die while others play: workers, sessions that kill them, the whole server."""
 
+import contextlib
 import os
 import resource
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +25,38 @@ AHEAD = {"mode": "manual", "anticipation_ms": 480}
 SHIFT = 13 * 1920  # the copy accompanist's own frame, and A = 12; L = 0
 
 
-def play_all(front_end: Any, parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Several sessions at once, in real time."""
-    heard: dict[str, np.ndarray] = {}
+@contextlib.contextmanager
+def playing_on(
+    front_end: Any, names: str, piece_s: float = 0.25
+) -> Iterator[dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Several sessions at once, in real time, as long as the block lasts: by name what was played and heard so far."""
+    parts = {name: (np.zeros((2, 0), np.float32),) * 2 for name in names}
+    over = threading.Event()
 
-    def one(name: str) -> None:
-        heard[name] = front_end.play(name, parts[name])
+    def one(name: str, level: float) -> None:
+        piece = tone(piece_s, level)  # of whole periods
+        while not over.is_set():
+            new = piece, front_end.play(name, piece)
+            parts[name] = tuple(np.concatenate(both, axis=-1) for both in zip(parts[name], new, strict=True))
 
-    threads = [threading.Thread(target=one, args=(name,)) for name in parts]
+    threads = [
+        threading.Thread(target=one, args=(name, 0.1 + 0.05 * index)) for index, name in enumerate(names)
+    ]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
-    return heard
+    try:
+        yield parts
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def wait_until(good: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not good():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.05)
 
 
 def workers_of(server: Any) -> list[int]:
@@ -51,27 +71,33 @@ def test_a_killed_worker_takes_its_own_sessions_only_and_they_go_on_in_place(
     front_end = server.connect()
     for name in "abcd":  # a and c on the first worker, b and d on the second
         front_end.open(name, **AHEAD)
-    parts = {name: tone(6.0, 0.1 + 0.05 * index) for index, name in enumerate("abcd")}
     victim = workers_of(server)[0]
-    threading.Timer(1.5, os.kill, (victim, signal.SIGKILL)).start()
-    heard = play_all(front_end, parts)
+
+    def back() -> bool:
+        workers = workers_of(server)
+        states = [(status["state"], status["reason"]) for status in map(front_end.status, "abcd")]
+        return len(workers) == 2 and victim not in workers and set(states) == {("playing", "")}
+
+    with playing_on(front_end, "abcd") as parts:
+        wait_until(lambda: all(mix.shape[-1] > 1.5 * 48000 for mix, _ in parts.values()))
+        os.kill(victim, signal.SIGKILL)
+        wait_until(back)
+        enough = {name: mix.shape[-1] + 2 * 48000 for name, (mix, _) in parts.items()}
+        wait_until(lambda: all(parts[name][0].shape[-1] > enough[name] for name in enough))
     lost = set()
-    for name, mix in parts.items():
+    for name, (mix, heard) in parts.items():
         truth = np.zeros_like(mix)
         truth[:, SHIFT:] = mix[:, :-SHIFT]
-        if np.array_equal(heard[name], truth):
+        if np.array_equal(heard, truth):
             continue
         lost.add(name)
-        differs = np.flatnonzero((heard[name] != truth).any(axis=0))
+        differs = np.flatnonzero((heard != truth).any(axis=0))
         assert differs[0] > 1.0 * 48000
-        assert differs[-1] < 5.5 * 48000, "it never came back"
+        assert differs[-1] < mix.shape[-1] - 24000, "it never came back"
         # Between, what is not the truth in its place is a fade or silence: no old audio, nothing moved.
-        wrong = heard[name][:, differs[0] : differs[-1] + 1]
+        wrong = heard[:, differs[0] : differs[-1] + 1]
         assert (np.abs(wrong[:, 960:-960]) == 0).mean() > 0.5
-        assert np.abs(np.diff(heard[name])).max() <= 2 * np.abs(np.diff(truth)).max()
-        status = front_end.status(name)
-        assert status["state"] == "playing"
-        assert status["reason"] == ""
+        assert np.abs(np.diff(heard)).max() <= 2 * np.abs(np.diff(truth)).max()
     assert len(lost) == 2
     assert {name for name in "abcd" if name not in lost} in ({"a", "c"}, {"b", "d"})
 
@@ -96,7 +122,7 @@ def test_a_session_that_kills_its_worker_twice_is_put_away_and_the_others_play_o
     deadly = tone(0.2)
     deadly[:, 100] = peak
     try:
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 120
         closed: list[dict[str, Any]] = []
         while not closed and time.monotonic() < deadline:
             bad.play("bad", deadly)
@@ -120,7 +146,7 @@ def test_a_step_that_hangs_is_ended_and_the_session_comes_back(serve: Callable[.
     hang = tone(0.2)
     hang[:, 100] = 6.0
     front_end.play("a", hang)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         front_end.play("a", tone(0.5))
         status = front_end.status("a")
@@ -193,7 +219,7 @@ def test_a_killed_server_is_found_again_and_the_memory_goes_on(serve: Callable[.
     assert not silent[:, 24000:].any(), "a dead server is still heard"
     assert np.abs(np.diff(silent)).max() < 0.01
     for pid in workers_of_orphans(server):
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         assert not Path(f"/proc/{pid}").exists(), "a worker outlived its server"

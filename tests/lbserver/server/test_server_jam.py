@@ -89,7 +89,7 @@ def seat_of(mode: str = "aligned") -> Seat:
     return Seat(config, peer)
 
 
-def until(good: Callable[[], bool], timeout_s: float = 20.0) -> None:
+def until(good: Callable[[], bool], timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not good():
         assert time.monotonic() < deadline

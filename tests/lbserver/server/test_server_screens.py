@@ -54,7 +54,7 @@ class Terminal:
         os.write(self.control, keys.encode())
 
     def ended(self) -> int:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self.process.poll() is None:
             assert time.monotonic() < deadline
             if select.select([self.control], [], [], 0.05)[0]:

@@ -75,7 +75,7 @@ def refusals(port: int, bound: str) -> list[str]:
     for one in STEERING:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
             line.bind((bound, 0))
-            line.settimeout(20)
+            line.settimeout(60)
             for each in (one, LONG):
                 line.sendto(write(each), ("127.0.0.1", port))
             codes += answers(line)
@@ -93,7 +93,7 @@ def send_and_leave(port: int, bound: str) -> None:
 def until_the_signed_hello(port: int) -> list[str]:
     """Send every message, and behind them one that is answered: all that comes until then."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-        line.settimeout(20)
+        line.settimeout(60)
         hello = sign(Message("/lb/hello", "iis", (1, 0, "x")), TOKEN, 1, "")
         for one in (*STEERING, hello):
             line.sendto(write(one), ("127.0.0.1", port))
@@ -113,7 +113,7 @@ def socket_of_nobody() -> socket.socket:
 
 
 def get(port: int, path: str, **headers: str) -> list[Any]:
-    line = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     line.request("GET", path, headers=headers)
     answer = line.getresponse()
     return [answer.status, answer.read().decode()]
@@ -128,7 +128,7 @@ def ask(port: int, *messages: dict[str, Any]) -> list[Any]:
     answers = []
     for message in messages:
         line.send(pack(message))
-        answer: Any = unpack(line.recv()) if line.poll(5000) else {}
+        answer: Any = unpack(line.recv()) if line.poll(60_000) else {}
         answers.append([answer.get("type"), answer.get("code")])
     line.close()
     context.term()
@@ -209,7 +209,7 @@ def test_with_a_token_nobody_is_heard_without_it(serve, tmp_path: Path) -> None:
 
     def with_it() -> list[str]:
         codes = []
-        with OscClient(("127.0.0.1", info["osc_port"]), token=TOKEN) as client:
+        with OscClient(("127.0.0.1", info["osc_port"]), token=TOKEN, timeout_s=60) as client:
             client.enter()
             client.open("theirs", stem="bass", rate_hz=48000, channels=2)
             for one in (
@@ -244,10 +244,10 @@ def test_a_port_that_is_another_users_as_well_is_not_the_users(serve) -> None:
                 line.bind(("127.0.0.1", 0) if line is ours else ours.getsockname())
             for line in (ours, theirs):
                 line.sendto(write(LONG), door)
-                heard, _, _ = select.select([ours, theirs], [], [], 20)
+                heard, _, _ = select.select([ours, theirs], [], [], 60)
                 assert [answers(one) for one in heard] == [["/lb/error unauthorised"]]
         untouched(server, mine, before)
-        ours.settimeout(20)
+        ours.settimeout(60)
         ours.sendto(write(Message("/lb/ping", "i", (7,))), door)
         assert answers(ours) == ["/lb/pong 7"]
 
@@ -257,8 +257,8 @@ def test_a_guests_streams_do_not_go_to_who_has_its_port_next(serve) -> None:
     server = serve("--model", "test:copy", "--osc-port", "0")
     playing(server)
     door = ("127.0.0.1", server.info["osc_port"])
-    with OscClient(door, timeout_s=20) as witness, socket_of_nobody() as theirs:
-        guest = OscClient(door, timeout_s=20)
+    with OscClient(door, timeout_s=60) as witness, socket_of_nobody() as theirs:
+        guest = OscClient(door, timeout_s=60)
         for client in (witness, guest):
             client.enter()
             client.call("/lb/<session>/subscribe", session="mine")
@@ -275,7 +275,7 @@ def test_a_guests_streams_do_not_go_to_who_has_its_port_next(serve) -> None:
                 while theirs.recv(1 << 16):
                     silent = 0
             assert told < 60, "its streams went on"
-        theirs.settimeout(20)
+        theirs.settimeout(60)
         theirs.sendto(write(LONG), door)
         assert answers(theirs) == ["/lb/error unauthorised"]
 

@@ -41,13 +41,13 @@ def test_what_is_seen_of_a_playing_session(
     assert printed["sessions"]["guitar"]["latency_samples"] == status["latency_samples"]
 
     url = f"http://127.0.0.1:{server.info['http_port']}"
-    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as page:
+    with urllib.request.urlopen(f"{url}/metrics", timeout=60) as page:
         metrics = {family.name: family for family in text_string_to_metric_families(page.read().decode())}
     (sample,) = [s for s in metrics["liveband_frames"].samples if s.labels == {"session": "guitar"}]
     assert sample.value >= status["frames"]
     (state,) = metrics["liveband_session_state"].samples
     assert state.labels["session"] == "guitar"
-    with urllib.request.urlopen(f"{url}/healthz", timeout=10) as page:
+    with urllib.request.urlopen(f"{url}/healthz", timeout=60) as page:
         assert json.load(page)["sessions"] == 1
 
     found = [finding for finding in doctor.examine(quick=True) if finding.topic == "server"]
