@@ -19,6 +19,7 @@ from lbserver.channels import to_channels
 from lbserver.conceal import Concealer
 from lbserver.engine.lane import Queue, grid_of
 from lbserver.engine.shell import shell_conditions
+from lbserver.limiter import Limiter
 from lbserver.ports import Event, WorkerPort
 from lbserver.protocol.controls import BY_NAME, CONTROLS, INDEX, SILENCES
 from lbserver.protocol.messages import MessageError
@@ -30,6 +31,7 @@ from lbserver.transports.stream import from_bytes, to_bytes
 
 _LARGEST_PIECE_BYTES = 1 << 18
 _LONGEST_WAIT_S = 1.0  # mix that could not be sent for so long is not worth sending
+_MOST_GAIN = 10.0 ** (BY_NAME["gain"].maximum / 20.0)
 _LOUDEST = 2.0  # +6 dBFS: another server's word is not trusted with ears
 
 _STATE_NAMES = frozenset(state.value for state in State)
@@ -71,6 +73,7 @@ class Relay:
         self._waiting = Queue(self._channels)
         self._events: list[Event] = []
         self._told: dict[tuple[int, float], Event] = {}
+        self._limiter = self._new_limiter()
         self._concealer = Concealer(rate_hz=self._rate_hz, channels=port.segment.shape.stem_channels)
         self._first = 0
         grid = grid_of(setup.spec, self._rate_hz)
@@ -111,9 +114,10 @@ class Relay:
         if heard is not None:
             if heard.fresh:
                 self._concealer.reset()
+                self._limiter = self._new_limiter()
                 # Known to be silent, as nothing was heard for it yet: it need not come over the network first.
                 stem_channels = self.port.segment.shape.stem_channels
-                self.port.put(self._concealer.present(np.zeros((stem_channels, self._silent), np.float32)))
+                self._put(self._concealer.present(np.zeros((stem_channels, self._silent), np.float32)))
                 if self.streaming:
                     self._start(0)
             if self.streaming:
@@ -142,7 +146,7 @@ class Relay:
         self.late_stems += port.read_position > end - stem.shape[-1]
         self._conceal_until(end - stem.shape[-1])
         stem = np.clip(np.nan_to_num(stem, nan=0.0, posinf=0.0, neginf=0.0), -_LOUDEST, _LOUDEST)
-        port.put(self._concealer.present(to_channels(stem, shape.stem_channels)))
+        self._put(self._concealer.present(to_channels(stem, shape.stem_channels)))
         headroom = port.written - port.read_position
         port.segment.store_float("headroom_ms", 1000.0 * headroom / self._rate_hz)
 
@@ -270,7 +274,22 @@ class Relay:
             port.write_from(position - capacity)
             gap = capacity
         if gap > 0:
-            port.put(self._concealer.absent(gap))
+            self._put(self._concealer.absent(gap))
+
+    def _put(self, audio: Audio) -> None:
+        """Put audio into the ring, limited for the gain it will be turned up by here: the other server knows none.
+
+        It is cut where frames begin, so that what the limiter does depends little on how the messages were cut.
+        """
+        start, frame = self.port.written, self._rate_hz // 25
+        cuts = range(frame - start % frame, audio.shape[-1], frame)
+        gain = min(self.port.segment.load_float("gain"), _MOST_GAIN)
+        for piece in np.split(audio, cuts, axis=-1):
+            self.port.put(self._limiter.push(piece, gain=gain))
+
+    def _new_limiter(self) -> Limiter:
+        channels = self.port.segment.shape.stem_channels
+        return Limiter(rate_hz=self._rate_hz, rows=1, channels=channels)
 
     def _show(self, state: State) -> None:
         self.port.segment.store("state", states.NUMBER[state])

@@ -316,6 +316,31 @@ def test_controls_knowledge_events_and_moments_reach_the_far_band(two_servers, n
     asyncio.run(run())
 
 
+def test_a_far_stem_that_is_turned_up_here_stays_below_the_ceiling(two_servers, noise):
+    """It left at twelve decibels too much: there it was limited for no gain, here for none at all."""
+
+    async def run():
+        async with two_servers() as (near, _, _):
+            request = {**REQUEST, "mode": "bounce", "anticipation_ms": 40.0, "block_samples": 1024}
+            opened = await near.open(request, peer=PEER)
+            await near.set_control("a", "gain", 12.0, peer=PEER)
+            front = FrontEnd(opened, 2 * noise(2, 48000 * 2), 1024)
+            front.port.set_offline(True)
+
+            def bounce():
+                parts = []
+                for at in range(0, 48000 * 2 - 1024, 1024):
+                    front.port.write(front.mix[:, at : at + 1024])
+                    parts.append(front.port.wait(1024, timeout_s=10.0))
+                return np.concatenate(parts, axis=1)
+
+            out = await asyncio.to_thread(bounce)
+            assert 0.5 < np.abs(out[:, 9600:]).max() < 10 ** (-1 / 20)
+            front.segment.close()
+
+    asyncio.run(run())
+
+
 def test_on_a_stage_here_the_far_band_rests_when_the_player_stops(two_servers, noise):
     """It played on for ever: there the session is in no mode `live`, and `auto` rests in no other."""
 
