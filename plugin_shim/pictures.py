@@ -35,6 +35,7 @@ STATES = (
     "late",
     "lost",
 )
+PIECE_S = 0.005  # a fraction of the shortest step
 _START_S = 120.0
 _COLOURS = 256
 
@@ -68,11 +69,14 @@ class Window:
             raise SystemExit(f"{line!r} failed: {answer!r}")
         return answer.removesuffix("done").strip()
 
-    def until(self, light: str, *, wait_s: float = 20.0) -> None:
-        """Play on until the status shows this, on a machine that may be busy with other things."""
+    def until(self, light: str, *, wait_s: float = 20.0, playing: bool = True) -> None:
+        """Play on, or wait, until the status shows this, on a machine that may be busy with other things."""
         deadline = time.monotonic() + wait_s
         while not self.tell("words").startswith(f"{light} |") and time.monotonic() < deadline:
-            self.tell("play 0.1")
+            if playing:
+                self.tell("play 0.1")
+            else:
+                time.sleep(0.05)
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -198,6 +202,9 @@ def states_together(program: Path, run: Path, model: str, *, seconds: float) -> 
     """The window in the states with a session, by name; `seconds` of music to play."""
     with server(run, model) as group:
         with Window(program, run) as window:
+            # It listens until it has heard a whole step.
+            window.until("listening", wait_s=_START_S, playing=False)
+            window.tell(f"play {PIECE_S}")
             yield "listening", window
         with Window(program, run) as window:
             for line in ("set bpm 96", "chart | Am | F | C | G |", "key Am", "set seed 4711"):
@@ -212,7 +219,6 @@ def states_together(program: Path, run: Path, model: str, *, seconds: float) -> 
                 yield "late", window
             window.tell("play 1")
             os.killpg(group, signal.SIGKILL)
-            window.tell("play 1.5")
             window.until("lost")
             yield "lost", window
     with server(run, model), Window(program, run) as window:

@@ -77,6 +77,24 @@ void longerBlocks(Bench& bench) {
         }
 }
 
+void longBlockOfManyChannels(Bench& bench) {
+    // A longer block is cut into slices, and more channels than slices hold are refused, with memory or without.
+    Module module(bench.bundle);
+    Plug plug(module);
+    if (!bench.expect(plug.start({}), "a set-up is refused")) return;
+    Block block({}, 1024);
+    block.data.numSamples = 1024;
+    const auto own = block.data.inputs[0];
+    std::vector<float*> many(1000, block.in(0));
+    for (auto** planes : {static_cast<float**>(nullptr), many.data()}) {
+        block.data.inputs[0].numChannels = static_cast<int32>(many.size());
+        block.data.inputs[0].channelBuffers32 = planes;
+        bench.expect(plug.process(block) == Steinberg::kInvalidArgument, "a thousand channels are taken");
+    }
+    block.data.inputs[0] = own;
+    bench.play(plug, block, 3, "after a thousand channels");
+}
+
 void manyInstances(Bench& bench) {
     Module module(bench.bundle);
     std::vector<std::unique_ptr<Plug>> all;
@@ -176,6 +194,7 @@ std::vector<Check> ownChecks() {
             {"liveband/typed values", typedBpm},
             {"liveband/live to offline and back in mid-stream", realtimeToOffline},
             {"liveband/blocks longer than announced", longerBlocks},
+            {"liveband/longer blocks of a thousand channels", longBlockOfManyChannels},
             {"liveband/eight at once", manyInstances},
             {"liveband/destroyed at any moment", leave},
             {"liveband/unloaded at once", unloadAtOnce},

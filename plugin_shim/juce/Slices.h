@@ -23,8 +23,8 @@ class LaterBuses {
         if (count_ > kMostBuses) return false;
         for (int bus = 0; bus < count_; ++bus) {
             auto& copy = buses_[static_cast<std::size_t>(bus)] = buses[bus];
-            if (copy.channelBuffers32 == nullptr || copy.numChannels < 1) continue;
             if (copy.numChannels > kMostBusChannels) return false;
+            if (copy.channelBuffers32 == nullptr || copy.numChannels < 1) continue;
             auto& channels = channels_[static_cast<std::size_t>(bus)];
             std::copy_n(copy.channelBuffers32, copy.numChannels, channels.begin());
             copy.channelBuffers32 = channels.data();

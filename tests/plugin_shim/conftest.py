@@ -155,6 +155,33 @@ def shots(plugin_build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     pytest.skip("the plug-in was built without -DLIVEBAND_SHOTS=ON")
 
 
+@pytest.fixture(scope="session")
+def screen() -> Iterator[str | None]:
+    """The name of a display that nobody looks at; none if there is no program for it."""
+    program = shutil.which("Xvfb")
+    if program is None:
+        yield None
+        return
+    server = subprocess.Popen(
+        [program, "-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp", "-noreset"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert server.stdout is not None
+    yield f":{server.stdout.readline().strip()}"
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture
+def display(screen: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A display nobody looks at."""
+    if screen is None:
+        pytest.skip("Xvfb is not installed: apt install xvfb")
+    monkeypatch.setenv("DISPLAY", screen)
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """A run directory where nobody is yet."""

@@ -7,12 +7,10 @@ That host is `liveband_shots`, built beside the plug-in; it draws without a disp
 import contextlib
 import functools
 import os
-import shutil
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,34 +36,15 @@ _WORDS = {
 }
 
 
-@pytest.fixture
-def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A display nobody looks at."""
-    program = shutil.which("Xvfb")
-    if program is None:
-        pytest.skip("Xvfb is not installed: apt install xvfb")
-    server = subprocess.Popen(
-        [program, "-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert server.stdout is not None
-    monkeypatch.setenv("DISPLAY", f":{server.stdout.readline().strip()}")
-    yield
-    server.terminate()
-    server.wait()
-
-
-def _until(window: Any, wanted: Callable[[str], bool], what: str) -> str:
-    """Play until the window says what is wanted."""
+def _until(window: Any, wanted: Callable[[str], bool], what: str, *, piece_s: float = 0.2) -> str:
+    """Play until the window says what is wanted, in pieces of this length."""
     deadline = time.monotonic() + _START_S
     while True:
         said: str = window.tell("words")
         if wanted(said):
             return said
         assert time.monotonic() < deadline, f"no {what} within {_START_S:g} s: {said}"
-        window.tell("play 0.2")
+        window.tell(f"play {piece_s}")
 
 
 def _says(light: str, words: str, detail: str) -> Callable[[str], bool]:
@@ -89,7 +68,8 @@ def test_every_state(shots: Path, pictures: Any, tmp_path: Path) -> None:
     seen: dict[str, NDArray[np.uint8]] = {}
     for name, window in pictures.each_state(shots, "test:copy", seconds=2.0):
         light, words, detail = _WORDS[name]
-        _until(window, _says(light, words, detail), name)
+        piece_s = pictures.PIECE_S if name == "listening" else 0.2  # a step that it has heard, and it plays
+        _until(window, _says(light, words, detail), name, piece_s=piece_s)
         for family in ("DejaVu Sans", "default"):
             window.tell(f"family {family}")
             assert window.tell("clipped") == "", (name, family)

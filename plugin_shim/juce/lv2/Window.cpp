@@ -8,7 +8,7 @@ namespace liveband::plugin::lv2 {
 Window::Window(Instance& instance, const Host& host)
     : instance_(instance), host_(host), editor_(instance.processor().createEditorIfNeeded()) {
     for (auto port = static_cast<std::uint32_t>(kParameters); port < instance.ports(); ++port)
-        written_.push_back(instance.told(port));
+        known_.push_back(knownFrom(port, instance.told(port)));
     editor_->setScaleFactor(host_.scale);
     addAndMakeVisible(*editor_);
     setOpaque(true);
@@ -32,14 +32,20 @@ void Window::idle() {
     tellPorts();
 }
 
+Window::Known Window::knownFrom(std::uint32_t port, float told) const {
+    const auto& parameter = *instance_.parameter(port);
+    return {told, parameter.convertFrom0to1(parameter.convertTo0to1(told))};
+}
+
 void Window::tellPorts() {
     for (auto port = static_cast<std::uint32_t>(kParameters); port < instance_.ports(); ++port) {
         const auto& parameter = *instance_.parameter(port);
+        auto& known = known_[port - kParameters];
+        if (const auto told = instance_.told(port); told != known.told) known = knownFrom(port, told);
         const auto now = static_cast<float>(parameter.get());
-        auto& written = written_[port - kParameters];
         // A pulled trigger has been heard already: the host would pull it once more.
-        if (parameter.isTrigger() || now == written || now == instance_.told(port)) continue;
-        written = now;
+        if (parameter.isTrigger() || now == known.value) continue;
+        known.value = now;
         host_.write(host_.controller, port, sizeof now, 0, &now);
     }
 }

@@ -37,12 +37,18 @@ class Window final : private juce::Component, private juce::ComponentListener {
     void resized() override;
     void componentMovedOrResized(juce::Component&, bool moved, bool resized) override;
     void askForSize();
+    /// What the host knows of a parameter: what its port said last, and which of port and window spoke last, as the
+    /// parameter gives it back (the last bit may be another than the port's).
+    struct Known {
+        float told, value;
+    };
+    Known knownFrom(std::uint32_t port, float told) const;
     void tellPorts();
 
     HostLoop loop_;
     Instance& instance_;
     const Host host_;
-    std::vector<float> written_;  // to each parameter's port last
+    std::vector<Known> known_;  // of each parameter's port
     std::unique_ptr<juce::AudioProcessorEditor> editor_;
     bool fitting_ = false;
 };
