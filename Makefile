@@ -88,10 +88,12 @@ $(VENV)/.dev: $(VENV)/.core
 	@$(PIP) -e ".[dev]"
 	@touch $@
 
-# madmom's source package builds on today's Python only without isolation and with Cython 3. It is a tool for scores: optional.
+# madmom's source package builds on today's Python only without isolation and with Cython 3. Of musicnn only the weights are
+# used, not the old TensorFlow it asks for. Both are tools for scores: optional.
 $(VENV)/.tracker: $(VENV)/.dev
 	@$(BIN)/python -c 'from importlib.metadata import version; version("madmom")' 2>/dev/null \
 	 || { echo "building the beat tracker used by liveband evaluate" \
 	      && $(PIP) cython setuptools wheel && $(PIP) --no-build-isolation --no-deps madmom; } \
 	 || echo "the beat tracker could not be built: liveband evaluate will say so"
+	@$(PIP) --no-deps musicnn || echo "musicnn could not be installed: liveband evaluate will say so"
 	@touch $@

@@ -52,9 +52,11 @@ def _can_render() -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Exported graphs are kept between runs, away from the user's own: making one takes some 15 s."""
+    # Started in the background of a shell, or by nohup: programs that tests start must hear these all the same.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # Started in the background of a shell: programs that tests start must hear Ctrl-C all the same.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     kept = getattr(config, "cache", None)
     folder = kept.mkdir("liveband") if kept is not None else Path(tempfile.mkdtemp(prefix="liveband-test-"))
     os.environ["LIVEBAND_CACHE"] = str(folder)

@@ -146,7 +146,7 @@ def test_wrong_values_are_refused_before_any_sound(monkeypatch: pytest.MonkeyPat
         (["--seconds", "0"], "positive"),
         (["--chart", "| C |"], "--bpm"),
         (["--bpm", "7"], "20 to 400"),
-        (["--key", "H"], "H"),
+        (["--key", "J"], "J"),
         (["--mix", "2"], "mix"),
     ):
         parsed = parse(*arguments)

@@ -14,6 +14,7 @@ from lbserver import timeline
 from lbserver.engine.lane import grid_of
 from lbserver.engine.live import Setup
 from lbserver.engine.virtual import VirtualHost, VirtualWorker, run
+from lbserver.protocol.controls import CONTROLS, SILENCES
 from lbserver.testing import SmallAccompanist, click, copy
 from lbserver.transports.duplex import Beat, DuplexPeer
 
@@ -70,7 +71,9 @@ def setup(latency: int, ahead: int, block: int) -> Setup:
         anticipation_frames=ahead,
     )
     assert timing.latency_samples == latency
-    return Setup(session="jam", timing=timing, block_samples=block)
+    plays_on = {"when_silent": float(SILENCES.index("play_on"))}  # rooms here are quiet but for an impulse
+    controls = tuple(plays_on.get(control.name, control.default) for control in CONTROLS)
+    return Setup(session="jam", timing=timing, block_samples=block, controls=controls)
 
 
 @contextmanager

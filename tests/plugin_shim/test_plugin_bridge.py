@@ -359,7 +359,7 @@ def test_what_is_known_is_told_to_every_server(server: Server, host: Host) -> No
     _until_error(host, "")
     known = _kept(host, server, "one")
     assert known == {"chart": "| Bb | Eb |", "key": "Bb major"}
-    host.ask("key H minor")
+    host.ask("key J minor")
     _until_error(host, "key")
     host.ask("recall nothing")
     _until_error(host, "there is no 'nothing'")

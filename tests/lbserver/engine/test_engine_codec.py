@@ -46,6 +46,9 @@ class CodecEcho:
             stem, decoder = self.codec.decoder.step(latent, state[1], on)
         return stem.numpy(), (encoder, decoder)
 
+    def heard_beat(self, state: Any) -> Audio:
+        return np.full((len(state[1].position), 3), np.nan)
+
 
 @pytest.fixture(scope="module")
 def codec() -> Codec:
@@ -65,7 +68,9 @@ def drums(rate_hz: int, seconds: float) -> Audio:
         hit = kick + snare * np.interp(
             time_s, np.arange(8000) / 16000, generator.standard_normal(8000)
         )  # of the same spectrum at every rate
-        out[:, start : start + len(hit)] += (hit * [[0.9], [0.6]]).astype(np.float32)
+        out[:, start : start + len(hit)] += (hit * [[0.36], [0.24]]).astype(
+            np.float32
+        )  # below the limiter's ceiling
     return out
 
 
