@@ -24,15 +24,15 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import drifting, packets, plot, record, scenes
-from lbserver.transports.osc.network import Network
+from lbserver.testing.network import Network
 
 _ROOT = Path(__file__).resolve().parents[1]
 _FRAME_MS = 1000 * scenes.FRAME_S
 _WHOLE_FILES = {
     "F19": ("tests/fuzz/test_fuzz.py",),
     "F20": ("tests/lbmodels/test_weights_file.py",),
-    "F21": ("tests/lbserver/test_bounce_chaos.py",),
-    "F22": ("tests/lbserver/test_bounce_chaos.py",),
+    "F21": ("tests/lbserver/engine/test_bounce_chaos.py",),
+    "F22": ("tests/lbserver/engine/test_bounce_chaos.py",),
 }
 
 

@@ -25,7 +25,7 @@ from benchmarks.measure import machine, record
 from benchmarks.measure.clock import Measured, joined, measure, spread_ms
 from benchmarks.measure.subject import Sizes, describe, random_accompanist, sessions
 from lbmodels.errors import LiveBandModelError
-from lbserver.timeline import Grid, Mode, timing
+from lbserver.ring.timeline import Grid, Mode, timing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,12 +27,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import machine, record
-from lbserver import backends
 from lbserver.accompanist import Audio
-from lbserver.bounce import BounceRequest, bounce
+from lbserver.engine import backends
+from lbserver.engine.bounce import BounceRequest, bounce
 from lbserver.errors import LiveBandError
+from lbserver.plugin.through import a_server, find_plugin
 from lbserver.protocol.controls import STEMS
-from lbserver.through_plugin import a_server, find_plugin
 
 ANTICIPATION_MS = 40.0
 SIXTEEN = 16

@@ -24,13 +24,13 @@ from rich.table import Table
 
 from benchmarks.measure import plot, record, stage
 from benchmarks.measure.server import running
-from lbserver import testing
 from lbserver.accompanist import Audio
 from lbserver.client import Client
 from lbserver.engine.budget import Budget
 from lbserver.engine.virtual import VirtualWorker, run
-from lbserver.timeline import Mode
-from lbserver.transports.osc.client import OscClient
+from lbserver.ring.timeline import Mode
+from lbserver.testing import accompanists
+from lbserver.testing.osc_client import OscClient
 
 TRANSPORTS = ("virtual", "local", "local offline", "zeromq", "upstream", "osc")
 _HOP_S = 0.04
@@ -52,7 +52,7 @@ def virtual_rows(rates_hz: Sequence[int]) -> list[dict[str, Any]]:
     for rate_hz in rates_hz:
         for name, blocks in stage.BLOCKS.items():
             for mode, frames in stage.MODES:
-                copy = testing.copy()
+                copy = accompanists.copy()
                 seat = stage.Seat(rate_hz=rate_hz, blocks=blocks, mode=mode, anticipation_frames=frames)
                 first, every = rate_hz // 7 + 1, rate_hz * 7 // 10 + 2 * max(blocks)
                 seconds = (first + 2 * every) / rate_hz

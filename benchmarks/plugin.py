@@ -29,8 +29,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import machine, record
-from lbserver.documents import read_json
 from lbserver.errors import LiveBandError
+from lbserver.files.documents import read_json
 
 SHIM = Path(__file__).resolve().parents[1] / "plugin_shim"
 _SOURCES = ("segment", "conceal", "host_port", "port_wait", "audio_side", "offline")

@@ -24,12 +24,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import plot, record, stage
-from lbserver import backends, testing
 from lbserver.accompanist import Accompanist
+from lbserver.engine import backends
 from lbserver.engine.budget import Budget
 from lbserver.engine.calibrate import POLL_S
 from lbserver.engine.stream import batch_conditions
 from lbserver.engine.virtual import VirtualWorker, run
+from lbserver.testing import accompanists
 
 Costs = dict[int, NDArray[np.float64]]
 """Batch size -> seconds of each measured step."""
@@ -81,7 +82,7 @@ def played(costs: Costs, accompanist: Accompanist, sessions: int, workers: int, 
     """One row: so many sessions dealt out to so many workers, each started at a phase of its own."""
     spec = accompanist.spec
     # The same frames and rates as the model, without its cost: what is played does not change when.
-    copy = testing.copy(sample_rate=spec.sample_rate, hop=spec.hop, chunk_frames=spec.chunk_frames,
+    copy = accompanists.copy(sample_rate=spec.sample_rate, hop=spec.hop, chunk_frames=spec.chunk_frames,
                         channels=spec.channels, anticipation_frames=spec.anticipation_frames)  # fmt: skip
     generator = np.random.default_rng((config.seed, sessions, workers))
     share = -(-sessions // workers)

@@ -24,11 +24,11 @@ from rich.table import Table
 
 from benchmarks.measure import machine, plot, record, stage
 from benchmarks.measure.server import running
-from lbserver import testing
 from lbserver.accompanist import Audio
 from lbserver.client import Client
 from lbserver.engine.budget import Budget
 from lbserver.engine.virtual import VirtualWorker, run
+from lbserver.testing import accompanists
 
 _PARTS = 10
 
@@ -45,7 +45,7 @@ class SoakConfig:
 
 def virtual(config: SoakConfig) -> dict[str, Any]:
     """The whole run in ten parts; what a part cost, and what was left in memory after it."""
-    copy = testing.copy()
+    copy = accompanists.copy()
     source = stage.marks(48000)
     budget = Budget(compute_s=0.006, margin_s=0.002)
     host = stage.front_end("a", stage.Seat(blocks=(config.block,)), copy.spec, budget, source, keep=False)

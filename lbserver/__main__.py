@@ -3,7 +3,7 @@
 
 import sys
 
-from lbserver.isolation import isolate
+from lbserver.host.isolation import isolate
 
 
 def main() -> int:

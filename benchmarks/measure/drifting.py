@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lbserver.drift import DriftConfig, DriftFollower
+from lbserver.audio.drift import DriftConfig, DriftFollower
 
 RATE_HZ = 48000
 BLOCK = 256

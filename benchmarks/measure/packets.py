@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from lbserver.accompanist import Audio
+from lbserver.testing.network import Network, Relay
 from lbserver.transports.osc.audio import Packetizer, decode
-from lbserver.transports.osc.network import Network, Relay
 from lbserver.transports.osc.packet import Message, parse
 from lbserver.transports.osc.stream import Counts, JitterBuffer, JitterConfig, Piece
 

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measure import stage
-from lbserver import testing
 from lbserver.accompanist import Audio
 from lbserver.engine.budget import Budget
 from lbserver.engine.live import LiveSession
 from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.protocol.segment import LADDER
-from lbserver.timeline import Mode
+from lbserver.ring.timeline import Mode
+from lbserver.testing import accompanists
 
 RATE_HZ = 48000
 FRAME_S = 0.04
@@ -108,7 +108,7 @@ def overload(
     cost: float, anticipation_frames: int, *, seconds: float, calm_s: float = 2.0, block: int = 512
 ) -> Overload:
     """A model whose step takes `cost` frame periods for `seconds`, on a machine measured at 0.8; then 0.5 again."""
-    copy = testing.copy()
+    copy = accompanists.copy()
     budget = Budget(compute_s=0.8 * FRAME_S + 0.001, margin_s=0.002)
     source = stage.marks(RATE_HZ)
     seat = stage.Seat(blocks=(block,), mode=Mode.MANUAL, anticipation_frames=anticipation_frames)
@@ -168,7 +168,7 @@ def stopped_worker(
     stop_s: float, *, at_s: float = 1.503, block: int = 256, mode: Mode = Mode.LIVE, hz: float = 220.0
 ) -> Stop:
     """A worker that stands still for `stop_s` and goes on (SIGSTOP, a suspended machine); a tone tells of steps."""
-    copy = testing.copy()
+    copy = accompanists.copy()
     budget = Budget(compute_s=0.01, margin_s=0.002)
     source = stage.tone(hz, RATE_HZ)
     seat = stage.Seat(blocks=(block,), mode=mode)
@@ -238,7 +238,7 @@ def slow_neighbour(
 
     The step's cost without the stall is 4 ms and 1 ms a row.
     """
-    copy = testing.copy()
+    copy = accompanists.copy()
     budget = Budget(compute_s=0.014, margin_s=0.004)
     source = stage.marks(RATE_HZ)
     hosts = [

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lbserver.documents import read_json
-from lbserver.isolation import environment, python
+from lbserver.files.documents import read_json
+from lbserver.host.isolation import environment, python
 
 
 @contextmanager

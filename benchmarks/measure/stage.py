@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lbserver import timeline
 from lbserver.accompanist import Accompanist, Audio, Spec
 from lbserver.engine.budget import Budget, Wish, epoch_timing
 from lbserver.engine.lane import grid_of
 from lbserver.engine.live import LiveSession, Setup
 from lbserver.engine.virtual import VirtualHost, VirtualWorker
-from lbserver.timeline import Mode
+from lbserver.ring import timeline
+from lbserver.ring.timeline import Mode
 
 Source = Callable[[int, int], Audio]
 """(position, samples) -> mix [C, samples]."""

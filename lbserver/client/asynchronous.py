@@ -21,7 +21,7 @@ from lbserver.client.lines import DistantLine, Line, LocalLine
 from lbserver.client.ring import Ring, promise_of
 from lbserver.client.start import ensure_server
 from lbserver.errors import LiveBandError
-from lbserver.transports.link import LinkConfig
+from lbserver.places.link import LinkConfig
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 0.4  # asking on this machine costs nothing

@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from lbserver.client.errors import ClientError, no_server
-from lbserver.engine.hub import Hub, HubConfig, Peer
-from lbserver.engine.supervisor import WorkerError
 from lbserver.errors import LiveBandError
+from lbserver.host.rundir import SOCKET, check_directory, run_path
+from lbserver.hub.hub import Hub, HubConfig, Peer
+from lbserver.hub.requests import answer
+from lbserver.places.link import LinkConfig
+from lbserver.places.supervisor import WorkerError
+from lbserver.places.upstream import UpstreamPlace
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol.messages import MessageError, check
-from lbserver.rundir import SOCKET, check_directory, run_path
-from lbserver.transports.dialogue import answer
-from lbserver.transports.link import LinkConfig
-from lbserver.transports.upstream import UpstreamPlace
-from lbserver.wire import Framer, WireError, frame, receive
+from lbserver.protocol.wire import Framer, WireError, frame, receive
 
 _READ_BYTES = 1 << 16
 _MOST_DESCRIPTORS = 8

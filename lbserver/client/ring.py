@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike
 from lbserver.accompanist import Audio
 from lbserver.client.errors import ClientError
 from lbserver.errors import LiveBandError
-from lbserver.ports import HostPort
-from lbserver.segment import Segment
+from lbserver.ring.ends import HostPort
+from lbserver.ring.segment import Segment
 from lbserver.session.states import STATES
 
 _LOOK_S = 0.05

@@ -6,9 +6,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from lbserver import backends, isolation
 from lbserver.client.errors import ClientError
-from lbserver.rundir import ServerInfo, find_server
+from lbserver.engine import backends
+from lbserver.host import isolation
+from lbserver.host.rundir import ServerInfo, find_server
 
 _LOOK_S = 0.05
 _TOLD_BYTES = 2000

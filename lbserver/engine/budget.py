@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from lbserver import timeline
 from lbserver.accompanist import Spec
 from lbserver.engine.lane import grid_of, resampling_samples
 from lbserver.errors import LiveBandError
-from lbserver.segment import capacity_for
-from lbserver.timeline import Mode, Timing
+from lbserver.ring import timeline
+from lbserver.ring.segment import capacity_for
+from lbserver.ring.timeline import Mode, Timing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbserver.accompanist import Accompanist, Spec
-from lbserver.documents import MOST_CHARACTERS, read_json
 from lbserver.engine.budget import Budget
 from lbserver.engine.shell import Shell, shell_conditions
 from lbserver.engine.stream import batch_conditions
-from lbserver.folders import cache_folder
+from lbserver.files.documents import MOST_CHARACTERS, read_json
+from lbserver.files.folders import cache_folder
 
 POLL_S = 0.001
 """How often a worker looks at its rings."""

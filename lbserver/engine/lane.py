@@ -3,11 +3,11 @@
 
 import numpy as np
 
-from lbserver import timeline
 from lbserver.accompanist import Audio, Spec
-from lbserver.conceal import Concealer
-from lbserver.limiter import Limiter
-from lbserver.resample import PositionedResampler
+from lbserver.audio.fades import Concealer
+from lbserver.audio.limiter import Limiter
+from lbserver.audio.resample import PositionedResampler
+from lbserver.ring import timeline
 
 
 def grid_of(spec: Spec, host_rate_hz: int) -> timeline.Grid:

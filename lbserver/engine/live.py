@@ -12,22 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from lbserver import timeline
 from lbserver.accompanist import Audio, Spec
-from lbserver.channels import to_channels
-from lbserver.conceal import Concealer
-from lbserver.conditions import FrameConditions
+from lbserver.audio.channels import to_channels
+from lbserver.audio.fades import Concealer
 from lbserver.engine.lane import Lane, grid_of
 from lbserver.engine.shell import shell_conditions
-from lbserver.ports import Event as RingEvent
-from lbserver.ports import WorkerPort
+from lbserver.music.conditions import FrameConditions
 from lbserver.protocol.controls import CONTROLS, MODES, STEMS
 from lbserver.protocol.segment import EVENT_CAPACITY, EVENT_KINDS, LADDER, epoch_after, split
-from lbserver.segment import fetch
+from lbserver.ring import timeline
+from lbserver.ring.ends import Event as RingEvent
+from lbserver.ring.ends import WorkerPort
+from lbserver.ring.segment import fetch
+from lbserver.ring.timeline import Timing
 from lbserver.session import states
-from lbserver.session.music import Told, after_event, after_know, beat_now, conditions_of
+from lbserver.session.knowledge import Told, after_event, after_know, beat_now, conditions_of
 from lbserver.session.states import Event, State
-from lbserver.timeline import Timing
 
 _HISTORY = 50  # frames over which overload is judged: two seconds at 40 ms
 _STEADY = 10  # frames on time after which nothing is said of overload any more

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lbserver.errors import LiveBandError
-from lbserver.rundir import LOCK, check_directory
+from lbserver.host.rundir import LOCK, check_directory
 
 log = logging.getLogger(__name__)
 

@@ -27,8 +27,8 @@ from lbserver.engine.live import LiveSession, Setup
 from lbserver.engine.shell import Shell
 from lbserver.engine.stream import batch_conditions, stem_seed
 from lbserver.errors import LiveBandError
-from lbserver.ports import CorruptSegmentError, WorkerPort
 from lbserver.protocol.controls import BY_NAME, STEMS
+from lbserver.ring.ends import CorruptSegmentError, WorkerPort
 
 _COSTS = 5  # steps whose median is what the next is expected to take
 _MARGIN_S = 0.003  # kept free when a due frame waits: for other sessions, or for a render's step to end

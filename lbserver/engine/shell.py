@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lbserver import chunk, feel, rests
 from lbserver.accompanist import Accompanist, Audio, Conditions, Spec
 from lbserver.errors import LiveBandError
-from lbserver.feel import Beat, FeelState
+from lbserver.files import saved_state
+from lbserver.music import feel, rests
+from lbserver.music.feel import Beat, FeelState
+from lbserver.music.rests import RestState
 from lbserver.protocol.controls import BY_NAME, FEELS, SILENCES
-from lbserver.rests import RestState
 
 _USUAL_BEAT_S = 0.5
 _BEAT_S = (0.2, 1.5)  # shortest and longest that a rest is counted in
@@ -98,11 +99,11 @@ class Shell:
 
     def snapshot(self, state: State) -> bytes:
         shell = np.stack([*state.rests, *state.feel], axis=1)
-        return chunk.pack({"model": self._played.snapshot(state.model), "shell": shell.tobytes()})
+        return saved_state.pack({"model": self._played.snapshot(state.model), "shell": shell.tobytes()})
 
     def compact(self, snapshot: bytes) -> bytes:
-        saved = chunk.unpack(snapshot)
-        return chunk.pack(saved | {"model": self._played.compact(saved["model"])})
+        saved = saved_state.unpack(snapshot)
+        return saved_state.pack(saved | {"model": self._played.compact(saved["model"])})
 
     def restore(self, snapshot: bytes) -> State:
         saved = _sections(snapshot)
@@ -171,7 +172,7 @@ def _phase(phase: float) -> np.float32:
 
 def _sections(snapshot: bytes) -> dict[str, bytes] | None:
     try:
-        saved = chunk.unpack(snapshot)
+        saved = saved_state.unpack(snapshot)
     except LiveBandError:
         return None
     return saved if {"model", "shell"} <= saved.keys() else None

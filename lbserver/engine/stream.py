@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lbserver import timeline
 from lbserver.accompanist import CONDITION_WIDTHS, Accompanist, Audio, Spec
-from lbserver.conditions import ConditionSource, FrameConditions, nothing_known
 from lbserver.engine.lane import Lane, grid_of
 from lbserver.engine.shell import Shell, shell_conditions
 from lbserver.errors import LiveBandError
+from lbserver.music.conditions import ConditionSource, FrameConditions, nothing_known
 from lbserver.protocol.controls import CONTROLS
 from lbserver.protocol.messages import MessageError, control_value
+from lbserver.ring import timeline
 
 
 @dataclass(frozen=True, kw_only=True)

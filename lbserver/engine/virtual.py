@@ -16,8 +16,8 @@ import numpy as np
 from lbserver.accompanist import Accompanist, Audio
 from lbserver.engine.live import LiveSession, Setup
 from lbserver.engine.player import Batch, Player
-from lbserver.ports import HostPort, WorkerPort
-from lbserver.segment import Segment, Shape, capacity_for, create
+from lbserver.ring.ends import HostPort, WorkerPort
+from lbserver.ring.segment import Segment, Shape, capacity_for, create
 
 POLL_S = 0.001
 """How often a worker looks at its rings."""

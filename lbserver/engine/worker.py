@@ -22,15 +22,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from lbserver import backends, wire
-from lbserver.engine import calibrate, describe, moment, moments_folder
+from lbserver.engine import backends, calibrate, describe, memory_file, moments_folder
 from lbserver.engine.live import LiveSession, Setup
 from lbserver.engine.player import Player
 from lbserver.errors import LiveBandError, ShortageError, refused
-from lbserver.ports import WorkerPort
+from lbserver.protocol import wire
 from lbserver.protocol.controls import BY_NAME, CONTROLS
-from lbserver.segment import Segment
-from lbserver.timeline import Timing
+from lbserver.ring.ends import WorkerPort
+from lbserver.ring.segment import Segment
+from lbserver.ring.timeline import Timing
 
 BOX_BYTES = 4096
 _BOX = struct.Struct(
@@ -147,7 +147,7 @@ class _Worker:
         write_box(self.box, self.beats, 0, name.encode())
         unsaved = ""
         try:
-            moment.write(path, self.moment_of(name))
+            memory_file.write(path, self.moment_of(name))
         except OSError as error:
             unsaved = error.strerror or str(error)
         except MemoryError:
@@ -162,8 +162,8 @@ class _Worker:
         session = self.player.sessions[name]
         memory = self.player.snapshot(name)
         compact = self.player.accompanist.compact(memory) if light else b""
-        return moment.pack(
-            moment.Moment(
+        return memory_file.pack(
+            memory_file.Moment(
                 model=self.player.accompanist.spec.weights_id,
                 memory=memory,
                 controls=dict(session.controls),
@@ -223,7 +223,7 @@ class _Worker:
                 self.player.sessions[name].know(message["known"])
                 self.known[name] = merged(self.known[name], message["known"])
             case "keep":
-                moment.write(Path(message["path"]), self.moment_of(name, light=True))
+                memory_file.write(Path(message["path"]), self.moment_of(name, light=True))
             case "recall":
                 self.recall(name, Path(message["path"]))
             case "trust":
@@ -231,7 +231,7 @@ class _Worker:
         return done
 
     def recall(self, name: str, path: Path) -> None:
-        kept = moment.read(path, self.player.accompanist.spec.weights_id)
+        kept = memory_file.read(path, self.player.accompanist.spec.weights_id)
         self.player.restore(name, kept.memory)
         session = self.player.sessions[name]
         self.saved[name] = self.saved[name][0], _NEVER
@@ -247,7 +247,7 @@ class _Worker:
         session = None
         if message.get("moment"):
             try:
-                kept = moment.read(Path(message["moment"]), self.player.accompanist.spec.weights_id)
+                kept = memory_file.read(Path(message["moment"]), self.player.accompanist.spec.weights_id)
                 session = self.player.open(setup, WorkerPort(segment), snapshot=kept.memory, suspect=suspect)
             except ValueError as error:  # a lost memory is no reason not to play
                 if name in self.player.sessions or not backends.is_user_error(error):
@@ -325,7 +325,7 @@ def merged(known: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 
 def write_moment(path: Path, data: bytes) -> None:
     """As `moment.write`. Raises OSError."""
-    moment.write(path, data)
+    memory_file.write(path, data)
 
 
 def main(arguments: list[str] | None = None) -> int:

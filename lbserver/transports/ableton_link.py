@@ -15,11 +15,11 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from lbserver.engine.hub import HubError, Peer
 from lbserver.errors import LiveBandError
-from lbserver.logs import fields
+from lbserver.host.logs import fields
+from lbserver.hub.hub import HubError, Peer
+from lbserver.music.room_beat import RoomBeat
 from lbserver.protocol.ranges import RANGES
-from lbserver.transports.duplex import Beat
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class LinkClock:
     def __init__(self, link: Any, beats_per_bar: int, clock: Callable[[], float] = time.perf_counter) -> None:
         self._link, self._clock = link, clock
         self._beats_per_bar = beats_per_bar
-        self._last: Beat | None = None
+        self._last: RoomBeat | None = None
         link.quantum = float(beats_per_bar)
 
     @property
@@ -46,7 +46,7 @@ class LinkClock:
         """Other programs in the Link session."""
         return int(self._link.num_peers)
 
-    def beat(self) -> Beat | None:
+    def beat(self) -> RoomBeat | None:
         """The beat now; the same value as before while that still holds. None without peers."""
         now_s, quarters, phase, bpm = (
             self._clock(),
@@ -59,7 +59,7 @@ class LinkClock:
             return None
         # The bar begins where Link's phase is 0.
         bar = round((quarters - phase) / self._beats_per_bar) * self._beats_per_bar
-        beat = Beat(bpm=bpm, at_s=now_s, quarters=bar + phase, beats_per_bar=self._beats_per_bar)
+        beat = RoomBeat(bpm=bpm, at_s=now_s, quarters=bar + phase, beats_per_bar=self._beats_per_bar)
         last = self._last
         if last is not None and last.bpm == bpm:
             apart = (last.quarters_at(now_s) - beat.quarters) % self._beats_per_bar
@@ -127,7 +127,7 @@ class Conductor:
         self._hub, self._config = hub, config
         self._paces: dict[str, _Pace] = {}
 
-    async def conduct(self, beat: Beat | None, now_s: float) -> None:
+    async def conduct(self, beat: RoomBeat | None, now_s: float) -> None:
         """One look at all sessions. `now_s` is on the beat's clock."""
         sessions = self._hub.sessions()
         self._paces = {name: pace for name, pace in self._paces.items() if name in sessions}
@@ -138,7 +138,7 @@ class Conductor:
                 log.exception("a session cannot follow Link", extra=fields(session=name))
 
     async def _lead(
-        self, name: str, status: Mapping[str, float | int | str], beat: Beat | None, now_s: float
+        self, name: str, status: Mapping[str, float | int | str], beat: RoomBeat | None, now_s: float
     ) -> None:
         pace = self._pace(name, status, now_s)
         if pace is None:
@@ -165,7 +165,7 @@ class Conductor:
         pace.leads_s.append(position / rate_hz - now_s)
         return pace
 
-    async def _tell(self, name: str, pace: _Pace, beat: Beat) -> None:
+    async def _tell(self, name: str, pace: _Pace, beat: RoomBeat) -> None:
         # A position is seen up to a block late, never early: the greatest lead is the true one.
         lead_s = max(pace.leads_s)
         bar_s = beat.beats_per_bar * 60.0 / beat.bpm

@@ -25,10 +25,11 @@ from urllib.parse import unquote, urlsplit
 
 import h11
 
-from lbserver import __version__, callers
+from lbserver import __version__
 from lbserver.errors import LiveBandError
-from lbserver.listeners import who_listens
-from lbserver.logs import fields
+from lbserver.host import callers
+from lbserver.host.listeners import who_listens
+from lbserver.host.logs import fields
 from lbserver.protocol.osc import HTTP_PORT
 from lbserver.transports import metrics
 from lbserver.transports.metrics import ServerFigures, Sessions

@@ -18,12 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lbserver import wire
-from lbserver.engine.hub import Hub, HubError, Peer
-from lbserver.logs import fields
-from lbserver.protocol import limits
+from lbserver.host.logs import fields
+from lbserver.hub.hub import Hub, HubError, Peer
+from lbserver.hub.requests import answer, greet
+from lbserver.protocol import limits, wire
 from lbserver.protocol.errors import ERRORS
-from lbserver.transports.dialogue import answer, greet
 
 log = logging.getLogger(__name__)
 

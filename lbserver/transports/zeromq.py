@@ -19,25 +19,22 @@ import zmq
 import zmq.asyncio
 from zmq.auth.asyncio import AsyncioAuthenticator
 
-from lbserver import callers
-from lbserver.engine.admission import USER
-from lbserver.engine.hub import Hub, HubError, Peer
 from lbserver.errors import LiveBandError
-from lbserver.logs import fields, shown
+from lbserver.host import callers
+from lbserver.host.keys import AllowList, KeyPair, is_loopback, read_pair
+from lbserver.host.logs import fields, shown
+from lbserver.host.zmq_sending import outcome
+from lbserver.hub.admission import USER
+from lbserver.hub.hub import Hub, HubError, Peer
+from lbserver.hub.requests import answer, greet
 from lbserver.protocol import limits
 from lbserver.protocol.errors import ERRORS
 from lbserver.protocol.messages import MAX_MESSAGE_BYTES, MessageError, check
 from lbserver.protocol.osc import ZMQ_PORT
-from lbserver.segment import Segment
-from lbserver.transports.dialogue import answer, greet
-from lbserver.transports.keys import AllowList, KeyPair, is_loopback, read_pair
-from lbserver.transports.stream import Stream
-from lbserver.wire import WireError, pack, unpack
+from lbserver.protocol.wire import WireError, pack, unpack
+from lbserver.ring.remote_end import Stream
+from lbserver.ring.segment import Segment
 
-HIGH_WATER_MARK = limits.ZMQ_HIGH_WATER_MARK
-HANDSHAKE_MS = limits.ZMQ_HANDSHAKE_MS
-HEARTBEAT_MS = limits.ZMQ_HEARTBEAT_MS
-HEARTBEAT_TIMEOUT_MS = limits.ZMQ_HEARTBEAT_TIMEOUT_MS
 _BUSY_POLL_S = 0.002
 _IDLE_POLL_S = 0.02
 _BUSY_FOR_S = 1.0
@@ -143,13 +140,13 @@ class ZeroMqServer:
         try:
             options: dict[int, int | bytes] = {
                 zmq.LINGER: 0,
-                zmq.SNDHWM: HIGH_WATER_MARK,
-                zmq.RCVHWM: HIGH_WATER_MARK,
+                zmq.SNDHWM: limits.ZMQ_HIGH_WATER_MARK,
+                zmq.RCVHWM: limits.ZMQ_HIGH_WATER_MARK,
                 zmq.MAXMSGSIZE: MAX_MESSAGE_BYTES,
-                zmq.HANDSHAKE_IVL: HANDSHAKE_MS,
-                zmq.HEARTBEAT_IVL: HEARTBEAT_MS,
-                zmq.HEARTBEAT_TIMEOUT: HEARTBEAT_TIMEOUT_MS,
-                zmq.HEARTBEAT_TTL: HEARTBEAT_TIMEOUT_MS,
+                zmq.HANDSHAKE_IVL: limits.ZMQ_HANDSHAKE_MS,
+                zmq.HEARTBEAT_IVL: limits.ZMQ_HEARTBEAT_MS,
+                zmq.HEARTBEAT_TIMEOUT: limits.ZMQ_HEARTBEAT_TIMEOUT_MS,
+                zmq.HEARTBEAT_TTL: limits.ZMQ_HEARTBEAT_TIMEOUT_MS,
                 zmq.ROUTER_HANDOVER: 0,
                 zmq.ROUTER_MANDATORY: 1,  # a client that is gone is an error, not silence
                 zmq.IPV6: int(":" in config.host),
@@ -460,17 +457,6 @@ async def zeromq_server(hub: Hub, config: ZeroMqConfig) -> AsyncIterator[ZeroMqS
         yield server
     finally:
         await server.close()
-
-
-def outcome(sent: object) -> zmq.ZMQError | None:
-    """What became of a send with NOBLOCK, which is over when it returns: None if it was sent."""
-    assert isinstance(sent, asyncio.Future)
-    if not sent.done():
-        return None
-    error = sent.exception()
-    if error is not None and not isinstance(error, zmq.ZMQError):
-        raise error
-    return error
 
 
 def _own_bytes() -> int:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Saved state: named sections of bytes in one checked block, as lbserver/chunk.py writes and reads it.
+// Saved state: named sections of bytes in one checked block, as lbserver/files/saved_state.py writes and reads it.
 #pragma once
 
 #include <cstddef>

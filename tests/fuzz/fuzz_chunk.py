@@ -3,8 +3,8 @@
 
 import zlib
 
-from lbserver import chunk
 from lbserver.errors import LiveBandError
+from lbserver.files import saved_state
 
 
 def _sealed(body: bytes) -> bytes:
@@ -17,10 +17,10 @@ def _with_table(table: bytes, data: bytes = b"") -> bytes:
 
 
 SEEDS: list[bytes] = [
-    chunk.pack({}),
-    chunk.pack({"session": b"\x80", "controls": bytes(40), "model": bytes(range(256))}),
-    chunk.pack({f"s{index}": bytes(index) for index in range(chunk.MOST_SECTIONS)}),
-    chunk.pack({"a": b"xyz"})[:-1],
+    saved_state.pack({}),
+    saved_state.pack({"session": b"\x80", "controls": bytes(40), "model": bytes(range(256))}),
+    saved_state.pack({f"s{index}": bytes(index) for index in range(saved_state.MOST_SECTIONS)}),
+    saved_state.pack({"a": b"xyz"})[:-1],
     _with_table(b"\x82\xa8sections\x81\xa1a\x03\xa5newer\x93\x01\x02\x03", b"xyz"),
     _with_table(b"\x81\xa8sections\x81\xa1a\xcf" + b"\xff" * 8),
     _with_table(b"\x81\xa8sections\x82\xa1a\x01\xa1a\x02", b"xyz"),
@@ -33,10 +33,10 @@ SEEDS: list[bytes] = [
 def TARGET(data: bytes) -> None:  # noqa: N802 (the name every fuzz target has)
     for candidate in (data, _sealed(data[:-4])):
         try:
-            sections = chunk.unpack(candidate)
+            sections = saved_state.unpack(candidate)
         except LiveBandError as error:
             if "\n" in str(error):
                 raise AssertionError("a refusal is one line") from error
             continue
         assert sum(map(len, sections.values())) < len(candidate)
-        assert chunk.unpack(chunk.pack(sections)) == sections
+        assert saved_state.unpack(saved_state.pack(sections)) == sections

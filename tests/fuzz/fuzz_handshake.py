@@ -5,7 +5,7 @@ from typing import Any
 
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol.messages import MessageError, check
-from lbserver.wire import Framer, WireError, frame
+from lbserver.protocol.wire import Framer, WireError, frame
 
 _HELLO = frame({"type": "hello", "id": 1, "major": MAJOR, "minor": MINOR, "client": "fuzz"})
 _OPEN = frame(

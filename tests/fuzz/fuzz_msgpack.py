@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lbserver.protocol.messages import MESSAGES, MessageError, check
-from lbserver.wire import WireError, pack, unpack
+from lbserver.protocol.wire import WireError, pack, unpack
 
 _EXAMPLE: Mapping[str, Any] = {
     "int": 48000, "float": 120.5, "str": "bass", "bytes": bytes(64), "bool": True, "map": {"state": "playing"},

@@ -12,10 +12,10 @@ import struct
 import numpy as np
 
 from lbserver.errors import LiveBandError
-from lbserver.ports import CorruptSegmentError, HostPort, WorkerPort
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol import segment as layout
-from lbserver.segment import Segment, Shape, create, read_shape
+from lbserver.ring.ends import CorruptSegmentError, HostPort, WorkerPort
+from lbserver.ring.segment import Segment, Shape, create, read_shape
 
 _SHAPE = Shape(rate_hz=48000, mix_channels=2, stem_channels=2, capacity=256)
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL

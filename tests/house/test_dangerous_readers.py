@@ -30,7 +30,7 @@ PARSERS = {
     *("ElementTree.fromstring", "ElementTree.parse", "ElementTree.XML", "ElementTree.iterparse"),
 }
 """They take any depth and NaN."""
-PARSERS_BOUNDED = {"lbserver/documents.py", "models/lbmodels/documents.py"}
+PARSERS_BOUNDED = {"lbserver/files/documents.py", "models/lbmodels/documents.py"}
 READS_WHOLE = {"soundfile.read", "sf.read", "mido.MidiFile", "pickle.load", "pickle.loads"}
 
 

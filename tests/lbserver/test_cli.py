@@ -178,12 +178,14 @@ def test_a_stopped_bounce_leaves_nothing(tmp_path: Path, number: signal.Signals)
     (out / "o.wav").write_bytes(b"an older take")
     program = f"""
 import os, sys
-from lbserver import backends, cli, testing
+from lbserver import cli
+from lbserver.engine import backends
+from lbserver.testing import accompanists
 def stop(seconds, steps=[]):
     steps.append(1)
     if len(steps) == 3:
         os.kill(os.getpid(), {int(number)})
-backends.testing.BY_NAME["test:cost"] = lambda: testing.cost(0.0, stop)
+backends.accompanists.BY_NAME["test:cost"] = lambda: accompanists.cost(0.0, stop)
 sys.exit(cli.main())
 """
     done = subprocess.run(

@@ -22,9 +22,9 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from lbserver import chunk
-from lbserver.connection import connected
-from lbserver.top import look
+from lbserver.client.connection import connected
+from lbserver.commands.top import look
+from lbserver.files import saved_state
 
 Audio = NDArray[np.float32]
 SCANNER = Path("/usr/lib/ardour7/ardour-vst3-scanner")
@@ -172,8 +172,8 @@ def state_of(session: ET.ElementTree) -> tuple[ET.Element, dict[str, bytes]]:
     ours = preset[start : start + length]
     table = int.from_bytes(ours[12:16], "little")
     sections = msgpack.unpackb(ours[16 : 16 + table])["sections"]
-    return node, chunk.unpack(
-        ours[: 20 + table + sum(sections.values())], limit_bytes=chunk.MOST_PLUGIN_BYTES
+    return node, saved_state.unpack(
+        ours[: 20 + table + sum(sections.values())], limit_bytes=saved_state.MOST_PLUGIN_BYTES
     )
 
 
@@ -182,7 +182,9 @@ def change_state(ardour: Ardour, **changes: float | str) -> None:
     session = ardour.read()
     node, sections = state_of(session)
     preset = base64.b64decode(node.text or "")
-    ours = chunk.pack(sections | {"controls": msgpack.packb(msgpack.unpackb(sections["controls"]) | changes)})
+    ours = saved_state.pack(
+        sections | {"controls": msgpack.packb(msgpack.unpackb(sections["controls"]) | changes)}
+    )
     listing = b"List" + struct.pack("<i4sqq", 1, b"Comp", HEADER, len(ours))
     node.text = base64.b64encode(
         preset[:40] + struct.pack("<q", HEADER + len(ours)) + ours + listing

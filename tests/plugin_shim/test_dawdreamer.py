@@ -15,10 +15,10 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from lbserver.bounce import BounceRequest, bounce
-from lbserver.connection import connected
-from lbserver.testing import copy
-from lbserver.top import look
+from lbserver.client.connection import connected
+from lbserver.commands.top import look
+from lbserver.engine.bounce import BounceRequest, bounce
+from lbserver.testing.accompanists import copy
 
 Audio = NDArray[np.float32]
 pytestmark = pytest.mark.skipif(

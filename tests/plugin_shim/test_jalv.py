@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lbserver import chunk
-from lbserver.connection import connected
-from lbserver.top import look
+from lbserver.client.connection import connected
+from lbserver.commands.top import look
+from lbserver.files import saved_state
 
 Audio = NDArray[np.float32]
 URI = "https://liveband.invalid/plugin"
@@ -131,7 +131,7 @@ class Studio:
         """A folder of a saved state, as LV2 hosts keep it."""
         folder = self.folder / "state"
         folder.mkdir()
-        text = juce_text(chunk.pack({"controls": msgpack.packb(controls)}))
+        text = juce_text(saved_state.pack({"controls": msgpack.packb(controls)}))
         (folder / "state.ttl").write_text(STATE.format(uri=URI, text=text))
         return str(folder)
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from lbserver import backends
-from lbserver.bounce import BounceRequest, bounce
+from lbserver.engine import backends
+from lbserver.engine.bounce import BounceRequest, bounce
 from lbserver.protocol.controls import CONTROLS
 
 URI = "https://liveband.invalid/plugin"

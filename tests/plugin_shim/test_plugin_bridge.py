@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lbserver import wire
-from lbserver.engine import moment
+from lbserver.engine import memory_file
+from lbserver.protocol import wire
 
 RATE_HZ = 48000
 GAIN = 2  # index of the control
@@ -335,7 +335,7 @@ def _kept(host: Host, server: Server, name: str) -> dict[str, Any]:
     while not (found := list(Path(server.environment["XDG_DATA_HOME"]).rglob(f"{name}.*"))):
         assert time.monotonic() < deadline, host.ask("status")
         time.sleep(0.02)
-    return moment.unpack(found[0].read_bytes(), "test:copy").known
+    return memory_file.unpack(found[0].read_bytes(), "test:copy").known
 
 
 def _until_error(host: Host, text: str) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lbserver.ports import HostPort, WorkerPort
 from lbserver.protocol import segment as layout
-from lbserver.segment import Segment, Shape, create
+from lbserver.ring.ends import HostPort, WorkerPort
+from lbserver.ring.segment import Segment, Shape, create
 
 Build = Callable[..., Path]
 

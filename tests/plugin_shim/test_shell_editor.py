@@ -19,8 +19,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from lbserver import chunk
-from lbserver.rundir import find_server
+from lbserver.files import saved_state
+from lbserver.host.rundir import find_server
 
 _START_S = 60.0
 _WORDS = {
@@ -197,7 +197,7 @@ def test_state_comes_back_whole(shots: Path, pictures: Any, run: Path, tmp_path:
         again = tmp_path / "again"
         second.tell(f"save {again}")
         assert again.read_bytes() == path.read_bytes()
-    assert path.stat().st_size < chunk.MOST_PLUGIN_BYTES
+    assert path.stat().st_size < saved_state.MOST_PLUGIN_BYTES
 
 
 def test_bad_state_is_refused(shots: Path, pictures: Any, run: Path, tmp_path: Path) -> None:
@@ -242,7 +242,9 @@ def test_moment_travels_with_the_project(shots: Path, pictures: Any, run: Path, 
             (kept,) = moments.glob("*.moment")
             data = kept.read_bytes()
             window.tell(f"save {path}")
-        assert chunk.unpack(path.read_bytes(), limit_bytes=chunk.MOST_PLUGIN_BYTES)["moment"] == data
+        assert (
+            saved_state.unpack(path.read_bytes(), limit_bytes=saved_state.MOST_PLUGIN_BYTES)["moment"] == data
+        )
         kept.unlink()
         with pictures.Window(shots, run) as window:
             window.tell(f"load {path}")
@@ -267,27 +269,27 @@ def test_a_long_moment_stays_where_it_is(shots: Path, pictures: Any, run: Path, 
     path = tmp_path / "state"
     with pictures.Window(shots, run) as window:
         window.tell(f"save {path}")
-        sections = chunk.unpack(path.read_bytes())
+        sections = saved_state.unpack(path.read_bytes())
         assert set(sections) == {"controls", "notes"}
     noise = np.random.default_rng(1).bytes(2_000_000)
-    sections["moment"] = chunk.pack({"about": b"", "memory": noise[:500_000]})
+    sections["moment"] = saved_state.pack({"about": b"", "memory": noise[:500_000]})
     sections["notes"] = sections["notes"].replace(b"\xa6moment\xa0", b"\xa6moment\xa4mine")
-    path.write_bytes(chunk.pack(sections))
+    path.write_bytes(saved_state.pack(sections))
     with pictures.Window(shots, run) as window:
         window.tell(f"load {path}")
         assert (moments / "mine.moment").read_bytes() == sections["moment"]
         window.tell(f"save {path}")
-        assert "moment" in chunk.unpack(path.read_bytes())
-        (moments / "mine.moment").write_bytes(chunk.pack({"about": b"", "memory": noise}))
+        assert "moment" in saved_state.unpack(path.read_bytes())
+        (moments / "mine.moment").write_bytes(saved_state.pack({"about": b"", "memory": noise}))
         window.tell(f"save {path}")
         assert path.stat().st_size < 10_000
-        assert set(chunk.unpack(path.read_bytes())) == {"controls", "notes"}
+        assert set(saved_state.unpack(path.read_bytes())) == {"controls", "notes"}
         # A lighter one goes instead, where there is one.
         light = {"about": b"", "memory": noise, "light": noise[:600_000]}
-        (moments / "mine.moment").write_bytes(chunk.pack(light))
+        (moments / "mine.moment").write_bytes(saved_state.pack(light))
         window.tell(f"save {path}")
-        carried = chunk.unpack(path.read_bytes(), limit_bytes=chunk.MOST_PLUGIN_BYTES)["moment"]
-        assert chunk.unpack(carried) == {"about": b"", "memory": noise[:600_000]}
+        carried = saved_state.unpack(path.read_bytes(), limit_bytes=saved_state.MOST_PLUGIN_BYTES)["moment"]
+        assert saved_state.unpack(carried) == {"about": b"", "memory": noise[:600_000]}
 
 
 @pytest.mark.parametrize("choice", ["silence", "dry"])

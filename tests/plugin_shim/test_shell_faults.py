@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lbserver import wire
+from lbserver.protocol import wire
 
 Audio = NDArray[np.float32]
 RATE_HZ = 48000

@@ -19,8 +19,9 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from lbserver import backends, chunk
-from lbserver.bounce import BounceRequest, bounce
+from lbserver.engine import backends
+from lbserver.engine.bounce import BounceRequest, bounce
+from lbserver.files import saved_state
 
 pedalboard = pytest.importorskip("pedalboard")
 
@@ -334,7 +335,9 @@ def test_state_round_trip(alone: None, load: Any) -> None:
     for name in first.parameters:
         assert second.parameters[name].raw_value == first.parameters[name].raw_value, name
     assert second.seed == 471199
-    assert set(chunk.unpack(chunk_in(first.raw_state)[0], limit_bytes=chunk.MOST_PLUGIN_BYTES)) == {
+    assert set(
+        saved_state.unpack(chunk_in(first.raw_state)[0], limit_bytes=saved_state.MOST_PLUGIN_BYTES)
+    ) == {
         "controls",
         "exact",
         "notes",

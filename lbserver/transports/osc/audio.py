@@ -12,8 +12,8 @@ import numpy as np
 
 from lbserver.accompanist import Audio
 from lbserver.protocol.osc import MAX_PACKET_BYTES
+from lbserver.ring.remote_end import from_bytes, to_bytes
 from lbserver.transports.osc.packet import Argument, Message, OscError, write
-from lbserver.transports.stream import from_bytes, to_bytes
 
 FORMATS = {"f32": 0, "i16": 1}
 SENT_AGAIN = 256

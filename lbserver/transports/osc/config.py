@@ -3,11 +3,11 @@
 
 from dataclasses import dataclass
 
-from lbserver import callers
 from lbserver.errors import LiveBandError
+from lbserver.host import callers
+from lbserver.host.keys import is_loopback
 from lbserver.protocol import limits
 from lbserver.protocol.osc import PORT
-from lbserver.transports.keys import is_loopback
 from lbserver.transports.osc.doorway import SHORTEST_TOKEN
 
 

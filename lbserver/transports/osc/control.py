@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
-from lbserver.engine.hub import Hub, HubError, Peer
 from lbserver.errors import LiveBandError
-from lbserver.notation.charts import parse_chart
+from lbserver.hub.hub import Hub, HubError, Peer
+from lbserver.music.notation.charts import parse_chart
 from lbserver.protocol.controls import BY_NAME
 from lbserver.protocol.messages import MessageError, check
 from lbserver.transports.osc.addresses import Call

@@ -11,10 +11,10 @@ import os
 
 import numpy as np
 
-from lbserver.engine.hub import Opened
-from lbserver.ports import HostPort
+from lbserver.hub.hub import Opened
 from lbserver.protocol.segment import cursor, split
-from lbserver.segment import Segment
+from lbserver.ring.ends import HostPort
+from lbserver.ring.segment import Segment
 from lbserver.transports.osc.addresses import compose
 from lbserver.transports.osc.audio import AudioPacket, Packetizer, signed32
 from lbserver.transports.osc.packet import bundles

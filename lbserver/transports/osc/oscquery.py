@@ -10,7 +10,7 @@ from functools import partial
 from math import isfinite
 from typing import Any, TypeAlias
 
-from lbserver.engine.hub import Hub, HubError, Peer
+from lbserver.hub.hub import Hub, HubError, Peer
 from lbserver.protocol.controls import CONTROLS, ControlInfo
 from lbserver.protocol.osc import ADDRESSES, PORT, Address
 from lbserver.protocol.status import STATUS, StatusInfo

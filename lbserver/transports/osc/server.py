@@ -20,10 +20,11 @@ from ipaddress import ip_address
 from math import isnan
 from typing import Any, cast
 
-from lbserver import __version__, callers
-from lbserver.engine.admission import USER
-from lbserver.engine.hub import Hub, HubError, Peer
-from lbserver.logs import fields
+from lbserver import __version__
+from lbserver.host import callers
+from lbserver.host.logs import fields
+from lbserver.hub.admission import USER
+from lbserver.hub.hub import Hub, HubError, Peer
 from lbserver.protocol import MAJOR, MINOR, limits
 from lbserver.protocol.osc import MAX_PACKET_BYTES
 from lbserver.protocol.status import STATUS

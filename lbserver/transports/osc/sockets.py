@@ -8,7 +8,7 @@ import logging
 import socket
 
 from lbserver.errors import LiveBandError
-from lbserver.listeners import who_listens
+from lbserver.host.listeners import who_listens
 
 log = logging.getLogger(__name__)
 

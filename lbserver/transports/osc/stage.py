@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from lbserver.engine.hub import Hub, HubError, Peer
 from lbserver.errors import LiveBandError
-from lbserver.logs import fields, shown
+from lbserver.host.logs import fields, shown
+from lbserver.hub.hub import Hub, HubError, Peer
 from lbserver.protocol import limits
 from lbserver.protocol.messages import MessageError, check
 from lbserver.transports.osc.addresses import Call, compose

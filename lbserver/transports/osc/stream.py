@@ -7,7 +7,7 @@ not delayed, and waiting costs nothing until something is missing.
 
 Nothing is resampled here. The positions in the packets are the clock of whoever sends, the server works by position,
 and what it plays goes back for the same positions: two clocks never meet on the server. They meet where audio of one
-clock is played by a device of another, and there lbserver.drift follows the sender.
+clock is played by a device of another, and there lbserver.audio.drift follows the sender.
 
 The wait adapts to lateness alone: it grows at once to what the latest packet of the last ten seconds took longer than
 the fastest, and is back at its base ten seconds after the last late one. Packets that were lost and sent again do not

@@ -12,7 +12,7 @@ import torch
 
 from lbmodels.errors import LiveBandModelError
 from lbmodels.runtime import snapshot
-from lbserver import backends
+from lbserver.engine import backends
 
 Play = Callable[..., Any]
 PROJECT_BYTES = 900 * 1024

@@ -141,7 +141,7 @@ def test_missing_weights_are_named_as_ever(toy_cache: Path, tmp_path: Path) -> N
 _WITHOUT_TORCH = """
 import sys
 import numpy as np
-from lbserver import backends
+from lbserver.engine import backends
 from lbserver.accompanist import CONDITION_WIDTHS
 band = backends.load({name!r}, "onnx")
 state = band.init_state([1])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pauses before something that failed is tried again."""
 
-from lbserver.engine.backoff import Backoff
+from lbserver.places.backoff import Backoff
 
 
 def test_pauses_grow_to_half_a_minute_and_never_end() -> None:

@@ -17,11 +17,11 @@ from scipy.signal import correlate, resample_poly
 from benchmarks.measure import stage
 from lbmodels import zoo
 from lbmodels.codec.autoencoder import Codec, from_frames, to_frames
-from lbserver import testing
 from lbserver.accompanist import Audio, Conditions, Spec
 from lbserver.engine.budget import Budget
 from lbserver.engine.virtual import VirtualWorker, run
-from lbserver.timeline import Mode
+from lbserver.ring.timeline import Mode
+from lbserver.testing import accompanists
 
 pytestmark = pytest.mark.weights
 
@@ -33,7 +33,7 @@ class CodecEcho:
 
     def __init__(self, codec: Codec) -> None:
         self.codec = codec
-        self.spec: Spec = testing.copy(sample_rate=codec.config.sample_rate, hop=codec.config.hop).spec
+        self.spec: Spec = accompanists.copy(sample_rate=codec.config.sample_rate, hop=codec.config.hop).spec
 
     def init_state(self, seeds: Sequence[int]) -> Any:
         return self.codec.encoder.init_state(len(seeds)), self.codec.decoder.init_state(len(seeds))

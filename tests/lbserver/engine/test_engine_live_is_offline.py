@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 
 from benchmarks.measure import stage
-from lbserver import backends, testing
 from lbserver.accompanist import Accompanist
-from lbserver.conditions import HostKnowledge, SteadyBeat, condition_source
+from lbserver.engine import backends
 from lbserver.engine.budget import Budget
 from lbserver.engine.lane import grid_of
 from lbserver.engine.live import LiveSession
 from lbserver.engine.stream import SessionConfig, StreamDriver
 from lbserver.engine.virtual import VirtualHost, VirtualWorker, run
+from lbserver.music.conditions import HostKnowledge, SteadyBeat, condition_source
 from lbserver.protocol.segment import TRANSPORT_FLAGS
-from lbserver.timeline import Mode
+from lbserver.ring.timeline import Mode
+from lbserver.testing import accompanists
 
 BUDGET = Budget(compute_s=0.006, margin_s=0.002)
 BLOCKS = ((64,), (441,), (1024,), stage.RANDOM_BLOCKS)
@@ -58,7 +59,7 @@ def offline(
     return np.concatenate([driver.push(source(0, samples + rate_hz)).audio, driver.flush().audio], axis=-1)[0]
 
 
-@pytest.mark.parametrize("play", [testing.copy, testing.noise], ids=["copy", "noise"])
+@pytest.mark.parametrize("play", [accompanists.copy, accompanists.noise], ids=["copy", "noise"])
 @pytest.mark.parametrize("mode", [Mode.LIVE, Mode.ALIGNED])
 @pytest.mark.parametrize("blocks", BLOCKS, ids=["64", "441", "1024", "random"])
 @pytest.mark.parametrize("rate_hz", stage.RATES_HZ)
@@ -80,9 +81,9 @@ def test_a_take_begun_anew_is_a_take_from_the_start() -> None:
         session.set_control("seed", 7.0)
 
     seat = stage.Seat(rate_hz=48000, blocks=(480,), seed=4)
-    heard, session, host = live(testing.noise(), seat, source, 0.5, begin_anew)
+    heard, session, host = live(accompanists.noise(), seat, source, 0.5, begin_anew)
     assert session.setup.seed == 7
-    expected = offline(testing.noise(), session, source, heard.shape[-1], 48000)
+    expected = offline(accompanists.noise(), session, source, heard.shape[-1], 48000)
     np.testing.assert_array_equal(heard, expected[:, : heard.shape[-1]])
     host.close()
 
@@ -98,8 +99,8 @@ def test_clicks_told_by_a_message_are_those_of_a_bounce(rate_hz: int, bpm: float
         session.know({"bpm": bpm, "first_beat_s": 0.123, "beats_per_bar": 3})
 
     seat = stage.Seat(rate_hz=rate_hz, blocks=(480,))
-    heard, session, host = live(testing.click(), seat, source, 3.0, tell)
-    expected = offline(testing.click(), session, source, heard.shape[-1], rate_hz, known)
+    heard, session, host = live(accompanists.click(), seat, source, 3.0, tell)
+    expected = offline(accompanists.click(), session, source, heard.shape[-1], rate_hz, known)
     assert np.count_nonzero(np.abs(heard).max(axis=0) > 0.3) > 10
     np.testing.assert_array_equal(heard, expected[:, : heard.shape[-1]])
     host.close()
@@ -121,8 +122,8 @@ def test_clicks_told_by_the_transport_are_those_of_a_bounce(blocks: tuple[int, .
 
         host.source = told
 
-    heard, session, host = live(testing.click(), stage.Seat(blocks=blocks), source, 4.0, tell)
-    expected = offline(testing.click(), session, source, heard.shape[-1], 48000, known)
+    heard, session, host = live(accompanists.click(), stage.Seat(blocks=blocks), source, 4.0, tell)
+    expected = offline(accompanists.click(), session, source, heard.shape[-1], 48000, known)
     assert np.count_nonzero(np.abs(heard).max(axis=0) > 0.3) > 10
     np.testing.assert_array_equal(heard, expected[:, : heard.shape[-1]])
     host.close()
@@ -131,7 +132,7 @@ def test_clicks_told_by_the_transport_are_those_of_a_bounce(blocks: tuple[int, .
 @pytest.mark.parametrize("rate_hz", [44100, 48000])
 def test_the_ring_s_own_bounce_is_that_of_the_file(rate_hz: int) -> None:
     """A DAW's offline render goes through the ring, `liveband bounce` does not: the same bits all the same."""
-    noise = testing.noise()
+    noise = accompanists.noise()
     source = stage.noise(2)
     seat = stage.Seat(rate_hz=rate_hz, blocks=stage.RANDOM_BLOCKS, mode=Mode.BOUNCE, anticipation_frames=2)
     host = stage.front_end("a", seat, noise.spec, BUDGET, source)
@@ -139,7 +140,7 @@ def test_the_ring_s_own_bounce_is_that_of_the_file(rate_hz: int) -> None:
     session = worker.serve(host)
     stage.play_offline(host, worker, blocks=60)
     heard = host.audio[:, session.setup.timing.latency_samples :]
-    expected = offline(testing.noise(), session, source, heard.shape[-1], rate_hz)
+    expected = offline(accompanists.noise(), session, source, heard.shape[-1], rate_hz)
     np.testing.assert_array_equal(heard, expected[:, : heard.shape[-1]])
     assert host.port.missing_samples == 0
     host.close()

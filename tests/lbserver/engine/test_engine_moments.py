@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 
 from benchmarks.measure import stage
-from lbserver import testing, wire
-from lbserver.engine import moment
+from lbserver.engine import memory_file
 from lbserver.engine import moments_folder as folders
 from lbserver.engine.budget import Budget
 from lbserver.engine.moments_folder import IN_MEMORY_S, ON_DISK_S, is_in_memory, moments_folder
 from lbserver.engine.player import Player
 from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.engine.worker import BOX_BYTES, _Worker
-from lbserver.rundir import open_run_directory
+from lbserver.host.rundir import open_run_directory
+from lbserver.protocol import wire
+from lbserver.testing import accompanists
 
 SHARED_MEMORY = Path("/dev/shm")
 
@@ -107,12 +108,12 @@ def test_memories_are_written_as_often_as_it_is_said_and_only_while_something_is
     """On the virtual clock, 40 s of two sessions of which one stops after 5 s."""
     ours, theirs = socket.socketpair()
     box = mmap.mmap(-1, BOX_BYTES)
-    virtual = VirtualWorker(testing.copy(), lambda _rows, _now_s: 0.005)
+    virtual = VirtualWorker(accompanists.copy(), lambda _rows, _now_s: 0.005)
     worker = _Worker(theirs, box, virtual.player, moments=tmp_path, save_every_s=every_s)
     seat = stage.Seat(blocks=(480,))
     hosts = [
         stage.front_end(
-            name, seat, testing.copy().spec, Budget(compute_s=0.01, margin_s=0.002), stage.noise(1)
+            name, seat, accompanists.copy().spec, Budget(compute_s=0.01, margin_s=0.002), stage.noise(1)
         )
         for name in ("plays", "stops")
     ]
@@ -144,15 +145,15 @@ def test_memories_are_written_as_often_as_it_is_said_and_only_while_something_is
 def test_a_memory_that_cannot_be_kept_is_said_once_and_its_return_too(tmp_path: Path) -> None:
     """Catches a crash that takes the music with it although nobody was told that it would."""
     ours, theirs = socket.socketpair()
-    player = Player(testing.copy())
+    player = Player(accompanists.copy())
     worker = _Worker(
         theirs, mmap.mmap(-1, BOX_BYTES), player, moments=tmp_path / "gone", save_every_s=IN_MEMORY_S
     )
     seat = stage.Seat(blocks=(480,))
     host = stage.front_end(
-        "a", seat, testing.copy().spec, Budget(compute_s=0.01, margin_s=0.0), stage.noise(1)
+        "a", seat, accompanists.copy().spec, Budget(compute_s=0.01, margin_s=0.0), stage.noise(1)
     )
-    virtual = VirtualWorker(testing.copy(), lambda _rows, _now_s: 0.005)
+    virtual = VirtualWorker(accompanists.copy(), lambda _rows, _now_s: 0.005)
     virtual.player = worker.player
     virtual.serve(host)
     worker.known["a"] = {}
@@ -174,12 +175,12 @@ def test_a_memory_that_cannot_be_kept_is_said_once_and_its_return_too(tmp_path: 
 def test_a_recalled_moment_outlives_a_crash_though_nothing_is_played(tmp_path: Path) -> None:
     """Catches a crash, or a peer that is gone, that takes back a moment which was recalled with the music stopped."""
     ours, theirs = socket.socketpair()
-    virtual = VirtualWorker(testing.noise(), lambda _rows, _now_s: 0.005)
+    virtual = VirtualWorker(accompanists.noise(), lambda _rows, _now_s: 0.005)
     worker = _Worker(theirs, mmap.mmap(-1, BOX_BYTES), virtual.player, moments=tmp_path, save_every_s=1.0)
     host = stage.front_end(
         "a",
         stage.Seat(blocks=(480,)),
-        testing.noise().spec,
+        accompanists.noise().spec,
         Budget(compute_s=0.01, margin_s=0.0),
         stage.noise(1),
     )
@@ -188,18 +189,20 @@ def test_a_recalled_moment_outlives_a_crash_though_nothing_is_played(tmp_path: P
     band = virtual.player.accompanist
     memory, model = band.snapshot(band.init_state([77])), band.spec.weights_id
     kept = tmp_path / "kept"
-    moment.write(kept, moment.pack(moment.Moment(model=model, memory=memory, controls={}, known={})))
+    memory_file.write(
+        kept, memory_file.pack(memory_file.Moment(model=model, memory=memory, controls={}, known={}))
+    )
     worker.handle({"type": "recall", "session": "a", "path": str(kept)})
     for at_s in (0.5, 1.5, 3.0):
         worker.autosave(at_s)
         assert (tmp_path / "a.auto").exists() == (at_s > 1)
-    assert moment.read(tmp_path / "a.auto", model).memory == memory
+    assert memory_file.read(tmp_path / "a.auto", model).memory == memory
     (tmp_path / "a.auto").unlink()
     worker.autosave(9.0)
     assert not (tmp_path / "a.auto").exists()  # as it was: it is not written again and again
     worker.handle({"type": "recall", "session": "a", "path": str(kept)})
     worker.handle({"type": "close", "session": "a", "keep": str(tmp_path / "a.auto")})
-    assert moment.read(tmp_path / "a.auto", model).memory == memory
+    assert memory_file.read(tmp_path / "a.auto", model).memory == memory
     host.segment.close()
     ours.close()
     theirs.close()

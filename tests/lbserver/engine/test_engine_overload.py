@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.measure import scenes, stage
-from lbserver import testing
 from lbserver.engine.budget import Budget
 from lbserver.engine.virtual import VirtualHost, VirtualWorker, run
+from lbserver.ring.timeline import Mode
 from lbserver.session.states import State
-from lbserver.timeline import Mode
+from lbserver.testing import accompanists
 
 
 @pytest.mark.parametrize("ahead", [1, 3, 12])
@@ -73,7 +73,7 @@ def test_f6_is_the_same_each_time() -> None:
 
 def test_one_hiccup_costs_what_it_lasts_and_no_more() -> None:
     """A mean of costs would keep it skipping long after."""
-    copy = testing.copy()
+    copy = accompanists.copy()
     source = stage.marks(48000)
     host = stage.front_end(
         "a", stage.Seat(blocks=(256,)), copy.spec, Budget(compute_s=0.01, margin_s=0.002), source
@@ -116,7 +116,7 @@ def test_f4_at_any_phase_of_the_frame(phase: int, mode: Mode) -> None:
 
 def test_f5_a_front_end_that_stood_still_costs_nothing_and_goes_on() -> None:
     """A debugger, a stopped transport: no step is computed meanwhile, the same epoch goes on, bit for bit."""
-    copy = testing.copy()
+    copy = accompanists.copy()
     source = stage.marks(48000)
     budget = Budget(compute_s=0.01, margin_s=0.002)
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from benchmarks.measure import stage
-from lbserver import testing
 from lbserver.engine.budget import Budget
 from lbserver.engine.live import LiveSession
 from lbserver.engine.virtual import POLL_S, VirtualHost, VirtualRender, VirtualWorker, run
+from lbserver.testing import accompanists
 
 BUDGET = Budget(compute_s=0.0154, margin_s=0.002)
 COSTS_MS = {
@@ -37,7 +37,7 @@ def measured(seed: int, slower: float = 1.0) -> Callable[[int, float], float]:
 
 def live(name: str, start_s: float) -> VirtualHost:
     seat = stage.Seat(blocks=(256,), start_s=start_s)
-    return stage.front_end(name, seat, testing.copy().spec, BUDGET, stage.marks(48000))
+    return stage.front_end(name, seat, accompanists.copy().spec, BUDGET, stage.marks(48000))
 
 
 def render(name: str, start_s: float) -> VirtualRender:
@@ -52,7 +52,7 @@ def played(
     sessions: int, renders: int, *, alone: bool, slower: float = 1.0, until_s: float = 10.0
 ) -> tuple[list[LiveSession], list[VirtualHost], list[int]]:
     """(live sessions, their hosts, frames of each render)."""
-    worker = VirtualWorker(testing.copy(), measured(7, slower), alone=alone)
+    worker = VirtualWorker(accompanists.copy(), measured(7, slower), alone=alone)
     hosts = [live(f"live{n}", 0.011 * n) for n in range(sessions)]
     waiting = [render(f"render{n}", 0.5 + 0.2 * n) for n in range(renders)]
     served = [worker.serve(host) for host in (*hosts, *waiting)]
@@ -95,7 +95,7 @@ def test_beside_a_stage_that_leaves_nothing_a_render_is_slow_not_dead() -> None:
 
 def test_a_render_that_paused_by_itself_has_not_waited(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a host that looks away for a while and then takes the stage's time as if it had been kept waiting."""
-    worker, host = VirtualWorker(testing.copy(), measured(1)), render("render", 0.0)
+    worker, host = VirtualWorker(accompanists.copy(), measured(1)), render("render", 0.0)
     session, look = worker.serve(host), host.call
     resumed_s = 30.0
     monkeypatch.setattr(worker.player, "_is_room", lambda *_: False)  # a stage that leaves nothing
@@ -119,7 +119,7 @@ def test_a_render_that_paused_by_itself_has_not_waited(monkeypatch: pytest.Monke
 
 def test_a_session_that_turns_to_rendering_and_back_plays_on_in_place() -> None:
     """Catches a memory lost or an audio moved when a session changes its company."""
-    worker = VirtualWorker(testing.counter(), measured(1))
+    worker = VirtualWorker(accompanists.counter(), measured(1))
     hosts = [live("a", 0.0), live("b", 0.013)]
     for host in hosts:
         worker.serve(host)
@@ -139,7 +139,7 @@ def test_what_goes_wrong_with_one_session_ends_that_one(
     where: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Catches a fault in one session's figures or events that kills the worker, and with it every other session."""
-    worker = VirtualWorker(testing.copy(), measured(1))
+    worker = VirtualWorker(accompanists.copy(), measured(1))
     bad, good = live("bad", 0.0), live("good", 0.0)
     sessions = [worker.serve(bad), worker.serve(good)]
 

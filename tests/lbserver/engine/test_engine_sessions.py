@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from benchmarks.measure import stage
-from lbserver import testing
 from lbserver.accompanist import Audio
 from lbserver.engine.budget import Budget
 from lbserver.engine.live import LiveSession, Setup
@@ -21,11 +20,12 @@ from lbserver.engine.player import Player
 from lbserver.engine.stream import stem_seed
 from lbserver.engine.virtual import VirtualHost, VirtualWorker, run
 from lbserver.errors import LiveBandError
-from lbserver.ports import HostPort, WorkerPort
 from lbserver.protocol.controls import INDEX, MODES
 from lbserver.protocol.segment import cursor
-from lbserver.segment import Segment, Shape, capacity_for, create
-from lbserver.timeline import Mode
+from lbserver.ring.ends import HostPort, WorkerPort
+from lbserver.ring.segment import Segment, Shape, capacity_for, create
+from lbserver.ring.timeline import Mode
+from lbserver.testing import accompanists
 
 BUDGET = Budget(compute_s=0.012, margin_s=0.004)
 RATE_HZ = 48000
@@ -33,17 +33,17 @@ RATE_HZ = 48000
 
 def seated(name: str, source: stage.Source, **seat: object) -> VirtualHost:
     values = {"blocks": (256,)} | seat
-    return stage.front_end(name, stage.Seat(**values), testing.copy().spec, BUDGET, source)  # type: ignore[arg-type]
+    return stage.front_end(name, stage.Seat(**values), accompanists.copy().spec, BUDGET, source)  # type: ignore[arg-type]
 
 
-def worker_of(play: Callable[[], testing.SmallAccompanist], *, alone: bool = False) -> VirtualWorker:
+def worker_of(play: Callable[[], accompanists.SmallAccompanist], *, alone: bool = False) -> VirtualWorker:
     return VirtualWorker(play(), lambda rows, _now_s: 0.004 + 0.0005 * rows, alone=alone)
 
 
 @pytest.mark.parametrize("alone", [False, True])
-@pytest.mark.parametrize("play", [testing.noise, testing.copy], ids=["noise", "copy"])
+@pytest.mark.parametrize("play", [accompanists.noise, accompanists.copy], ids=["noise", "copy"])
 def test_law_5_sessions_that_come_and_go_change_no_bit_of_another(
-    play: Callable[[], testing.SmallAccompanist], alone: bool
+    play: Callable[[], accompanists.SmallAccompanist], alone: bool
 ) -> None:
     """Rows of a batch move when a neighbour leaves: state that moves wrongly would be heard here."""
 
@@ -72,7 +72,7 @@ def test_law_5_sessions_that_come_and_go_change_no_bit_of_another(
 
 def test_t17_a_signal_is_never_heard_in_another_session() -> None:
     """Beside it, and in one opened later under the same name: A's canary is a frequency that nobody else plays."""
-    worker = worker_of(testing.copy)
+    worker = worker_of(accompanists.copy)
     canary = seated("a", stage.tone(3000.0, RATE_HZ, level=0.9))
     beside = seated("b", stage.silence())
     worker.serve(canary)
@@ -93,7 +93,7 @@ def test_t17_a_signal_is_never_heard_in_another_session() -> None:
 
 def test_t17_a_new_segment_of_a_session_holds_nothing_of_the_old() -> None:
     """A change of rate gives a new segment and a new lane: not a sample of before is in them."""
-    worker = worker_of(testing.copy)
+    worker = worker_of(accompanists.copy)
     host = seated("a", stage.tone(440.0, RATE_HZ))
     worker.serve(host)
     other = seated("a", stage.silence(), rate_hz=44100, start_s=1.0)
@@ -107,7 +107,7 @@ def test_t17_a_new_segment_of_a_session_holds_nothing_of_the_old() -> None:
 
 
 def test_a_session_that_ends_with_a_corrupt_ring_ends_alone() -> None:
-    worker = worker_of(testing.copy)
+    worker = worker_of(accompanists.copy)
     good, bad = seated("good", stage.noise(1)), seated("bad", stage.noise(2))
     worker.serve(good)
     worker.serve(bad)
@@ -150,7 +150,7 @@ def test_f14_bad_input_is_gone_within_a_second_of_its_end(rate_hz: int, what: st
             return block
 
         host = seated("a", source, rate_hz=rate_hz, blocks=(512,))
-        worker = worker_of(testing.copy)
+        worker = worker_of(accompanists.copy)
         worker.serve(host)
         run([host], [worker], until_s=2.5)
         audio = host.audio
@@ -168,11 +168,13 @@ def test_f14_bad_input_is_gone_within_a_second_of_its_end(rate_hz: int, what: st
 def test_f14_a_model_that_breaks_starts_anew_alone() -> None:
     """Not a number out of a model would stay in its memory for ever; the session beside it notices nothing."""
 
-    def play(_spec: object, mix: Audio, _conditions: object, state: testing.State) -> tuple[Audio, Audio]:
+    def play(
+        _spec: object, mix: Audio, _conditions: object, state: accompanists.State
+    ) -> tuple[Audio, Audio]:
         broken = (state.seeds == broken_seed[0]) & (state.steps >= 10)
         return np.where(broken[:, None, None], np.float32(np.nan), mix), state.tail
 
-    accompanist = testing.SmallAccompanist(spec=testing.copy().spec, play=play)
+    accompanist = accompanists.SmallAccompanist(spec=accompanists.copy().spec, play=play)
     broken_seed = [stem_seed(5, "bass")]
     worker = VirtualWorker(accompanist, lambda _rows, _now_s: 0.005)
     bad, good = seated("bad", stage.noise(1), seed=5), seated("good", stage.noise(2))
@@ -196,7 +198,7 @@ F15_BLOCKS = (1, 2, 17, 64, 100, 138, 256, 480, 512, 1024, 4096)
 def test_f15_rates_blocks_and_channels_in_any_order(seed: int) -> None:
     """Each change is a new segment and an epoch; right audio within 500 ms, nothing of the epoch before."""
     generator = np.random.default_rng(seed)
-    copy = testing.copy()
+    copy = accompanists.copy()
     worker = VirtualWorker(copy, lambda _rows, _now_s: 0.005)
     last: VirtualHost | None = None
     for number in range(12):
@@ -239,10 +241,10 @@ def test_f16_empty_and_huge_blocks_among_others() -> None:
     sizes = (0, 512, 0, 0, 65536, 17, 0, 4096, 1)
     source = stage.noise(5)
     host = seated("a", source, blocks=sizes)
-    worker = worker_of(testing.copy)
+    worker = worker_of(accompanists.copy)
     worker.serve(host)
     run([host], [worker], until_s=6.0)
-    shift = int(sum(stage.reported_samples(host)) + stage.hop_samples(testing.copy(), RATE_HZ))
+    shift = int(sum(stage.reported_samples(host)) + stage.hop_samples(accompanists.copy(), RATE_HZ))
     heard = host.audio
     assert host.port.missing_samples == host.port.gaps == 0
     assert heard.shape[1] == host.samples > 3 * RATE_HZ
@@ -255,10 +257,10 @@ def test_f16_longer_blocks_than_announced_cost_time_not_truth() -> None:
     source = stage.marks(RATE_HZ)
     host = seated("a", source, blocks=(128,))
     host.blocks = (128, 2048, 128, 8000)
-    worker = worker_of(testing.copy)
+    worker = worker_of(accompanists.copy)
     worker.serve(host)
     run([host], [worker], until_s=6.0)
-    shift = int(sum(stage.reported_samples(host)) + stage.hop_samples(testing.copy(), RATE_HZ))
+    shift = int(sum(stage.reported_samples(host)) + stage.hop_samples(accompanists.copy(), RATE_HZ))
     heard = host.audio[:, shift:]
     told = stage.positions_of(heard)
     exact = (heard == source(0, heard.shape[1])).all(axis=0)
@@ -273,7 +275,7 @@ def test_f16_longer_blocks_than_announced_cost_time_not_truth() -> None:
 @pytest.mark.parametrize(("before", "after"), [("live", "bounce"), ("bounce", "live"), ("live", "manual")])
 def test_a_new_mode_is_that_of_the_new_epoch(before: str, after: str) -> None:
     """Catches a render in which the band rests as on stage, since the mode that was left outlived its epoch."""
-    worker, stops = worker_of(testing.noise), stage.noise(1)
+    worker, stops = worker_of(accompanists.noise), stage.noise(1)
     host = seated("a", lambda at, n: stops(at, n) * np.float32(at < RATE_HZ))
     at = INDEX["mode"]
 
@@ -295,9 +297,9 @@ def test_a_new_mode_is_that_of_the_new_epoch(before: str, after: str) -> None:
 
 def test_a_memory_of_two_is_no_session_s() -> None:
     """Catches a row too many in a project's file, by which the next session in the batch would play another's part."""
-    worker, host = worker_of(testing.noise), seated("a", stage.noise(1))
+    worker, host = worker_of(accompanists.noise), seated("a", stage.noise(1))
     band = worker.player.accompanist
-    alone = testing.noise()
+    alone = accompanists.noise()
     for state in (band.snapshot(band.init_state([1, 2])), alone.snapshot(alone.init_state([1, 2]))):
         with pytest.raises(LiveBandError, match="hold 2"):
             worker.serve(host, snapshot=state)
@@ -317,7 +319,7 @@ def _controls_of(session: LiveSession) -> dict[str, float]:
 def test_controls_told_in_the_ring_survive_an_epoch() -> None:
     """A knob turned just before a change of rate must not be lost with the old epoch."""
     host = seated("a", stage.noise(1))
-    worker = worker_of(testing.copy)
+    worker = worker_of(accompanists.copy)
     session = worker.serve(host)
     run([host], [worker], until_s=0.2)
     host.port.tell("control", (INDEX["variation"], 0.25))
@@ -339,7 +341,7 @@ def test_controls_told_in_the_ring_survive_an_epoch() -> None:
 )  # fmt: skip
 def test_nonsense_told_in_the_ring_changes_nothing(values: tuple[float, ...]) -> None:
     host = seated("a", stage.noise(1))
-    worker = worker_of(testing.copy)
+    worker = worker_of(accompanists.copy)
     session = worker.serve(host)
     before = _controls_of(session)
     for kind in ("control", "transport", "chord"):
@@ -353,7 +355,7 @@ def test_nonsense_told_in_the_ring_changes_nothing(values: tuple[float, ...]) ->
 
 
 def test_a_stem_that_the_model_does_not_play_is_left_alone() -> None:
-    copy = testing.copy(stems=("drums", "bass"))
+    copy = accompanists.copy(stems=("drums", "bass"))
     host = stage.front_end("a", stage.Seat(blocks=(256,)), copy.spec, BUDGET, stage.noise(1))
     worker = VirtualWorker(copy, lambda _rows, _now_s: 0.005)
     session = worker.serve(host)
@@ -391,7 +393,7 @@ def seated_setup() -> Callable[[str], Setup]:
 
 def test_f17_a_thousand_sessions_leave_nothing_behind(descriptors: Callable[[], int]) -> None:
     """Descriptors, mappings, threads exactly; memory by at most 1 kB a session after the first hundred."""
-    player = Player(testing.copy())
+    player = Player(accompanists.copy())
     for number in range(100):
         _opened_and_closed(player, f"s{number}")
     gc.collect()
@@ -420,9 +422,9 @@ def soak(blocks: int, block: int) -> tuple[VirtualHost, LiveSession, int]:
     source = stage.marks(RATE_HZ)
     host = seated("a", source, blocks=(block,))
     host.keep = False
-    worker = worker_of(testing.copy)
+    worker = worker_of(accompanists.copy)
     session = worker.serve(host)
-    shift = int(sum(stage.reported_samples(host)) + stage.hop_samples(testing.copy(), RATE_HZ))
+    shift = int(sum(stage.reported_samples(host)) + stage.hop_samples(accompanists.copy(), RATE_HZ))
     wrong = 0
     exchange = host.port.exchange
 
@@ -462,7 +464,7 @@ def test_f18_a_million_blocks() -> None:
 @pytest.mark.parametrize("rate_hz", [44100, 48000])
 def test_f18_a_session_in_its_twenty_sixth_hour(rate_hz: int, mode: Mode) -> None:
     """Positions past 2^32: a lane begun there plays on as one that came the whole way."""
-    copy = testing.copy()
+    copy = accompanists.copy()
     source = stage.noise(8)
     host = seated("a", source, rate_hz=rate_hz, mode=mode)
     worker = VirtualWorker(copy, lambda _rows, _now_s: 0.005)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lbserver import testing
 from lbserver.accompanist import Audio, Conditions
-from lbserver.conditions import HostKnowledge, SteadyBeat, condition_source
 from lbserver.engine import calibrate
 from lbserver.engine.lane import grid_of
 from lbserver.engine.shell import Shell
 from lbserver.engine.stream import SessionConfig, StreamDriver
 from lbserver.errors import LiveBandError
+from lbserver.music.conditions import HostKnowledge, SteadyBeat, condition_source
+from lbserver.testing import accompanists
 
 RATE_HZ, FRAME = 48000, 1920
 
@@ -50,7 +50,7 @@ def stepped(band: Shell, mix: Audio, state: Any, frames: range) -> tuple[Audio, 
 
 def test_rows_rest_each_for_itself_and_a_snapshot_goes_on_to_the_bit() -> None:
     """One player's silence must not silence the neighbour's band; a worker that is lost must not wake one that rests."""
-    band, mixes = Shell(testing.noise()), np.stack([with_a_stop(), np.tile(playing(1, 2), 7)])
+    band, mixes = Shell(accompanists.noise()), np.stack([with_a_stop(), np.tile(playing(1, 2), 7)])
     frames = mixes.shape[-1] // FRAME
     both, _ = stepped(band, mixes, band.init_state([5, 6]), range(frames))
     for row, seed in enumerate((5, 6)):
@@ -67,7 +67,7 @@ def test_rows_rest_each_for_itself_and_a_snapshot_goes_on_to_the_bit() -> None:
 
 def test_memories_of_a_time_before_the_shell_are_taken_and_damaged_ones_are_not() -> None:
     """What users kept would be lost with an update."""
-    band, inside = Shell(testing.noise()), testing.noise()
+    band, inside = Shell(accompanists.noise()), accompanists.noise()
     kept = band.restore(inside.snapshot(inside.init_state([3, 4])))
     assert kept.model.seeds.tolist() == [3, 4]
     whole = band.snapshot(kept)
@@ -83,7 +83,7 @@ def test_memories_of_a_time_before_the_shell_are_taken_and_damaged_ones_are_not(
 )  # fmt: skip
 def test_what_the_shell_can_never_have_known_is_refused(field_name: str, value: float) -> None:
     """Catches a project's file that turns a stem up a million times or plays at three times the tempo."""
-    band = Shell(testing.noise())
+    band = Shell(accompanists.noise())
     state = band.init_state([1])
     part = "rests" if field_name in state.rests._fields else "feel"
     half = getattr(state, part)._replace(**{field_name: np.array([value])})
@@ -93,7 +93,7 @@ def test_what_the_shell_can_never_have_known_is_refused(field_name: str, value: 
 
 def test_the_shell_remembers_as_many_sessions_as_the_model() -> None:
     """Catches rows of the shell that belong to nobody: they would be a neighbour's, or end the worker."""
-    band = Shell(testing.noise())
+    band = Shell(accompanists.noise())
     one, two = band.init_state([1]), band.init_state([1, 2])
     for odd in (one._replace(model=two.model), two._replace(model=one.model)):
         with pytest.raises(LiveBandError, match="the shell remembers"):
@@ -103,7 +103,7 @@ def test_the_shell_remembers_as_many_sessions_as_the_model() -> None:
 def driven(mix: Audio, block: int, **controls: float) -> Audio:
     config = SessionConfig(host_rate_hz=RATE_HZ, stems=("drums",), anticipation_frames=1, controls=controls)
     known = HostKnowledge(beat=SteadyBeat(bpm=120.0, first_beat_s=0.0))
-    band = testing.click()
+    band = accompanists.click()
     driver = StreamDriver(band, config, condition_source(known, grid_of(band.spec, RATE_HZ)))
     parts = [driver.push(mix[:, at : at + block]).audio[0] for at in range(0, mix.shape[-1], block)]
     return np.concatenate([*parts, driver.flush().audio[0]], axis=-1)
@@ -138,18 +138,18 @@ def test_half_and_double_time_for_a_model_that_knows_nothing_of_them() -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ear(testing.SmallAccompanist):
+class Ear(accompanists.SmallAccompanist):
     """Hears 150 bpm by itself, whatever is played, and notes what it is told."""
 
     told: list[dict[str, float]] = field(default_factory=list)
 
-    def heard_beat(self, state: testing.State) -> NDArray[np.float64]:
+    def heard_beat(self, state: accompanists.State) -> NDArray[np.float64]:
         beats = (state.steps + 1) * 0.1
         return np.stack([beats % 1, beats / 4 % 1, np.full(len(beats), 150.0)], axis=1)
 
     def step(
-        self, mix: Audio, conditions: Conditions, state: testing.State, active: NDArray[np.bool_]
-    ) -> tuple[Audio, testing.State]:
+        self, mix: Audio, conditions: Conditions, state: accompanists.State, active: NDArray[np.bool_]
+    ) -> tuple[Audio, accompanists.State]:
         self.told.append(
             {name: float(conditions[name][0]) for name in ("beat_phase", "tempo", "tempo_scale")}
         )
@@ -158,7 +158,7 @@ class Ear(testing.SmallAccompanist):
 
 def test_a_beat_that_the_model_hears_itself_is_retold_to_it() -> None:
     """Half time that works with a host's tempo only is none for who plays without one."""
-    ear = Ear(spec=testing.noise().spec, play=testing.noise().play)
+    ear = Ear(spec=accompanists.noise().spec, play=accompanists.noise().play)
     band, state = Shell(ear), Shell(ear).init_state([1])
     mix = playing(8)[None]
     for frame in range(160):
@@ -174,7 +174,7 @@ def test_a_beat_that_the_model_hears_itself_is_retold_to_it() -> None:
 
 def test_what_is_measured_is_what_plays() -> None:
     """Catches a promised latency without what the shell costs: frames would be late from the first."""
-    small = testing.noise(hop=480)
+    small = accompanists.noise(hop=480)
     for measured in (calibrate.warm, calibrate.measure):
         ear = Ear(spec=small.spec, play=small.play)
         measured(ear)

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from benchmarks.measure import stage
-from lbserver import testing
 from lbserver.engine.budget import Budget
 from lbserver.engine.virtual import VirtualWorker, run
-from lbserver.timeline import Mode
+from lbserver.ring.timeline import Mode
+from lbserver.testing import accompanists
 
 BUDGET = Budget(compute_s=0.006, margin_s=0.002)
 COST_S = 0.005
@@ -18,7 +18,7 @@ def measured_and_reported(
     rate_hz: int, blocks: tuple[int, ...], mode: Mode, frames: int | None, *, hop: int = 1920
 ) -> tuple[list[int], float]:
     """Offsets of all echoes, and what they must be: the header's A*H + L, and one hop for the copying itself."""
-    copy = testing.copy(hop=hop)
+    copy = accompanists.copy(hop=hop)
     seat = stage.Seat(rate_hz=rate_hz, blocks=blocks, mode=mode, anticipation_frames=frames)
     first, every = rate_hz // 7 + 1, rate_hz * 7 // 10 + 123
     host = stage.front_end("a", seat, copy.spec, BUDGET, stage.impulses(every, first))
@@ -81,7 +81,7 @@ def test_law_1_at_other_hops(hop: int) -> None:
 @pytest.mark.parametrize("mode", [Mode.LIVE, Mode.ALIGNED, Mode.MANUAL])
 def test_every_sample_comes_back_at_its_place(mode: Mode) -> None:
     """Not the impulse alone: at the model's rate the whole recording is there bit for bit, shifted as reported."""
-    copy = testing.copy()
+    copy = accompanists.copy()
     seat = stage.Seat(blocks=stage.RANDOM_BLOCKS, mode=mode, anticipation_frames=3)
     source = stage.noise(3)
     host = stage.front_end("a", seat, copy.spec, BUDGET, source)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from lbserver.accompanist import Spec
-from lbserver.engine.admission import HubError, check_name
+from lbserver.host.rundir import ServerInfo, run_path
+from lbserver.hub.admission import HubError, check_name
 from lbserver.protocol import discovery, limits, names, osc, reference
 from lbserver.protocol.messages import SPEC
-from lbserver.rundir import ServerInfo, run_path
 from lbserver.transports.osc.doorway import sign
 from lbserver.transports.osc.packet import message, write
 

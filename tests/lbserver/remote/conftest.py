@@ -12,20 +12,20 @@ import pytest
 import zmq
 import zmq.asyncio
 
-from lbserver import testing
-from lbserver.engine import moment
+from lbserver.engine import memory_file
 from lbserver.engine.budget import Budget
-from lbserver.engine.hub import Hub, HubConfig
 from lbserver.engine.live import Setup
 from lbserver.engine.player import Player
-from lbserver.engine.supervisor import Ready, WorkerError
 from lbserver.engine.worker import merged, timing_from_wire, write_moment
 from lbserver.errors import LiveBandError
-from lbserver.ports import WorkerPort
+from lbserver.hub.hub import Hub, HubConfig
+from lbserver.places.supervisor import Ready, WorkerError
 from lbserver.protocol import MAJOR, MINOR
-from lbserver.segment import Segment
+from lbserver.protocol.wire import pack, unpack
+from lbserver.ring.ends import WorkerPort
+from lbserver.ring.segment import Segment
+from lbserver.testing import accompanists
 from lbserver.transports.zeromq import ZeroMqConfig, zeromq_server
-from lbserver.wire import pack, unpack
 
 _BUDGET = Budget(compute_s=0.02, margin_s=0.01)
 
@@ -100,13 +100,13 @@ class HerePlace:
                     self.known[name] = merged(self.known[name], message["known"])
                 case "keep":
                     spec = self.accompanist.spec
-                    kept = moment.Moment(
+                    kept = memory_file.Moment(
                         model=spec.weights_id, memory=self.player.snapshot(name), controls={}, known={}
                     )
-                    write_moment(Path(message["path"]), moment.pack(kept))
+                    write_moment(Path(message["path"]), memory_file.pack(kept))
                 case "recall":
                     spec = self.accompanist.spec
-                    kept = moment.unpack(Path(message["path"]).read_bytes(), spec.weights_id)
+                    kept = memory_file.unpack(Path(message["path"]).read_bytes(), spec.weights_id)
                     self.player.restore(name, kept.memory)
         except LiveBandError as error:
             raise WorkerError(str(error)) from None
@@ -219,7 +219,7 @@ def make_hub(tmp_path):
 @pytest.fixture
 def here():
     """`here(hop=..., ...)`: a place that copies what it hears."""
-    return lambda budget=_BUDGET, **spec: HerePlace(testing.copy(**spec), budget=budget)
+    return lambda budget=_BUDGET, **spec: HerePlace(accompanists.copy(**spec), budget=budget)
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ import pytest
 import soundfile
 
 from lbserver.client import Client, ClientError, ensure_server
+from lbserver.host.rundir import find_server, open_run_directory
 from lbserver.protocol import MAJOR, MINOR
-from lbserver.rundir import find_server, open_run_directory
-from lbserver.wire import Framer, frame
+from lbserver.protocol.wire import Framer, frame
 
 EXAMPLE = """
 import soundfile

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from lbserver.engine.budget import Budget
-from lbserver.engine.hub import Peer
-from lbserver.engine.supervisor import WorkerError
 from lbserver.errors import LiveBandError
-from lbserver.ports import HostPort
+from lbserver.host.keys import make_keys
+from lbserver.hub.hub import Peer
+from lbserver.places.link import LinkConfig
+from lbserver.places.supervisor import WorkerError
+from lbserver.places.upstream import UpstreamPlace
 from lbserver.protocol.controls import INDEX
-from lbserver.segment import Segment
-from lbserver.transports.keys import make_keys
-from lbserver.transports.link import LinkConfig
-from lbserver.transports.upstream import UpstreamPlace
+from lbserver.ring.ends import HostPort
+from lbserver.ring.segment import Segment
 from lbserver.transports.zeromq import ZeroMqConfig, zeromq_server
 
 PEER = Peer(kind="local", identity="test", trusted=True)

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from lbserver.engine.budget import Budget
-from lbserver.engine.hub import HubError, Peer
-from lbserver.ports import HostPort
-from lbserver.segment import Segment
-from lbserver.transports.link import LinkConfig, LinkError
-from lbserver.transports.upstream import UpstreamPlace
+from lbserver.hub.hub import HubError, Peer
+from lbserver.places.link import LinkConfig, LinkError
+from lbserver.places.upstream import UpstreamPlace
+from lbserver.ring.ends import HostPort
+from lbserver.ring.segment import Segment
 from lbserver.transports.zeromq import ZeroMqConfig, zeromq_server
 
 PEER = Peer(kind="local", identity="test", trusted=True)
@@ -190,10 +190,10 @@ def test_a_far_server_that_vanished_holds_up_no_end(make_hub, here):
 NO_ANSWER = """
 import asyncio, fcntl, json, socket, struct, sys
 from pathlib import Path
-from lbserver.engine.supervisor import WorkerError
-from lbserver.transports.keys import make_keys
-from lbserver.transports.link import LinkConfig, LinkError
-from lbserver.transports.upstream import UpstreamPlace
+from lbserver.places.supervisor import WorkerError
+from lbserver.host.keys import make_keys
+from lbserver.places.link import LinkConfig, LinkError
+from lbserver.places.upstream import UpstreamPlace
 
 control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 fcntl.ioctl(control, 0x8914, struct.pack("16sh22x", b"lo", 0x41))  # SIOCSIFFLAGS: up, running

@@ -12,8 +12,8 @@ import pytest
 from lbserver.engine.budget import Budget
 from lbserver.errors import LiveBandError
 from lbserver.protocol import MINOR
+from lbserver.protocol.wire import pack
 from lbserver.transports.zeromq import ZeroMqConfig, zeromq_server
-from lbserver.wire import pack
 
 
 @pytest.mark.parametrize("rate_hz", [44100, 48000, 96000])

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from lbserver.errors import LiveBandError
+from lbserver.host.keys import make_keys, read_pair, read_public
 from lbserver.protocol import MAJOR
-from lbserver.transports.keys import make_keys, read_pair, read_public
+from lbserver.protocol.wire import pack
 from lbserver.transports.zeromq import ZeroMqConfig
-from lbserver.wire import pack
 
 
 def test_another_major_version_is_refused_with_a_text(serving):

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lbserver import wire
-from lbserver.ports import HostPort
-from lbserver.segment import Segment
+from lbserver.protocol import wire
+from lbserver.ring.ends import HostPort
+from lbserver.ring.segment import Segment
 
 
 class FrontEnd:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from lbserver.engine import moment
-from lbserver.engine.hub import Hub, HubConfig, HubError, Peer
-from lbserver.engine.supervisor import WorkerPlace
-from lbserver.ports import HostPort
-from lbserver.segment import Segment
+from lbserver.engine import memory_file
+from lbserver.hub.hub import Hub, HubConfig, HubError, Peer
+from lbserver.places.supervisor import WorkerPlace
+from lbserver.ring.ends import HostPort
+from lbserver.ring.segment import Segment
 
 LOCAL = Peer(kind="local", identity="connection 1", trusted=True)
 FAR = Peer(kind="zmq", identity="key/one")
@@ -318,10 +318,10 @@ def test_who_was_only_near_a_crash_is_forgiven_and_who_did_it_twice_is_put_away(
 )
 def test_a_memory_that_is_damaged_costs_the_memory_only(tmp_path: Path, damage: str) -> None:
     """F25. Catches a name that can never be opened again, and a file that holds up or fills the server."""
-    good = moment.Moment(model="test:copy", memory=b"", controls={"gain": -6.0}, known={"bpm": 100.0})
+    good = memory_file.Moment(model="test:copy", memory=b"", controls={"gain": -6.0}, known={"bpm": 100.0})
 
     def damaged(path: Path) -> None:
-        data = moment.pack(good)
+        data = memory_file.pack(good)
         match damage:
             case "empty":
                 path.write_bytes(b"")
@@ -339,15 +339,17 @@ def test_a_memory_that_is_damaged_costs_the_memory_only(tmp_path: Path, damage: 
             case "folder":
                 path.mkdir()
             case "foreign":
-                path.write_bytes(moment.pack(moment.Moment(**(vars(good) | {"model": "other"}))))
+                path.write_bytes(memory_file.pack(memory_file.Moment(**(vars(good) | {"model": "other"}))))
             case "lies":
                 known = {"chart": 17, "bpm": "fast"}
                 controls = {"stem": 99.0, "seed": -1e300, "gain": float("nan"), "nonsense": 1.0}
                 path.write_bytes(
-                    moment.pack(moment.Moment(**(vars(good) | {"known": known, "controls": controls})))
+                    memory_file.pack(
+                        memory_file.Moment(**(vars(good) | {"known": known, "controls": controls}))
+                    )
                 )
             case "wrong memory":
-                path.write_bytes(moment.pack(moment.Moment(**(vars(good) | {"memory": b"what?"}))))
+                path.write_bytes(memory_file.pack(memory_file.Moment(**(vars(good) | {"memory": b"what?"}))))
 
     async def run() -> None:
         async with hub_in(tmp_path) as hub:

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from lbserver.engine.hub import Hub, HubConfig, HubError, Peer
-from lbserver.engine.supervisor import WorkerError, WorkerPlace
+from lbserver.hub.hub import Hub, HubConfig, HubError, Peer
+from lbserver.places.supervisor import WorkerError, WorkerPlace
 
 ME = Peer(kind="local", identity="connection 1", trusted=True)
 

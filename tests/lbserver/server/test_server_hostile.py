@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lbserver import wire
+from lbserver.protocol import wire
 
 HELLO = wire.frame({"type": "hello", "id": 1, "major": 1, "minor": 0, "client": "test"})
 

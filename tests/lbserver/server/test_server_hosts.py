@@ -44,7 +44,7 @@ import subprocess, sys, time
 from pathlib import Path
 import numpy as np
 from lbserver.client import Client
-from lbserver.connection import connect
+from lbserver.client.connection import connect
 
 client = Client(run=Path(sys.argv[1]))
 session = client.open(name="a", stem="bass", rate_hz=48000, block_samples=480)

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lbserver.connection import ServerGoneError
+from lbserver.client.connection import ServerGoneError
+from lbserver.commands.jam import Player
 from lbserver.errors import LiveBandError
-from lbserver.rundir import find_server
-from lbserver.transports.device import Player
-from lbserver.transports.duplex import DuplexPeer
-from lbserver.transports.seat import Seat, SeatConfig, own_server
-from lbserver.transports.serve import ServeConfig
+from lbserver.host.rundir import find_server
+from lbserver.jam.duplex import DuplexPeer
+from lbserver.jam.jam_session import Seat, SeatConfig, own_server
+from lbserver.server.serve import ServeConfig
 
 RATE_HZ, BLOCK, HOP = 48000, 256, 1920
 

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lbserver import testing, wire
-from lbserver.conditions import nothing_known
 from lbserver.engine.stream import SessionConfig, StreamDriver
-from lbserver.rundir import find_server
+from lbserver.host.rundir import find_server
+from lbserver.music.conditions import nothing_known
+from lbserver.protocol import wire
+from lbserver.testing import accompanists
 
 
 def noise(seconds: float, rate_hz: int = 48000, seed: int = 1) -> np.ndarray:
@@ -27,7 +28,7 @@ def noise(seconds: float, rate_hz: int = 48000, seed: int = 1) -> np.ndarray:
 
 def bounced(mix: np.ndarray, rate_hz: int, frames: int, name: str = "test:copy") -> np.ndarray:
     driver = StreamDriver(
-        testing.BY_NAME[name](),
+        accompanists.BY_NAME[name](),
         SessionConfig(host_rate_hz=rate_hz, stems=("bass",), anticipation_frames=frames),
         nothing_known,
     )

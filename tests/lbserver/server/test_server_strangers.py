@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lbserver.testing import copy
+from lbserver.testing.accompanists import copy
 
 PROGRAMS = Path(__file__).with_name("strangers")
 FOREIGN = {"msgpack", "numpy", "zmq"}

@@ -17,10 +17,10 @@ import pytest
 import zmq
 
 from lbserver.errors import LiveBandError
-from lbserver.transports.osc.client import OscClient
+from lbserver.protocol.wire import pack, unpack
+from lbserver.testing.osc_client import OscClient
 from lbserver.transports.osc.doorway import sign
 from lbserver.transports.osc.packet import Message, parse, timed_messages, write
-from lbserver.wire import pack, unpack
 
 NOBODY = 65534
 "localhost".encode("idna")  # loaded now: user nobody may not read where Python lies

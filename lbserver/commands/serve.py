@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`liveband serve`."""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+from lbserver.errors import LiveBandError
+from lbserver.files.documents import read_json
+from lbserver.files.plain_json import to_json
+from lbserver.host.logs import LogConfig, logging_to
+from lbserver.host.rundir import RunDirectory, open_run_directory
+from lbserver.places.link import LinkConfig
+from lbserver.protocol.osc import HTTP_PORT, ZMQ_PORT
+from lbserver.protocol.osc import PORT as OSC_PORT
+from lbserver.server.serve import ServeConfig, serve
+from lbserver.transports.http import HttpConfig
+from lbserver.transports.osc.server import OscConfig
+from lbserver.transports.zeromq import ZeroMqConfig
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """`liveband serve`."""
+    parser = commands.add_parser(
+        "serve",
+        help="keep the band ready for plug-ins, patches and scripts",
+        description="Starts the server: front ends connect to it, stream what they hear and get the band back.",
+        epilog="example: liveband serve --workers 2",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", metavar="NAME", help="a name from `liveband models list`, or a path")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=max(1, min(4, (os.cpu_count() or 2) - 1)),
+        metavar="N",
+        help="processes that play, one core each (default here: %(default)s)",
+    )
+    parser.add_argument(
+        "--exact",
+        action="store_true",
+        help="play every session by itself: a session's bits then never depend on who else plays; costs more",
+    )
+    ports = parser.add_argument_group("where it listens (this machine only, unless said otherwise)")
+    ports.add_argument(
+        "--http-port",
+        type=_port,
+        default=HTTP_PORT,
+        metavar="PORT",
+        help="figures and health, default %(default)s; `off` for none, 0 for any free one",
+    )
+    ports.add_argument(
+        "--osc-port",
+        type=_port,
+        default=OSC_PORT,
+        metavar="PORT",
+        help="OSC over UDP, default %(default)s; `off` for none, 0 for any free one",
+    )
+    ports.add_argument(
+        "--osc-host",
+        default="localhost",
+        metavar="HOST",
+        help="default %(default)s, IPv4 and IPv6; 0.0.0.0 for all, which needs a token",
+    )
+    ports.add_argument(
+        "--osc-token-file",
+        type=Path,
+        metavar="FILE",
+        help="a text of 16 characters or more: whoever uses OSC must sign with it, and HTTP show it, here too",
+    )
+    ports.add_argument(
+        "--osc-anyone",
+        action="store_true",
+        help="hear OSC of every user of this machine, not of yours only: for programs that send and end at once",
+    )
+    ports.add_argument(
+        "--zmq-port", type=_port, metavar="PORT", help=f"ZeroMQ, usually {ZMQ_PORT}; off by default"
+    )
+    ports.add_argument("--zmq-host", default="127.0.0.1", metavar="HOST", help="0.0.0.0 for all; needs keys")
+    ports.add_argument("--key", type=Path, metavar="FILE", help="this machine's secret key (`liveband keys`)")
+    ports.add_argument("--clients", type=Path, metavar="DIR", help="public keys of those who may connect")
+    up = parser.add_argument_group("playing on another machine")
+    up.add_argument("--upstream", metavar="tcp://HOST:PORT", help="relay every session to the server there")
+    up.add_argument("--upstream-key", type=Path, metavar="FILE", help="that server's public key")
+    parser.add_argument(
+        "--sessions", type=int, default=64, metavar="N", help="at most so many (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--sessions-per-peer",
+        type=int,
+        default=8,
+        metavar="N",
+        help="at most so many for one front end; a server that relays to this one is one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--link",
+        action="store_true",
+        help="follow Ableton Link where a host tells no tempo; needs liveband[link]",
+    )
+    parser.add_argument(
+        "--idle-exit", type=float, default=None, metavar="S", help="end after so long without a session"
+    )
+    parser.add_argument("--log-level", default="warning", choices=("debug", "info", "warning", "error"))
+    parser.add_argument("--log-json", action="store_true", help="JSON lines instead of text")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON when ready")
+    needs = {
+        "zmq_host": ("zmq_port",),
+        "clients": ("zmq_port",),
+        "key": ("zmq_port", "upstream"),
+        "upstream_key": ("upstream",),
+    }
+    parser.set_defaults(run=_run, needs=needs, excludes={"upstream": ("workers", "exact")})
+
+
+def _token(path: Path | None) -> bytes:
+    """The text in a file that nobody else may read; empty without one."""
+    if path is None:
+        return b""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise LiveBandError(f"{path} can be read by others: chmod 600 it")
+        return path.read_bytes()[:4096].strip()
+    except OSError as error:
+        raise LiveBandError(f"cannot read the OSC token {path}: {error.strerror}") from None
+
+
+def _port(text: str) -> int | None:
+    """A port number, or None for `off`."""
+    if text == "off":
+        return None
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535, or off")
+    return int(text)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    if not 1 <= parsed.workers <= 64:
+        raise LiveBandError(f"{parsed.workers} workers are not possible: 1 to 64")
+    upstream = None
+    if parsed.upstream is not None:
+        upstream = LinkConfig(address=parsed.upstream, server_key=parsed.upstream_key, own_key=parsed.key)
+    zeromq = None
+    if parsed.zmq_port is not None:
+        zeromq = ZeroMqConfig(
+            host=parsed.zmq_host, port=parsed.zmq_port, secret_key=parsed.key, allowed_keys=parsed.clients
+        )
+    token = _token(parsed.osc_token_file)
+    if token and zeromq is not None and zeromq.secret_key is None:
+        raise LiveBandError(
+            "with a token nobody is heard without proof: ZeroMQ needs keys then (`liveband keys`)"
+        )
+    osc = None
+    if parsed.osc_port is not None:
+        osc = OscConfig(host=parsed.osc_host, port=parsed.osc_port, token=token, anyone=parsed.osc_anyone)
+    config = ServeConfig(
+        model=parsed.model,
+        workers=parsed.workers,
+        alone=parsed.exact,
+        upstream=upstream,
+        http=None if parsed.http_port is None else HttpConfig(port=parsed.http_port, token=token),
+        osc=osc,
+        zeromq=zeromq,
+        # A usual port that another program has must not keep plug-ins from playing.
+        optional=frozenset(
+            name
+            for name, port, usual in (
+                ("HTTP", parsed.http_port, HTTP_PORT),
+                ("OSC", parsed.osc_port, OSC_PORT),
+            )
+            if port == usual
+        ),
+        idle_exit_s=parsed.idle_exit,
+        ableton_link=parsed.link,
+        max_sessions=parsed.sessions,
+        max_sessions_per_peer=parsed.sessions_per_peer,
+    )
+    with (
+        open_run_directory() as run,
+        logging_to(LogConfig(level=parsed.log_level, json_lines=parsed.log_json, file=run.log_path)),
+    ):
+        return asyncio.run(_serve_until_signal(config, run, as_json=parsed.json))
+
+
+async def _serve_until_signal(config: ServeConfig, run: RunDirectory, *, as_json: bool) -> int:
+    loop = asyncio.get_running_loop()
+    task = asyncio.create_task(serve(config, run, announce=not as_json))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            loop.add_signal_handler(number, task.cancel)
+    if as_json:
+        while not task.done() and not run.registry_path.exists():
+            await asyncio.sleep(0.02)
+        if not task.done():
+            print(to_json(read_json(run.registry_path.read_text(encoding="utf-8"))), flush=True)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    print("The band has stopped.", file=sys.stderr)
+    return 0

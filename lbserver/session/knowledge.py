@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the host tells of the music while it plays, turned into conditions of the frames to come.
+
+The host's transport says where in the song a position lies; from there tempo, beat, bar and the chart's chords are
+known as far ahead as it stays on course. That is the look into the future that makes anticipation musical.
+"""
+
+from dataclasses import dataclass, field, replace
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lbserver.errors import LiveBandError
+from lbserver.music.conditions import FrameConditions, HostKnowledge, SteadyBeat, agreed_beats, conditions_at
+from lbserver.music.notation.charts import parse_chart
+from lbserver.music.notation.keys import parse_key
+from lbserver.music.notation.labels import parse_label
+from lbserver.protocol.segment import EVENT_KINDS, TRANSPORT_FLAGS
+from lbserver.ring.ends import Event
+
+_UNKNOWN_CHORD: NDArray[np.float32] = np.full(12, np.nan, np.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transport:
+    """Where the song is: at host position `position` (of this epoch) it is `quarters` quarter notes in."""
+
+    position: int
+    playing: bool
+    bpm: float
+    quarters: float
+    bar_start_quarters: float
+    beats_above: float
+    beat_unit: float
+
+    @property
+    def quarters_per_bar(self) -> float:
+        return 4.0 * self.beats_above / self.beat_unit
+
+    def quarters_at(self, position: float, rate_hz: int) -> float:
+        """Song position at a host position, if the tempo stays; NaN if the host does not tell."""
+        return self.quarters + (position - self.position) / rate_hz * self.bpm / 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """All that a session's host has told; a value, so that a frame sees one state of it.
+
+    `transport` goes before `knowledge.beat`, `chord` (the one that sounds from now on) before its chart and spans.
+    """
+
+    transport: Transport | None = None
+    chord: tuple[tuple[float, ...], float] | None = None
+    key: float = float("nan")
+    knowledge: HostKnowledge = field(default_factory=HostKnowledge)
+
+
+def after_event(told: Told, event: Event) -> Told:
+    """What is told after an event of the ring; nonsense in it is ignored, for it may come from anyone."""
+    values = event.values
+    if event.kind == EVENT_KINDS["transport"]:
+        bpm, quarters, bar, above, below = values[:5]
+        if not (isfinite(bpm) and 10 <= bpm <= 1000):
+            return replace(told, transport=None)
+        above, below = (
+            (above, below) if 1 <= above <= 64 and 1 <= below <= 64 else (float("nan"), float("nan"))
+        )
+        transport = Transport(
+            position=event.position,
+            playing=bool(event.flags & TRANSPORT_FLAGS["playing"]),
+            bpm=bpm,
+            quarters=quarters if abs(quarters) < 1e9 else float("nan"),
+            bar_start_quarters=bar if abs(bar) < 1e9 else float("nan"),
+            beats_above=above,
+            beat_unit=below,
+        )
+        return replace(told, transport=transport)
+    if event.kind == EVENT_KINDS["chord"]:
+        mask, bass, key = values[:3]
+        chord = None
+        if isfinite(mask) and 0 <= mask < 4096:
+            bits = int(mask)
+            chord = (
+                tuple(float(bits >> pitch & 1) for pitch in range(12)),
+                bass if bass in range(12) else float("nan"),
+            )
+        return replace(told, chord=chord, key=key if key in range(24) else told.key)
+    return told
+
+
+def after_know(told: Told, message: dict[str, Any]) -> Told:
+    """What is told after a `know` message.
+
+    Raises LiveBandError naming the chord, chart or key that cannot be read.
+    """
+    knowledge = told.knowledge
+    beat = knowledge.beat if isinstance(knowledge.beat, SteadyBeat) else None
+    if "bpm" in message or "first_beat_s" in message or "beats_per_bar" in message:
+        bpm = message.get("bpm", beat.bpm if beat else 0.0)
+        first = message.get("first_beat_s", beat.first_beat_s if beat else None)
+        per_bar = message.get("beats_per_bar", beat.beats_per_bar if beat else 4)
+        beat = SteadyBeat(bpm=bpm, first_beat_s=first, beats_per_bar=per_bar) if bpm else None
+        told = replace(told, transport=None)
+    chart, spans = knowledge.chart, knowledge.spans
+    if "chart" in message:
+        text = message["chart"].strip()
+        chart, spans = (), ()
+        if text:
+            read = parse_chart(text)
+            chart = read.slots
+            per_bar = agreed_beats(read, message.get("beats_per_bar"))
+            if beat is not None and per_bar is not None:
+                beat = replace(beat, beats_per_bar=per_bar)
+    if chart and beat is None and told.transport is None:
+        raise LiveBandError(
+            "a chart counts bars, so the tempo and the first beat must be known: tell bpm too"
+        )
+    if chart and beat is not None and beat.first_beat_s is None:
+        beat = replace(beat, first_beat_s=0.0)
+    chord, key = told.chord, told.key
+    if "chord" in message:
+        chord = _chord(message["chord"].strip())
+    if "key" in message:
+        text = message["key"].strip()
+        key = float("nan") if text in ("", "?") else float(parse_key(text))
+    # A chart beside a transport needs no beat of its own: bars are counted from the song's start.
+    kept = HostKnowledge(beat=beat, spans=spans, chart=chart if beat else ())
+    if chart and beat is None:
+        kept = HostKnowledge(beat=SteadyBeat(bpm=120.0, first_beat_s=0.0), chart=chart)
+    return replace(told, knowledge=kept, chord=chord, key=key)
+
+
+def conditions_of(told: Told, position: float, rate_hz: int) -> FrameConditions:
+    """Conditions of an output frame that starts at a host position of this epoch."""
+    known = dict(conditions_at(told.knowledge, position / rate_hz))
+    transport = told.transport
+    if transport is not None:
+        known |= {"beat_phase": np.nan, "bar_phase": np.nan, "tempo": transport.bpm}
+        quarters = transport.quarters_at(position, rate_hz)
+        if transport.playing and isfinite(quarters):
+            known["beat_phase"] = _phase(quarters)
+            in_bar = (quarters - transport.bar_start_quarters) / transport.quarters_per_bar
+            if isfinite(in_bar):
+                known["bar_phase"] = _phase(in_bar)
+            if told.knowledge.chart:
+                per_bar = transport.quarters_per_bar if isfinite(transport.quarters_per_bar) else 4.0
+                known |= _charted(told.knowledge, quarters / per_bar)
+    if told.chord is not None:
+        known["chord"] = np.array(told.chord[0], np.float32)
+        known["chord_bass"] = told.chord[1]
+    if isfinite(told.key):
+        known["key"] = told.key
+    return known
+
+
+def beat_now(told: Told, position: int, rate_hz: int) -> tuple[float, float]:
+    """(tempo in bpm, beat of the bar from 1), NaN each where unknown; for people to look at."""
+    known = conditions_of(told, position, rate_hz)
+    tempo, bar_phase = float(np.asarray(known["tempo"])), float(np.asarray(known["bar_phase"]))
+    per_bar = 4.0
+    if told.transport is not None and isfinite(told.transport.beats_above):
+        per_bar = told.transport.beats_above
+    elif isinstance(told.knowledge.beat, SteadyBeat):
+        per_bar = told.knowledge.beat.beats_per_bar
+    return tempo, 1.0 + bar_phase * per_bar
+
+
+def _charted(knowledge: HostKnowledge, bars: float) -> FrameConditions:
+    """Chord of a chart at a song position in bars, as if its first beat were the song's."""
+    assert isinstance(knowledge.beat, SteadyBeat)
+    bar_s = 60.0 / knowledge.beat.bpm * knowledge.beat.beats_per_bar
+    at = conditions_at(knowledge, (knowledge.beat.first_beat_s or 0.0) + bars * bar_s)
+    return {"chord": at["chord"], "chord_bass": at["chord_bass"]}
+
+
+def _chord(label: str) -> tuple[tuple[float, ...], float] | None:
+    if label in ("", "?"):
+        return None
+    chord = parse_label(label)
+    if chord.tones is None:
+        return None
+    tones = tuple(1.0 if pitch in chord.tones else 0.0 for pitch in range(12))
+    return tones, float("nan") if chord.bass is None else float(chord.bass)
+
+
+def _phase(cycles: float) -> float:
+    phase = float(np.float32(cycles - np.floor(cycles)))
+    return 0.0 if phase >= 1.0 else phase
