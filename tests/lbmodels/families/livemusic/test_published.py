@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Published keys into modules: what does not fit is named."""
+
+import pytest
+import torch
+
+from lbmodels.errors import LiveBandModelError
+from lbmodels.families.livemusic import published
+from lbmodels.families.livemusic.conditioning import CHANNEL_SIZES
+from lbmodels.families.livemusic.depthformer import PUBLISHED, Depthformer, DepthformerConfig, StackConfig
+from lbmodels.families.livemusic.spectrostream import Decoder, Encoder, Quantiser
+
+CONFIG = DepthformerConfig(
+    cond_dim=8, temporal=StackConfig(layers=2, dim=8, ff=8, heads=2, dim_per_head=4),
+    depth=StackConfig(layers=1, dim=6, ff=8, heads=1, dim_per_head=6), past_window=2, levels=2, codes=8, style_width=4,
+)  # fmt: skip
+
+
+def keys() -> dict[str, torch.Tensor]:
+    model = Depthformer(CONFIG)
+    return {published.DEPTHFORMER + k.replace(".", "/"): v for k, v in model.state_dict().items()}
+
+
+def test_sizes_follow_from_shapes() -> None:
+    shapes = {key: tuple(value.shape) for key, value in keys().items()}
+    found = published.sizes(shapes, past_window=2, levels=2, channel_sizes=CHANNEL_SIZES)
+    assert found == CONFIG
+    with pytest.raises(LiveBandModelError, match="not a Magenta RealTime 2 depthformer"):
+        published.sizes({"a": (1,)}, past_window=2, levels=2, channel_sizes=CHANNEL_SIZES)
+
+
+def test_missing_extra_and_misshapen_keys_are_named() -> None:
+    """A checkpoint of another version must not half load."""
+    tensors = keys()
+    missing = sorted(tensors)[0]
+    del tensors[missing]
+    tensors[published.DEPTHFORMER + "more"] = torch.zeros(1)
+    odd = published.DEPTHFORMER + "encoder/body/encoder_ln/bias"
+    tensors[odd] = torch.zeros(3)
+    with pytest.raises(LiveBandModelError) as refused:
+        published.fit(Depthformer(CONFIG), tensors, published.DEPTHFORMER, "file.safetensors")
+    text = str(refused.value)
+    assert f"missing: {missing};" in text
+    assert f"left over: {published.DEPTHFORMER}more" in text
+    assert f"{odd} is (3,), wanted (8,)" in text
+
+
+def test_numbers_that_are_none_are_refused() -> None:
+    tensors = keys()
+    tensors[published.DEPTHFORMER + "encoder/body/encoder_ln/bias"][2] = float("nan")
+    with pytest.raises(LiveBandModelError, match="not finite"):
+        published.fit(Depthformer(CONFIG), tensors, published.DEPTHFORMER, "x")
+
+
+def test_parameters_of_the_published_sizes() -> None:
+    """229.7 million in small, 35.7 in the codec's decoder, 16.8 in its quantiser: the published file's size."""
+    with torch.device("meta"):
+        small, decoder = Depthformer(PUBLISHED["small"]), Decoder()
+        quantiser, _ = Quantiser(), Encoder()
+    counts = [sum(p.numel() for p in part.parameters()) for part in (small, decoder, quantiser)]
+    assert [round(count / 1e6, 2) for count in counts] == [229.73, 35.68, 16.78]
