@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lbmodels.errors import LiveBandModelError
@@ -16,19 +16,20 @@ from lbmodels.families.livemusic import published
 from lbmodels.families.livemusic.depthformer import RESERVED, Depthformer
 from lbmodels.families.livemusic.sampling import sampling
 from lbmodels.families.livemusic.spectrostream import Decoder, Encoder, Quantiser
+from lbmodels.parity.case import Arrays, Case
 
-Arrays = dict[str, npt.NDArray[Any]]
-
-
-def _tensor(array: npt.NDArray[Any]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array))
+Outputs = dict[str, NDArray[Any]]
 
 
-def _ids(array: npt.NDArray[Any]) -> Tensor:
+def _tensor(array: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.array(array))
+
+
+def _ids(array: NDArray[Any]) -> Tensor:
     return _tensor(array.astype(np.int64))
 
 
-def _depthformer(config: Mapping[str, Any], inputs: Arrays, weights: Mapping[str, Tensor]) -> Arrays:
+def _depthformer(config: Mapping[str, Any], inputs: Arrays, weights: Mapping[str, Tensor]) -> Outputs:
     sizes = published.sizes(
         {key: tuple(value.shape) for key, value in weights.items()},
         past_window=config["past_window"],
@@ -64,13 +65,13 @@ def _quantiser(weights: Mapping[str, Tensor]) -> Quantiser:
     return published.fit(Quantiser(*weights[prefix + "embedding"].shape), weights, prefix, "case")
 
 
-def _decoder(inputs: Arrays, weights: Mapping[str, Tensor]) -> Arrays:
+def _decoder(inputs: Arrays, weights: Mapping[str, Tensor]) -> Outputs:
     decoder = published.fit(Decoder(), weights, published.SPECTROSTREAM + "decoder/", "case")
     embedding = _quantiser(weights).decode(_ids(inputs["codes"])).unsqueeze(0)
     return {"embedding": embedding.numpy(), "waveform": decoder(embedding).numpy()}
 
 
-def _encoder(config: Mapping[str, Any], inputs: Arrays, weights: Mapping[str, Tensor]) -> Arrays:
+def _encoder(config: Mapping[str, Any], inputs: Arrays, weights: Mapping[str, Tensor]) -> Outputs:
     encoder = published.fit(Encoder(), weights, published.SPECTROSTREAM + "encoder/", "case")
     embedding = encoder(_tensor(inputs["audio"]).unsqueeze(0))
     codes, margin = _quantiser(weights).encode(embedding[0], config["levels"])
@@ -78,15 +79,13 @@ def _encoder(config: Mapping[str, Any], inputs: Arrays, weights: Mapping[str, Te
 
 
 @torch.inference_mode()
-def run(case: Any) -> Arrays:
-    """Outputs by name of one case (`config`, `keys`, `inputs`), its weights made by the rule from the keys.
+def run(case: Case) -> Outputs:
+    """Outputs by name of one case, its weights made by the rule from the keys.
 
     Raises:
         LiveBandModelError: a case of another model.
     """
-    from lbmodels.parity import rule
-
-    weights = {key: _tensor(value) for key, value in rule.weights(case.keys).items()}
+    weights = {key: _tensor(value) for key, value in case.weights().items()}
     parts = {key.removeprefix("params/").split("/")[0] for key in case.keys}
     if "depthformer" in parts:
         return _depthformer(case.config, case.inputs, weights)

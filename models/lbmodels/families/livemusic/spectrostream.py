@@ -259,9 +259,10 @@ class Quantiser(nn.Module):
         codes, margins = [], []
         for table in self.embedding[:levels]:
             distances = x.square().sum(-1, keepdim=True) - 2 * x @ table.T + table.square().sum(-1)
-            best = distances.topk(2, dim=-1, largest=False)
-            codes.append(best.indices[..., 0])
-            margins.append(best.values[..., 1] - best.values[..., 0])
+            best = distances.topk(2, dim=-1, largest=False).indices
+            gaps = (x.unsqueeze(-2) - table[best]).square().sum(-1)
+            codes.append(best[..., 0])
+            margins.append(gaps[..., 1] - gaps[..., 0])
             x = x - table[codes[-1]]
         return torch.stack(codes, -1), torch.stack(margins, -1)
 

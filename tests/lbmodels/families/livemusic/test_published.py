@@ -7,8 +7,8 @@ import torch
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.livemusic import published
 from lbmodels.families.livemusic.conditioning import CHANNEL_SIZES
-from lbmodels.families.livemusic.depthformer import PUBLISHED, Depthformer, DepthformerConfig, StackConfig
-from lbmodels.families.livemusic.spectrostream import Decoder, Encoder, Quantiser
+from lbmodels.families.livemusic.depthformer import Depthformer, DepthformerConfig, StackConfig
+from lbmodels.families.livemusic.spectrostream import Decoder, Quantiser
 
 CONFIG = DepthformerConfig(
     cond_dim=8, temporal=StackConfig(layers=2, dim=8, ff=8, heads=2, dim_per_head=4),
@@ -52,10 +52,7 @@ def test_numbers_that_are_none_are_refused() -> None:
         published.fit(Depthformer(CONFIG), tensors, published.DEPTHFORMER, "x")
 
 
-def test_parameters_of_the_published_sizes() -> None:
-    """229.7 million in small, 35.7 in the codec's decoder, 16.8 in its quantiser: the published file's size."""
-    with torch.device("meta"):
-        small, decoder = Depthformer(PUBLISHED["small"]), Decoder()
-        quantiser, _ = Quantiser(), Encoder()
-    counts = [sum(p.numel() for p in part.parameters()) for part in (small, decoder, quantiser)]
-    assert [round(count / 1e6, 2) for count in counts] == [229.73, 35.68, 16.78]
+def test_parameters_of_the_published_codec() -> None:
+    """35.68 million in the decoder, 16.78 in the quantiser, as the published file's size says."""
+    counts = [sum(p.numel() for p in part.parameters()) for part in (Decoder(), Quantiser())]
+    assert [round(count / 1e6, 2) for count in counts] == [35.68, 16.78]
