@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbserver.audio.fades import Concealer
+from lbserver.testing.grids import grid
 
 RATES_HZ = (8000, 44100, 48000, 96000, 192000)
 
@@ -27,10 +28,10 @@ def test_untouched_audio_passes_bit_for_bit(sizes: list[int], seed: int) -> None
         np.testing.assert_array_equal(audio, kept)
 
 
-@pytest.mark.parametrize("rate_hz", RATES_HZ)
-@pytest.mark.parametrize("hz", [55.0, 440.0, 1760.0])
-@pytest.mark.parametrize("phase", [0.0, 0.9, 1.57, 2.5])
-@pytest.mark.parametrize("piece", [1, 64, 4800])
+@pytest.mark.parametrize(
+    ("rate_hz", "hz", "phase", "piece"),
+    grid(RATES_HZ, [55.0, 440.0, 1760.0], [0.0, 0.9, 1.57, 2.5], [1, 64, 4800]),
+)
 def test_a_gap_has_no_step_and_is_silent_within_20_ms(
     rate_hz: int, hz: float, phase: float, piece: int
 ) -> None:

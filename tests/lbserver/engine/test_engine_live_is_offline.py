@@ -18,6 +18,7 @@ from lbserver.music.conditions import HostKnowledge, SteadyBeat, condition_sourc
 from lbserver.protocol.segment import TRANSPORT_FLAGS
 from lbserver.ring.timeline import Mode
 from lbserver.testing import accompanists
+from lbserver.testing.grids import grid
 
 BUDGET = Budget(compute_s=0.006, margin_s=0.002)
 BLOCKS = ((64,), (441,), (1024,), stage.RANDOM_BLOCKS)
@@ -59,10 +60,10 @@ def offline(
     return np.concatenate([driver.push(source(0, samples + rate_hz)).audio, driver.flush().audio], axis=-1)[0]
 
 
-@pytest.mark.parametrize("play", [accompanists.copy, accompanists.noise], ids=["copy", "noise"])
-@pytest.mark.parametrize("mode", [Mode.LIVE, Mode.ALIGNED])
-@pytest.mark.parametrize("blocks", BLOCKS, ids=["64", "441", "1024", "random"])
-@pytest.mark.parametrize("rate_hz", stage.RATES_HZ)
+@pytest.mark.parametrize(
+    ("rate_hz", "blocks", "mode", "play"),
+    grid(stage.RATES_HZ, BLOCKS, [Mode.LIVE, Mode.ALIGNED], [accompanists.copy, accompanists.noise]),
+)
 def test_live_equals_offline(rate_hz: int, blocks: tuple[int, ...], mode: Mode, play: Any) -> None:
     source = stage.noise(11)
     seat = stage.Seat(rate_hz=rate_hz, blocks=blocks, mode=mode, seed=4)

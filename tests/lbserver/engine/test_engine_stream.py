@@ -14,6 +14,7 @@ from lbserver.errors import LiveBandError
 from lbserver.music.conditions import HostKnowledge, SteadyBeat, condition_source
 from lbserver.ring import timeline
 from lbserver.testing import accompanists
+from lbserver.testing.grids import grid
 
 
 def drive(accompanist: Accompanist, mix: np.ndarray, chunk: int = 4096, **config: Any) -> np.ndarray:
@@ -36,9 +37,9 @@ def noise(samples: int) -> np.ndarray:
     return (0.1 * np.random.default_rng(5).standard_normal((2, samples))).astype(np.float32)
 
 
-@pytest.mark.parametrize("host_hz", [44100, 48000, 96000, 22050])
-@pytest.mark.parametrize("ahead", [0, 1, 5])
-@pytest.mark.parametrize("place", [0, 1000, 31337])
+@pytest.mark.parametrize(
+    ("host_hz", "ahead", "place"), grid([44100, 48000, 96000, 22050], [0, 1, 5], [0, 1000, 31337])
+)
 def test_law_1_the_copied_impulse_lands_where_the_figures_say(host_hz: int, ahead: int, place: int) -> None:
     """A copied frame sounds one frame plus A*H (plus L, 0 here) later, to the sample, at every rate."""
     mix = np.zeros((2, host_hz), np.float32)

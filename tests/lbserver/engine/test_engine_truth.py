@@ -9,6 +9,7 @@ from lbserver.engine.budget import Budget
 from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.ring.timeline import Mode
 from lbserver.testing import accompanists
+from lbserver.testing.grids import each, grid
 
 BUDGET = Budget(compute_s=0.006, margin_s=0.002)
 COST_S = 0.005
@@ -45,9 +46,11 @@ def name_of(case: tuple[Mode, int | None]) -> str:
     return mode.value if frames is None else f"{mode.value}-A{frames}"
 
 
-@pytest.mark.parametrize("case", stage.MODES, ids=name_of)
-@pytest.mark.parametrize("blocks", [name for name in stage.BLOCKS if name != "1"])
-@pytest.mark.parametrize("rate_hz", stage.RATES_HZ)
+@pytest.mark.parametrize(
+    ("rate_hz", "blocks", "case"),
+    grid(stage.RATES_HZ, [name for name in stage.BLOCKS if name != "1"], stage.MODES),
+    ids=str,
+)
 def test_law_1_measured_offset_is_the_reported_one(
     rate_hz: int, blocks: str, case: tuple[Mode, int | None]
 ) -> None:
@@ -63,8 +66,7 @@ def test_law_1_with_blocks_of_one_sample(case: tuple[Mode, int | None]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", stage.MODES, ids=name_of)
-@pytest.mark.parametrize("rate_hz", stage.RATES_HZ)
+@pytest.mark.parametrize(("rate_hz", "case"), each(stage.RATES_HZ, stage.MODES), ids=str)
 def test_law_1_with_blocks_of_one_sample_at_every_rate(rate_hz: int, case: tuple[Mode, int | None]) -> None:
     offsets, reported = measured_and_reported(rate_hz, (1,), *case)
     assert offsets == [reported] * len(offsets)

@@ -14,6 +14,7 @@ from lbserver.hub.hub import Opened
 from lbserver.ring.segment import Segment, Shape, capacity_for, create
 from lbserver.ring.timeline import Mode
 from lbserver.testing import accompanists
+from lbserver.testing.grids import grid
 from lbserver.testing.network import Network, Relay
 from lbserver.transports.osc.addresses import compose, understand
 from lbserver.transports.osc.audio import Packetizer, decode, signed32
@@ -159,9 +160,9 @@ def test_law_1_with_every_block(blocks: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", LIVE_MODES, ids=name_of)
-@pytest.mark.parametrize("blocks", PACKETS)
-@pytest.mark.parametrize("rate_hz", stage.RATES_HZ)
+@pytest.mark.parametrize(
+    ("rate_hz", "blocks", "case"), grid(stage.RATES_HZ, list(PACKETS), LIVE_MODES), ids=str
+)
 def test_law_1_everywhere(rate_hz: int, blocks: str, case: tuple[Mode, int | None]) -> None:
     check_law_1(rate_hz, PACKETS[blocks], *case)
 
