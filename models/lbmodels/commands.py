@@ -17,7 +17,18 @@ from lbmodels.isolation import keep_caches
 from lbmodels.plain_json import to_json
 from lbmodels.train.pool_command import add_parser as add_pool
 
-OBJECTIVES = ("codec", "pulse", "timekeeper", "chordkeeper", "coherence", "liveband", "recolour", "rvq")
+OBJECTIVES = (
+    "codec",
+    "consistency",
+    "lookahead",
+    "pulse",
+    "timekeeper",
+    "chordkeeper",
+    "coherence",
+    "liveband",
+    "recolour",
+    "rvq",
+)
 Subparsers = argparse._SubParsersAction
 
 
@@ -45,6 +56,8 @@ def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
   liveband train timekeeper --recipe tiny --data dataset --out runs/timekeeper
   liveband train chordkeeper --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/chordkeeper
   liveband train rvq --recipe tiny --data dataset --out runs/tokens
+  liveband train lookahead --recipe tiny --data dataset --out runs/lookahead
+  liveband train consistency --recipe tiny --data dataset --out runs/lookahead --set teacher=runs/lookahead/teacher.safetensors
   liveband bounce song.wav -o bass.wav --stem bass --model runs/coloured
 """,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -57,7 +70,7 @@ def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--codec",
         metavar="FILE",
-        help="autoencoder weights, for pulse, chordkeeper, liveband, recolour and rvq (default: the shipped ones)",
+        help="autoencoder weights, for what learns from latents (default: the shipped ones)",
     )
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="checkpoints, curves, samples, weights"
@@ -102,7 +115,15 @@ def _train(arguments: argparse.Namespace) -> int:
     tables = read_recipe(arguments.objective, arguments.recipe)
     if arguments.data:
         override(tables, f"data.root={json.dumps(arguments.data)}")
-    if arguments.objective in ("pulse", "chordkeeper", "liveband", "recolour", "rvq"):
+    if arguments.objective in (
+        "consistency",
+        "lookahead",
+        "pulse",
+        "chordkeeper",
+        "liveband",
+        "recolour",
+        "rvq",
+    ):
         override(tables, f"data.codec={json.dumps(arguments.codec or _shipped_codec())}")
     elif arguments.codec:
         raise LiveBandModelError(

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lbmodels.config import build
 from lbmodels.families.lookahead.diffusion import Denoise, Draw, Preconditioning, Schedule, adpm2, consistency
 from lbmodels.families.lookahead.published import Tier, fill
 from lbmodels.families.lookahead.song_unet import SongUNet, SongUNetConfig
@@ -130,12 +131,8 @@ def _students(
 
 def _build(case: Case) -> SongUNet:
     config = case.config
-    sizes = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in config.items()
-        if name in SongUNetConfig.__dataclass_fields__
-    }
-    network = SongUNet(SongUNetConfig(**sizes)).eval()
+    sizes = {name: value for name, value in config.items() if name in SongUNetConfig.__dataclass_fields__}
+    network = SongUNet(build(SongUNetConfig, sizes, case.name)).eval()
     weights = {name: torch.from_numpy(value) for name, value in case.weights().items()}
     network.load_state_dict(weights)
     return network

@@ -120,12 +120,12 @@ def fill(
     return adpm2(denoise, sigmas, draw, known=known, source=source, resamples=tier.resamples)
 
 
-def first_sample(columns: int, new_columns: int, *, as_published: bool) -> int:
-    """Where in a window the decoded last `new_columns` of `columns` belong, in samples from its start.
+def first_sample(columns: int, decoded_columns: int, *, as_published: bool) -> int:
+    """Where in a window the decoded last `decoded_columns` of `columns` belong, in samples from its start.
 
     A column is 4096 samples. The published server reckons with a `columns`-th of the window for each, and so places its audio
-    41 to 48 ms late; `as_published` does as well.
+    41 to 48 ms late; `as_published` does as well. It decodes one column more than it writes.
     """
     if not as_published:
-        return COLUMN_SAMPLES * (columns - new_columns)
-    return math.floor(WINDOW_SAMPLES / columns * (columns - new_columns))
+        return COLUMN_SAMPLES * (columns - decoded_columns)
+    return math.floor(WINDOW_SAMPLES / columns * (columns - decoded_columns))

@@ -91,9 +91,9 @@ def test_cross_fades_keep_the_power() -> None:
 def test_the_published_audio_is_placed_where_it_belongs() -> None:
     """The published server reckons 4134.375 samples a column where the codec has 4096: 41 and 48 ms late."""
     for new, late_ms in ((16, 40.9), (8, 47.9)):
-        right = published.first_sample(64, new, as_published=False)
-        wrong = published.first_sample(64, new, as_published=True)
-        assert right == 4096 * (64 - new)
+        right = published.first_sample(64, new + 1, as_published=False)
+        wrong = published.first_sample(64, new + 1, as_published=True)
+        assert right == 4096 * (63 - new)
         assert (wrong - right) / 44.1 == pytest.approx(late_ms, abs=0.1)
 
 
