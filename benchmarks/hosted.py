@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import machine, record
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.engine import backends
 from lbserver.engine.bounce import BounceRequest, bounce
 from lbserver.errors import LiveBandError

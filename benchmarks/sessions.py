@@ -24,11 +24,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import plot, record, stage
-from lbserver.accompanist import Accompanist
+from lbmodels.contract.accompanist import Accompanist
+from lbmodels.contract.conditions import table
 from lbserver.engine import backends
 from lbserver.engine.budget import Budget
 from lbserver.engine.calibrate import POLL_S
-from lbserver.engine.stream import batch_conditions
 from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.testing import accompanists
 
@@ -65,7 +65,7 @@ def measured_costs(accompanist: Accompanist, batches: Sequence[int], frames: int
     costs: Costs = {}
     for batch in batches:
         state = accompanist.init_state(range(batch))
-        conditions = batch_conditions(known, {}, batch)
+        conditions = table(known, [{}] * spec.chunk_frames, batch)
         active = np.ones(batch, np.bool_)
         times = []
         for frame in range(frames + 5):

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from benchmarks.measure import machine, plot, record, stage
 from benchmarks.measure.server import running
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.client import Client
 from lbserver.engine.budget import Budget
 from lbserver.engine.virtual import VirtualWorker, run

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.testing.network import Network, Relay
 from lbserver.transports.osc.audio import Packetizer, decode
 from lbserver.transports.osc.packet import Message, parse

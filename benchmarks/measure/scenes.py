@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measure import stage
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.engine.budget import Budget
 from lbserver.engine.live import LiveSession
 from lbserver.engine.virtual import VirtualWorker, run

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lbserver.accompanist import Accompanist, Audio, Spec
+from lbmodels.contract.accompanist import Accompanist, Audio
+from lbmodels.contract.spec import Spec
 from lbserver.engine.budget import Budget, Wish, epoch_timing
 from lbserver.engine.lane import grid_of
 from lbserver.engine.live import LiveSession, Setup

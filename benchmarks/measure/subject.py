@@ -128,6 +128,7 @@ def sessions(accompanist: LiveBandAccompanist, batch: int) -> Callable[[int], No
         "chord_bass": torch.zeros(batch),
         "key": torch.zeros(batch),
     }
+    conditions = {name: value.reshape(batch, 1, -1) for name, value in conditions.items()}
     active = torch.ones(batch, dtype=torch.bool)
     state = accompanist.init_state(list(range(batch)))
 

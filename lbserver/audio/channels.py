@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 
 
 def to_channels(audio: Audio, channels: int) -> Audio:

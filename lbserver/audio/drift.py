@@ -18,7 +18,7 @@ from math import copysign, exp, inf, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.audio.fades import Concealer
 from lbserver.host.compiled import compiled
 

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 
 
 class Concealer:

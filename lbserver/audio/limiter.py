@@ -8,7 +8,7 @@ maximum, since the standard's own figure may read half a decibel low.
 import numpy as np
 from numpy.typing import NDArray
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.host.compiled import compiled
 
 _NEEDED = 10.0 ** (-1.05 / 20)

@@ -8,7 +8,7 @@ energy of each 100 ms stays in memory (36,000 numbers an hour), so a file of any
 import numpy as np
 from numpy.typing import NDArray
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 
 _SEGMENT_S = 0.1  # gating blocks of 0.4 s start every 0.1 s
 _SEGMENTS_PER_BLOCK = 4

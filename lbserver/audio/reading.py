@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.audio.decoding import Decoder, DecodingError
 from lbserver.audio.headers import (
     READ,

@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 import soundfile
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.audio.reading import AudioReader
 from lbserver.errors import LiveBandError
 from lbserver.files.paths import beside, reason

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.client.errors import ClientError
 from lbserver.client.lines import DistantLine, Line, LocalLine
 from lbserver.client.ring import Ring, promise_of

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 from numpy.typing import ArrayLike
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.client.asynchronous import AsyncClient, AsyncSession
 from lbserver.client.errors import ClientError
 

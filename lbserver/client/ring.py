@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.client.errors import ClientError
 from lbserver.errors import LiveBandError
 from lbserver.ring.ends import HostPort

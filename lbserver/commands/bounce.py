@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lbserver.accompanist import Spec
+from lbmodels.contract.spec import Spec
 from lbserver.commands.playing import Bar, add_model_options, add_print_options, load, print_report
 from lbserver.errors import LiveBandError
 from lbserver.files.paths import reason
@@ -244,11 +244,13 @@ def _make_folder(folder: Path) -> None:
 
 def _stems(named: list[str] | None, spec: Spec) -> tuple[str, ...]:
     """The stems asked for, in order, each once; raises LiveBandError for one that does not exist."""
+    from lbserver.engine.stream import stem_index
+
     wanted = [name.strip() for entry in named or ["all"] for name in entry.split(",") if name.strip()]
     if "all" in wanted:
         return spec.stems
     for name in wanted:
-        spec.stem_index(name)
+        stem_index(spec, name)
     if not wanted:
         raise LiveBandError(f"no stem asked for: {spec.name} plays {', '.join(spec.stems)}")
     return tuple(dict.fromkeys(wanted))

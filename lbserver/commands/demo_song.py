@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from lbserver.accompanist import Accompanist
+from lbmodels.contract.accompanist import Accompanist
 from lbserver.commands.picture import draw
 from lbserver.engine.bounce import MIX, BounceReport, BounceRequest, bounce
 from lbserver.errors import LiveBandError

@@ -19,15 +19,15 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
+from lbmodels.contract.accompanist import Accompanist
+from lbmodels.contract.conditions import table
 from lbserver import __version__
-from lbserver.accompanist import Accompanist
 from lbserver.client.connection import Connection
 from lbserver.commands.checks import machine, playing, surroundings
 from lbserver.commands.checks.finding import LEVELS, Finding
 from lbserver.commands.checks.playing import RuntimeFigure
 from lbserver.engine import backends
 from lbserver.engine.calibrate import load_or_measure
-from lbserver.engine.stream import batch_conditions
 from lbserver.errors import LiveBandError
 from lbserver.files.documents import read_json
 from lbserver.files.folders import CACHE_ADVICE, cache_fault, cache_folder
@@ -254,7 +254,7 @@ def _step_ms(accompanist: Accompanist) -> float:
     spec = accompanist.spec
     mix = np.zeros((1, spec.channels, spec.hop * spec.chunk_frames), np.float32)
     known = {"stem": 0.0, "anticipation": float(spec.anticipation_frames[0]), "variation": 1.0}
-    conditions = batch_conditions(known, {}, 1)
+    conditions = table(known, [{}] * spec.chunk_frames, 1)
     state, active, times = accompanist.init_state([0]), np.ones(1, np.bool_), []
     for _ in range(_STEPS):
         begun = time.perf_counter()

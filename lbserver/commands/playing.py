@@ -5,7 +5,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from lbserver.accompanist import Accompanist
+from lbmodels.contract.accompanist import Accompanist
 from lbserver.engine import backends
 from lbserver.files.folders import CACHE_ADVICE, cache_fault
 

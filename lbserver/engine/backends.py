@@ -8,13 +8,14 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lbserver.accompanist import Accompanist, Audio, Conditions, Control, Spec
+from lbmodels.contract.accompanist import Accompanist, Audio
+from lbmodels.contract.conditions import Conditions
+from lbmodels.contract.spec import Spec
 from lbserver.errors import LiveBandError
 from lbserver.testing import accompanists
 
@@ -35,7 +36,7 @@ class TorchAccompanist:
         self._states = importlib.import_module("lbmodels.streaming.state")
         self._snapshots = importlib.import_module("lbmodels.runtime.snapshot")
         self._model = model
-        self.spec = adapt_spec(model.spec)
+        self.spec: Spec = model.spec
 
     def init_state(self, seeds: Sequence[int]) -> Any:
         with self._torch.inference_mode():
@@ -94,7 +95,7 @@ class GraphAccompanist:
         self._snapshots = importlib.import_module("lbmodels.runtime.snapshot")
         self._model = model
         self.runtime = str(model.runtime)
-        self.spec = adapt_spec(model.spec)
+        self.spec: Spec = model.spec
 
     def init_state(self, seeds: Sequence[int]) -> Any:
         return self._model.init_state(seeds)
@@ -126,16 +127,6 @@ class GraphAccompanist:
 def _heard(beat: NDArray[np.float32]) -> NDArray[np.float64]:
     """A model's beat, which is negative where unknown, as the contract has it."""
     return np.where(beat < 0, np.nan, beat).astype(np.float64)
-
-
-def adapt_spec(spec: Any) -> Spec:
-    """The torch side's spec, which has the same fields, as ours."""
-    values = {field.name: getattr(spec, field.name) for field in fields(Spec)}
-    names = [field.name for field in fields(Control)]
-    values["controls"] = tuple(Control(**{n: getattr(c, n) for n in names}) for c in spec.controls)
-    for name in ("anticipation_frames", "stems", "conditions"):
-        values[name] = tuple(values[name])
-    return Spec(**values)
 
 
 def load(name: str | None = None, runtime: str = "auto") -> Accompanist:

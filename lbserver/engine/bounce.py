@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lbserver.accompanist import Accompanist, Audio, Spec
+from lbmodels.contract.accompanist import Accompanist, Audio
+from lbmodels.contract.spec import Spec
 from lbserver.audio.channels import sounding, to_channels
 from lbserver.audio.limiter import Limiter
 from lbserver.audio.loudness import LoudnessMeter, peak_dbfs

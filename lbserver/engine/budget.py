@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from lbserver.accompanist import Spec
+from lbmodels.contract.spec import Spec
 from lbserver.engine.lane import grid_of, resampling_samples
 from lbserver.errors import LiveBandError
 from lbserver.ring import timeline

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lbserver.accompanist import Accompanist, Spec
+from lbmodels.contract.accompanist import Accompanist
+from lbmodels.contract.conditions import table
+from lbmodels.contract.spec import Spec
 from lbserver.engine.budget import Budget
 from lbserver.engine.shell import Shell, shell_conditions
-from lbserver.engine.stream import batch_conditions
 from lbserver.files.documents import MOST_CHARACTERS, read_json
 from lbserver.files.folders import cache_folder
 
@@ -127,7 +128,7 @@ def load_or_measure(
 
 def _conditions(spec: Spec, rows: int) -> dict[str, NDArray[np.float32]]:
     known = {"stem": 0.0, "anticipation": float(spec.anticipation_frames[0]), "variation": 1.0}
-    return batch_conditions(known | shell_conditions({}, live=True), {}, rows)
+    return table(known | shell_conditions({}, live=True), [{}] * spec.chunk_frames, rows)
 
 
 def _high(values: list[float]) -> float:

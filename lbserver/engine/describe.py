@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lbserver.accompanist import Control, Spec
+from lbmodels.contract.spec import Control, Spec
 from lbserver.engine.budget import Budget
 from lbserver.errors import LiveBandError
 from lbserver.protocol.segment import MAX_CHANNELS, MAX_RATE_HZ
@@ -16,7 +16,10 @@ _RANGES = {
     "chunk_frames": (1, 1 << 12),
     "context_frames": (0, 1 << 32),
     "parameters": (0, 1 << 48),
+    "anticipation_step": (1, 1 << 20),
 }
+_SINCE = {"anticipation_step": 1}
+"""What earlier releases do not tell, and what it is with them."""
 _MOST_ENTRIES = 64
 _LONGEST_TEXT = 256
 
@@ -31,6 +34,7 @@ def spec_from_map(values: Mapping[str, Any]) -> Spec:
 
     Raises LiveBandError naming the field that is missing or out of range.
     """
+    values = {**_SINCE, **values}
     made: dict[str, Any] = {name: _whole(values, name, low, high) for name, (low, high) in _RANGES.items()}
     for name in ("name", "recipe", "weights_id"):
         made[name] = _text(values.get(name), name)

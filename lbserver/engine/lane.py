@@ -3,7 +3,8 @@
 
 import numpy as np
 
-from lbserver.accompanist import Audio, Spec
+from lbmodels.contract.accompanist import Audio
+from lbmodels.contract.spec import Spec
 from lbserver.audio.fades import Concealer
 from lbserver.audio.limiter import Limiter
 from lbserver.audio.resample import PositionedResampler

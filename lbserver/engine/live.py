@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from lbserver.accompanist import Audio, Spec
+from lbmodels.contract.accompanist import Audio
+from lbmodels.contract.conditions import FrameConditions
+from lbmodels.contract.spec import Spec
 from lbserver.audio.channels import to_channels
 from lbserver.audio.fades import Concealer
 from lbserver.engine.lane import Lane, grid_of
 from lbserver.engine.shell import shell_conditions
-from lbserver.music.conditions import FrameConditions
+from lbserver.engine.stream import stem_index
 from lbserver.protocol.controls import CONTROLS, MODES, STEMS
 from lbserver.protocol.segment import EVENT_CAPACITY, EVENT_KINDS, LADDER, epoch_after, split
 from lbserver.ring import timeline
@@ -208,20 +210,23 @@ class LiveSession:
             self._loop.append(mix)
         return mix
 
-    def conditions(self) -> FrameConditions:
-        """What is known about the frame of the next step; events count up to the audio that decides it."""
+    def conditions(self) -> list[FrameConditions]:
+        """What is known about each frame of the next step; events count up to the audio that decides it."""
         decided_by = self.lane.needed_for_next
         due = self._taken(lambda one: one.epoch == self.port.epoch and one.position < decided_by)
         for event in sorted(due, key=lambda one: one.position):
             self._apply(event)
-        start = timeline.host_position(self.grid, self.lane.output_frame * self.spec.hop)
-        known = dict(conditions_of(self.told, float(start), self._rate_hz))
-        return known | {
-            "stem": float(self.spec.stem_index(STEMS[int(self.controls["stem"])])),
+        settings = {
+            "stem": float(stem_index(self.spec, STEMS[int(self.controls["stem"])])),
             "anticipation": float(self.setup.timing.anticipation_frames),
             **{one.name: self.controls[one.name] for one in self.spec.controls if one.name in self.controls},
             **shell_conditions(self.controls, live=self._rests),
         }
+        known: list[FrameConditions] = []
+        for frame in range(self.lane.output_frame, self.lane.output_frame + self.spec.chunk_frames):
+            start = timeline.host_position(self.grid, frame * self.spec.hop)
+            known.append({**conditions_of(self.told, float(start), self._rate_hz), **settings})
+        return known
 
     @property
     def _rests(self) -> bool:

@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lbserver.accompanist import Accompanist, Audio
+from lbmodels.contract.accompanist import Accompanist, Audio
+from lbmodels.contract.conditions import table
 from lbserver.engine.lane import Lane
 from lbserver.engine.live import LiveSession, Setup
 from lbserver.engine.shell import Shell
-from lbserver.engine.stream import batch_conditions, stem_seed
+from lbserver.engine.stream import stem_seed
 from lbserver.errors import LiveBandError
 from lbserver.protocol.controls import BY_NAME, STEMS
 from lbserver.ring.ends import CorruptSegmentError, WorkerPort
@@ -319,12 +320,12 @@ class Player:
         bank.since_s = now_s
         active = np.zeros(rows, np.bool_)
         mix = np.zeros((rows, spec.channels, spec.hop * spec.chunk_frames), np.float32)
-        conditions = [batch_conditions(_IDLE, {}, 1)] * rows
+        conditions = [table(_IDLE, [{}] * spec.chunk_frames, 1)] * rows
         for row, session in enumerate(bank.sessions):
             if not self._is_due(session):
                 continue
             with self._its_own_fault(session):
-                conditions[row] = batch_conditions(session.conditions(), {}, 1)
+                conditions[row] = table({}, session.conditions(), 1)
                 # Before the step that the reset is for: a render begins as a bounce does, with its first frame.
                 if session.wants_fresh_state:
                     session.wants_fresh_state = False

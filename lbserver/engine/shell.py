@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lbserver.accompanist import Accompanist, Audio, Conditions, Spec
+from lbmodels.contract.accompanist import Accompanist, Audio
+from lbmodels.contract.conditions import Conditions
+from lbmodels.contract.spec import Spec
 from lbserver.errors import LiveBandError
 from lbserver.files import saved_state
 from lbserver.music import feel, rests
@@ -60,16 +62,16 @@ class Shell:
         known, feeling, tempo = self._felt(conditions, own, state.feel, active)
         stem, model = self._played.step(mix, known, state.model, active)
         beat_s = np.where(tempo > 0, 60.0 / np.maximum(tempo, 1.0), _USUAL_BEAT_S).clip(*_BEAT_S)
-        wish = conditions.get("rests", np.zeros(len(mix), np.float32))
+        wish = _column(conditions, "rests", own.shape[:2], 0.0).astype(np.float64)
         pieces, resting = [], state.rests
-        for at in range(0, mix.shape[-1], self.spec.hop):
-            here = slice(at, at + self.spec.hop)
+        for frame in range(self.spec.chunk_frames):
+            here = slice(frame * self.spec.hop, (frame + 1) * self.spec.hop)
             played, resting = rests.step(
                 mix[..., here],
                 stem[..., here],
                 frame_s=self._frame_s,
-                beat_s=beat_s,
-                rests=np.asarray(wish, np.float64),
+                beat_s=beat_s[:, frame],
+                rests=wish[:, frame],
                 state=resting,
                 active=active,
             )
@@ -135,33 +137,41 @@ class Shell:
     def _felt(
         self, conditions: Conditions, own: NDArray[np.float64], before: FeelState, active: NDArray[np.bool_]
     ) -> tuple[Conditions, FeelState, NDArray[np.float64]]:
-        """The conditions as the model is to know them, the state after them, and the tempo [B] that is played.
+        """The conditions as the model is to know them, the state after them, and the tempo [B, k] that is played.
 
-        Where the host tells no tempo it is the model's own beat that is retold to it.
+        Where the host tells no tempo it is the model's own beat, `own` [B, k, 3], that is retold to it.
         """
-        rows = np.stack(before, axis=1)
+        rows, frames = np.stack(before, axis=1), own.shape[:2]
         beat, bar, tempo = (
-            np.array(conditions.get(name, np.full(len(own), np.nan)), np.float32)
-            for name in ("beat_phase", "bar_phase", "tempo")
+            _column(conditions, name, frames, np.nan) for name in ("beat_phase", "bar_phase", "tempo")
         )
-        scale = np.ones(len(own), np.float32)
-        played = np.full(len(own), np.nan)
-        wishes = conditions.get("time_feel", np.ones(len(own), np.float32))
+        scale = np.ones(frames, np.float32)
+        played = np.full(frames, np.nan)
+        wishes = _column(conditions, "time_feel", frames, 1.0)
         for row in np.flatnonzero(active):
-            hosted = np.isfinite(tempo[row]) or np.isfinite(beat[row])
-            told = Beat(float(beat[row]), float(bar[row]), float(tempo[row])) if hosted else Beat(*own[row])
-            wish = float(wishes[row])
-            felt = feel.retold(told, wish if wish in feel.FACTORS else 1.0, rows[row])
-            played[row] = felt.tempo
-            if felt == told or rows[row, 0] == 1.0:
-                continue
-            beat[row], bar[row] = _phase(felt.beat), _phase(felt.bar)
-            if hosted:
-                tempo[row] = felt.tempo
-            else:
-                scale[row] = rows[row, 0]
-        known = {**conditions, "beat_phase": beat, "bar_phase": bar, "tempo": tempo, "tempo_scale": scale}
+            for at in ((row, frame) for frame in range(frames[1])):
+                hosted = np.isfinite(tempo[at]) or np.isfinite(beat[at])
+                told = Beat(float(beat[at]), float(bar[at]), float(tempo[at])) if hosted else Beat(*own[at])
+                wish = float(wishes[at])
+                felt = feel.retold(told, wish if wish in feel.FACTORS else 1.0, rows[row])
+                played[at] = felt.tempo
+                if felt == told or rows[row, 0] == 1.0:
+                    continue
+                beat[at], bar[at] = _phase(felt.beat), _phase(felt.bar)
+                if hosted:
+                    tempo[at] = felt.tempo
+                else:
+                    scale[at] = rows[row, 0]
+        retold = {"beat_phase": beat, "bar_phase": bar, "tempo": tempo, "tempo_scale": scale}
+        known = {**conditions, **{name: value[..., None] for name, value in retold.items()}}
         return known, FeelState(*(np.ascontiguousarray(values) for values in rows.T)), played
+
+
+def _column(conditions: Conditions, name: str, frames: tuple[int, ...], otherwise: float) -> Audio:
+    """A copy [B, k] of a condition one wide."""
+    if name not in conditions:
+        return np.full(frames, otherwise, np.float32)
+    return np.array(conditions[name][..., 0], np.float32)
 
 
 def _phase(phase: float) -> np.float32:

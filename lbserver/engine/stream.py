@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lbserver.accompanist import CONDITION_WIDTHS, Accompanist, Audio, Spec
+from lbmodels.contract.accompanist import Accompanist, Audio
+from lbmodels.contract.conditions import table
+from lbmodels.contract.spec import Spec
 from lbserver.engine.lane import Lane, grid_of
 from lbserver.engine.shell import Shell, shell_conditions
 from lbserver.errors import LiveBandError
-from lbserver.music.conditions import ConditionSource, FrameConditions, nothing_known
+from lbserver.music.conditions import ConditionSource, nothing_known
 from lbserver.protocol.controls import CONTROLS
 from lbserver.protocol.messages import MessageError, control_value
 from lbserver.ring import timeline
@@ -65,6 +67,13 @@ def check_controls(spec: Spec, values: Mapping[str, float]) -> None:
             )
 
 
+def stem_index(spec: Spec, stem: str) -> int:
+    """Index of a stem class; raises LiveBandError naming the ones that exist."""
+    if stem not in spec.stems:
+        raise LiveBandError(f"unknown stem {stem!r}: {spec.name} plays {', '.join(spec.stems)}")
+    return spec.stems.index(stem)
+
+
 def stem_seed(seed: int, stem: str) -> int:
     """A 31-bit seed for one stem of a session, a function of nothing but the two."""
     digest = hashlib.sha256(f"{seed}:{stem}".encode()).digest()
@@ -104,7 +113,7 @@ class StreamDriver:
             raise LiveBandError(f"a stem is asked for twice: {', '.join(config.stems)}")
         rows = len(config.stems)
         self._always: dict[str, float | NDArray[np.float32]] = {
-            "stem": np.array([spec.stem_index(stem) for stem in config.stems], np.float32),
+            "stem": np.array([stem_index(spec, stem) for stem in config.stems], np.float32),
             "anticipation": float(config.anticipation_frames),
             "variation": config.variation,
             **config.controls,
@@ -148,9 +157,10 @@ class StreamDriver:
         while self.lane.waiting > 0:
             mix = np.repeat(self.lane.take_mix()[None], rows, axis=0)
             first = self.lane.output_frame
+            known = [self._conditions(first + n) for n in range(spec.chunk_frames)]
             stem, self.model_state = self.accompanist.step(
                 mix,
-                batch_conditions(self._always, self._conditions(first), rows),
+                table(self._always, known, rows),
                 self.model_state,
                 self._active,
             )
@@ -166,15 +176,3 @@ class StreamDriver:
         audio = self.lane.stem.take(max(0, position - start))
         self.read = start + audio.shape[-1]
         return Placed(start, audio.reshape(rows, self.accompanist.spec.channels, audio.shape[-1]))
-
-
-def batch_conditions(
-    always: FrameConditions, known: FrameConditions, rows: int
-) -> dict[str, NDArray[np.float32]]:
-    """All conditions of one output frame as float32 [B] or [B, width]; NaN where nobody knows."""
-    batch = {}
-    for name, width in CONDITION_WIDTHS.items():
-        value = always.get(name, known.get(name, np.nan))
-        shape = (rows,) if width == 1 else (rows, width)
-        batch[name] = np.array(np.broadcast_to(value, shape), np.float32)
-    return batch

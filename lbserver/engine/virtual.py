@@ -13,7 +13,7 @@ from itertools import count
 
 import numpy as np
 
-from lbserver.accompanist import Accompanist, Audio
+from lbmodels.contract.accompanist import Accompanist, Audio
 from lbserver.engine.live import LiveSession, Setup
 from lbserver.engine.player import Batch, Player
 from lbserver.ring.ends import HostPort, WorkerPort

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lbserver.accompanist import Spec
+from lbmodels.contract.spec import Spec
 from lbserver.engine.budget import Wish, epoch_timing
 from lbserver.engine.worker import timing_to_wire
 from lbserver.errors import LiveBandError

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.audio.channels import to_channels
 from lbserver.audio.fades import Concealer
 from lbserver.music.room_beat import RoomBeat

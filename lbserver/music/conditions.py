@@ -2,15 +2,15 @@
 """What the host knows about the music, turned into conditions per output frame; what it does not know stays NaN."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import floor
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lbmodels.contract.conditions import FrameConditions
 from lbserver.errors import LiveBandError
 from lbserver.music.notation.charts import Chart, ChartSlot, parse_chart
 from lbserver.music.notation.files import ChordSpan, is_chart, parse_timed, read_text
@@ -25,7 +25,6 @@ _CALLED = {
     "first_beat_s": "a first beat at a time",
 }
 
-FrameConditions: TypeAlias = Mapping[str, float | NDArray[np.float32]]
 ConditionSource: TypeAlias = Callable[[int], FrameConditions]
 """What the host knows about an output frame; names left out are unknown."""
 

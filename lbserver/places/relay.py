@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from lbserver.accompanist import Audio, Spec
+from lbmodels.contract.accompanist import Audio
+from lbmodels.contract.spec import Spec
 from lbserver.audio.channels import to_channels
 from lbserver.audio.fades import Concealer
 from lbserver.audio.limiter import Limiter

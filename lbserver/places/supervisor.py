@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lbserver.accompanist import Spec
+from lbmodels.contract.spec import Spec
 from lbserver.engine import backends, describe
 from lbserver.engine.budget import Budget
 from lbserver.engine.moments_folder import IN_MEMORY_S

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from lbserver.accompanist import Audio, Spec
+from lbmodels.contract.accompanist import Audio
+from lbmodels.contract.spec import Spec
 from lbserver.client.connection import Connection
 from lbserver.engine import backends
 from lbserver.engine.bounce import BounceReport, BounceRequest, Progress, plan_anticipation_frames, render

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one source of every struct, message, address, control and error that crosses a process border.
 
-Standard library only. `python -m lbserver.protocol.generate` writes the C++ header and the reference tables from it.
+Standard library only, beside the tuple of stem classes. `python -m lbserver.protocol.generate` writes the C++ header and the reference tables from it.
 """
 
 MAJOR = 1

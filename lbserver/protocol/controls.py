@@ -3,8 +3,8 @@
 
 from dataclasses import dataclass
 
-STEMS = ("drums", "bass", "piano", "guitar")
-"""Order of the `stem` control's choices; an accompanist may play some of them."""
+from lbmodels.contract.stems import STEMS
+
 MODES = ("live", "aligned", "bounce", "manual")
 SILENCES = ("auto", "rest", "play_on")
 FEELS = ("half", "as_heard", "double")

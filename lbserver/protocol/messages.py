@@ -34,9 +34,10 @@ SPEC = (
         "controls",
         "conditions",
     ),
-    *("context_frames", "parameters", "recipe", "weights_id"),
+    *("context_frames", "parameters", "recipe", "weights_id", "anticipation_step"),
 )
-"""What `description` tells of an accompanist. anticipation_frames is (least, most); a frame is hop samples long."""
+"""What `description` tells of an accompanist. anticipation_frames is (least, most), in steps of anticipation_step; a frame
+is hop samples long."""
 
 
 class MessageError(ValueError):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.audio.fades import Concealer
 from lbserver.errors import LiveBandError
 from lbserver.protocol import segment as layout

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.protocol.messages import MessageError
 from lbserver.protocol.segment import EVENT_KINDS, cursor, split
 from lbserver.ring.ends import HostPort

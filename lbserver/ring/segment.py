@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.errors import LiveBandError, refused
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol import segment as layout

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lbmodels.contract.conditions import FrameConditions
 from lbserver.errors import LiveBandError
-from lbserver.music.conditions import FrameConditions, HostKnowledge, SteadyBeat, agreed_beats, conditions_at
+from lbserver.music.conditions import HostKnowledge, SteadyBeat, agreed_beats, conditions_at
 from lbserver.music.notation.charts import parse_chart
 from lbserver.music.notation.keys import parse_key
 from lbserver.music.notation.labels import parse_label

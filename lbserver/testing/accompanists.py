@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lbserver.accompanist import CONDITION_WIDTHS, Audio, Conditions, Control, Spec
+from lbmodels.contract.accompanist import Audio
+from lbmodels.contract.conditions import WIDTHS, Conditions
+from lbmodels.contract.spec import Control, Spec
+from lbmodels.contract.stems import STEMS
 from lbserver.errors import LiveBandError
 from lbserver.files import saved_state
 
@@ -51,7 +54,7 @@ class SmallAccompanist:
         return stem, State(state.steps + active, state.seeds, tail)
 
     def heard_beat(self, state: State) -> NDArray[np.float64]:
-        return np.full((len(state.steps), 3), np.nan)
+        return np.full((len(state.steps), self.spec.chunk_frames, 3), np.nan)
 
     def join(self, states: Sequence[State]) -> State:
         return State(
@@ -109,7 +112,7 @@ def _noise(_spec: Spec, mix: Audio, conditions: Conditions, state: State) -> tup
         np.random.default_rng((int(seed), int(step))).standard_normal(mix.shape[1:])
         for seed, step in zip(state.seeds, state.steps, strict=True)
     ]
-    return (0.05 * conditions["variation"][:, None, None] * np.stack(rows)).astype(np.float32), state.tail
+    return (0.05 * conditions["variation"][:, :1] * np.stack(rows)).astype(np.float32), state.tail
 
 
 def _click(spec: Spec, mix: Audio, conditions: Conditions, state: State) -> tuple[Audio, Audio]:
@@ -119,7 +122,8 @@ def _click(spec: Spec, mix: Audio, conditions: Conditions, state: State) -> tupl
     ping = 0.5 * np.sin(2 * np.pi * 1000.0 * ping_time_s) * np.exp(-ping_time_s / 0.006)
     out = np.zeros((len(mix), length + len(ping)), np.float32)
     out[:, :length] = state.tail
-    for row, (phase, tempo_bpm) in enumerate(zip(conditions["beat_phase"], conditions["tempo"], strict=True)):
+    phases, tempi = (conditions[name][:, 0, 0] for name in ("beat_phase", "tempo"))
+    for row, (phase, tempo_bpm) in enumerate(zip(phases, tempi, strict=True)):
         if not (np.isfinite(phase) and tempo_bpm > 0):
             continue
         beat_samples = spec.sample_rate * 60.0 / float(tempo_bpm)
@@ -159,9 +163,9 @@ def _spec(name: str, **changes: Any) -> Spec:
         "hop": 1920,
         "chunk_frames": 1,
         "anticipation_frames": (0, 25),
-        "stems": ("drums", "bass", "piano", "guitar"),
+        "stems": STEMS,
         "controls": (_VARIATION,),
-        "conditions": tuple(CONDITION_WIDTHS),
+        "conditions": tuple(WIDTHS),
         "context_frames": 0,
         "parameters": 0,
         "recipe": "test",

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Self
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.errors import LiveBandError
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol.osc import MAX_PACKET_BYTES

@@ -62,7 +62,7 @@ def toy_weights(tmp_path: Path, toy_accompanist: LiveBandAccompanist) -> Path:
 
 @pytest.fixture
 def told() -> Callable[..., dict[str, Tensor]]:
-    """Conditions [B, F] of a song at 110 BPM whose host knows everything; values may be replaced."""
+    """Conditions [B, F, width] of a song at 110 BPM whose host knows everything; values may be replaced."""
 
     def conditions(batch: int, frames: int, **replaced: float) -> dict[str, Tensor]:
         beats = torch.arange(frames) * 0.04 * 110 / 60
@@ -80,6 +80,6 @@ def told() -> Callable[..., dict[str, Tensor]]:
         }
         for name, value in replaced.items():
             values[name] = torch.full_like(values[name], value)
-        return values
+        return {name: value.reshape(batch, frames, -1) for name, value in values.items()}
 
     return conditions

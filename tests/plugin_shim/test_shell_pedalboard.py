@@ -19,6 +19,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from lbmodels.contract.stems import STEMS
 from lbserver.engine import backends
 from lbserver.engine.bounce import BounceRequest, bounce
 from lbserver.files import saved_state
@@ -26,7 +27,6 @@ from lbserver.files import saved_state
 pedalboard = pytest.importorskip("pedalboard")
 
 Audio = NDArray[np.float32]
-STEMS = ("drums", "bass", "piano", "guitar")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lbserver.accompanist import Spec
+from lbmodels.contract.spec import Spec
 from lbserver.commands.checks.finding import Finding, bad, ok, warning
 from lbserver.engine.budget import Budget, Wish, epoch_timing
 from lbserver.errors import LiveBandError

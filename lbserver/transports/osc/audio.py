@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.protocol.osc import MAX_PACKET_BYTES
 from lbserver.ring.remote_end import from_bytes, to_bytes
 from lbserver.transports.osc.packet import Argument, Message, OscError, write

@@ -27,7 +27,7 @@ def _amplifier(stem_class: str, program: int, rng: np.random.Generator) -> list[
             pb.PeakFilter(cutoff_frequency_hz=float(rng.uniform(500, 2500)), gain_db=float(rng.normal(0, 4)), q=0.8),
             pb.LowpassFilter(cutoff_frequency_hz=float(rng.uniform(3500, 8000))),
         ]  # fmt: skip
-    chance = {"guitar": 0.2, "bass": 0.15, "other": 0.1, "drums": 0.05, "piano": 0.05}[stem_class]
+    chance = {"guitar": 0.2, "bass": 0.15, "drums": 0.05, "piano": 0.05}.get(stem_class, 0.1)
     if rng.random() < chance:
         return [
             pb.Distortion(drive_db=float(rng.uniform(2, 14))),

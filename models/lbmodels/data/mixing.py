@@ -48,7 +48,7 @@ def place(audio: Audio, stem_class: str, sample_rate: int, rng: np.random.Genera
     offset = float(np.clip(rng.normal(0, _LEVEL_SPREAD_DB), -8.0, 7.0))
     level = gated_rms_db(placed, sample_rate)
     if np.isfinite(level):
-        placed *= np.float32(10 ** ((_LEVEL_DB[stem_class] + offset - level) / 20))
+        placed *= np.float32(10 ** ((_LEVEL_DB.get(stem_class, _LEVEL_DB["other"]) + offset - level) / 20))
     return placed
 
 

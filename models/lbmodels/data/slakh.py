@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lbmodels.contract.stems import STEMS
 from lbmodels.data.errors import DataError
 from lbmodels.data.harmony import parse_label, pitch_class_vector
 
 SPLITS = ("train", "validation", "test")
 _MOST_METADATA_CHARACTERS = 2**20  # Slakh's own have 10,000
 _MOST_METADATA_DEPTH = 16
-_CLASSES = {"Drums": "drums", "Bass": "bass", "Piano": "piano", "Guitar": "guitar"}
+_CLASSES = {stem.capitalize(): stem for stem in STEMS}
 
 
 @dataclass(frozen=True, kw_only=True)

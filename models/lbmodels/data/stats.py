@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from lbmodels.contract.stems import STEMS_AND_REST
 from lbmodels.data.errors import DataError
 from lbmodels.data.harmony import NOTE_NAMES
 from lbmodels.data.slakh import SPLITS, Track, find_tracks, read_track
 from lbmodels.isolation import prepare_drawing
-
-CLASSES = ("drums", "bass", "piano", "guitar", "other")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +87,7 @@ def split_stats(root: Path, split: str) -> SplitStats:
     return SplitStats(
         split=split, tracks=len(tracks), hours=sum(t.duration_s for t in tracks) / 3600.0,
         stem_hours=sum(t.duration_s * len(t.stems) for t in tracks) / 3600.0,
-        class_tracks={c: class_tracks[c] for c in CLASSES}, class_stems={c: class_stems[c] for c in CLASSES},
+        class_tracks={c: class_tracks[c] for c in STEMS_AND_REST}, class_stems={c: class_stems[c] for c in STEMS_AND_REST},
         tempo_bpm=tempi, keys=dict(Counter(t.key for t in tracks if t.key is not None)),
         chord_hours={name: round(float(hours), 4) for name, hours in sorted(chords.items(), key=lambda item: -item[1])},
         metres=dict(Counter(str(t.info.get("time_signature", "unknown")) for t in tracks).most_common()),
@@ -133,8 +132,8 @@ def draw_stats(stats: list[SplitStats], path: Path) -> None:
         axis.set_title(title)
         axis.set_ylabel(unit)
 
-    share = [[100 * s.class_tracks[c] / s.tracks for c in CLASSES] for s in stats]
-    bars(axes[0, 0], list(CLASSES), share, "classes", "% of tracks that have it")
+    share = [[100 * s.class_tracks[c] / s.tracks for c in STEMS_AND_REST] for s in stats]
+    bars(axes[0, 0], list(STEMS_AND_REST), share, "classes", "% of tracks that have it")
     axes[0, 0].legend(fontsize=8)
     for i, stat in enumerate(stats):
         if stat.tempo_bpm:

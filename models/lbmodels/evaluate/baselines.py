@@ -13,11 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lbmodels.conditioning.table import first_frame
+from lbmodels.contract.conditions import HOST
+from lbmodels.contract.spec import Spec
+from lbmodels.contract.stems import STEMS
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate import sampler
 from lbmodels.evaluate.causal_ear import MEMORY_S, RATE_HZ, Beat, CausalEar
 from lbmodels.evaluate.metrics import Audio, Floats
-from lbmodels.streaming.spec import AccompanistSpec
 
 PREFIX = "baseline:"
 HOP = 1920
@@ -26,11 +29,11 @@ THINK_STEPS = 12  # the causal ear makes up its mind every 0.48 s
 Told = Mapping[str, Floats]
 
 
-def _spec(name: str) -> AccompanistSpec:
-    return AccompanistSpec(
+def _spec(name: str) -> Spec:
+    return Spec(
         name=PREFIX + name, sample_rate=RATE_HZ, channels=2, hop=HOP, chunk_frames=1, anticipation_frames=(0, 75),
-        stems=("drums", "bass", "piano", "guitar"), controls=(),
-        conditions=("beat_phase", "bar_phase", "tempo", "chord", "chord_bass", "key"),
+        stems=STEMS, controls=(),
+        conditions=HOST,
         context_frames=round(MEMORY_S * RATE_HZ / HOP), parameters=0, recipe="baseline", weights_id="3",
     )  # fmt: skip
 
@@ -48,7 +51,7 @@ class Oracle:
 class RowWise:
     """An accompanist whose rows are players of their own."""
 
-    spec: AccompanistSpec
+    spec: Spec
     player: type[_Row]
 
     def init_state(self, seeds: Sequence[int]) -> list[_Row]:
@@ -58,7 +61,7 @@ class RowWise:
         self, mix: Tensor, conditions: Mapping[str, Tensor], state: list[_Row], active: Tensor
     ) -> tuple[Tensor, list[_Row]]:
         heard = mix.numpy()
-        told = {name: value.numpy().astype(np.float64) for name, value in conditions.items()}
+        told = {name: value.numpy().astype(np.float64) for name, value in first_frame(conditions).items()}
         out = np.zeros_like(heard)
         for row in np.flatnonzero(active.numpy()):
             out[row] = state[row].play(heard[row], {name: value[row] for name, value in told.items()})

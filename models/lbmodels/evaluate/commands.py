@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lbmodels.contract.stems import STEMS
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.showing import EXAMPLES, add_options, run_shown
 from lbmodels.plain_json import to_json
@@ -19,7 +20,6 @@ from lbmodels.plain_json import to_json
 if TYPE_CHECKING:
     from lbmodels.evaluate.run import Settings
 
-STEMS = ("drums", "bass", "piano", "guitar")
 CONDITIONS = ("none", "beat", "chords", "all")
 
 EPILOG = (
@@ -63,9 +63,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default="auto",
         help="what runs the model: auto, onnx, onnx-float32, torch (default: the quickest that is installed)",
     )
-    parser.add_argument(
-        "--stems", type=_words(STEMS), default=STEMS, help="comma-separated (default: all four)"
-    )
+    parser.add_argument("--stems", type=_words(STEMS), default=STEMS, help="comma-separated (default: all)")
     parser.add_argument(
         "--anticipation-ms",
         type=_times,

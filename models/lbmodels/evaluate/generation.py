@@ -10,15 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lbmodels.contract.conditions import BEAT, HARMONY, HOST, WIDTHS
+from lbmodels.contract.spec import Spec
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.metrics import Audio
-from lbmodels.streaming.spec import AccompanistSpec
 
 KNOWN: Mapping[str, tuple[str, ...]] = {
     "none": (),
-    "beat": ("beat_phase", "bar_phase", "tempo"),
-    "chords": ("chord", "chord_bass", "key"),
-    "all": ("beat_phase", "bar_phase", "tempo", "chord", "chord_bass", "key"),
+    "beat": BEAT,
+    "chords": HARMONY,
+    "all": HOST,
 }
 
 
@@ -26,7 +27,7 @@ class Accompanist(Protocol):
     """What a model shows to the evaluation: the streaming contract, nothing else."""
 
     @property
-    def spec(self) -> AccompanistSpec: ...
+    def spec(self) -> Spec: ...
 
     def init_state(self, seeds: Sequence[int]) -> Any: ...
 
@@ -35,7 +36,7 @@ class Accompanist(Protocol):
     ) -> tuple[Tensor, Any]: ...
 
 
-def anticipation_frames(spec: AccompanistSpec, anticipation_ms: float) -> int:
+def anticipation_frames(spec: Spec, anticipation_ms: float) -> int:
     """A in frames, nearest to `anticipation_ms`.
 
     Raises:
@@ -103,16 +104,15 @@ def generate(
     mix[..., :samples] = torch.from_numpy(np.ascontiguousarray(mixes))
     result = np.zeros((rows, channels, frames * H), dtype=np.float32)
     fixed = {
-        "stem": torch.full((rows,), float(spec.stems.index(stem))),
-        "anticipation": torch.full((rows,), float(anticipation)),
-        "variation": torch.ones(rows),
+        "stem": float(spec.stems.index(stem)),
+        "anticipation": float(anticipation),
+        "variation": 1.0,
+        **{one.name: float((controls or {}).get(one.name, one.default)) for one in spec.controls},
     }
-    for control in spec.controls:
-        fixed[control.name] = torch.full((rows,), float((controls or {}).get(control.name, control.default)))
+    always = {name: torch.full((rows, 1, 1), value) for name, value in fixed.items()}
     if not getattr(accompanist, "causal", True):
-        steps = [_at_frame(conditions, n + 1 + anticipation, KNOWN[known]) for n in range(frames)]
-        told = {name: torch.stack([step[name] for step in steps], dim=1) for name in KNOWN["all"]}
-        told |= {name: value.unsqueeze(1).expand(-1, frames) for name, value in fixed.items()}
+        told = _at_frames(conditions, range(1 + anticipation, frames + 1 + anticipation), KNOWN[known])
+        told |= {name: value.expand(-1, frames, -1) for name, value in always.items()}
         heard = mix.unflatten(-1, (frames, H)).transpose(1, 2)
         whole: Any = accompanist
         stems = whole(heard, told, list(seeds))[:, : frames - 1 - anticipation]
@@ -123,24 +123,23 @@ def generate(
         state = accompanist.init_state(list(seeds))
         for n in range(frames - 1 - anticipation):
             m = n + 1 + anticipation
-            host = _at_frame(conditions, m, KNOWN[known])
-            stems, state = accompanist.step(mix[..., n * H : (n + 1) * H], {**fixed, **host}, state, active)
+            host = _at_frames(conditions, range(m, m + 1), KNOWN[known])
+            stems, state = accompanist.step(mix[..., n * H : (n + 1) * H], {**always, **host}, state, active)
             result[..., m * H : (m + 1) * H] = stems.float().cpu().numpy()
             on_frame()
     return result[..., :samples]
 
 
-def _at_frame(
-    conditions: Sequence[Mapping[str, np.ndarray[Any, Any]]], m: int, known: Sequence[str]
+def _at_frames(
+    conditions: Sequence[Mapping[str, np.ndarray[Any, Any]]], frames: range, known: Sequence[str]
 ) -> dict[str, Tensor]:
-    """Rows of every host condition at output frame m: [B] or [B, 12] float32, NaN where not told."""
+    """Rows of every host condition at some output frames: [B, frames, width] float32, NaN where not told."""
     result = {}
-    for name in KNOWN["all"]:
-        shape = (12,) if name == "chord" else ()
-        values = np.full((len(conditions), *shape), np.nan, dtype=np.float32)
+    for name in HOST:
+        values = np.full((len(conditions), len(frames), WIDTHS[name]), np.nan, dtype=np.float32)
         if name in known:
             for row, told in enumerate(conditions):
-                if m < len(told[name]):
-                    values[row] = told[name][m]
+                here = told[name][frames.start : frames.stop]
+                values[row, : len(here)] = here.reshape(len(here), -1)
         result[name] = torch.from_numpy(values)
     return result

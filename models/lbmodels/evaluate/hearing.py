@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lbmodels.contract.spec import Spec
 from lbmodels.data.conditions import frame_conditions
 from lbmodels.data.slakh import read_track
 from lbmodels.errors import LiveBandModelError
@@ -20,7 +21,6 @@ from lbmodels.evaluate.features import Features, analyse, embed, keep, recall
 from lbmodels.evaluate.generation import Accompanist, anticipation_frames, generate
 from lbmodels.evaluate.metrics import Audio
 from lbmodels.evaluate.players import open_player
-from lbmodels.streaming.spec import AccompanistSpec
 
 ANALYSIS_WEIGHT = 30
 Player = Accompanist | Oracle
@@ -56,7 +56,7 @@ class Batch:
         return self.excerpts[0].stem_class
 
 
-def hear_truth(excerpt: Excerpt, spec: AccompanistSpec, listening: Listening) -> tuple[Truth, Features]:
+def hear_truth(excerpt: Excerpt, spec: Spec, listening: Listening) -> tuple[Truth, Features]:
     """What is true of an excerpt, and what its true stem sounds like."""
     track = read_track(excerpt.track_dir)
     if track.sample_rate != spec.sample_rate:
@@ -117,7 +117,7 @@ def hear_batch(
     return heard
 
 
-def question(spec: AccompanistSpec, batch: Batch, excerpt: Excerpt, seed: int, listening: Listening) -> str:
+def question(spec: Spec, batch: Batch, excerpt: Excerpt, seed: int, listening: Listening) -> str:
     """Everything that decides what is heard: a kept answer to another question must not be taken."""
     data = (excerpt.track_dir / "metadata.yaml").stat()
     return repr((
@@ -183,7 +183,7 @@ def hear_all(
 
 
 def hear_truths(
-    spec: AccompanistSpec,
+    spec: Spec,
     excerpts: Sequence[Excerpt],
     listening: Listening,
     *,

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from lbmodels.contract.spec import Control
 from lbmodels.listening.bars import BarPlace, BarsState
 from lbmodels.listening.network import BeatNetwork, NetworkState
 from lbmodels.listening.onsets import STRIDES, BandFrontEnd
 from lbmodels.listening.pointer import BeatPointer, Pointer, PointerState
-from lbmodels.streaming.spec import Control
 from lbmodels.streaming.spectral import FrontState
 from lbmodels.streaming.state import select
 

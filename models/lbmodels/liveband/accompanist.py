@@ -10,15 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from lbmodels.codec.autoencoder import Codec, DecoderState, EncoderState
+from lbmodels.conditioning.table import columns, first_frame
+from lbmodels.contract.conditions import HOST
+from lbmodels.contract.spec import Control, Spec
 from lbmodels.errors import LiveBandModelError
 from lbmodels.listening.ahead import ahead_by
 from lbmodels.listening.chordkeeper import Chordkeeper, ChordkeeperState
 from lbmodels.listening.timekeeper import TEMPO_CONTROLS, Timekeeper, TimekeeperState, span_of
-from lbmodels.liveband.conditions import HOST_CONDITIONS, condition_features
+from lbmodels.liveband.conditions import condition_features
 from lbmodels.liveband.generator import Generator, GeneratorState, Heard
 from lbmodels.liveband.steering import STEERING_CONTROLS, Steer, steering_features
 from lbmodels.streaming.preamp import Preamp, PreampState
-from lbmodels.streaming.spec import AccompanistSpec, Control
 from lbmodels.streaming.spectral import FrontState, SemitoneFrontEnd
 from lbmodels.streaming.state import select
 
@@ -114,7 +116,7 @@ class LiveBandAccompanist(nn.Module):
         self.ear = SemitoneFrontEnd(
             sample_rate=codec.config.sample_rate, hop=codec.config.hop, semitones=generator.config.semitones
         )
-        self.spec = AccompanistSpec(
+        self.spec = Spec(
             name=name,
             sample_rate=codec.config.sample_rate,
             channels=2,
@@ -127,7 +129,7 @@ class LiveBandAccompanist(nn.Module):
                 *(STEERING_CONTROLS if generator.config.steered else ()),
                 *(TEMPO_CONTROLS if timekeeper is not None else ()),
             ),
-            conditions=HOST_CONDITIONS if timekeeper is None else (*HOST_CONDITIONS, "tempo_scale"),
+            conditions=HOST if timekeeper is None else (*HOST, "tempo_scale"),
             context_frames=generator.config.window,
             parameters=sum(p.numel() for p in self.parameters()),
             recipe=recipe,
@@ -179,10 +181,11 @@ class LiveBandAccompanist(nn.Module):
         return steering_features(conditions) if self.generator.config.steered else None
 
     def heard_beat(self, state: SessionState) -> Tensor:
-        """What the timekeeper knows of the frame after the one played last: beat phase, bar phase, bpm [B, 3], negative
-        where it does not know.
+        """What the timekeeper knows of the frame after the one played last: beat phase, bar phase, bpm [B, 1, 3],
+        negative where it does not know.
         """
-        return torch.from_numpy(ahead_by(state.beat.numpy(), self.spec.hop / self.spec.sample_rate))
+        ahead = ahead_by(state.beat.cpu().numpy(), self.spec.hop / self.spec.sample_rate)
+        return torch.from_numpy(ahead).unsqueeze(1)
 
     @torch.no_grad()
     def step(
@@ -192,14 +195,15 @@ class LiveBandAccompanist(nn.Module):
 
         Args:
             mix: [B, 2, hop].
-            conditions: of the frame to be played; `stem`, `anticipation`, `variation` and the host's
-                `HOST_CONDITIONS`, each [B] (chord [B, 12]), NaN where unknown. Of a steered model also its other
-                controls; one that is absent or NaN is the model's own choice.
+            conditions: of the frame to be played, each [B, 1, width]; `stem`, `anticipation`, `variation` and all of the
+                host's, NaN where unknown. Of a steered model also its other controls; one that is absent or NaN is the
+                model's own choice.
             state: consumed. active: bool [B].
 
         Returns:
             The stem's frame [B, 2, hop] and the next state.
         """
+        conditions = first_frame(conditions)
         gain, preamp = self.preamp.step(mix, state.preamp, active)
         mix = mix * gain[:, None, None]
         timekeeper: TimekeeperState | tuple[()] = ()
@@ -251,9 +255,10 @@ class LiveBandAccompanist(nn.Module):
 
     @torch.no_grad()
     def forward(self, mix: Tensor, conditions: Mapping[str, Tensor], seeds: Sequence[int]) -> Tensor:
-        """The parallel pass: mix [B, F, 2, hop] and conditions [B, F] (stem and anticipation constant in time)
+        """The parallel pass: mix [B, F, 2, hop] and conditions [B, F, width] (stem and anticipation constant in time)
         -> stem frames [B, F, 2, hop], frame n being the stem's n + 1 + A.
         """
+        conditions = columns(conditions)
         gain = self.preamp(mix)
         level = torch.where(self.preamp.heard(mix), 1 / gain, 0.0)
         mix = mix * gain[..., None, None]

@@ -8,12 +8,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-HOST_CONDITIONS = ("beat_phase", "bar_phase", "tempo", "chord", "chord_bass", "key")
-"""What a host may know of the output frame. NaN means unknown."""
-
-BEAT_CONDITIONS = ("beat_phase", "bar_phase", "tempo")
-HARMONY_CONDITIONS = ("chord", "chord_bass", "key")
-
 _BEAT_HARMONICS = 4
 _BAR_HARMONICS = 8
 WIDTH = 2 * _BEAT_HARMONICS + 1 + 2 * _BAR_HARMONICS + 1 + 2 + 13 + 13 + 14

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from lbmodels.contract.stems import STEMS
 from lbmodels.errors import LiveBandModelError
 from lbmodels.liveband import conditions as host
 from lbmodels.liveband.noise import gaussian
@@ -38,7 +39,7 @@ class GeneratorConfig:
 
     latent: int = 64
     semitones: int = 66
-    stems: tuple[str, ...] = ("drums", "bass", "piano", "guitar")
+    stems: tuple[str, ...] = STEMS
     features: int = 256
     heads: int = 4
     depth: int = 6

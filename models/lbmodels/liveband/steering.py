@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lbmodels.streaming.spec import Control
+from lbmodels.contract.spec import Control
 
 WIDTH = 4
 """Features of `Steer.ranks`."""

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from lbmodels.contract.conditions import WIDTHS
 from lbmodels.errors import NotExportableError
 from lbmodels.liveband.accompanist import LiveBandAccompanist
 from lbmodels.runtime.builder import BATCH, Builder, Value
@@ -27,7 +28,6 @@ sound (0.8 dB of log spectrum) than all others together, and the keepers' are sm
 _ROWS = 3  # a batch of 1 would be taken for a fixed size
 _SEED = "seed"
 _POSITION = "generator.trunk.position"
-_WIDE = {"chord": 12}
 
 
 class _Step(nn.Module):
@@ -51,11 +51,9 @@ def traced(accompanist: LiveBandAccompanist) -> torch.export.ExportedProgram:
     """The step as torch's exporter sees it, for any batch."""
     spec = accompanist.spec
     state = [tensor for _, tensor in named_tensors(accompanist.init_state([0] * _ROWS))]
-    conditions = {
-        name: torch.zeros(_ROWS, *([_WIDE[name]] if name in _WIDE else [])) for name in _conditions(spec)
-    }
+    conditions = {name: torch.zeros(_ROWS, spec.chunk_frames, WIDTHS[name]) for name in _conditions(spec)}
     arguments = (
-        torch.zeros(_ROWS, spec.channels, spec.hop),
+        torch.zeros(_ROWS, spec.channels, spec.chunk_frames * spec.hop),
         conditions,
         state,
         torch.ones(_ROWS, dtype=torch.bool),
@@ -140,7 +138,7 @@ def lower(
     manifest = Manifest(
         spec=spec,
         fields=fields,
-        conditions=tuple((name, _WIDE.get(name, 1)) for name in _conditions(spec)),
+        conditions=tuple((name, WIDTHS[name]) for name in _conditions(spec)),
         seed=_SEED,
     )
     return builder.model(spec.name).SerializeToString(), manifest

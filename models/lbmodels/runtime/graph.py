@@ -27,7 +27,7 @@ class GraphState(NamedTuple):
 
 
 class GraphAccompanist:
-    """The contract of `lbserver.accompanist` on a graph engine.
+    """An `lbmodels.contract.accompanist.Accompanist` on a graph engine.
 
     Every row is computed from its own inputs alone. The state is consumed by `step`: rings of keys and values
     are megabytes, so that each frame's entry is written into them and nothing else of them moves.
@@ -49,17 +49,18 @@ class GraphAccompanist:
     def step(
         self, mix: Audio, conditions: Mapping[str, Audio], state: GraphState, active: NDArray[np.bool_]
     ) -> tuple[Audio, GraphState]:
-        """One frame: mix [B, C, hop] and what is known of the frame to be played -> stem [B, C, hop].
+        """A chunk: mix [B, C, k*H] and what is known of the frames to be played, [B, k, width] -> stem [B, C, k*H].
 
         A control that is not told is at its default; what else is not told is unknown.
         Rows with active [B] False keep their state to the bit and give silence.
         """
         tensors = state.tensors
         inputs: dict[str, NDArray[Any]] = {"mix": np.ascontiguousarray(mix, np.float32), "active": active}
-        for name, _width in self._manifest.conditions:
+        for name, width in self._manifest.conditions:
             value = conditions.get(name)
             if value is None:
-                value = np.full(len(mix), self._defaults.get(name, np.nan))
+                shape = (len(mix), self.spec.chunk_frames, width)
+                value = np.full(shape, self._defaults.get(name, np.nan))
             inputs[f"condition.{name}"] = np.ascontiguousarray(value, np.float32)
         for name, tensor in tensors.items():
             inputs[f"state.{name}"] = tensor
@@ -81,7 +82,7 @@ class GraphAccompanist:
 
     def heard_beat(self, state: GraphState) -> Audio:
         """As `LiveBandAccompanist.heard_beat`."""
-        return ahead_by(state.tensors["beat"], self.spec.hop / self.spec.sample_rate)
+        return ahead_by(state.tensors["beat"], self.spec.hop / self.spec.sample_rate)[:, None]
 
     def join(self, states: Sequence[GraphState]) -> GraphState:
         """One state with the rows of all, in order."""

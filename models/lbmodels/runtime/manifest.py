@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from lbmodels.config import build
+from lbmodels.contract.spec import Control, Spec
 from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError
-from lbmodels.streaming.spec import AccompanistSpec, Control
 
 Kind = Literal["next", "kept", "ring"]
 
@@ -37,7 +37,7 @@ class Field:
 class Manifest:
     """`conditions` with their widths; `seed` names the field of the state that takes a session's seed."""
 
-    spec: AccompanistSpec
+    spec: Spec
     fields: tuple[Field, ...]
     conditions: tuple[tuple[str, int], ...]
     seed: str
@@ -61,7 +61,7 @@ def from_json(text: str) -> Manifest:
             for f in table["fields"]
         )
         return Manifest(
-            spec=build(AccompanistSpec, spec, "manifest"),
+            spec=build(Spec, spec, "manifest"),
             fields=fields,
             conditions=tuple((str(name), int(width)) for name, width in table["conditions"]),
             seed=str(table["seed"]),

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lbmodels.contract.conditions import WIDTHS
+from lbmodels.contract.spec import Spec
 from lbmodels.errors import NotExportableError
 from lbmodels.runtime import shelf
 from lbmodels.runtime.graph import GraphAccompanist
-from lbmodels.streaming.spec import AccompanistSpec
 
 Step = Callable[[int], None]
 _MIX_FRAMES = 16
-_WIDE = {"chord": 12}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,24 +52,27 @@ def runtimes(name: str | None = None, frames: int = 20) -> list[Timed]:
         except NotExportableError as error:
             results.append(Timed(runtime=runtime, used=False, note=str(error)))
             continue
-        frame_ms = 1000.0 * spec.hop / spec.sample_rate
-        ms = paced_ms(step, frames, frame_ms)
+        chunk_ms = spec.chunk_frames * spec.frame_ms
+        ms = paced_ms(step, frames, chunk_ms)
         results.append(
             Timed(
-                runtime=runtime, used=runtime == used, ms_per_frame=round(ms, 2), rtf=round(frame_ms / ms, 1)
+                runtime=runtime,
+                used=runtime == used,
+                ms_per_frame=round(ms / spec.chunk_frames, 2),
+                rtf=round(chunk_ms / ms, 1),
             )
         )
     return sorted(results, key=lambda timed: not timed.used)
 
 
-def paced_ms(step: Step, frames: int, frame_ms: float) -> float:
-    """Median CPU time of a step at the frame rate: whatever ran in between has taken the caches, as live."""
+def paced_ms(step: Step, steps: int, step_ms: float) -> float:
+    """Median CPU time of a step when steps come every `step_ms`: whatever ran in between has taken the caches, as live."""
     for n in range(3):
         step(n)
     times = []
     due = time.perf_counter()
-    for n in range(frames):
-        due += frame_ms / 1000.0
+    for n in range(steps):
+        due += step_ms / 1000.0
         time.sleep(max(0.0, due - time.perf_counter()))
         begin = time.process_time()
         step(n)
@@ -77,25 +80,26 @@ def paced_ms(step: Step, frames: int, frame_ms: float) -> float:
     return 1000.0 * median(times)
 
 
-def told(spec: AccompanistSpec, batch: int) -> dict[str, NDArray[np.float32]]:
+def told(spec: Spec, batch: int) -> dict[str, NDArray[np.float32]]:
     """Conditions of sessions whose host knows everything."""
     values = {"anticipation": 1.0, "variation": 1.0, "beat_phase": 0.25, "bar_phase": 0.3125, "tempo": 120.0}
     conditions = {
-        name: np.full((batch, _WIDE[name]) if name in _WIDE else batch, values.get(name, 0.0), np.float32)
+        name: np.full((batch, spec.chunk_frames, WIDTHS[name]), values.get(name, 0.0), np.float32)
         for name in ("stem", "anticipation", "variation", *spec.conditions)
     }
-    conditions["stem"] = (np.arange(batch) % len(spec.stems)).astype(np.float32)
-    conditions["chord"][:, [0, 4, 7]] = 1.0
+    conditions["stem"][:] = (np.arange(batch) % len(spec.stems))[:, None, None]
+    if "chord" in conditions:
+        conditions["chord"][..., [0, 4, 7]] = 1.0
     return conditions
 
 
-def noise(spec: AccompanistSpec, batch: int) -> NDArray[np.float32]:
-    """Frames [n, B, C, hop] of noise at -20 dB below full scale: silence would be cheaper to hear."""
-    shape = (_MIX_FRAMES, batch, spec.channels, spec.hop)
+def noise(spec: Spec, batch: int) -> NDArray[np.float32]:
+    """Chunks [n, B, C, k*H] of noise at -20 dB below full scale: silence would be cheaper to hear."""
+    shape = (_MIX_FRAMES, batch, spec.channels, spec.chunk_frames * spec.hop)
     return 0.1 * np.random.default_rng(1).standard_normal(shape, np.float32)
 
 
-def graph_step(graph: GraphAccompanist, batch: int) -> tuple[AccompanistSpec, Step]:
+def graph_step(graph: GraphAccompanist, batch: int) -> tuple[Spec, Step]:
     """Sessions on a graph, as a function that plays frame n."""
     spec = graph.spec
     mixes, conditions, active = noise(spec, batch), told(spec, batch), np.ones(batch, np.bool_)
@@ -108,7 +112,7 @@ def graph_step(graph: GraphAccompanist, batch: int) -> tuple[AccompanistSpec, St
     return spec, step
 
 
-def torch_step(name: str | None, batch: int) -> tuple[AccompanistSpec, Step]:
+def torch_step(name: str | None, batch: int) -> tuple[Spec, Step]:
     """The same on torch."""
     import torch
 

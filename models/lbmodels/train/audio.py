@@ -15,6 +15,7 @@ import soundfile
 import torch
 from torch import Tensor
 
+from lbmodels.contract.stems import STEMS
 from lbmodels.data.slakh import Track, find_tracks, read_track
 from lbmodels.errors import LiveBandModelError
 
@@ -31,7 +32,7 @@ class AudioDataConfig:
     stem_share: float = 0.65
     pool_crops: int = 1500
     renewals: int = 2
-    target_classes: tuple[str, ...] = ("drums", "bass", "piano", "guitar")
+    target_classes: tuple[str, ...] = STEMS
 
 
 def load_tracks(root: str, split: str) -> list[Track]:

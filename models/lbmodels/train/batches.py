@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lbmodels.contract.conditions import BEAT, HARMONY
 from lbmodels.errors import LiveBandModelError
-from lbmodels.liveband.conditions import BEAT_CONDITIONS, HARMONY_CONDITIONS, condition_features
+from lbmodels.liveband.conditions import condition_features
 from lbmodels.liveband.generator import GeneratorConfig, Heard
 from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.audio import load_tracks
@@ -93,9 +94,9 @@ def draw_example(
     blind = rng.random() < data.blind_share
     hidden: set[str] = set()
     if blind or rng.random() < data.no_beat_share:
-        hidden |= set(BEAT_CONDITIONS)
+        hidden |= set(BEAT)
     if blind or rng.random() < data.no_harmony_share:
-        hidden |= set(HARMONY_CONDITIONS)
+        hidden |= set(HARMONY)
     if rng.random() < 0.3:
         hidden |= {"key"}
     if rng.random() < 0.2:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lbmodels.contract.stems import STEMS_AND_REST
 from lbmodels.data.slakh import Track
 from lbmodels.errors import LiveBandModelError
 from lbmodels.listening.onsets import STRIDES, BandFrontEnd
@@ -24,7 +25,6 @@ from lbmodels.train.audio import load_tracks, read_crop
 
 Floats = npt.NDArray[np.float32]
 
-PLAYERS = ("drums", "bass", "piano", "guitar", "other")
 _BLOCK_FRAMES = 50  # fits a core's cache
 _SMALLEST = 1e-8
 
@@ -46,7 +46,7 @@ class BeatDataConfig:
 
 @dataclass(frozen=True)
 class Song:
-    """Band powers of the players as log10, [PLAYERS, strides, bands] float16, and beats in strides."""
+    """Band powers of the players as log10, [STEMS_AND_REST, strides, bands] float16, and beats in strides."""
 
     name: str
     powers: npt.NDArray[np.float16]
@@ -84,8 +84,10 @@ def stem_powers(front: BandFrontEnd, audio: Floats) -> Floats:
 def _song_powers(track: Track, front: BandFrontEnd) -> npt.NDArray[np.float16]:
     hop = front.stft.hop
     samples = int(track.duration_s * track.sample_rate) // hop * hop
-    table = np.zeros((len(PLAYERS), samples // hop * STRIDES, front.get_buffer("bank").shape[1]), np.float32)
-    for number, player in enumerate(PLAYERS):
+    table = np.zeros(
+        (len(STEMS_AND_REST), samples // hop * STRIDES, front.get_buffer("bank").shape[1]), np.float32
+    )
+    for number, player in enumerate(STEMS_AND_REST):
         stems = track.stems_of(player)
         if stems:
             audio = sum(
@@ -128,12 +130,12 @@ def linear(powers: npt.NDArray[np.float16]) -> Floats:
 
 
 def draw_mix(powers: Floats, rng: np.random.Generator, clean_share: float) -> Floats:
-    """Players [PLAYERS, strides, bands] -> what a microphone might have heard of some of them, [strides, bands].
+    """Players [STEMS_AND_REST, strides, bands] -> what a microphone might have heard of some of them, [strides, bands].
 
     One player is left out always, drums most often: a band hears itself without the one who is to play.
     """
-    sounding = [n for n in range(len(PLAYERS)) if powers[n].max() > 1e-6]
-    missing = int(rng.choice(len(PLAYERS), p=(0.4, 0.25, 0.1, 0.1, 0.15)))
+    sounding = [n for n in range(len(STEMS_AND_REST)) if powers[n].max() > 1e-6]
+    missing = int(rng.choice(len(STEMS_AND_REST), p=(0.4, 0.25, 0.1, 0.1, 0.15)))
     heard = [n for n in sounding if n != missing and rng.random() > 0.15] or sounding
     mix: Floats = np.zeros_like(powers[0])
     for n in heard:

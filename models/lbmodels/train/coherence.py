@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lbmodels.config import build
+from lbmodels.contract.stems import STEMS_AND_REST
 from lbmodels.data.slakh import find_tracks, read_track
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.coherence import (
@@ -39,7 +40,6 @@ from lbmodels.train.audio import read_crop
 from lbmodels.train.loop import Side, run, side
 from lbmodels.train.recipe import LoopConfig
 
-CLASSES = ("drums", "bass", "piano", "guitar", "other")
 _RATE_HZ = 48000
 _MARGIN = 50
 _SILENT = 1e-9
@@ -195,7 +195,7 @@ def draw_batches(songs: list[Song], size: int, drop: float, seed: int) -> Iterat
     size = min(size, len(songs))
     while True:
         kind = KINDS[int(rng.choice(3, p=(0.5, 0.25, 0.25)))]
-        classes = tuple(str(c) for c in rng.choice(CLASSES, 2, replace=False))
+        classes = tuple(str(c) for c in rng.choice(STEMS_AND_REST, 2, replace=False))
         found: dict[int, tuple[Powers, Powers, Powers]] = {}
         for _ in range(size * 10):
             one = example(songs, classes, kind, drop, rng)

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from lbmodels.codec.autoencoder import Codec, Encoder, to_frames
 from lbmodels.codec.features import Features
+from lbmodels.contract.conditions import HOST
 from lbmodels.data.conditions import frame_conditions
 from lbmodels.data.slakh import Track
-from lbmodels.liveband.conditions import HOST_CONDITIONS
 from lbmodels.liveband.generator import Heard
 from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.audio import read_crop
@@ -88,7 +88,7 @@ def encode_conditions(track: Track, frames: int, codec: Codec) -> dict[str, Tens
     """The truth at each frame, as the host would tell it."""
     config = codec.config
     told = frame_conditions(track, 0, frames, hop=config.hop, sample_rate=config.sample_rate)
-    return {f"conditions.{name}": torch.from_numpy(told[name]) for name in HOST_CONDITIONS}
+    return {f"conditions.{name}": torch.from_numpy(told[name]) for name in HOST}
 
 
 def encode_track(
@@ -118,7 +118,7 @@ def encode_track(
 def read_examples(path: Path) -> Iterator[Example]:
     """The examples of one track's file."""
     tensors = safetensors.torch.load_file(path)
-    conditions = {name: tensors[f"conditions.{name}"] for name in HOST_CONDITIONS}
+    conditions = {name: tensors[f"conditions.{name}"] for name in HOST}
     for name in sorted(tensors):
         if name.endswith(".played"):
             key = name.removesuffix(".played")

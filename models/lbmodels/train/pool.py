@@ -26,13 +26,14 @@ from torch import Tensor
 
 from lbmodels.catalog import sha256
 from lbmodels.codec.autoencoder import Codec
+from lbmodels.contract.conditions import HOST
+from lbmodels.contract.stems import STEMS
 from lbmodels.data.recording import as_recorded, draw_recording
 from lbmodels.data.render import GENERATOR_VERSION, RenderOptions, make_song, plan_stems, render_stems
 from lbmodels.data.synth import SAMPLE_RATE, available_fonts
 from lbmodels.data.truth import track_of
 from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError
-from lbmodels.liveband.conditions import HOST_CONDITIONS
 from lbmodels.liveband.generator import Heard
 from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.latents import Example, encode_conditions, encode_mix, encode_stem
@@ -58,7 +59,7 @@ class PoolConfig:
     min_s: float = 60.0
     max_s: float = 75.0
     mixes: int = 2
-    stems: tuple[str, ...] = ("drums", "bass", "piano", "guitar")
+    stems: tuple[str, ...] = STEMS
     semitones: int = 66
 
 
@@ -298,7 +299,7 @@ class PoolReader:
                 heard=Heard(
                     file.get_tensor(f"{target}.heard{version}"), file.get_tensor(f"{target}.semitones{version}")
                 ),
-                conditions={name: file.get_tensor(f"conditions.{name}") for name in HOST_CONDITIONS},
+                conditions={name: file.get_tensor(f"conditions.{name}") for name in HOST},
             )  # fmt: skip
 
 

@@ -19,9 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lbmodels.config import build
+from lbmodels.contract.stems import STEMS_AND_REST
 from lbmodels.listening.onsets import STRIDES
 from lbmodels.listening.timekeeper import Timekeeper, TimekeeperConfig
-from lbmodels.train.beats import PLAYERS, BeatBatch, BeatDataConfig, BeatSource, Song, linear
+from lbmodels.train.beats import BeatBatch, BeatDataConfig, BeatSource, Song, linear
 from lbmodels.train.loop import Side, run, side
 from lbmodels.train.recipe import LoopConfig
 from lbmodels.zoo import save_weights
@@ -113,7 +114,7 @@ def missing_mixes(songs: list[Song], frames: int) -> tuple[Tensor, list[tuple[So
     for song in songs:
         powers = linear(song.powers[:, : frames * STRIDES])
         powers = np.pad(powers, ((0, 0), (0, frames * STRIDES - powers.shape[1]), (0, 0)))
-        for n, player in enumerate(PLAYERS[:4]):
+        for n, player in enumerate(STEMS_AND_REST[:4]):
             rest = powers.sum(0) - powers[n]
             if rest.max() > 1e-6 and powers[n].max() > 1e-6:
                 rows.append(torch.from_numpy(rest))
@@ -161,7 +162,7 @@ def judge(
 def averages(found: list[Followed]) -> dict[str, float]:
     """Means by who was missing and by anticipation."""
     result = {}
-    for player in PLAYERS[:4]:
+    for player in STEMS_AND_REST[:4]:
         for anticipation in sorted({f.anticipation for f in found}):
             these = [f for f in found if f.missing == player and f.anticipation == anticipation]
             if these:

@@ -8,10 +8,11 @@ import pytest
 import soundfile
 import torch
 
-from lbmodels.streaming.spec import AccompanistSpec
+from lbmodels.contract.spec import Spec
+from lbmodels.contract.stems import STEMS
 
 RATE, HOP = 48000, 1920
-STEMS = {"Drums": True, "Bass": False, "Piano": False}
+PROGRAMS = {"Drums": True, "Bass": False, "Piano": False}
 
 
 def clicks(times, seconds, pitch_hz):
@@ -35,7 +36,7 @@ def dataset(tmp_path_factory):
         (folder / "stems").mkdir(parents=True)
         beats = np.arange(0.2 + 0.07 * i, 26, 60 / bpm)
         table = []
-        for k, (name, is_drum) in enumerate(STEMS.items()):
+        for k, (name, is_drum) in enumerate(PROGRAMS.items()):
             pitches = [(1800.0,)] if is_drum else [(55 * 2 ** ((tonic + 3 + n) / 12),) for n in (0, 4, 7)]
             audio = sum(clicks(beats, 26, *pitch) for pitch in pitches)
             soundfile.write(folder / "stems" / f"S{k:02d}.flac", np.stack((audio, audio), axis=1), RATE)
@@ -64,9 +65,9 @@ class ClickAccompanist:
     """Clicks in the frame in which the host's beat phase wraps; silent when it is not told. Records its frames."""
 
     def __init__(self):
-        self.spec = AccompanistSpec(
+        self.spec = Spec(
             name="click", sample_rate=RATE, channels=2, hop=HOP, chunk_frames=1, anticipation_frames=(0, 25),
-            stems=("drums", "bass", "piano", "guitar"), controls=(), conditions=("beat_phase",),
+            stems=STEMS, controls=(), conditions=("beat_phase",),
             context_frames=1, parameters=0, recipe="none", weights_id="none",
         )  # fmt: skip
         self.mixes = []
@@ -80,7 +81,7 @@ class ClickAccompanist:
         assert mix.shape[1:] == (2, HOP)
         self.mixes.append(mix.clone())
         self.told.append({name: value.clone() for name, value in conditions.items()})
-        phase, tempo = conditions["beat_phase"], conditions["tempo"]
+        phase, tempo = (conditions[name][:, 0, 0] for name in ("beat_phase", "tempo"))
         stem = torch.zeros_like(mix)
         frame_beats = tempo / 60 * HOP / RATE
         for row in range(len(mix)):

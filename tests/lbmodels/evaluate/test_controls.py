@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from lbmodels.contract.spec import Control, Spec
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.commands import main
 from lbmodels.evaluate.controls import MEASURES, Effect, centroid_hz, draw, effects
 from lbmodels.evaluate.excerpts import choose_excerpts
-from lbmodels.streaming.spec import AccompanistSpec, Control
 
 
 def test_the_centroid_is_where_the_sound_is() -> None:
@@ -35,7 +35,7 @@ def test_the_curve_is_drawn(tmp_path) -> None:
 class Restless:
     """Clicks, later by as much as `variation` times a number that only its seed knows; deaf."""
 
-    def __init__(self, spec: AccompanistSpec) -> None:
+    def __init__(self, spec: Spec) -> None:
         self.spec = spec
 
     def init_state(self, seeds):
@@ -48,7 +48,7 @@ class Restless:
         for row, rng in enumerate(state):
             drawn, lot = rng.random(2)
             if lot < 0.2:
-                late = int(1200 * drawn * float(conditions["variation"][row]))
+                late = int(1200 * drawn * float(conditions["variation"][row, 0, 0]))
                 stem[row, :, late : late + 600] = burst
         return stem, state
 

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from lbmodels.contract.stems import STEMS
 from lbmodels.evaluate import players
 from lbmodels.evaluate.commands import main
 from lbmodels.evaluate.pieces import as_track, find_pieces, read_beats, read_stretch
 from lbmodels.evaluate.real import Judged
 
 RATE = 48000
-STEMS = ("drums", "bass", "piano", "guitar")
+
 tracker = pytest.mark.skipif(importlib.util.find_spec("madmom") is None, reason="madmom is not installed")
 
 

@@ -131,7 +131,7 @@ def test_the_laws(toy_chordkeeper: Chordkeeper) -> None:
 def play(band: Any, mix: Tensor, told: dict[str, Tensor]) -> tuple[Tensor, Any]:
     state, active, frames = band.init_state([5] * len(mix)), torch.ones(len(mix), dtype=torch.bool), []
     for n in range(mix.shape[1]):
-        frame, state = band.step(mix[:, n], {k: v[:, n] for k, v in told.items()}, state, active)
+        frame, state = band.step(mix[:, n], {k: v[:, n : n + 1] for k, v in told.items()}, state, active)
         frames.append(frame)
     return torch.stack(frames, dim=1), state
 
@@ -158,7 +158,7 @@ def test_graph_and_torch_and_a_host(
     def bits(rows: list[int]) -> dict[str, Any]:
         kept = graph.init_state([5] * len(rows))
         for n in range(frames):
-            conditions = {name: value[rows, n].numpy() for name, value in open_.items()}
+            conditions = {name: value[rows, n : n + 1].numpy() for name, value in open_.items()}
             _, kept = graph.step(mix[rows, n].numpy(), conditions, kept, np.ones(len(rows), np.bool_))
         return {name: value for name, value in kept.tensors.items() if name.startswith("chordkeeper.")}
 

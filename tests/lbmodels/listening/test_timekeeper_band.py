@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lbmodels import catalog, zoo
+from lbmodels.contract.conditions import BEAT
 from lbmodels.errors import LiveBandModelError
 from lbmodels.listening.timekeeper import Timekeeper, TimekeeperConfig
 from lbmodels.liveband.accompanist import LiveBandAccompanist
@@ -20,7 +21,6 @@ from lbmodels.runtime.graph import GraphAccompanist
 from lbmodels.streaming.state import clone, from_bytes, named_tensors, to_bytes
 
 Told = Callable[..., dict[str, Tensor]]
-BEAT = ("beat_phase", "bar_phase", "tempo")
 
 
 @pytest.fixture
@@ -54,7 +54,10 @@ def stream(
     active, frames = torch.ones(len(mix), dtype=torch.bool), []
     for n in range(mix.shape[1]):
         frame, state = band.step(
-            mix[:, n], {name: value[:, first + n] for name, value in told.items()}, state, active
+            mix[:, n],
+            {name: value[:, first + n : first + n + 1] for name, value in told.items()},
+            state,
+            active,
         )
         frames.append(frame)
     return torch.stack(frames, dim=1), state
@@ -103,7 +106,7 @@ def test_the_band_obeys_the_laws(band: LiveBandAccompanist, told: Told) -> None:
     _, middle = stream(band, mix[:, :20], conditions, [3, 4])
     before = clone(middle)
     _, after = band.step(
-        mix[:, 20], {k: v[:, 20] for k, v in conditions.items()}, middle, torch.tensor([True, False])
+        mix[:, 20], {k: v[:, 20:21] for k, v in conditions.items()}, middle, torch.tensor([True, False])
     )
     for (name, old), (_, new) in zip(named_tensors(before), named_tensors(after), strict=True):
         assert torch.equal(old[1], new[1]), name
@@ -126,7 +129,7 @@ def test_the_graph_believes_what_torch_believes(
         state, active = graph.init_state([5] * len(rows)), np.ones(len(rows), np.bool_)
         stems = []
         for n in range(frames):
-            known = {name: value[rows, n].numpy() for name, value in conditions.items()}
+            known = {name: value[rows, n : n + 1].numpy() for name, value in conditions.items()}
             stem, state = graph.step(mix[rows, n].numpy(), known, state, active)
             stems.append(stem)
         return np.stack(stems, 1), state.tensors

@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from lbmodels.conditioning.table import columns
+from lbmodels.contract.conditions import HOST
+from lbmodels.contract.stems import STEMS
 from lbmodels.errors import LiveBandModelError
 from lbmodels.liveband.accompanist import LiveBandAccompanist
-from lbmodels.liveband.conditions import HOST_CONDITIONS
 from lbmodels.liveband.generator import Generator, GeneratorConfig
 from lbmodels.streaming.state import clone, from_bytes, named_tensors, to_bytes
 from lbmodels.zoo import load
@@ -59,7 +61,7 @@ def stream(
     state = band.init_state(seeds) if state is None else state
     active, frames = torch.ones(len(mix), dtype=torch.bool), []
     for n in range(mix.shape[1]):
-        now = {name: value[:, first + n] for name, value in told.items()}
+        now = {name: value[:, first + n : first + n + 1] for name, value in told.items()}
         frame, state = band.step(mix[:, n], now, state, active)
         frames.append(frame)
     return torch.stack(frames, dim=1), state
@@ -89,6 +91,7 @@ def test_law_3_holds_to_rounding_for_what_the_generator_plays(band: LiveBandAcco
 
     frames = beyond(band)
     mix, conditions = music(band, 2, frames), told(2, frames)
+    conditions = columns(conditions)
     stem, ahead = conditions["stem"][:, 0].long(), conditions["anticipation"][:, 0].long()
     seed, variation = torch.tensor([5, 6]), torch.ones(2)
     known, active = condition_features(conditions), torch.ones(2, dtype=torch.bool)
@@ -155,7 +158,7 @@ def test_inactive_rows_stand_still_and_disturb_nobody(band: LiveBandAccompanist,
     _, state = stream(band, mix[:, :6], conditions, [1, 2])
     before = clone(state)
     frame, after = band.step(
-        mix[:, 6], {k: v[:, 6] for k, v in conditions.items()}, state, torch.tensor([True, False])
+        mix[:, 6], {k: v[:, 6:7] for k, v in conditions.items()}, state, torch.tensor([True, False])
     )
     assert torch.equal(frame[0], whole[0, 6])
     for (name, old), (_, new) in zip(named_tensors(before), named_tensors(after), strict=True):
@@ -171,7 +174,7 @@ def test_seeds_and_variation(band: LiveBandAccompanist, told: Told) -> None:
     """
     mix = music(band, 1, 12).expand(3, -1, -1, -1)
     conditions = told(3, 12)
-    conditions["stem"] = torch.full((3, 12), 1.0)
+    conditions["stem"] = torch.full((3, 12, 1), 1.0)
     lively, _ = stream(band, mix, conditions, [1, 2, 1])
     again, _ = stream(band, mix, conditions, [1, 1, 2])
     assert torch.equal(lively[0], again[0])
@@ -182,7 +185,7 @@ def test_seeds_and_variation(band: LiveBandAccompanist, told: Told) -> None:
 
     assert apart(lively[0], lively[2]) < 1e-3 < apart(lively[0], lively[1])
     assert apart(again[1], lively[0]) < 1e-3
-    conditions["variation"] = torch.zeros(3, 12)
+    conditions["variation"] = torch.zeros(3, 12, 1)
     calm, _ = stream(band, mix, conditions, [1, 2, 3])
     assert apart(calm[0], calm[1]) < 1e-3 < apart(calm[0], lively[0])
     other, _ = stream(band, mix, conditions, [7, 2, 3])
@@ -193,7 +196,7 @@ def test_stems_and_anticipations_differ(band: LiveBandAccompanist, told: Told) -
     mix = music(band, 1, 12).expand(4, -1, -1, -1)
     by_stem, _ = stream(band, mix, told(4, 12), [1] * 4)
     ahead = told(4, 12, stem=2.0)
-    ahead["anticipation"] = torch.tensor([0.0, 1.0, 10.0, 25.0]).unsqueeze(1).expand(4, 12)
+    ahead["anticipation"] = torch.tensor([0.0, 1.0, 10.0, 25.0]).view(4, 1, 1).expand(4, 12, 1)
     by_anticipation, _ = stream(band, mix, ahead, [1] * 4)
     for takes in (by_stem, by_anticipation):
         for i in range(4):
@@ -201,7 +204,7 @@ def test_stems_and_anticipations_differ(band: LiveBandAccompanist, told: Told) -
                 assert not torch.equal(takes[i], takes[j])
 
 
-@pytest.mark.parametrize("unknown", [*((name,) for name in HOST_CONDITIONS), HOST_CONDITIONS])
+@pytest.mark.parametrize("unknown", [*((name,) for name in HOST), HOST])
 def test_unknown_conditions_give_sound_not_nan(
     band: LiveBandAccompanist, told: Told, unknown: tuple[str, ...]
 ) -> None:
@@ -231,13 +234,13 @@ def test_nobody_plays_before_the_first_sound(band: LiveBandAccompanist, told: To
 def test_the_spec_says_what_the_model_is(band: LiveBandAccompanist) -> None:
     spec = band.spec
     listens = band.timekeeper is not None
-    assert spec.conditions == (*HOST_CONDITIONS, *(["tempo_scale"] if listens else []))
+    assert spec.conditions == (*HOST, *(["tempo_scale"] if listens else []))
     assert spec.parameters == sum(p.numel() for p in band.parameters())
     assert spec.anticipation_frames == (0, 25)
     steered = ["adherence", "density", "brightness"] if band.generator.config.steered else []
     tempi = ["tempo_low", "tempo_high"] if listens else []
     assert [c.name for c in spec.controls] == ["variation", *steered, *tempi]
-    assert set(spec.stems) == {"drums", "bass", "piano", "guitar"}
+    assert spec.stems == STEMS
 
 
 def test_codec_and_generator_must_be_a_pair(toy_accompanist: LiveBandAccompanist) -> None:
@@ -261,7 +264,10 @@ def test_a_stem_measured_too_soft_is_made_up_for(toy_accompanist: LiveBandAccomp
     torch.testing.assert_close(
         louder(mix, conditions, [1] * 4), gains * toy_accompanist(mix, conditions, [1] * 4)
     )
-    active, first = torch.ones(4, dtype=torch.bool), {name: value[:, 0] for name, value in conditions.items()}
+    active, first = (
+        torch.ones(4, dtype=torch.bool),
+        {name: value[:, :1] for name, value in conditions.items()},
+    )
     ours, _ = louder.step(mix[:, 0], first, louder.init_state([1] * 4), active)
     theirs, _ = toy_accompanist.step(mix[:, 0], first, toy_accompanist.init_state([1] * 4), active)
     torch.testing.assert_close(ours, gains[:, 0] * theirs)

@@ -6,11 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbmodels.liveband.conditions import HOST_CONDITIONS, WIDTH, condition_features
+from lbmodels.contract.conditions import HOST
+from lbmodels.liveband.conditions import WIDTH, condition_features
 
 UNKNOWN = {
-    name: torch.full((12,), torch.nan) if name == "chord" else torch.tensor(torch.nan)
-    for name in HOST_CONDITIONS
+    name: torch.full((12,), torch.nan) if name == "chord" else torch.tensor(torch.nan) for name in HOST
 }
 
 

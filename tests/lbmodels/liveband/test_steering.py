@@ -49,14 +49,14 @@ def play(band: LiveBandAccompanist, conditions: dict[str, Tensor], frames: int =
     state, active, played = band.init_state([3]), torch.ones(1, dtype=torch.bool), []
     for n in range(frames):
         frame, state = band.step(
-            mix[:, n], {name: value[:, n] for name, value in conditions.items()}, state, active
+            mix[:, n], {name: value[:, n : n + 1] for name, value in conditions.items()}, state, active
         )
         played.append(frame)
     return torch.stack(played, dim=1)
 
 
 def with_control(told: Told, **values: float) -> dict[str, Tensor]:
-    return told(1, 10) | {name: torch.full((1, 10), value) for name, value in values.items()}
+    return told(1, 10) | {name: torch.full((1, 10, 1), value) for name, value in values.items()}
 
 
 def test_a_model_begins_its_steered_life_as_it_was(
@@ -147,7 +147,7 @@ def test_a_guided_stem_plays_as_if_it_adhered_more(steered: LiveBandAccompanist,
         return LiveBandAccompanist("guided", steered.codec, generator.eval().requires_grad_(False))
 
     own, more = play(steered, told(1, 10)), play(steered, with_control(told, adherence=4.0))
-    assert int(told(1, 10)["stem"][0, 0]) == 0
+    assert int(told(1, 10)["stem"][0, 0, 0]) == 0
     assert torch.equal(play(guided(0.0, 0.5, 0.5, 0.5), told(1, 10)), own)
     torch.testing.assert_close(play(guided(0.5, 0.0, 0.0, 0.0), told(1, 10)), more)
     assert not torch.equal(own, more)

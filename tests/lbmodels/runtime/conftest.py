@@ -112,7 +112,7 @@ def music() -> Callable[..., np.ndarray]:
 
 @pytest.fixture
 def told() -> Callable[..., dict[str, np.ndarray]]:
-    """Conditions of frame n at 110 BPM, all known in even rows, nothing of the host in odd ones."""
+    """Conditions [B, 1, width] of frame n at 110 BPM, all known in even rows, nothing of the host in odd ones."""
 
     def conditions(batch: int, n: int) -> dict[str, np.ndarray]:
         beat = n * 0.04 * 110 / 60
@@ -127,7 +127,7 @@ def told() -> Callable[..., dict[str, np.ndarray]]:
             "chord_bass": np.full(batch, 4.0),
             "key": np.full(batch, 21.0),
         }
-        arrays = {name: value.astype(np.float32) for name, value in values.items()}
+        arrays = {name: value.astype(np.float32).reshape(batch, 1, -1) for name, value in values.items()}
         for name in ("beat_phase", "bar_phase", "tempo", "chord", "chord_bass", "key"):
             arrays[name][1::2] = np.nan
         return arrays

@@ -142,10 +142,10 @@ _WITHOUT_TORCH = """
 import sys
 import numpy as np
 from lbserver.engine import backends
-from lbserver.accompanist import CONDITION_WIDTHS
+from lbmodels.contract.conditions import table
 band = backends.load({name!r}, "onnx")
 state = band.init_state([1])
-known = {{n: np.ones((1,) if w == 1 else (1, w), np.float32) for n, w in CONDITION_WIDTHS.items()}}
+known = table({{}}, [{{"tempo": 1.0}}], 1)
 mix = np.zeros((1, 2, band.spec.hop), np.float32)
 stem, state = band.step(mix, known, state, np.ones(1, np.bool_))
 band.restore(band.snapshot(band.join([band.row(state, 0), state])))

@@ -47,7 +47,7 @@ def test_knobs_do_in_the_graph_what_they_do_in_torch(
     mix, active = music(graph.spec, 2, 24), np.ones(2, np.bool_)
 
     def play(**controls: float) -> tuple[np.ndarray, np.ndarray]:
-        told_of = {name: np.full(2, value, np.float32) for name, value in controls.items()}
+        told_of = {name: np.full((2, 1, 1), value, np.float32) for name, value in controls.items()}
         here, there, both = model.init_state([5, 6]), graph.init_state([5, 6]), []
         for n, frame in enumerate(mix):
             known = told(2, n) | told_of

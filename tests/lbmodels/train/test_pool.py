@@ -180,10 +180,10 @@ def test_a_reader_without_a_pool_says_how_to_get_one(config: PoolConfig, tmp_pat
 
 def test_files_of_a_track_cache_are_still_read(tmp_path: Path) -> None:
     """The old layout: one mix a target, without numbers."""
-    from lbmodels.liveband.conditions import HOST_CONDITIONS
+    from lbmodels.contract.conditions import HOST
     from lbmodels.train.latents import read_examples
 
-    tensors = {f"conditions.{name}": torch.zeros(10) for name in HOST_CONDITIONS}
+    tensors = {f"conditions.{name}": torch.zeros(10) for name in HOST}
     for part in ("played", "heard", "semitones"):
         tensors[f"2.{part}"] = torch.ones(10, 4).half()
     tensors["2.sounding"] = torch.ones(10, dtype=torch.bool)
@@ -212,13 +212,13 @@ def test_training_draws_its_batches_from_the_pool(config: PoolConfig) -> None:
 
 def test_a_share_of_the_examples_comes_from_the_data_set(config: PoolConfig, tmp_path: Path) -> None:
     """What lets a model keep what a finished data set taught it while it learns from the pool."""
-    from lbmodels.liveband.conditions import HOST_CONDITIONS
+    from lbmodels.contract.conditions import HOST
     from lbmodels.liveband.generator import GeneratorConfig
     from lbmodels.train.batches import LatentDataConfig, LatentSource
 
     fill(config, 2)
     widths = {"chord": (12,)}
-    tensors = {f"conditions.{name}": torch.zeros(90, *widths.get(name, ())) for name in HOST_CONDITIONS}
+    tensors = {f"conditions.{name}": torch.zeros(90, *widths.get(name, ())) for name in HOST}
     for part, width in (("played", 8), ("heard", 8), ("semitones", 12)):
         tensors[f"2.{part}"] = torch.full((90, width), 7.0).half()
     tensors["2.sounding"] = torch.ones(90, dtype=torch.bool)

@@ -6,7 +6,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import signal
 
-from lbserver.accompanist import Audio, Conditions
+from lbmodels.contract.accompanist import Audio
+from lbmodels.contract.conditions import Conditions
 from lbserver.audio.limiter import Limiter
 from lbserver.engine.stream import SessionConfig, StreamDriver
 from lbserver.testing import accompanists

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from lbmodels.contract.spec import Control, Spec
 from lbserver.engine import backends
 from lbserver.engine.stream import SessionConfig, StreamDriver
 from lbserver.errors import LiveBandError
@@ -30,12 +31,11 @@ class TorchEcho:
     """A small real torch accompanist: half of the mix, and half of the mix before."""
 
     def __init__(self) -> None:
-        spec = pytest.importorskip("lbmodels.streaming.spec")
-        control = spec.Control(
+        control = Control(
             name="variation", unit="", minimum=0.0, maximum=2.0, default=1.0, description="temperature"
         )
         values = {**vars(accompanists.copy().spec), "name": "echo", "controls": (control,)}
-        self.spec = spec.AccompanistSpec(**values)
+        self.spec = Spec(**values)
 
     def init_state(self, seeds: Sequence[int]) -> Count:
         import torch
@@ -45,10 +45,10 @@ class TorchEcho:
     def heard_beat(self, state: Count) -> Any:
         import torch
 
-        return torch.full((len(state.steps), 3), -1.0)
+        return torch.full((len(state.steps), 1, 3), -1.0)
 
     def step(self, mix: Any, conditions: Any, state: Count, active: Any) -> tuple[Any, Count]:
-        assert conditions["chord"].shape == (len(mix), 12)
+        assert conditions["chord"].shape == (len(mix), 1, 12)
         return 0.5 * mix + 0.5 * state.heard, Count(mix.clone(), state.steps + active)
 
 
@@ -68,7 +68,7 @@ def test_a_torch_state_is_restored_to_the_bit_at_any_batch() -> None:
     pytest.importorskip("torch")
     echo = backends.TorchAccompanist(TorchEcho())
     mix = np.random.default_rng(0).standard_normal((3, 2, 1920)).astype(np.float32)
-    conditions = {"chord": np.zeros((3, 12), np.float32)}
+    conditions = {"chord": np.zeros((3, 1, 12), np.float32)}
     active = np.ones(3, np.bool_)
     _, state = echo.step(mix, conditions, echo.init_state([1, 2, 3]), active)
     saved = echo.snapshot(state)

@@ -17,7 +17,9 @@ from scipy.signal import correlate, resample_poly
 from benchmarks.measure import stage
 from lbmodels import zoo
 from lbmodels.codec.autoencoder import Codec, from_frames, to_frames
-from lbserver.accompanist import Audio, Conditions, Spec
+from lbmodels.contract.accompanist import Audio
+from lbmodels.contract.conditions import Conditions
+from lbmodels.contract.spec import Spec
 from lbserver.engine.budget import Budget
 from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.ring.timeline import Mode

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.measure import stage
-from lbserver.accompanist import Accompanist
+from lbmodels.contract.accompanist import Accompanist
 from lbserver.engine import backends
 from lbserver.engine.budget import Budget
 from lbserver.engine.lane import grid_of

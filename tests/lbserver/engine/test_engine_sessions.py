@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from benchmarks.measure import stage
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.engine.budget import Budget
 from lbserver.engine.live import LiveSession, Setup
 from lbserver.engine.player import Player

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lbserver.accompanist import Audio, Conditions
+from lbmodels.contract.accompanist import Audio
+from lbmodels.contract.conditions import Conditions
 from lbserver.engine import calibrate
 from lbserver.engine.lane import grid_of
 from lbserver.engine.shell import Shell
@@ -34,7 +35,7 @@ def with_a_stop(seed: int = 0) -> Audio:
 
 def conditions(rows: int, **told: float) -> Conditions:
     known = {"variation": 1.0, "rests": 1.0, "time_feel": 1.0} | told
-    return {name: np.full(rows, value, np.float32) for name, value in known.items()}
+    return {name: np.full((rows, 1, 1), value, np.float32) for name, value in known.items()}
 
 
 def stepped(band: Shell, mix: Audio, state: Any, frames: range) -> tuple[Audio, Any]:
@@ -145,13 +146,13 @@ class Ear(accompanists.SmallAccompanist):
 
     def heard_beat(self, state: accompanists.State) -> NDArray[np.float64]:
         beats = (state.steps + 1) * 0.1
-        return np.stack([beats % 1, beats / 4 % 1, np.full(len(beats), 150.0)], axis=1)
+        return np.stack([beats % 1, beats / 4 % 1, np.full(len(beats), 150.0)], axis=1)[:, None]
 
     def step(
         self, mix: Audio, conditions: Conditions, state: accompanists.State, active: NDArray[np.bool_]
     ) -> tuple[Audio, accompanists.State]:
         self.told.append(
-            {name: float(conditions[name][0]) for name in ("beat_phase", "tempo", "tempo_scale")}
+            {name: float(conditions[name][0, 0, 0]) for name in ("beat_phase", "tempo", "tempo_scale")}
         )
         return super().step(mix, conditions, state, active)
 

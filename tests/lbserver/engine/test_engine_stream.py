@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbserver.accompanist import CONDITION_WIDTHS, Accompanist, Control
+from lbmodels.contract.accompanist import Accompanist
+from lbmodels.contract.conditions import WIDTHS
+from lbmodels.contract.spec import Control
 from lbserver.engine.lane import grid_of
 from lbserver.engine.stream import SessionConfig, StreamDriver, stem_seed
 from lbserver.errors import LiveBandError
@@ -123,14 +125,14 @@ def test_the_accompanist_is_told_of_the_frame_it_plays() -> None:
         lambda frame: {"beat_phase": frame / 100, "chord": np.arange(12, dtype=np.float32)},
     )
     driver.push(noise(2 * 1920))
-    assert [float(t["beat_phase"][0]) for t in told] == pytest.approx([0.04, 0.05])
+    assert [float(t["beat_phase"][0, 0, 0]) for t in told] == pytest.approx([0.04, 0.05])
     first = told[0]
-    assert set(first) == set(CONDITION_WIDTHS)
+    assert set(first) == set(WIDTHS)
     assert all(value.dtype == np.float32 for value in first.values())
-    np.testing.assert_array_equal(first["stem"], [2, 1])
-    np.testing.assert_array_equal(first["anticipation"], [3, 3])
-    np.testing.assert_array_equal(first["variation"], [0.5, 0.5])
-    assert first["chord"].shape == (2, 12)
+    np.testing.assert_array_equal(first["stem"][:, 0, 0], [2, 1])
+    np.testing.assert_array_equal(first["anticipation"][:, 0, 0], [3, 3])
+    np.testing.assert_array_equal(first["variation"][:, 0, 0], [0.5, 0.5])
+    assert first["chord"].shape == (2, 1, 12)
     assert np.isnan(first["key"]).all()
 
 
@@ -151,7 +153,7 @@ def test_controls_of_the_model_reach_it_and_others_are_refused() -> None:
         return SessionConfig(host_rate_hz=48000, stems=("bass",), anticipation_frames=0, controls=controls)
 
     StreamDriver(listener, config(density=0.8)).push(noise(1920))
-    np.testing.assert_array_equal(told[0]["density"], np.array([0.8], np.float32))
+    np.testing.assert_array_equal(told[0]["density"][:, 0, 0], np.array([0.8], np.float32))
     assert np.isnan(told[0]["brightness"]).all()
     for wrong in ({"brightness": 0.8}, {"density": 1.5}):
         with pytest.raises(LiveBandError, match=r"no control 'brightness'|out of range: 0 to 1"):

@@ -4,7 +4,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lbserver.accompanist import Audio
+from lbmodels.contract.accompanist import Audio
 from lbserver.music import rests
 
 RATE_HZ, FRAME = 48000, 1920

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lbserver.accompanist import Spec
+from lbmodels.contract.spec import Spec
 from lbserver.host.rundir import ServerInfo, run_path
 from lbserver.hub.admission import HubError, check_name
 from lbserver.protocol import discovery, limits, names, osc, reference

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbserver.accompanist import CONDITION_WIDTHS
-from lbserver.engine.stream import batch_conditions
+from lbmodels.contract.conditions import WIDTHS, table
 from lbserver.errors import LiveBandError
 from lbserver.protocol.segment import EVENT_KINDS, TRANSPORT_FLAGS
 from lbserver.ring.ends import Event
@@ -125,8 +124,8 @@ def test_whatever_is_told_conditions_stay_in_their_ranges(
     with np.errstate(all="raise"):
         known = conditions_of(told, position, RATE_HZ)
         beat_now(told, int(position), RATE_HZ)
-    batch = batch_conditions(known, {}, 1)
-    assert set(batch) == set(CONDITION_WIDTHS)
+    batch = table({}, [known], 1)
+    assert set(batch) == set(WIDTHS)
     for name, low, high in (
         ("beat_phase", 0, 1), ("bar_phase", 0, 1), ("tempo", 10, 1000), ("chord", 0, 1), ("chord_bass", 0, 11), ("key", 0, 23)
     ):  # fmt: skip

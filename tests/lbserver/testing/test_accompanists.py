@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from lbserver.accompanist import Accompanist
-from lbserver.engine.stream import batch_conditions
+from lbmodels.contract.accompanist import Accompanist
+from lbmodels.contract.conditions import table
 from lbserver.errors import LiveBandError
 from lbserver.files import saved_state
 from lbserver.testing import accompanists
@@ -13,7 +13,7 @@ from lbserver.testing import accompanists
 def test_snapshot_restore_continue_is_bit_exact(name: str) -> None:
     accompanist: Accompanist = accompanists.BY_NAME[name]()
     mix = (0.1 * np.random.default_rng(0).standard_normal((2, 2, 1920))).astype(np.float32)
-    conditions = batch_conditions({"stem": 0.0, "variation": 1.0}, {"beat_phase": 0.97, "tempo": 120.0}, 2)
+    conditions = table({"stem": 0.0, "variation": 1.0}, [{"beat_phase": 0.97, "tempo": 120.0}], 2)
     active = np.ones(2, np.bool_)
     _, state = accompanist.step(mix, conditions, accompanist.init_state([1, 2]), active)
     saved = accompanist.snapshot(state)
@@ -29,7 +29,7 @@ def test_snapshot_restore_continue_is_bit_exact(name: str) -> None:
 def test_an_inactive_row_keeps_its_state_and_is_silent() -> None:
     counter = accompanists.counter()
     mix = np.zeros((2, 2, 1920), np.float32)
-    conditions = batch_conditions({}, {}, 2)
+    conditions = table({}, [{}], 2)
     state = counter.init_state([0, 0])
     out, state = counter.step(mix, conditions, state, np.array([True, False]))
     assert out[0].all()
@@ -47,7 +47,7 @@ def test_cost_is_spent_on_the_clock_it_is_given() -> None:
     state = slow.init_state([0])
     for _ in range(3):
         _, state = slow.step(
-            np.zeros((1, 2, 1920), np.float32), batch_conditions({}, {}, 1), state, np.ones(1, np.bool_)
+            np.zeros((1, 2, 1920), np.float32), table({}, [{}], 1), state, np.ones(1, np.bool_)
         )
     assert clock[0] == pytest.approx(0.15)
 
