@@ -28,11 +28,11 @@ from rich.table import Table
 
 from benchmarks.measure import machine, record
 from lbmodels.contract.accompanist import Audio
+from lbmodels.contract.stems import STEMS
 from lbserver.engine import backends
 from lbserver.engine.bounce import BounceRequest, bounce
 from lbserver.errors import LiveBandError
 from lbserver.plugin.through import a_server, find_plugin
-from lbserver.protocol.controls import STEMS
 
 ANTICIPATION_MS = 40.0
 SIXTEEN = 16

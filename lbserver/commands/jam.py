@@ -18,6 +18,7 @@ from rich.live import Live
 from rich.padding import Padding
 from rich.text import Text
 
+from lbmodels.contract.stems import STEMS
 from lbserver.client.connection import RefusedError, ServerGoneError
 from lbserver.errors import LiveBandError
 from lbserver.files.plain_json import to_json
@@ -28,7 +29,7 @@ from lbserver.jam.duplex import DuplexPeer, Figures
 from lbserver.jam.jam_session import Seat, SeatConfig, own_server
 from lbserver.music.conditions import read_knowledge
 from lbserver.music.room_beat import RoomBeat
-from lbserver.protocol.controls import BY_NAME, STEMS
+from lbserver.protocol.controls import BY_NAME
 from lbserver.protocol.messages import MessageError, control_value
 from lbserver.protocol.ranges import refusal
 from lbserver.server.serve import ServeConfig

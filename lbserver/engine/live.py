@@ -15,12 +15,13 @@ import numpy as np
 from lbmodels.contract.accompanist import Audio
 from lbmodels.contract.conditions import FrameConditions
 from lbmodels.contract.spec import Spec
+from lbmodels.contract.stems import STEMS
 from lbserver.audio.channels import to_channels
 from lbserver.audio.fades import Concealer
 from lbserver.engine.lane import Lane, grid_of
 from lbserver.engine.shell import shell_conditions
 from lbserver.engine.stream import stem_index
-from lbserver.protocol.controls import CONTROLS, MODES, STEMS
+from lbserver.protocol.controls import CONTROLS, MODES
 from lbserver.protocol.segment import EVENT_CAPACITY, EVENT_KINDS, LADDER, epoch_after, split
 from lbserver.ring import timeline
 from lbserver.ring.ends import Event as RingEvent

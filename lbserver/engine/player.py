@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 
 from lbmodels.contract.accompanist import Accompanist, Audio
 from lbmodels.contract.conditions import table
+from lbmodels.contract.stems import STEMS
 from lbserver.engine.lane import Lane
 from lbserver.engine.live import LiveSession, Setup
 from lbserver.engine.shell import Shell
 from lbserver.engine.stream import stem_seed
 from lbserver.errors import LiveBandError
-from lbserver.protocol.controls import BY_NAME, STEMS
+from lbserver.protocol.controls import BY_NAME
 from lbserver.ring.ends import CorruptSegmentError, WorkerPort
 
 _COSTS = 5  # steps whose median is what the next is expected to take

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lbmodels.contract.stems import STEMS
 from lbserver.engine.worker import merged
 from lbserver.errors import LiveBandError
 from lbserver.host.logs import fields
@@ -40,7 +41,7 @@ from lbserver.hub.session_record import Opened as Opened
 from lbserver.hub.turns import Turns
 from lbserver.places.place import Place
 from lbserver.places.supervisor import Ready, WorkerError, WorkerGoneError
-from lbserver.protocol.controls import CONTROLS, INDEX, MODES, STEMS
+from lbserver.protocol.controls import CONTROLS, INDEX, MODES
 from lbserver.session.knowledge import Told, Transport, after_know
 from lbserver.session.states import Event
 

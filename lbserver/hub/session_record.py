@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lbmodels.contract.spec import Spec
+from lbmodels.contract.stems import STEMS
 from lbserver.engine.budget import Wish, epoch_timing
 from lbserver.engine.worker import timing_to_wire
 from lbserver.errors import LiveBandError
 from lbserver.hub.admission import HubError, Peer
 from lbserver.places.place import Place
-from lbserver.protocol.controls import CONTROLS, INDEX, MODES, STEMS
+from lbserver.protocol.controls import CONTROLS, INDEX, MODES
 from lbserver.protocol.messages import MessageError, control_value
 from lbserver.ring.segment import Segment, Shape, capacity_for, create
 from lbserver.ring.timeline import Mode, Timing

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lbmodels.contract.stems import STEMS
 from lbserver.engine import memory_file
 from lbserver.engine.budget import Budget
 from lbserver.engine.describe import understood
@@ -20,7 +21,7 @@ from lbserver.places.backoff import Backoff
 from lbserver.places.link import Link, LinkConfig, LinkError
 from lbserver.places.relay import Relay, RelaySetup, anticipation_ms
 from lbserver.places.supervisor import Ready, WorkerError
-from lbserver.protocol.controls import CONTROLS, INDEX, MODES, STEMS
+from lbserver.protocol.controls import CONTROLS, INDEX, MODES
 from lbserver.protocol.errors import ERRORS
 from lbserver.protocol.messages import MessageError
 from lbserver.ring.ends import CorruptSegmentError, WorkerPort

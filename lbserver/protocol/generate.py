@@ -10,9 +10,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from lbmodels.contract.stems import STEMS
 from lbserver.protocol import MAJOR, MINOR, osc
 from lbserver.protocol import segment as layout
-from lbserver.protocol.controls import CONTROLS, MODES, STEMS, ControlInfo
+from lbserver.protocol.controls import CONTROLS, MODES, ControlInfo
 from lbserver.protocol.errors import ERRORS
 from lbserver.protocol.messages import MAX_MESSAGE_BYTES, MESSAGES, Part
 from lbserver.protocol.reference import page

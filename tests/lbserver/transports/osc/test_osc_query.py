@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from lbserver.protocol.controls import CONTROLS, STEMS
+from lbmodels.contract.stems import STEMS
+from lbserver.protocol.controls import CONTROLS
 from lbserver.protocol.status import STATUS
 from lbserver.transports.http import HttpConfig, http_server
 from lbserver.transports.osc.addresses import understand
