@@ -11,7 +11,7 @@ import pytest
 import lbmodels
 from lbmodels.contract.conditions import CONDITIONS, HOST, WIDTHS, table
 from lbmodels.contract.stems import STEMS
-from lbserver import testing
+from lbserver.testing import accompanists
 
 ROOT = Path(lbmodels.__file__).resolve().parents[2]
 
@@ -41,7 +41,7 @@ def test_names_are_told_once() -> None:
 
 
 def test_anticipation_comes_in_the_steps_of_the_spec() -> None:
-    spec = dataclasses.replace(testing.copy().spec, anticipation_frames=(0, 100), anticipation_step=25)
+    spec = dataclasses.replace(accompanists.copy().spec, anticipation_frames=(0, 100), anticipation_step=25)
     assert list(spec.anticipations) == [0, 25, 50, 75, 100]
 
 
