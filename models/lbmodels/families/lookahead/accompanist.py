@@ -10,14 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from lbmodels.codec.autoencoder import Codec, DecoderState, EncoderState
+from lbmodels.conditioning.table import columns as told_by_frame
+from lbmodels.contract.conditions import HOST
+from lbmodels.contract.spec import Spec
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.lookahead.diffusion import consistency, heun
 from lbmodels.families.lookahead.network import Seen, WindowNetwork
 from lbmodels.families.lookahead.quality import Tier, tier_of
 from lbmodels.families.lookahead.window import Memory, Window, empty_memory, recall, remember, shifted
-from lbmodels.liveband.conditions import HOST_CONDITIONS, WIDTH, condition_features
+from lbmodels.liveband.conditions import WIDTH, condition_features
 from lbmodels.liveband.noise import gaussian
-from lbmodels.streaming.spec import AccompanistSpec
 from lbmodels.streaming.state import map_tensors, select
 
 _MOST_DRAWS = 64
@@ -99,7 +101,7 @@ class LookaheadAccompanist(nn.Module):
         self.tier = tier_of(quality)
         self.window = window or Window(ratio=0.125, look_ahead=1)
         self.new = self.window.new_columns(config.columns)
-        self.spec = AccompanistSpec(
+        self.spec = Spec(
             name=name,
             sample_rate=codec.config.sample_rate,
             channels=2,
@@ -108,7 +110,7 @@ class LookaheadAccompanist(nn.Module):
             anticipation_frames=(0, max(0, config.columns // 2 - self.new)),
             stems=config.stems,
             controls=(),
-            conditions=HOST_CONDITIONS,
+            conditions=HOST,
             context_frames=config.columns,
             parameters=sum(p.numel() for p in self.parameters()),
             recipe="lookahead",
@@ -146,9 +148,10 @@ class LookaheadAccompanist(nn.Module):
     ) -> tuple[Tensor, LookaheadState]:
         """Mix [B, 2, k hop] -> stem [B, 2, k hop].
 
-        conditions: of the chunk to be played, per frame [B, k] (chord [B, k, 12]), or of its first frame, [B] (chord [B, 12]), from
-        which the beat is then carried on. `tier`: how much work this step gets (default: the model's `tier`).
+        conditions: of each frame of the chunk to be played, [B, k, width]. `tier`: how much work this step gets (default: the
+        model's `tier`).
         """
+        conditions = told_by_frame(conditions)
         new, tier = self.new, tier or self.tier
         heard, encoder = self._encode(mix, state.encoder, active)
         ring = torch.cat([state.mix[:, new:], heard], dim=1)
@@ -192,25 +195,6 @@ class LookaheadAccompanist(nn.Module):
 
     def _announced(self, conditions: Mapping[str, Tensor], state: LookaheadState, end: Tensor) -> Tensor:
         """Features [B, C, WIDTH] of the window's columns: those of its last `new` are told now, the others were."""
-        per_frame = {name: conditions[name] for name in HOST_CONDITIONS}
-        if per_frame["tempo"].dim() == 1:
-            per_frame = carried_on(per_frame, self.new, 1 / self.config.frame_rate)
+        per_frame = {name: conditions[name] for name in HOST}
         ring = shifted(state.told, end - state.memory.end)
         return torch.cat([ring[:, : -self.new], condition_features(per_frame)], dim=1)
-
-
-def carried_on(conditions: Mapping[str, Tensor], frames: int, frame_s: float) -> dict[str, Tensor]:
-    """Conditions of one frame, [B] or [B, width], as those of it and the frames after it, [B, frames, ...].
-
-    Beat and bar go on at the tempo, a bar of four beats; harmony stays.
-    """
-    along = torch.arange(frames) * frame_s
-    beats = conditions["tempo"][:, None] / 60 * along
-    carried = {}
-    for name, value in conditions.items():
-        if name in ("beat_phase", "bar_phase"):
-            per_bar = 1.0 if name == "beat_phase" else 4.0
-            carried[name] = torch.remainder(value[:, None] + beats / per_bar, 1.0)
-        else:
-            carried[name] = value.unsqueeze(1).expand(-1, frames, *value.shape[1:])
-    return carried

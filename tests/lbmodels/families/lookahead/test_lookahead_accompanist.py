@@ -3,13 +3,15 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from lbmodels.codec.autoencoder import Codec, CodecConfig
+from lbmodels.contract.conditions import table
 from lbmodels.errors import LiveBandModelError
-from lbmodels.families.lookahead.accompanist import LookaheadAccompanist, carried_on
+from lbmodels.families.lookahead.accompanist import LookaheadAccompanist
 from lbmodels.families.lookahead.network import LookaheadConfig, WindowNetwork
 from lbmodels.families.lookahead.quality import TIERS, tier_of
 from lbmodels.families.lookahead.window import Window
@@ -55,17 +57,11 @@ def model() -> LookaheadAccompanist:
 
 
 def told(rows: int, ahead: int, **stems: int) -> dict[str, Tensor]:
-    unknown = torch.full((rows,), torch.nan)
-    return {
-        "stem": torch.tensor([float(stems.get(f"row{i}", i % 4)) for i in range(rows)]),
-        "anticipation": torch.full((rows,), float(ahead)),
-        "beat_phase": torch.full((rows,), 0.25),
-        "bar_phase": unknown,
-        "tempo": torch.full((rows,), 120.0),
-        "chord": torch.full((rows, 12), torch.nan),
-        "chord_bass": unknown,
-        "key": unknown,
-    }
+    """120 bpm, nothing else of the host: [B, k, width]."""
+    stem = np.array([float(stems.get(f"row{i}", i % 4)) for i in range(rows)], np.float32)
+    known = [{"beat_phase": (0.25 + 0.02 * n) % 1.0, "tempo": 120.0} for n in range(NEW)]
+    always = {"stem": stem, "anticipation": float(ahead), "variation": 1.0}
+    return {name: torch.from_numpy(value) for name, value in table(always, known, rows).items()}
 
 
 def play(
@@ -167,20 +163,8 @@ def test_another_seed_plays_another_part(model: LookaheadAccompanist) -> None:
 def test_what_the_host_tells_of_the_future_is_heard(model: LookaheadAccompanist) -> None:
     mix = noise(1)
     known = told(1, 4)
-    unknown = known | {"beat_phase": torch.full((1,), torch.nan), "tempo": torch.full((1,), torch.nan)}
+    unknown = known | {name: torch.full_like(known[name], torch.nan) for name in ("beat_phase", "tempo")}
     assert not torch.allclose(play(model, mix, known, [3]), play(model, mix, unknown, [3]), atol=1e-4)
-
-
-def test_a_beat_is_carried_on_through_the_chunk() -> None:
-    """A phase repeated for each frame of a chunk stops the music's time for as long as the chunk is."""
-    per_frame = carried_on(
-        {"beat_phase": torch.tensor([0.5]), "bar_phase": torch.tensor([0.9]), "tempo": torch.tensor([120.0])},
-        4,
-        0.125,
-    )
-    assert torch.allclose(per_frame["beat_phase"][0], torch.tensor([0.5, 0.75, 0.0, 0.25]))
-    assert torch.allclose(per_frame["bar_phase"][0], torch.tensor([0.9, 0.9625, 0.025, 0.0875]), atol=1e-6)
-    assert per_frame["tempo"].tolist() == [[120.0] * 4]
 
 
 def test_what_does_not_belong_together_is_refused(model: LookaheadAccompanist) -> None:
