@@ -29,6 +29,8 @@ OBJECTIVES = (
     "recolour",
     "rvq",
 )
+IMPORTERS = ("lbmodels.families.streamgen.import_command",)
+"""Modules whose `add_parser` adds one published model, or several, to `liveband models import`."""
 Subparsers = argparse._SubParsersAction
 
 
@@ -165,6 +167,16 @@ def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         if name == "info":
             command.add_argument("model", nargs="?", help="name or folder (default: the default model)")
         command.set_defaults(run={"list": _list, "info": _info, "verify": _verify}[name])
+    importing = commands.add_parser(
+        "import",
+        help="make a model of others' published weights playable; nothing is downloaded, nothing in them is run",
+        description="Reads published checkpoints that you have, checks every tensor's name and shape, and writes a folder "
+        "for --model, with a card that tells source, licence and checksums.",
+        epilog="example: liveband models import streamgen --help",
+    )
+    kinds = importing.add_subparsers(title="published models", metavar="MODEL", required=True)
+    for module in IMPORTERS:
+        importlib.import_module(module).add_parser(kinds)
     average = commands.add_parser(
         "average",
         help="the mean of generators of one run, taken at several steps",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JSON, TOML and XML that anybody may have written: no longer and no deeper than it need be, every number finite."""
+"""JSON, TOML, YAML and XML that anybody may have written: no longer and no deeper than it need be, every number finite."""
 
 from __future__ import annotations
 
@@ -51,6 +51,37 @@ def read_toml(text: str) -> dict[str, Any]:
         raise _too_deep(MOST_DEPTH) from None
     _check(tables)
     return tables
+
+
+def read_yaml(text: str | bytes) -> Any:
+    """What the text says: tables, lists, texts, numbers; a tuple is a list, and no other tag is taken.
+
+    Raises:
+        ValueError: and nothing else: not YAML, too long, too deep, with aliases or tags, or a huge number.
+    """
+    import yaml
+
+    class Plain(yaml.SafeLoader):
+        def as_list(self, node: Any) -> Any:
+            return self.construct_sequence(node, deep=True)
+
+    Plain.add_constructor("tag:yaml.org,2002:python/tuple", Plain.as_list)
+    _check_length(text, MOST_CHARACTERS)
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):  # events do not recurse, objects do
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MOST_DEPTH:
+                raise _too_deep(MOST_DEPTH)
+            if isinstance(event, yaml.AliasEvent):
+                raise ValueError("aliases are not taken")  # noqa: TRY004 (the text's fault)
+        value = yaml.load(text, Loader=Plain)  # noqa: S506 - a safe loader and tuples
+    except (yaml.YAMLError, RecursionError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"not YAML of tables, lists, texts and numbers: {' '.join(str(error).split())[:120]}"
+        ) from None
+    _check(value)
+    return value
 
 
 def read_xml(data: bytes, *, most_bytes: int) -> ElementTree.Element:

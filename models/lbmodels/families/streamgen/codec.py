@@ -132,6 +132,10 @@ class Dac(nn.Module):
         assert isinstance(level, Quantiser)
         return level
 
+    def codebook(self, number: int) -> Tensor:
+        """[codes, small]."""
+        return self._level(number).codebook
+
     def blocks(self, samples: Tensor) -> Tensor:
         """Samples [B, T] -> blocks [B, F, hop], zeros after the end."""
         hop = self.config.hop

@@ -6,6 +6,7 @@ Weight norm (`weight_g`, `weight_v`) is multiplied out: our convolutions have on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import torch
@@ -55,6 +56,24 @@ def dac_names(config: DacConfig) -> dict[str, str]:
     return names
 
 
+def shapes_of(names: Mapping[str, str], model: torch.nn.Module) -> dict[str, tuple[int, ...]]:
+    """Shapes of a model's tensors by published name."""
+    state = model.state_dict()
+    return {theirs: tuple(state[ours].shape) for ours, theirs in names.items()}
+
+
+def dac_shapes(config: DacConfig, codec: torch.nn.Module) -> dict[str, tuple[int, ...]]:
+    """The same of a codec, its convolutions' weights as gain and direction; levels are convolutions of one sample."""
+    found: dict[str, tuple[int, ...]] = {}
+    for name, shape in shapes_of(dac_names(config), codec).items():
+        if not name.endswith(".weight") or "codebook" in name:
+            found[name] = shape
+            continue
+        direction = (*shape, 1) if name.startswith("quantizer.") else shape
+        found[f"{name}_v"], found[f"{name}_g"] = direction, (direction[0], *(1 for _ in direction[1:]))
+    return found
+
+
 def dac_config(shapes: Shapes, sample_rate: int = 32_000) -> DacConfig:
     """Sizes of a codec from the shapes in its checkpoint.
 
@@ -62,11 +81,11 @@ def dac_config(shapes: Shapes, sample_rate: int = 32_000) -> DacConfig:
         LiveBandModelError: no causal DAC.
     """
     try:
-        strides, i = [], 2
-        while f"encoder.block.{i}.block.5.weight_v" in shapes:
-            strides.append(shapes[f"encoder.block.{i}.block.5.weight_v"][2] // 2)
-            i += 1
-        levels = sum(name.endswith(".codebook.weight") for name in shapes)
+        stages = indices(shapes, r"encoder\.block\.(\d+)\.block\.")
+        strides = [shapes[f"encoder.block.{i}.block.5.weight_v"][2] // 2 for i in range(2, stages)]
+        levels = indices(shapes, r"quantizer\.quantizers\.(\d+)\.")
+        if not strides or min(strides) < 1:
+            raise LiveBandModelError(f"no causal DAC: its strides are {strides}")
         codebook = shapes["quantizer.quantizers.0.codebook.weight"]
         return DacConfig(
             encoder_dim=shapes["encoder.block.1.weight_v"][0],
@@ -80,6 +99,18 @@ def dac_config(shapes: Shapes, sample_rate: int = 32_000) -> DacConfig:
         )
     except (KeyError, IndexError) as error:
         raise LiveBandModelError(f"no causal DAC: {error} is missing or of another shape") from None
+
+
+def indices(shapes: Shapes, pattern: str) -> int:
+    """One more than the largest index that names have where `pattern` has its group; 0 for none.
+
+    Raises IndexError where there are more than names.
+    """
+    found = [int(match[1][:6]) for name in shapes if (match := re.match(pattern, name))]
+    most = max(found, default=-1) + 1
+    if most > len(shapes):
+        raise IndexError(f"{pattern} up to {most}")
+    return most
 
 
 def weight_normed(tensors: Tensors, name: str) -> Tensor:

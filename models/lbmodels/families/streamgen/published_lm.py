@@ -10,7 +10,7 @@ from torch import Tensor
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.streamgen.baseline import BaselineConfig
 from lbmodels.families.streamgen.decoder import DecoderConfig
-from lbmodels.families.streamgen.published import Shapes, Tensors
+from lbmodels.families.streamgen.published import Shapes, Tensors, indices
 from lbmodels.families.streamgen.trunk import TrunkConfig
 
 TRAINING_ONLY = re.compile(r"(multipitch|cqt|target_token_future)_aux_head\.")
@@ -50,9 +50,7 @@ def trunk_config(shapes: Shapes, prefix: str, window: int) -> TrunkConfig:
     layers = f"{prefix}attn_layers"
     adaptive = shapes.get(f"{layers}.adaptive_mlp.0.weight")
     inner = "1.fn" if adaptive else "1"
-    depth = 0
-    while f"{layers}.layers.{2 * depth}.{inner}.to_q.weight" in shapes:
-        depth += 1
+    depth = (indices(shapes, rf"{re.escape(layers)}\.layers\.(\d+)\.") + 1) // 2
     heads, _, dim_head = shapes[f"{layers}.layers.0.{inner}.qk_norm_q_scale"]
     return TrunkConfig(
         dim=shapes[f"{layers}.layers.0.{inner}.to_q.weight"][1],
@@ -69,7 +67,7 @@ def trunk_config(shapes: Shapes, prefix: str, window: int) -> TrunkConfig:
 
 
 def _heads(shapes: Shapes, prefix: str) -> int:
-    return sum(re.fullmatch(rf"{re.escape(prefix)}\d+\.weight", name) is not None for name in shapes)
+    return indices(shapes, rf"{re.escape(prefix)}(\d+)\.")
 
 
 def decoder_config(

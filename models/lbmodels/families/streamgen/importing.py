@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`liveband models import streamgen`: published checkpoints into a folder that plays, every name and shape checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from lbmodels.catalog import sha256
+from lbmodels.checkpoints import Checkpoint, Stored, finite, open_checkpoint, tensors_under
+from lbmodels.documents import read_yaml
+from lbmodels.errors import LiveBandModelError
+from lbmodels.families.streamgen import published, published_lm
+from lbmodels.families.streamgen.codec import Dac, DacConfig
+from lbmodels.families.streamgen.decoder import Decoder, DecoderConfig
+from lbmodels.zoo import save_weights
+
+CODEC_KIND, DECODER_KIND = "streamgen-codec", "streamgen-decoder"
+LM_PREFIXES = ("model._orig_mod.", "model.")
+CODEC_PREFIXES = ("tokenizer.model.",)
+DEFAULT_WINDOW = 501
+_CODEBOOK = "quantizer.quantizers.0.codebook.weight"
+_SHOWN = 6
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a published model comes from, for its card."""
+
+    title: str
+    authors: str
+    place: str
+    licence: str
+
+
+SOURCES: Mapping[str, Source] = {
+    "streamgen": Source(
+        title="StreamMusicGen",
+        authors="Wu, Wang, Lei, Brade, Blanchard, Wu, Courville and Huang 2025, arXiv 2510.22105",
+        place="huggingface.co/lukewys/stream_music_gen",
+        licence="code MIT; no licence of the weights was found: ask their authors before you pass them on",
+    ),
+    "silentmetronome": Source(
+        title="SilentMetronome",
+        authors="Bretz 2026, arXiv 2609.07688",
+        place="huggingface.co/kevin-bretz/SilentMetronome",
+        licence="code MIT; no licence of the weights was found: ask their authors before you pass them on",
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What was written, and what was left out of it by name."""
+
+    folder: Path
+    future_visibility: int
+    chunk: int
+    strides: tuple[int, ...]
+    parameters: int
+    left_out: int
+
+
+def import_model(kind: str, codec_file: Path, lm_file: Path, args_file: Path, out: Path) -> Imported:
+    """Write codec.safetensors, generator.safetensors and card.md into a new folder, or nothing.
+
+    Raises:
+        LiveBandModelError: a file that is damaged, hostile or of another model; each missing, extra and misshapen tensor
+            is named. The folder exists already.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise LiveBandModelError(f"{out} exists; give the name of a new folder")
+    told = read_arguments(args_file)
+    codec = _codec(codec_file)
+    decoder, left_out = _decoder(lm_file, told, codec)
+    if (decoder.config.trunk.condition > 0) != (kind == "silentmetronome"):
+        other = "silentmetronome" if decoder.config.trunk.condition else "streamgen"
+        raise LiveBandModelError(f"{lm_file} is a {other} model, not {kind}: liveband models import {other}")
+    _check_pair(codec.config, decoder.config)
+    out.mkdir(parents=True, exist_ok=True)
+    save_weights(out / "codec.safetensors", codec, kind=CODEC_KIND, config=codec.config)
+    save_weights(out / "generator.safetensors", decoder, kind=DECODER_KIND, config=decoder.config)
+    files = {"codec": codec_file, "language model": lm_file, "arguments": args_file}
+    (out / "card.md").write_text(_card(SOURCES[kind], files, codec, decoder), encoding="utf-8")
+    return Imported(
+        folder=out,
+        future_visibility=decoder.config.future_visibility,
+        chunk=decoder.config.chunk,
+        strides=codec.config.strides,
+        parameters=sum(p.numel() for model in (codec, decoder) for p in model.parameters()),
+        left_out=left_out,
+    )
+
+
+def read_arguments(path: Path) -> dict[str, Any]:
+    """The published args.yml: a table of `Class.argument: value`, by the argument's name alone.
+
+    Raises:
+        LiveBandModelError: not there, no such table, or an argument that two classes tell differently and we need.
+    """
+    try:
+        table = read_yaml(path.read_bytes())
+    except FileNotFoundError:
+        raise LiveBandModelError(f"arguments not found: {path}") from None
+    except (OSError, ValueError) as error:
+        raise LiveBandModelError(
+            f"arguments {path} cannot be read: {' '.join(str(error).split())[:160]}"
+        ) from None
+    if not isinstance(table, dict):
+        raise LiveBandModelError(f"arguments {path} are no table of names and values")
+    told: dict[str, Any] = {}
+    for name, value in table.items():
+        short = str(name).rsplit(".", 1)[-1].rsplit("/", 1)[-1]
+        if short in _NEEDED and short in told and told[short] != value:
+            raise LiveBandModelError(f"arguments {path} tell {short} twice: {told[short]!r} and {value!r}")
+        told[short] = value
+    for name, (least, most) in _NEEDED.items():
+        value = told.get(name)
+        if value is not None and (type(value) is not int or not least <= value <= most):
+            raise LiveBandModelError(f"arguments {path}: {name} is {value!r}; accepted are {least} to {most}")
+    if told.get("cond_method", "add") != "add":
+        raise LiveBandModelError(f"arguments {path}: cond_method is {told['cond_method']!r}; accepted is add")
+    return told
+
+
+_NEEDED: Mapping[str, tuple[int, int]] = {
+    "future_visibility": (-500, 500),
+    "chunk_length": (1, 500),
+    "max_seq_len": (8, 8192),
+}
+
+
+def _state_dict(checkpoint: Checkpoint) -> Any:
+    root = checkpoint.root
+    return root.get("state_dict", root) if isinstance(root, dict) else {}
+
+
+def _codec(path: Path) -> Dac:
+    checkpoint = open_checkpoint(path)
+    state = _state_dict(checkpoint)
+    stored = tensors_under(state, CODEC_PREFIXES) or tensors_under(state, ("",))
+    shapes = {name: one.shape for name, one in stored.items()}
+    try:
+        config = published.dac_config(shapes, _sample_rate(path, checkpoint.root))
+    except LiveBandModelError as error:
+        raise LiveBandModelError(f"{path}: {error}") from None
+    codec = _on_meta(lambda: Dac(config), path)
+    wanted = published.dac_shapes(config, codec)
+    _check_names(path, "causal DAC", wanted, shapes)
+    tensors = published.dac_tensors(config, _fetch(checkpoint, stored, wanted))
+    return _filled(codec, tensors, path)
+
+
+def _sample_rate(path: Path, root: Any) -> int:
+    metadata = root.get("metadata") if isinstance(root, dict) else None
+    kwargs = metadata.get("kwargs") if isinstance(metadata, dict) else None
+    rate = kwargs.get("sample_rate", 32_000) if isinstance(kwargs, dict) else 32_000
+    if type(rate) is not int or not 8_000 <= rate <= 192_000:
+        raise LiveBandModelError(f"{path}: its sample rate is {rate!r}; accepted are 8000 to 192000 Hz")
+    return rate
+
+
+def _decoder(path: Path, told: Mapping[str, Any], codec: Dac) -> tuple[Decoder, int]:
+    checkpoint = open_checkpoint(path)
+    state = _state_dict(checkpoint)
+    everything = tensors_under(state, LM_PREFIXES) or {
+        name: one for name, one in tensors_under(state, ("",)).items() if not name.startswith(CODEC_PREFIXES)
+    }
+    stored = {name: one for name, one in everything.items() if not published_lm.TRAINING_ONLY.match(name)}
+    shapes = {name: one.shape for name, one in stored.items()}
+    try:
+        config = published_lm.decoder_config(
+            shapes,
+            future_visibility=told.get("future_visibility"),
+            chunk=told.get("chunk_length", 1),
+            window=told.get("max_seq_len", DEFAULT_WINDOW),
+        )
+    except LiveBandModelError as error:
+        raise LiveBandModelError(f"{path}: {error}") from None
+    names = published_lm.decoder_names(config)
+    decoder = _on_meta(lambda: Decoder(config), path)
+    wanted = published.shapes_of(names, decoder)
+    _check_names(path, "StreamMusicGen language model", wanted, shapes)
+    tensors = published_lm.renamed(names, _fetch(checkpoint, stored, wanted))
+    inside = tensors_under(state, CODEC_PREFIXES).get(_CODEBOOK)
+    for _name, own in checkpoint.tensors({_CODEBOOK: inside} if inside is not None else {}):
+        given = codec.codebook(0)
+        if own.shape != given.shape or not torch.allclose(own.float(), given, atol=1e-3):
+            raise LiveBandModelError(
+                f"{path} was trained with another codec than the one given: its own is inside it"
+            )
+    return _filled(decoder, tensors, path), len(everything) - len(stored)
+
+
+def _check_names(path: Path, what: str, wanted: published.Shapes, found: published.Shapes) -> None:
+    """Raises LiveBandModelError with a report of what is missing, extra and misshapen."""
+    missing = [name for name in wanted if name not in found]
+    extra = [name for name in found if name not in wanted]
+    shapes = [
+        f"{name} {found[name]} in place of {wanted[name]}"
+        for name in wanted
+        if name in found and tuple(found[name]) != tuple(wanted[name])
+    ]
+    report = [
+        _listed(kind, names)
+        for kind, names in (("missing", missing), ("extra", extra), ("misshapen", shapes))
+        if names
+    ]
+    if report:
+        raise LiveBandModelError(f"{path} is no whole {what}: {'; '.join(report)}")
+
+
+def _listed(kind: str, names: Iterable[str]) -> str:
+    names = [name[:160] for name in names]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{len(names)} {kind} ({', '.join(names[:_SHOWN])}{more})"
+
+
+def _fetch(checkpoint: Checkpoint, stored: Mapping[str, Stored], names: Iterable[str]) -> dict[str, Tensor]:
+    tensors = {}
+    for name, tensor in checkpoint.tensors({name: stored[name] for name in names}):
+        if not tensor.is_floating_point():
+            raise LiveBandModelError(f"{checkpoint.path}: tensor {name} has no fractions ({tensor.dtype})")
+        if not finite(tensor):
+            raise LiveBandModelError(f"{checkpoint.path}: tensor {name} has numbers that are NaN or infinite")
+        tensors[name] = tensor
+    return tensors
+
+
+def _on_meta(make: Callable[[], M], path: Path) -> M:
+    """A module without memory: its sizes come from a stranger's file."""
+    try:
+        with torch.device("meta"):
+            return make()
+    except (ValueError, RuntimeError, ZeroDivisionError, IndexError) as error:
+        raise LiveBandModelError(
+            f"{path} has impossible sizes: {' '.join(str(error).split())[:160]}"
+        ) from None
+
+
+def _filled(model: M, tensors: Mapping[str, Tensor], path: Path) -> M:
+    try:
+        model.load_state_dict(dict(tensors), assign=True)
+    except RuntimeError as error:
+        raise LiveBandModelError(f"{path}: {' '.join(str(error).split())[:200]}") from None
+    return model.eval().requires_grad_(False)
+
+
+def _check_pair(codec: DacConfig, decoder: DecoderConfig) -> None:
+    """Raises LiveBandModelError where codec and language model do not go together."""
+    codes = decoder.tokens - 19
+    if decoder.input_dim != codec.latent_dim or decoder.levels > codec.levels or codes != codec.codebook_size:
+        raise LiveBandModelError(
+            f"not a pair: the codec has {codec.levels} levels of {codec.codebook_size} codes in {codec.latent_dim} "
+            f"dimensions, the language model wants {decoder.levels} of {codes} in {decoder.input_dim}"
+        )
+
+
+def _card(source: Source, files: Mapping[str, Path], codec: Dac, decoder: Decoder) -> str:
+    frame_ms = 1000 * codec.config.hop / codec.config.sample_rate
+    t_f = decoder.config.future_visibility * frame_ms / 1000
+    rows = "\n".join(
+        f"| {what} | {re.sub('[|`]', '', path.name)} | `{sha256(path)}` |" for what, path in files.items()
+    )
+    return f"""# {source.title}, imported
+
+{source.authors}. Published at {source.place}. Licence: {source.licence}.
+Written by `liveband models import` from the files below; nothing in them was run, and nothing was changed but names and the
+product of weight norms.
+
+| File | Name | SHA-256 |
+|---|---|---|
+{rows}
+
+{codec.config.sample_rate} Hz mono, strides {codec.config.strides}, {decoder.config.levels} of {codec.config.levels} levels of
+{codec.config.codebook_size} codes, frames of {frame_ms:g} ms, t_f = {t_f:g} s, k = {decoder.config.chunk} frames.
+"""
