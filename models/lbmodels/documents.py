@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tomllib
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -61,12 +62,9 @@ def read_yaml(text: str | bytes) -> Any:
     """
     import yaml
 
-    class Plain(yaml.SafeLoader):
-        def as_list(self, node: Any) -> Any:
-            return self.construct_sequence(node, deep=True)
-
-    Plain.add_constructor("tag:yaml.org,2002:python/tuple", Plain.as_list)
     _check_length(text, MOST_CHARACTERS)
+    text = text.decode("utf-8") if isinstance(text, bytes) else text
+    text = re.sub(r"(?<=[:-]) +!!python/tuple(?=\s)", "", text)
     depth = 0
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):  # events do not recurse, objects do
@@ -75,7 +73,7 @@ def read_yaml(text: str | bytes) -> Any:
                 raise _too_deep(MOST_DEPTH)
             if isinstance(event, yaml.AliasEvent):
                 raise ValueError("aliases are not taken")  # noqa: TRY004 (the text's fault)
-        value = yaml.load(text, Loader=Plain)  # noqa: S506 - a safe loader and tuples
+        value = yaml.load(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError, TypeError, AttributeError) as error:
         raise ValueError(
             f"not YAML of tables, lists, texts and numbers: {' '.join(str(error).split())[:120]}"
