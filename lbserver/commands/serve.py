@@ -32,7 +32,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog="example: liveband serve --workers 2",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--model", metavar="NAME", help="a name from `liveband models list`, or a path")
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a name from `liveband models list`, or a path. Again: others that a session may name; those of the list "
+        "may be named anyway. They are loaded when they are, and unloaded five minutes after their last session",
+    )
     parser.add_argument(
         "--workers",
         type=int,
@@ -157,7 +164,8 @@ def _run(parsed: argparse.Namespace) -> int:
     if parsed.osc_port is not None:
         osc = OscConfig(host=parsed.osc_host, port=parsed.osc_port, token=token, anyone=parsed.osc_anyone)
     config = ServeConfig(
-        model=parsed.model,
+        model=parsed.model[0] if parsed.model else None,
+        more_models=tuple(parsed.model[1:]),
         workers=parsed.workers,
         alone=parsed.exact,
         upstream=upstream,

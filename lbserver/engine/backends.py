@@ -168,6 +168,14 @@ def models() -> list[Any]:
     return list(importlib.import_module("lbmodels.catalog").available())
 
 
+def installed() -> tuple[str, ...]:
+    """Names of the models that are installed; none where lbmodels is not."""
+    try:
+        return tuple(card.name for card in models())
+    except ImportError:
+        return ()
+
+
 def verify_weights() -> dict[str, bool]:
     """Which of the shipped weights are there and as their manifest says, by file name.
 

@@ -68,12 +68,21 @@ def epoch_timing(spec: Spec, wish: Wish, budget: Budget) -> Timing:
     return timing
 
 
+def ring_capacity(spec: Spec, wish: Wish, timing: Timing) -> int:
+    """Samples that an epoch's rings hold: more than usual where chunks are long."""
+    return capacity_for(wish.rate_hz, wish.block_samples, _written_ahead(spec, wish, timing))
+
+
+def _written_ahead(spec: Spec, wish: Wish, timing: Timing) -> int:
+    """Samples that lie in a ring at most: what was written and is not asked for yet, or heard and not taken."""
+    step = Fraction(spec.hop * spec.chunk_frames * wish.rate_hz, spec.sample_rate)
+    return ceil(timing.anticipation_samples + timing.latency_samples + 2 * step + wish.block_samples)
+
+
 def _check_room(spec: Spec, wish: Wish, timing: Timing) -> None:
     """The stem ring must hold what was written ahead and is not asked for yet."""
-    step = Fraction(spec.hop * spec.chunk_frames * wish.rate_hz, spec.sample_rate)
-    ahead = timing.anticipation_samples + timing.latency_samples + 2 * step + wish.block_samples
-    capacity = capacity_for(wish.rate_hz, wish.block_samples)
-    if ahead > capacity:
+    capacity = ring_capacity(spec, wish, timing)
+    if _written_ahead(spec, wish, timing) > capacity:
         raise LiveBandError(
             f"a latency of {timing.latency_samples} samples with an anticipation of "
             f"{float(timing.anticipation_samples):g} is too long: the ring holds {capacity} samples"

@@ -25,9 +25,10 @@ POLL_S = 0.001
 """How often a worker looks at its rings."""
 ROWS = (1, 4)
 """Batch sizes that are measured; the budget is that of the last, so that a few more sessions break no promise."""
-_FRAMES = 60
+_FRAMES, _LEAST_FRAMES = 60, 3
+_PACED_S = 0.5  # longer chunks follow one another at once: nothing of the last is in a cache anyway
 _WAKES = 200
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,8 @@ def measure(accompanist: Accompanist, progress: Callable[[float], None] = lambda
     """Play silence for a few seconds, as a live session would, in its shell. `progress` is called with the share done."""
     spec, played = accompanist.spec, Shell(accompanist)
     chunk_s = spec.hop * spec.chunk_frames / spec.sample_rate
-    frames = max(8, round(_FRAMES * min(1.0, 0.04 / chunk_s)))
+    frames = max(_LEAST_FRAMES, round(_FRAMES * min(1.0, 0.04 / chunk_s)))
+    cold = 3 if chunk_s <= _PACED_S else 1
     p50, high = {}, {}
     for turn, rows in enumerate(ROWS):
         state = played.init_state(range(rows))
@@ -67,14 +69,15 @@ def measure(accompanist: Accompanist, progress: Callable[[float], None] = lambda
         active = np.ones(rows, np.bool_)
         times = []
         due = time.perf_counter()
-        for frame in range(frames + 3):
+        for frame in range(frames + cold):
             begun = time.perf_counter()
             _, state = played.step(mix, conditions, state, active)
             times.append(time.perf_counter() - begun)
             due += chunk_s
-            time.sleep(max(0.0, due - time.perf_counter()))
-            progress((turn + frame / (frames + 3)) / len(ROWS))
-        p50[rows], high[rows] = float(np.median(times[3:])), _high(times[3:])
+            if chunk_s <= _PACED_S:
+                time.sleep(max(0.0, due - time.perf_counter()))
+            progress((turn + frame / (frames + cold)) / len(ROWS))
+        p50[rows], high[rows] = float(np.median(times[cold:])), _high(times[cold:])
     late = []
     for _ in range(_WAKES):
         begun = time.perf_counter()

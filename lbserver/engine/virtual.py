@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from math import ceil
 
 import numpy as np
 
@@ -42,12 +43,13 @@ class VirtualHost:
     samples: int = 0
 
     def __post_init__(self) -> None:
-
+        gap = self.setup.timing.recency_gap_samples
+        ahead = ceil(2 * gap) + self.rate_hz + self.setup.block_samples
         shape = Shape(
             rate_hz=self.rate_hz,
             mix_channels=self.channels,
             stem_channels=min(2, self.channels),
-            capacity=capacity_for(self.rate_hz, self.setup.block_samples),
+            capacity=capacity_for(self.rate_hz, self.setup.block_samples, ahead),
         )
         descriptor = create(shape)
         self.segment = Segment(descriptor)

@@ -18,13 +18,15 @@ import socket
 import struct
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from lbmodels.contract.accompanist import Audio
 from lbserver.engine import backends, calibrate, describe, memory_file, moments_folder
 from lbserver.engine.live import LiveSession, Setup
-from lbserver.engine.player import Player
+from lbserver.engine.player import Batch, Player
 from lbserver.errors import LiveBandError, ShortageError, refused
 from lbserver.protocol import wire
 from lbserver.protocol.controls import BY_NAME, CONTROLS
@@ -42,6 +44,7 @@ _COLLECT_S = 10.0
 _SAVING_S = 0.008  # more than keeping a session's memory takes
 _OVERDUE_S = 4.0  # after so long without a calm moment it is kept all the same
 _NEVER = -1  # as many frames no session has played: what it remembers is not kept, whatever it plays
+_LONG_STEP_S = 0.1  # a step that is expected to take longer has a thread of its own
 _NO_MEMORY = "no memory is left for this"
 
 
@@ -74,7 +77,14 @@ def timing_from_wire(values: dict[str, Any]) -> Timing:
 
 class _Worker:
     def __init__(
-        self, control: socket.socket, box: mmap.mmap, player: Player, *, moments: Path, save_every_s: float
+        self,
+        control: socket.socket,
+        box: mmap.mmap,
+        player: Player,
+        *,
+        moments: Path,
+        save_every_s: float,
+        longest_step_s: float = 0.0,
     ) -> None:
         self.control, self.box, self.player = control, box, player
         self.moments, self.save_every_s = moments, save_every_s
@@ -86,6 +96,7 @@ class _Worker:
         self.unsaved = ""  # why the last one could not be kept
         self.beats = 0
         self.running = True
+        self.aside = ThreadPoolExecutor(1) if longest_step_s > _LONG_STEP_S else None
 
     def run(self) -> None:
         poll = select.poll()
@@ -103,7 +114,7 @@ class _Worker:
                 names = [s.setup.session for s, on in zip(batch.sessions, batch.active, strict=True) if on]
                 packed = " ".join(names).encode()[: BOX_BYTES - _BOX.size]
                 write_box(self.box, self.beats, time.monotonic_ns(), packed)
-                stems = self.player.compute(batch)
+                stems = self.computed(batch)
                 now_s = time.monotonic()
                 self.player.listen(now_s)
                 self.player.finish(batch, stems, now_s)
@@ -115,6 +126,21 @@ class _Worker:
             idle_ms = 1000 * calibrate.POLL_S if active else _IDLE_POLL_MS
             if poll.poll(idle_ms if batch is None else 0):
                 self.receive()
+
+    def computed(self, batch: Batch) -> Audio:
+        """The stems of a batch. While a long step lasts, rings are read and sessions go on showing that they live."""
+        if self.aside is None:
+            return self.player.compute(batch)
+        step = self.aside.submit(self.player.compute, batch)
+        while True:
+            try:
+                return step.result(timeout=calibrate.POLL_S)
+            except TimeoutError:
+                if step.done():
+                    raise
+                now_s = time.monotonic()
+                self.player.listen(now_s)
+                self.report(now_s)
 
     def report(self, now_s: float) -> bool:
         """Show that each session is looked after; returns whether anyone plays."""
@@ -348,14 +374,22 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         accompanist = backends.load(parsed.model)
         calibration = calibrate.load_or_measure(accompanist)
-        calibrate.warm(accompanist)
+        if max(calibration.step_p50_s.values()) < _LONG_STEP_S:
+            calibrate.warm(accompanist)
     except ValueError as error:
         if not backends.is_user_error(error):
             raise
         control.sendall(wire.frame({"type": "failed", "id": 0, "text": str(error)}))
         return 1
     player = Player(accompanist, alone=parsed.alone)
-    worker = _Worker(control, box, player, moments=parsed.moments, save_every_s=parsed.save_every)
+    worker = _Worker(
+        control,
+        box,
+        player,
+        moments=parsed.moments,
+        save_every_s=parsed.save_every,
+        longest_step_s=max(calibration.step_p50_s.values()),
+    )
     spec = accompanist.spec
     worker.send(
         {

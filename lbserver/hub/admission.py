@@ -67,7 +67,8 @@ class HubConfig:
 
     `lease_s`: a session of a peer that is not local outlives it so long. `forgive_s`: after so long without another
     death, a session that was played when its worker died is suspect no more. `quarantine_s`: so long the name of a
-    session that was put away cannot be opened.
+    session that was put away cannot be opened. `idle_model_s`: a model that is not the default's is unloaded when it had
+    no session for so long.
     """
 
     max_sessions: int = limits.SESSIONS
@@ -77,6 +78,7 @@ class HubConfig:
     lease_s: float = limits.LEASE_S
     forgive_s: float = 60.0
     quarantine_s: float = limits.QUARANTINE_S
+    idle_model_s: float = 300.0
     max_kept: int = limits.KEPT_MOMENTS
     moments: Path = Path()
     kept: Path = Path()

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from lbserver.hub.figures import status_of, tell_of_overload
 from lbserver.hub.handover import Handover, Request
 from lbserver.hub.memories import Memories
 from lbserver.hub.recovery import Recovery
+from lbserver.hub.repertoire import Offer as Offer
+from lbserver.hub.repertoire import Repertoire
 from lbserver.hub.session_record import (
     Entry,
     checked_value,
@@ -58,7 +60,7 @@ class Hub:
 
     def __init__(self, config: HubConfig) -> None:
         self.config = config
-        self.places: list[Place] = []
+        self._repertoire = Repertoire(idle_s=config.idle_model_s)
         self.unknown_fields = 0
         self._entries: dict[str, Entry] = {}
         self._notify: dict[Peer, Callable[[dict[str, Any]], None]] = {}
@@ -73,10 +75,9 @@ class Hub:
 
     # Its life
 
-    async def start(self, places: list[Place]) -> None:
-        """Start every place. Raises WorkerError when one cannot play."""
-        self.places = places
-        await asyncio.gather(*(place.start() for place in places))
+    async def start(self, places: list[Place], offer: Offer | None = None) -> None:
+        """Start every place of the default model; others are loaded when named. Raises WorkerError when one cannot play."""
+        await self._repertoire.start(places, offer)
         self._turns.run(self._keep_house())
         self._turns.run(tell_of_overload(self._entries))
 
@@ -88,7 +89,7 @@ class Hub:
                 for entry in list(self._entries.values()):
                     async with self._turns.of(entry.name):
                         await self._close(entry, "the server stops", keep_memory=True)
-        await asyncio.gather(*(place.stop() for place in self.places))
+        await self._repertoire.stop()
         await self._turns.end()
         for entry in self._entries.values():
             entry.release()
@@ -96,12 +97,18 @@ class Hub:
         self._memories.tidy(set())
 
     @property
+    def places(self) -> list[Place]:
+        """Where sessions are played, the default model's first."""
+        return self._repertoire.places
+
+    @property
     def ready(self) -> Ready:
-        """Of the first place that can play; all play the same model. Raises HubError."""
-        for place in self.places:
-            if place.ready is not None:
-                return place.ready
-        raise HubError("crashed", "no worker is ready")
+        """Of the first place that can play the default model. Raises HubError."""
+        return _ready_of(self._repertoire.default)
+
+    async def played(self, model: str | None) -> Ready:
+        """What is known of a model that is played here, loaded if it is not; None is the default. Raises HubError."""
+        return _ready_of(await self._repertoire.playing(model))
 
     # Requests
 
@@ -175,6 +182,7 @@ class Hub:
                 "stem": STEMS[int(entry.controls["stem"])],
                 "mode": entry.wish.mode.value,
                 "peer": entry.peer.kind,
+                "model": entry.spec.name,
                 "rate_hz": entry.wish.rate_hz,
             }
             for name, entry in self._entries.items()
@@ -221,13 +229,15 @@ class Hub:
                 strange = not peer.trusted and old.peer.identity != peer.identity
                 if strange or old.peer.owner != peer.owner:
                     raise HubError("unauthorised", f"session {name!r} is somebody else's")
-            place = emptiest(self.places, message.get("model"), list(self._entries.values()))
+            model = message.get("model")
+            places = await self._repertoire.playing(None if model is None else str(model))
+            place = emptiest(places, list(self._entries.values()))
             spec, wish, timing = plan(place, message)
             controls = first_controls(spec, message) | {"mode": float(MODES.index(wish.mode.value))}
             self._admission.admit(
                 name, peer, (entry.peer for entry in self._entries.values() if entry is not old)
             )
-            descriptor, segment = segment_for(wish, int(message["channels"]))
+            descriptor, segment = segment_for(spec, wish, timing, int(message["channels"]))
             entry = Entry(
                 name=name,
                 peer=peer,
@@ -279,7 +289,7 @@ class Hub:
         async with self._turns.of(name):
             old = self._mine(name, request.peer)
             spec, wish, timing = plan(old.place, message)
-            descriptor, segment = segment_for(wish, int(message["channels"]))
+            descriptor, segment = segment_for(spec, wish, timing, int(message["channels"]))
             entry = replace(
                 old,
                 spec=spec,
@@ -486,12 +496,21 @@ class Hub:
         while True:
             await asyncio.sleep(min(1.0, self.config.lease_s / 4, self.config.forgive_s / 4))
             now_s = time.monotonic()
+            for place in self._repertoire.tidy([entry.place for entry in self._entries.values()], now_s):
+                self._turns.run(place.stop())
             for entry in list(self._entries.values()):
                 if entry.detached_s is not None and now_s - entry.detached_s > self.config.lease_s:
                     self._turns.run(self._close_lost(entry))
                 if entry.strikes and entry.placed and now_s - entry.struck_s > self.config.forgive_s:
                     entry.strikes = 0
                     self._turns.run(self._tell(entry, {"type": "trust", "session": entry.name}))
+
+
+def _ready_of(places: Sequence[Place]) -> Ready:
+    for place in places:
+        if place.ready is not None:
+            return place.ready
+    raise HubError("crashed", "no worker is ready")
 
 
 def _remove(path: Path) -> None:

@@ -115,9 +115,7 @@ async def _answer(hub: Hub, peer: Peer, message: dict[str, Any]) -> tuple[dict[s
         case "ping":
             return {"type": "pong"}, None
         case "describe":
-            ready = hub.ready
-            if message.get("model", ready.spec.name) != ready.spec.name:
-                raise HubError("unknown_model", f"this server plays {ready.spec.name}")
+            ready = await hub.played(message.get("model"))
             return description(ready.spec.name, ready.spec, ready.budget), None
     raise HubError("unknown_message", f"{message['type']} is not for this connection")
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from lbmodels.contract.spec import Spec
 from lbmodels.contract.stems import STEMS
-from lbserver.engine.budget import Wish, epoch_timing
+from lbserver.engine.budget import Wish, epoch_timing, ring_capacity
 from lbserver.engine.worker import timing_to_wire
 from lbserver.errors import LiveBandError
 from lbserver.hub.admission import HubError, Peer
 from lbserver.places.place import Place
 from lbserver.protocol.controls import CONTROLS, INDEX, MODES
 from lbserver.protocol.messages import MessageError, control_value
-from lbserver.ring.segment import Segment, Shape, capacity_for, create
+from lbserver.ring.segment import Segment, Shape, create
 from lbserver.ring.timeline import Mode, Timing
 from lbserver.session import states
 from lbserver.session.states import Event, State
@@ -102,16 +102,12 @@ class Entry:
         }
 
 
-def emptiest(places: Sequence[Place], model: object, entries: Sequence[Entry]) -> Place:
-    """The place with the fewest sessions. Raises HubError: none can play, or this model is not played here."""
+def emptiest(places: Sequence[Place], entries: Sequence[Entry]) -> Place:
+    """The one with the fewest sessions of places that play the same model. Raises HubError: none can play."""
     up = [place for place in places if place.up and place.ready is not None]
     if not up:
         reasons = {place.reason for place in places if place.reason}
         raise HubError("crashed", "; ".join(reasons) or "no worker is ready")
-    ready = up[0].ready
-    assert ready is not None
-    if model is not None and model != ready.spec.name:
-        raise HubError("unknown_model", f"this server plays {ready.spec.name}")
     return min(up, key=lambda place: sum(entry.place is place for entry in entries))
 
 
@@ -135,7 +131,7 @@ def plan(place: Place, request: Mapping[str, Any]) -> tuple[Spec, Wish, Timing]:
         raise HubError("unsupported", str(error)) from None
 
 
-def segment_for(wish: Wish, channels: int) -> tuple[int, Segment]:
+def segment_for(spec: Spec, wish: Wish, timing: Timing, channels: int) -> tuple[int, Segment]:
     """A new segment and its descriptor. Raises HubError when the machine has no room for it."""
     descriptor = -1
     try:
@@ -144,7 +140,7 @@ def segment_for(wish: Wish, channels: int) -> tuple[int, Segment]:
                 rate_hz=wish.rate_hz,
                 mix_channels=channels,
                 stem_channels=min(2, channels),
-                capacity=capacity_for(wish.rate_hz, wish.block_samples),
+                capacity=ring_capacity(spec, wish, timing),
             )
         )
         return descriptor, Segment(descriptor)

@@ -29,7 +29,8 @@ from lbserver.protocol import wire
 log = logging.getLogger(__name__)
 
 _OFTEN = 5  # failures in a row after which the log calls it critical
-_STUCK_S = 2.0  # a step that takes longer is taken for hung
+_STUCK_S = 2.0  # a step that takes longer is taken for hung, or
+_STUCK_STEPS = 10.0  # than so many times what the longest was measured to take
 _SILENT_S = 10.0  # as is a worker that shows no sign of life for so long
 _LOOK_S = 0.05
 _DEAF_LOOKS = 5  # for a process that has hung up to end
@@ -276,8 +277,9 @@ class WorkerPlace:
             beats, since_ns, _ = read_box(process.box)
             looks = looks + 1 if (beats, since_ns) == before else 0
             before = beats, since_ns
-            if not hung and looks * _LOOK_S > (_STUCK_S if since_ns else _SILENT_S):
-                hung = f"a step took over {_STUCK_S:g} s" if since_ns else f"silent for {_SILENT_S:g} s"
+            longest_s = self._longest_step_s if since_ns else _SILENT_S
+            if not hung and looks * _LOOK_S > longest_s:
+                hung = f"a step took over {longest_s:.3g} s" if since_ns else f"silent for {longest_s:g} s"
                 log.error("the worker hangs and is killed: %s", hung, extra=fields(worker=self.number))
                 process.popen.kill()
             deaf += process.reader is not None and process.reader.done()
@@ -285,6 +287,12 @@ class WorkerPlace:
                 process.popen.kill()
             await asyncio.sleep(_LOOK_S)
         return hung or (f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}")
+
+    @property
+    def _longest_step_s(self) -> float:
+        """After so long without an end a step is taken for hung."""
+        measured = max(self.ready.step_s.values(), default=0.0) if self.ready is not None else 0.0
+        return max(_STUCK_S, _STUCK_STEPS * measured)
 
     async def _wait_after(self, failure: str) -> None:
         """Count a failure and wait before the next try."""

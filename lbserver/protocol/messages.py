@@ -105,7 +105,7 @@ _FORMAT = (
 _TIMING = (
     _int("latency_samples", 0, _I63, "L, in host samples"),
     _float("anticipation_samples", 0, 1e12, "A*H, in host samples"),
-    _float("recency_gap_ms", 0, 1e9, "G = A*H + L"),
+    _float("recency_gap_ms", 0, 1e9, "G = A*H + (k-1)*H + L"),
     _int("anticipation_frames", 0, 1 << 20, "A"),
     _str("mode", "as asked"),
 )
@@ -287,7 +287,7 @@ MESSAGES = (
     Message(
         name="session_list",
         direction="out",
-        meaning="the sessions that you may see, by name: the status of each, and its stem, mode, peer and rate_hz",
+        meaning="the sessions that you may see, by name: the status of each, and its stem, mode, peer, model and rate_hz",
         parts=(Part(name="sessions", kind="map", maximum=4096),),
     ),
     Message(

@@ -91,7 +91,7 @@ SERVER = (
         ("ladder", "Q", "index: see ladder below"),
         ("latency_samples", "Q", "L: the only figure for the host's delay compensation"),
         ("anticipation_samples", "d", "A*H in host samples"),
-        ("recency_gap_ms", "d", "G = A*H + L"),
+        ("recency_gap_ms", "d", "G = A*H + (k-1)*H + L"),
         ("headroom_ms", "d", "time left before the last frame was needed, when it landed"),
         ("queue_age_ms", "d", "age of the oldest mix frame that waits"),
         ("step_ms", "d", "what a model step costs, mean of the last ones"),

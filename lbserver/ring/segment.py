@@ -56,9 +56,10 @@ class Shape:
         return self.stem_offset + 4 * self.stem_channels * self.capacity
 
 
-def capacity_for(rate_hz: int, block_samples: int) -> int:
-    """Samples a ring holds: two seconds or four blocks, as a power of two."""
-    return min(layout.MAX_CAPACITY, 1 << (max(2 * rate_hz, 4 * block_samples) - 1).bit_length())
+def capacity_for(rate_hz: int, block_samples: int, ahead_samples: int = 0) -> int:
+    """Samples a ring holds: two seconds, four blocks, or what is written ahead, as a power of two and no more than may be."""
+    least = max(2 * rate_hz, 4 * block_samples, ahead_samples)
+    return min(layout.MAX_CAPACITY, 1 << (least - 1).bit_length())
 
 
 def create(shape: Shape) -> int:

@@ -122,7 +122,11 @@ def anticipation_frames_nearest(grid: Grid, anticipation_ms: float) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """The figures of an epoch that are reported, each on its own; only `latency_samples` goes to the host's PDC."""
+    """The figures of an epoch that are reported, each on its own; only `latency_samples` goes to the host's PDC.
+
+    `recency_gap_*`: G = A*H + (k-1)*H + L, the age of the newest heard sample when the last frame of a chunk starts to
+    sound; for k = 1 of every frame. `future_visibility_s` is that of the chunk's first frame (Wu 2025, eq. 1).
+    """
 
     anticipation_frames: int
     anticipation_samples: Fraction
@@ -172,7 +176,8 @@ def with_latency(grid: Grid, timing: Timing, latency_samples: int) -> Timing:
 
 def _timing_of(grid: Grid, anticipation_frames: int, latency: int) -> Timing:
     ahead = anticipation_samples(grid, anticipation_frames)
-    gap = ahead + latency
+    # The last frame of a chunk starts to sound k - 1 frames after the first, and was decided with it.
+    gap = ahead + latency + host_position(grid, (grid.chunk_frames - 1) * grid.hop_samples)
     return Timing(
         anticipation_frames=anticipation_frames,
         anticipation_samples=ahead,

@@ -8,16 +8,18 @@ import sys
 import time
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from lbserver import __version__
+from lbserver.engine import backends
 from lbserver.engine.moments_folder import MomentsFolder, moments_folder
 from lbserver.errors import LiveBandError
 from lbserver.files.folders import CACHE_ADVICE, cache_fault, data_folder
 from lbserver.host.program_file import note_program
 from lbserver.host.rundir import RunDirectory, ServerInfo, ServerRunningError
-from lbserver.hub.hub import Hub, HubConfig
+from lbserver.hub.hub import Hub, HubConfig, Offer
 from lbserver.places.link import LinkConfig
 from lbserver.places.place import Place
 from lbserver.places.supervisor import WorkerPlace
@@ -41,10 +43,12 @@ _LOOK_S = 1.0
 class ServeConfig:
     """What to serve. A transport of None is off. `upstream`: where the sessions are played, if not here.
 
+    `model` plays where a session names none; `more_models` may be named beside those that are installed.
     `optional` transports may be left out when their port is taken. `idle_exit_s`: end when nobody has played so long.
     """
 
     model: str | None = None
+    more_models: tuple[str, ...] = ()
     workers: int = 1
     alone: bool = False
     upstream: LinkConfig | None = None
@@ -82,7 +86,7 @@ async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True
         stack.push_async_callback(hub.stop)
         if announce:
             print("Getting the band ready (the first start takes longer) ...", file=sys.stderr, flush=True)
-        await hub.start(_places(config, hub, folder))
+        await hub.start(_places(config, hub, folder), _offer(config, hub, folder))
         ports: dict[str, int] = {}
 
         async def listen(name: str, server: AbstractAsyncContextManager[Any] | None) -> None:
@@ -167,19 +171,33 @@ def _places(config: ServeConfig, hub: Hub, folder: MomentsFolder) -> list[Place]
                 on_ended=hub.on_ended,
             )
         ]
-    return [
-        WorkerPlace(
-            number=number,
-            model=config.model,
-            moments=folder.path,
-            save_every_s=folder.every_s,
-            alone=config.alone,
-            on_lost=hub.on_lost,
-            on_back=hub.on_back,
-            on_ended=hub.on_ended,
-        )
-        for number in range(config.workers)
-    ]
+    return [_worker(number, config.model, config, hub, folder) for number in range(config.workers)]
+
+
+def _offer(config: ServeConfig, hub: Hub, folder: MomentsFolder) -> Offer | None:
+    """What sessions may name beside the default: the models that are installed, and those the user named."""
+    if config.upstream is not None:
+        return None
+    numbers = count(config.workers)
+    return Offer(
+        names=(*config.more_models, *backends.installed()),
+        place=lambda name: _worker(next(numbers), name, config, hub, folder),
+    )
+
+
+def _worker(
+    number: int, model: str | None, config: ServeConfig, hub: Hub, folder: MomentsFolder
+) -> WorkerPlace:
+    return WorkerPlace(
+        number=number,
+        model=model,
+        moments=folder.path,
+        save_every_s=folder.every_s,
+        alone=config.alone,
+        on_lost=hub.on_lost,
+        on_back=hub.on_back,
+        on_ended=hub.on_ended,
+    )
 
 
 def _figures(hub: Hub, begun_s: float) -> ServerFigures:

@@ -214,6 +214,18 @@ def cost(cost_s: float, spend: Callable[[float], None] = time.sleep, **spec: Any
     return SmallAccompanist(spec=_spec("test:cost", **spec), play=play)
 
 
+def slow(**spec: Any) -> SmallAccompanist:
+    """Copies chunks of four seconds, each of which takes three: a window model on a small machine."""
+    return SmallAccompanist(
+        spec=_spec("test:slow", **{"chunk_frames": 100, "anticipation_frames": (0, 100)} | spec), play=_slow
+    )
+
+
+def _slow(own: Spec, mix: Audio, conditions: Conditions, state: State) -> tuple[Audio, Audio]:
+    time.sleep(3.0)
+    return _copy(own, mix, conditions, state)
+
+
 BY_NAME: Mapping[str, Callable[[], SmallAccompanist]] = {
     "test:copy": copy,
     "test:silence": silence,
@@ -221,5 +233,6 @@ BY_NAME: Mapping[str, Callable[[], SmallAccompanist]] = {
     "test:click": click,
     "test:noise": noise,
     "test:fragile": fragile,
+    "test:slow": slow,
 }
 """The accompanists that `--model` knows by name."""

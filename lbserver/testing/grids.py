@@ -18,9 +18,9 @@ def grid(*axes: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 
 def covering(axes: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
-    """Greedy: the case with the most pairs that are still missing, until none is."""
+    """Greedy, for two axes or more: the case with the most pairs that are still missing, until none is."""
     cases = list(product(*(range(len(axis)) for axis in axes)))
-    pairs = {case: set(combinations(enumerate(case), 2)) or {((0, case[0]),)} for case in cases}
+    pairs = {case: set(combinations(enumerate(case), 2)) for case in cases}
     missing = set().union(*pairs.values())
     chosen = []
     while missing:

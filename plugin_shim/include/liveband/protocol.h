@@ -90,7 +90,7 @@ inline constexpr std::size_t state = 1032;  // uint64: index: see state below
 inline constexpr std::size_t ladder = 1040;  // uint64: index: see ladder below
 inline constexpr std::size_t latency_samples = 1048;  // uint64: L: the only figure for the host's delay compensation
 inline constexpr std::size_t anticipation_samples = 1056;  // float64: A*H in host samples
-inline constexpr std::size_t recency_gap_ms = 1064;  // float64: G = A*H + L
+inline constexpr std::size_t recency_gap_ms = 1064;  // float64: G = A*H + (k-1)*H + L
 inline constexpr std::size_t headroom_ms = 1072;  // float64: time left before the last frame was needed, when it landed
 inline constexpr std::size_t queue_age_ms = 1080;  // float64: age of the oldest mix frame that waits
 inline constexpr std::size_t step_ms = 1088;  // float64: what a model step costs, mean of the last ones

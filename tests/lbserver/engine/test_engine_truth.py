@@ -80,6 +80,45 @@ def test_law_1_at_other_hops(hop: int) -> None:
         assert offsets == [reported] * len(offsets)
 
 
+@pytest.mark.parametrize(
+    ("chunk", "rate_hz", "case"),
+    grid(
+        [2, 5, 25],
+        [44100, 48000, 96000],
+        [(Mode.LIVE, None), (Mode.ALIGNED, None), (Mode.MANUAL, 3), (Mode.BOUNCE, 0)],
+    ),
+    ids=str,
+)
+def test_law_1_with_chunks_of_frames(chunk: int, rate_hz: int, case: tuple[Mode, int | None]) -> None:
+    """A recency gap that forgets the chunk would promise 40 ms where the echo comes after a second."""
+    copy = accompanists.copy(chunk_frames=chunk)
+    seat = stage.Seat(rate_hz=rate_hz, blocks=(256,), mode=case[0], anticipation_frames=case[1])
+    chunk_samples = rate_hz * 0.04 * chunk
+    every, first = round((0.7 + 0.06 * chunk) * rate_hz) + 123, rate_hz // 7 + 1
+    host = stage.front_end("a", seat, copy.spec, BUDGET, stage.impulses(every, first))
+    worker = VirtualWorker(copy, lambda _rows, _now_s: COST_S)
+    session = worker.serve(host)
+    seconds = 1.8 + 0.18 * chunk
+    if case[0] is Mode.BOUNCE:
+        stage.play_offline(host, worker, blocks=int(seconds * rate_hz / 256))
+    else:
+        run([host], [worker], until_s=seconds)
+    timing = session.setup.timing
+    one_hop = rate_hz * 0.04
+    assert (
+        timing.recency_gap_samples
+        == timing.anticipation_samples + timing.latency_samples + chunk_samples - one_hop
+    )
+    heard = host.audio
+    expected = round(timing.recency_gap_samples + one_hop)
+    written = range(first, heard.shape[-1] - expected - 256, every)
+    offsets = stage.measured_offsets(heard, written, every)
+    assert len(offsets) >= 2
+    assert offsets == [expected] * len(offsets)
+    assert (session.late_frames, session.skipped_frames, host.port.missing_samples) == (0, 0, 0)
+    host.close()
+
+
 @pytest.mark.parametrize("mode", [Mode.LIVE, Mode.ALIGNED, Mode.MANUAL])
 def test_every_sample_comes_back_at_its_place(mode: Mode) -> None:
     """Not the impulse alone: at the model's rate the whole recording is there bit for bit, shifted as reported."""

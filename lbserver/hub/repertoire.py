@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which models a server plays, and where: the default from the start, others when a session names them.
+
+A model that nobody plays for some time is unloaded, so memory is held by what is used.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from lbserver.host.logs import fields
+from lbserver.hub.admission import HubError
+from lbserver.places.place import Place
+from lbserver.places.supervisor import WorkerError
+
+log = logging.getLogger(__name__)
+
+_MOST_LOADED = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """Models that may be named beside the default: `names` of them, `place(name)` makes a place that plays it."""
+
+    names: Collection[str]
+    place: Callable[[str], Place]
+
+
+class Repertoire:
+    """Places by what they play. `default` ones live as long as this, others from their first session until `tidy`."""
+
+    def __init__(self, *, idle_s: float) -> None:
+        self.default: list[Place] = []
+        self._others: dict[str, Place] = {}
+        self._idle_since_s: dict[str, float] = {}
+        self._offer = Offer(names=(), place=_nobody)
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._idle_s = idle_s
+
+    @property
+    def places(self) -> list[Place]:
+        """All, the default's first."""
+        return [*self.default, *self._others.values()]
+
+    async def start(self, places: list[Place], offer: Offer | None = None) -> None:
+        """Start every place of the default model. Raises WorkerError when one cannot play."""
+        self.default = places
+        self._offer = offer or self._offer
+        await asyncio.gather(*(place.start() for place in places))
+
+    async def stop(self) -> None:
+        """Stop every place."""
+        await asyncio.gather(*(place.stop() for place in self.places))
+
+    async def playing(self, model: str | None) -> list[Place]:
+        """The places that play a model, loaded if it is not; None is the default.
+
+        Raises HubError: `unknown_model` with what is played here, `busy` when too many are loaded, or why it cannot play.
+        """
+        if model is None or _plays(self.default, model):
+            return self.default
+        for name, place in self._others.items():
+            if name == model or _plays([place], model):
+                self._idle_since_s.pop(name, None)
+                return [place]
+        if model not in self._offer.names:
+            raise HubError("unknown_model", f"this server plays {', '.join(self.names())}")
+        async with self._locks[model]:
+            if model not in self._others:
+                if len(self._others) >= _MOST_LOADED:
+                    raise HubError(
+                        "busy", f"{_MOST_LOADED} models are loaded beside the default: close sessions of one"
+                    )
+                place = self._offer.place(model)
+                try:
+                    ready = await place.start()
+                except WorkerError as error:
+                    raise HubError(error.code, f"{model} cannot play: {error}") from None
+                log.info("model loaded", extra=fields(model=ready.spec.name))
+                self._others[model] = place
+            return [self._others[model]]
+
+    def names(self) -> list[str]:
+        """Names that a session may ask for, the default's first."""
+        default = [place.ready.spec.name for place in self.default if place.ready is not None][:1]
+        return list(dict.fromkeys([*default, *self._others, *self._offer.names]))
+
+    def tidy(self, used: Sequence[Place], now_s: float) -> list[Place]:
+        """Let go of models that had no session for long; the caller stops the places returned."""
+        gone = []
+        for name, place in list(self._others.items()):
+            if place in used or self._locks[name].locked():
+                self._idle_since_s.pop(name, None)
+            elif now_s - self._idle_since_s.setdefault(name, now_s) > self._idle_s:
+                gone.append(self._others.pop(name))
+                del self._idle_since_s[name]
+                with suppress(KeyError):
+                    del self._locks[name]
+                log.info("model unloaded", extra=fields(model=name))
+        return gone
+
+
+def _plays(places: Sequence[Place], model: str) -> bool:
+    return any(place.ready is not None and place.ready.spec.name == model for place in places)
+
+
+def _nobody(name: str) -> Place:
+    raise HubError("unknown_model", f"{name} is not played here")

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several models in one server, one of them with steps that take seconds."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lbserver.engine.stream import SessionConfig, StreamDriver
+from lbserver.music.conditions import nothing_known
+from lbserver.testing import accompanists
+
+
+def truth(accompanist: Any, mix: np.ndarray, frames: int) -> np.ndarray:
+    driver = StreamDriver(
+        accompanist,
+        SessionConfig(host_rate_hz=48000, stems=("bass",), anticipation_frames=frames),
+        nothing_known,
+    )
+    return np.concatenate([driver.push(mix).audio, driver.flush().audio], axis=-1)[0]
+
+
+def test_a_session_names_its_model_and_who_names_none_gets_the_first(serve: Callable[..., Any]) -> None:
+    front_end = serve("--model", "test:copy", "--model", "test:silence").connect()
+    front_end.open("a", offline=True)
+    front_end.open("b", offline=True, model="test:silence")
+    mix = np.full((2, 48000), 0.1, np.float32)
+    assert np.abs(front_end.render("a", mix)).max() > 0.05
+    assert not front_end.render("b", mix).any()
+    sessions = front_end.ask("sessions")["sessions"]
+    assert {name: one["model"] for name, one in sessions.items()} == {"a": "test:copy", "b": "test:silence"}
+    refused = front_end.ask(
+        "open", session="c", rate_hz=48000, channels=2, block_samples=256, mode="live", stem="bass", model="x"
+    )
+    assert refused["code"] == "unknown_model"
+    assert "test:copy, test:silence" in refused["text"]
+
+
+@pytest.mark.slow
+def test_a_step_of_three_seconds_is_not_taken_for_hung_and_disturbs_nobody(serve: Callable[..., Any]) -> None:
+    """Catches a worker that is killed for a long step, a ring that overruns meanwhile, and figures that forget the chunk."""
+    server = serve("--model", "test:copy", "--model", "test:slow")
+    front_end, other = server.connect(), server.connect()
+    opened = front_end.open("slow", mode="bounce", offline=True, model="test:slow")
+    chunk = 100 * 1920
+    assert opened["recency_gap_ms"] == pytest.approx(
+        (opened["anticipation_samples"] + opened["latency_samples"] + chunk - 1920) / 48
+    )
+    mix = (0.1 * np.random.default_rng(5).standard_normal((2, 3 * chunk))).astype(np.float32)
+    other.open("quick", offline=True)
+    heard = front_end.render("slow", mix, block=4096)
+    latency, ahead = opened["latency_samples"], opened["anticipation_frames"]
+    expected = truth(accompanists.copy(chunk_frames=100, anticipation_frames=(0, 100)), mix, ahead)
+    np.testing.assert_array_equal(heard[:, latency:], expected[:, : heard.shape[-1] - latency])
+    assert np.abs(other.render("quick", mix[:, :48000])).max() > 0.05
+    status = front_end.ask("status", session="slow")["status"]
+    assert status["state"] == "playing"
