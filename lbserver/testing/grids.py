@@ -17,6 +17,11 @@ def grid(*axes: Sequence[Any]) -> list[tuple[Any, ...]]:
     return whole if os.environ.get("LIVEBAND_GRIDS") == "whole" else covering(axes)
 
 
+def long_or_short(whole: int, short: int) -> int:
+    """How long an endurance test lasts: `short`, or with LIVEBAND_GRIDS=whole all of it."""
+    return whole if os.environ.get("LIVEBAND_GRIDS") == "whole" else short
+
+
 def covering(axes: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
     """Greedy, for two axes or more: the case with the most pairs that are still missing, until none is."""
     cases = list(product(*(range(len(axis)) for axis in axes)))

@@ -459,10 +459,10 @@ def test_memories_and_kept_moments_are_their_owners(tmp_path: Path) -> None:
             assert len(list((tmp_path / "kept").rglob("chorus.moment"))) == 3
             await hub.recall("song", "chorus", peer=ALICE)
             memory = next(iter(hers.values()))  # what a session that has played leaves behind
-            (tmp_path / "moments" / "song.auto").write_bytes(memory)
             hub.detach(ALICE)
             while hub.sessions():  # until her lease is over
                 await asyncio.sleep(0.02)
+            (tmp_path / "moments" / "song.auto").write_bytes(memory)
             for more in ({"resume": True}, {}):
                 assert await refused(hub.open(wish("song", **more), peer=BOB)) == "unauthorised"
             assert await refused(hub.open(wish("song", resume=True), peer=LOCAL)) == "unauthorised"

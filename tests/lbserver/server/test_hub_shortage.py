@@ -86,6 +86,7 @@ def test_a_segment_that_cannot_be_mapped_is_refused_as_no_room(tmp_path: Path) -
 
     async def work(hub: Hub, place: WorkerPlace) -> None:
         assert place.pid is not None
+        await open_(hub, "first")  # it answers when it has let go of what loading took
         pages = int(Path(f"/proc/{place.pid}/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + (1 << 24)  # less than the ring of 64 channels
         with limited(place.pid, resource.RLIMIT_AS, most), pytest.raises(HubError) as caught:
