@@ -20,6 +20,7 @@ from lbserver.protocol.osc import PORT as OSC_PORT
 from lbserver.server.serve import ServeConfig, serve
 from lbserver.transports.http import HttpConfig
 from lbserver.transports.osc.server import OscConfig
+from lbserver.transports.rtap.server import RECEIVE_PORT, REPLY_PORT, RtapConfig
 from lbserver.transports.zeromq import ZeroMqConfig
 
 
@@ -85,6 +86,23 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="hear OSC of every user of this machine, not of yours only: for programs that send and end at once",
     )
     ports.add_argument(
+        "--osc-compat",
+        choices=("rtap",),
+        help="speak the OSC protocol of the Max system RTAP as well, so that its patch plays with the model here",
+    )
+    ports.add_argument(
+        "--rtap-ports",
+        type=_port_pair,
+        default=(RECEIVE_PORT, REPLY_PORT),
+        metavar="IN,OUT",
+        help=f"UDP ports that it hears at and answers to, default {RECEIVE_PORT},{REPLY_PORT}",
+    )
+    ports.add_argument(
+        "--rtap-peer",
+        metavar="HOST",
+        help="the one other machine that is heard there, default none: this one",
+    )
+    ports.add_argument(
         "--zmq-port", type=_port, metavar="PORT", help=f"ZeroMQ, usually {ZMQ_PORT}; off by default"
     )
     ports.add_argument("--zmq-host", default="127.0.0.1", metavar="HOST", help="0.0.0.0 for all; needs keys")
@@ -115,12 +133,18 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--log-json", action="store_true", help="JSON lines instead of text")
     parser.add_argument("--json", action="store_true", help="print one line of JSON when ready")
     needs = {
+        "rtap_ports": ("osc_compat",),
+        "rtap_peer": ("osc_compat",),
         "zmq_host": ("zmq_port",),
         "clients": ("zmq_port",),
         "key": ("zmq_port", "upstream"),
         "upstream_key": ("upstream",),
     }
-    parser.set_defaults(run=_run, needs=needs, excludes={"upstream": ("workers", "exact")})
+    parser.set_defaults(
+        run=_run,
+        needs=needs,
+        excludes={"upstream": ("workers", "exact", "osc_compat"), "osc_compat": ("osc_token_file",)},
+    )
 
 
 def _token(path: Path | None) -> bytes:
@@ -144,6 +168,16 @@ def _port(text: str) -> int | None:
     return int(text)
 
 
+def _port_pair(text: str) -> tuple[int, int]:
+    """Two port numbers with a comma between them."""
+    ports = [int(part) if part.isdigit() else -1 for part in text.split(",")]
+    if len(ports) != 2 or not all(0 <= port <= 65535 for port in ports) or not ports[1]:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not two ports with a comma between, as {RECEIVE_PORT},{REPLY_PORT}"
+        )
+    return ports[0], ports[1]
+
+
 def _run(parsed: argparse.Namespace) -> int:
     if not 1 <= parsed.workers <= 64:
         raise LiveBandError(f"{parsed.workers} workers are not possible: 1 to 64")
@@ -163,6 +197,10 @@ def _run(parsed: argparse.Namespace) -> int:
     osc = None
     if parsed.osc_port is not None:
         osc = OscConfig(host=parsed.osc_host, port=parsed.osc_port, token=token, anyone=parsed.osc_anyone)
+    rtap = None
+    if parsed.osc_compat:
+        into, back = parsed.rtap_ports
+        rtap = RtapConfig(port=into, reply_port=back, peer=parsed.rtap_peer, anyone=parsed.osc_anyone)
     config = ServeConfig(
         model=parsed.model[0] if parsed.model else None,
         more_models=tuple(parsed.model[1:]),
@@ -172,6 +210,7 @@ def _run(parsed: argparse.Namespace) -> int:
         http=None if parsed.http_port is None else HttpConfig(port=parsed.http_port, token=token),
         osc=osc,
         zeromq=zeromq,
+        rtap=rtap,
         # A usual port that another program has must not keep plug-ins from playing.
         optional=frozenset(
             name

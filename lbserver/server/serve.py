@@ -9,6 +9,7 @@ import time
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
 from itertools import count
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from lbserver.transports.local import LocalConfig, LocalServer, local_server
 from lbserver.transports.metrics import ServerFigures, resident_bytes
 from lbserver.transports.osc import oscquery
 from lbserver.transports.osc.server import OscConfig, osc_server
+from lbserver.transports.rtap.server import RtapConfig, rtap_server
 from lbserver.transports.zeromq import ZeroMqConfig, zeromq_server
 
 log = logging.getLogger(__name__)
@@ -55,6 +57,7 @@ class ServeConfig:
     http: HttpConfig | None = None
     osc: OscConfig | None = None
     zeromq: ZeroMqConfig | None = None
+    rtap: RtapConfig | None = None
     optional: frozenset[str] = frozenset()
     idle_exit_s: float | None = None
     ableton_link: bool = False
@@ -109,6 +112,9 @@ async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True
             )
             await listen("HTTP", http_server(hub, http))
         await listen("ZeroMQ", zeromq_server(hub, config.zeromq) if config.zeromq else None)
+        await listen(
+            "rtap", rtap_server(config.rtap, partial(backends.load, config.model)) if config.rtap else None
+        )
         local = await stack.enter_async_context(local_server(hub, LocalConfig(path=run.socket_path)))
         info = ServerInfo(
             pid=os.getpid(),

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Any accompanist as that system's server: hears up to a cursor, and gives the stems of a stretch that may lie ahead of it.
+
+The way of the audio is the lane that all sessions take. Writing w r T ahead asks for an anticipation of (w + 1) r T and the
+resamplers' delay; another anticipation, or another choice of stems, begins anew and hears the last T again.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from lbserver.accompanist import Accompanist
+from lbserver.engine.lane import Lane, grid_of, resampling_samples
+from lbserver.engine.shell import Shell, shell_conditions
+from lbserver.engine.stream import batch_conditions, stem_seed
+from lbserver.transports.rtap.batches import Recording
+from lbserver.transports.rtap.packets import Floats
+
+RATE_HZ = 44_100
+WINDOW_SAMPLES = 6 * RATE_HZ
+STEMS = ("bass", "drums", "guitar", "piano")
+"""In the order of the flags of /predict_instruments; a model's other stems follow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What one prediction is asked for: stems over [start, end), with the mix heard before `cursor`; positions in samples."""
+
+    cursor: int
+    start: int
+    end: int
+    ahead_samples: int
+    stems: tuple[str, ...]
+    mix: Floats
+    """The mix of the last T before `cursor`."""
+
+
+class Band:
+    """One listener's accompanist and where its take has come to. Used by one thread."""
+
+    def __init__(self, accompanist: Accompanist, *, seed: int = 0) -> None:
+        self.spec = accompanist.spec
+        self._shell = Shell(accompanist)
+        self._seed = seed
+        self._grid = grid_of(self.spec, RATE_HZ)
+        self.takes = 0
+        """How often it began anew: audio of two takes does not run on from one to the other."""
+        self._lane: Lane | None = None
+        self._key: tuple[object, ...] = ()
+        self._offset = 0
+        self._stems: tuple[Recording, ...] = ()
+
+    def stem_names(self) -> tuple[str, ...]:
+        """By the flags of /predict_instruments."""
+        return (*STEMS, *(stem for stem in self.spec.stems if stem not in STEMS))
+
+    def anticipation_frames(self, ahead_samples: int) -> int:
+        """Frames that the model must write ahead so that `ahead_samples` after a cursor are there when it is heard."""
+        samples = ahead_samples + resampling_samples(self.spec, RATE_HZ)
+        return max(
+            self.spec.anticipation_frames[0], ceil(samples * self.spec.sample_rate / RATE_HZ / self.spec.hop)
+        )
+
+    def reset(self) -> None:
+        """Forget all: the next task begins from silence."""
+        self._lane, self._key = None, ()
+
+    def play(self, task: Task) -> dict[str, Floats]:
+        """Each stem's samples [start, end), mono."""
+        frames = self.anticipation_frames(task.ahead_samples)
+        key = (task.stems, frames)
+        if self._lane is None or self._key != key or not self._follows(task):
+            self._begin(task, frames)
+            self._key = key
+        lane = self._lane
+        assert lane is not None
+        new = task.cursor - self._offset - lane.heard
+        lane.hear(np.repeat(task.mix[len(task.mix) - new :][None], self.spec.channels, axis=0))
+        self._run(lane, task.stems, frames)
+        return {
+            stem: recording.get(task.start, task.end)
+            for stem, recording in zip(task.stems, self._stems, strict=True)
+        }
+
+    def _follows(self, task: Task) -> bool:
+        assert self._lane is not None
+        return 0 <= task.cursor - self._offset - self._lane.heard <= len(task.mix)
+
+    def _begin(self, task: Task, frames: int) -> None:
+        self.takes += 1
+        self._offset = max(0, task.cursor - len(task.mix))
+        self._lane = Lane(self.spec, self._grid, frames, rows=len(task.stems))
+        self._state = self._shell.init_state([stem_seed(self._seed, stem) for stem in task.stems])
+        length = 2 * WINDOW_SAMPLES
+        self._stems = tuple(Recording(length) for _ in task.stems)
+
+    def _run(self, lane: Lane, stems: tuple[str, ...], frames: int) -> None:
+        rows = len(stems)
+        always: dict[str, float | Floats] = {
+            "stem": np.array([self.spec.stem_index(stem) for stem in stems], np.float32),
+            "anticipation": float(frames),
+            "variation": 1.0,
+            **shell_conditions({}, live=True),
+        }
+        active = np.ones(rows, np.bool_)
+        while lane.waiting > 0:
+            mix = np.repeat(lane.take_mix()[None], rows, axis=0)
+            stem, self._state = self._shell.step(mix, batch_conditions(always, {}, rows), self._state, active)
+            lane.play(stem.reshape(rows * self.spec.channels, -1))
+        first = self._offset + lane.stem.start
+        audio = lane.stem.take(lane.stem.length).reshape(rows, self.spec.channels, -1).mean(axis=1)
+        for row, recording in zip(audio, self._stems, strict=True):
+            recording.put(first, row)
