@@ -10,10 +10,11 @@ from math import ceil
 
 import numpy as np
 
-from lbserver.accompanist import Accompanist
+from lbmodels.contract.accompanist import Accompanist
+from lbmodels.contract.conditions import table
 from lbserver.engine.lane import Lane, grid_of, resampling_samples
 from lbserver.engine.shell import Shell, shell_conditions
-from lbserver.engine.stream import batch_conditions, stem_seed
+from lbserver.engine.stream import stem_seed
 from lbserver.transports.rtap.batches import Recording
 from lbserver.transports.rtap.packets import Floats
 
@@ -98,15 +99,16 @@ class Band:
     def _run(self, lane: Lane, stems: tuple[str, ...], frames: int) -> None:
         rows = len(stems)
         always: dict[str, float | Floats] = {
-            "stem": np.array([self.spec.stem_index(stem) for stem in stems], np.float32),
+            "stem": np.array([self.spec.stems.index(stem) for stem in stems], np.float32),
             "anticipation": float(frames),
             "variation": 1.0,
             **shell_conditions({}, live=True),
         }
         active = np.ones(rows, np.bool_)
+        nothing: list[dict[str, float]] = [{} for _ in range(self.spec.chunk_frames)]
         while lane.waiting > 0:
             mix = np.repeat(lane.take_mix()[None], rows, axis=0)
-            stem, self._state = self._shell.step(mix, batch_conditions(always, {}, rows), self._state, active)
+            stem, self._state = self._shell.step(mix, table(always, nothing, rows), self._state, active)
             lane.play(stem.reshape(rows * self.spec.channels, -1))
         first = self._offset + lane.stem.start
         audio = lane.stem.take(lane.stem.length).reshape(rows, self.spec.channels, -1).mean(axis=1)

@@ -20,7 +20,7 @@ from typing import cast
 
 import numpy as np
 
-from lbserver.accompanist import Accompanist
+from lbmodels.contract.accompanist import Accompanist
 from lbserver.errors import LiveBandError
 from lbserver.host import callers
 from lbserver.transports.rtap import packets
@@ -236,10 +236,13 @@ class RtapServer(asyncio.DatagramProtocol):
         if not predict:
             return
         if self._busy is not None or self._band is None:
-            self.counts.dropped += 1
-            self._send(packets.write("/batch_dropped", batch.number))
+            self._drop(batch)
             return
         self._busy = asyncio.create_task(self._predict(batch, settings, self._band))
+
+    def _drop(self, batch: Batch) -> None:
+        self.counts.dropped += 1
+        self._send(packets.write("/batch_dropped", batch.number))
 
     def _settle(self) -> Settings:
         """The settings in use from this step on: r and w as last wished if they go together, else as they were."""
@@ -293,8 +296,10 @@ class RtapServer(asyncio.DatagramProtocol):
             self._send(packets.write_true("/server_predicted"))
         except LiveBandError as error:
             self._warn(str(error))
+            self._drop(batch)
         except Exception:
             log.exception("rtap: a prediction failed")
+            self._drop(batch)
         finally:
             self._busy = None
 
