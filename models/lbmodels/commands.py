@@ -28,8 +28,9 @@ OBJECTIVES = (
     "liveband",
     "recolour",
     "rvq",
+    "style",
 )
-IMPORTERS = ("lbmodels.families.streamgen.import_command",)
+IMPORTERS = ("lbmodels.families.streamgen.import_command", "lbmodels.families.livemusic.importing")
 """Modules whose `add_parser` adds one published model, or several, to `liveband models import`."""
 Subparsers = argparse._SubParsersAction
 
@@ -60,6 +61,7 @@ def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
   liveband train rvq --recipe tiny --data dataset --out runs/tokens
   liveband train lookahead --recipe tiny --data dataset --out runs/lookahead
   liveband train consistency --recipe tiny --data dataset --out runs/lookahead --set teacher=runs/lookahead/teacher.safetensors
+  liveband train style --recipe tiny --data dataset --out runs/style
   liveband bounce song.wav -o bass.wav --stem bass --model runs/coloured
 """,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -150,7 +152,9 @@ def _shipped_codec() -> str:
 
 
 def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser("models", help="list, describe and verify the models that are installed")
+    parser = subparsers.add_parser(
+        "models", help="list, describe, verify and import the models that are installed"
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, text in (
         ("list", "names, the default first"),
