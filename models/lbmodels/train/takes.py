@@ -134,7 +134,8 @@ def _kept(folder: Path, moments: int, file: Path) -> tuple[NDArray[Any], ...]:
     found = _listen(folder, moments)
     part = file.with_suffix(".part.npz")
     part.unlink(missing_ok=True)
-    np.savez(part, **dict(zip(names, found, strict=True)))
+    log_power, moment, true = found
+    np.savez(part, log_power=log_power, moment=moment, true=true)
     part.replace(file)
     return found
 
