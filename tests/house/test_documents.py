@@ -67,8 +67,10 @@ def test_liveband_commands_and_options_that_documents_name_exist(line: str) -> N
     answer = answer_to_help(words[0])
     assert answer.returncode == 0, answer.stderr
     known = answer.stdout
-    if len(words) > 1 and re.fullmatch(r"[a-z]+", words[1]):
-        deeper = answer_to_help(*words[:2])
+    for depth in (2, 3):
+        if len(words) < depth or not re.fullmatch(r"[a-z]+\d?", words[depth - 1]):
+            break
+        deeper = answer_to_help(*words[:depth])
         assert deeper.returncode == 0, deeper.stderr
         known += deeper.stdout
     unknown = [word for word in words if re.match(r"--?[a-z]", word) and word not in known]
