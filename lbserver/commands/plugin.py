@@ -19,6 +19,10 @@ _STATES = {
     "changed": "changed since it was installed",
     "foreign": "put there by another hand",
 }
+_WHAT_NOW = {
+    "Pd": "In Pd make an object `liveband~`; its help shows how it is played.",
+    "SuperCollider": "In SuperCollider recompile the class library and boot the server; the help of LiveBand has examples.",
+}
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -26,7 +30,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "plugin",
         help="install the DAW plug-in, remove it, say where it is",
-        description="The plug-in for DAWs (VST3, LV2; Audio Unit on macOS), which `make plugin` builds.",
+        description="The plug-in for DAWs (VST3, LV2; Audio Unit on macOS), `liveband~` for Pd and the UGen LiveBand for\n"
+        "SuperCollider, which `make plugin` builds.",
         epilog="examples:\n  liveband plugin install\n  liveband plugin where --json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -37,8 +42,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         _install,
         "put it where hosts look for plug-ins",
         "Copies the plug-in that `make plugin` built into your own plug-in folders, and writes down where this\n"
-        "`liveband` is, for the plug-in's button `Start the band`. Hosts find it when they look for plug-ins again.",
-        "example: liveband plugin install",
+        "`liveband` is, for the plug-in's button `Start the band`. Hosts find it when they look for plug-ins again.\n"
+        "With --pd or --sc what Pd or SuperCollider load is put where they look, and nothing else.",
+        "examples:\n  liveband plugin install\n  liveband plugin install --pd --sc",
     )
     _add(
         actions,
@@ -82,6 +88,9 @@ def _add(
             help="a folder of built plug-ins, one bundle, or a .zip or .tar.gz of them (default: what `make plugin` "
             "built in this checkout)",
         )
+    if name == "install":
+        parser.add_argument("--pd", action="store_true", help="`liveband~`, for Pd")
+        parser.add_argument("--sc", action="store_true", help="the UGen LiveBand, for SuperCollider")
     if name != "where":
         parser.add_argument(
             "--system", action="store_true", help="for all users; needs administrator's rights"
@@ -93,20 +102,39 @@ def _add(
     parser.set_defaults(run=run)
 
 
+def _asked(parsed: argparse.Namespace) -> dict[str, Path]:
+    """Folders of what is asked for, by format: the externals that were named, else what a DAW loads."""
+    named = [form for form, wanted in zip(bundles.EXTERNALS, (parsed.pd, parsed.sc), strict=True) if wanted]
+    places = bundles.folders(system=parsed.system)
+    unknown = [form for form in named if form not in places]
+    if unknown:
+        raise LiveBandError(
+            f"{' and '.join(unknown)} cannot be installed on this system: Linux and macOS are accepted"
+        )
+    return {
+        form: folder
+        for form, folder in places.items()
+        if (form in named if named else form not in bundles.EXTERNALS)
+    }
+
+
 def _install(parsed: argparse.Namespace) -> int:
     rows = []
+    asked = _asked(parsed)
     with bundles.built(parsed.source) as built:
-        places = bundles.folders(system=parsed.system)
-        wanted = {form: folder for form, folder in places.items() if form in built}
-        if not wanted:
+        wanted = {form: folder for form, folder in asked.items() if form in built}
+        if not wanted or ((parsed.pd or parsed.sc) and len(wanted) < len(asked)):
+            missing = ", ".join(form for form in asked if form not in built)
+            hint = "; `make plugin` builds those whose headers are here: puredata-dev, supercollider-dev"
             raise LiveBandError(
-                f"no plug-in for this system in {parsed.source}: it holds {', '.join(built)}, "
-                f"hosts here load {', '.join(places)}"
+                f"nothing for {missing} in {parsed.source or bundles.BUILD}: it holds {', '.join(built)}"
+                + (hint if parsed.pd or parsed.sc else "")
             )
         for form, folder in wanted.items():
             done = bundles.install(built[form], folder, force=parsed.force)
             rows.append({"format": form, "path": str(folder / bundles.BUNDLES[form]), "done": done})
-    program = program_file.this_program()
+    for_daws = not (parsed.pd or parsed.sc)
+    program = program_file.this_program() if for_daws else None
     noted = False
     try:
         noted = program is not None and program_file.write_program(program)
@@ -119,6 +147,11 @@ def _install(parsed: argparse.Namespace) -> int:
     for row in rows:
         same = " (the same as before)" if row["done"] == "unchanged" else ""
         print(f"{row['done']:<10} {row['format']:<5} {row['path']}{same}")
+    for form, what_now in _WHAT_NOW.items():
+        if form in wanted:
+            print(what_now)
+    if not for_daws:
+        return 0
     if noted:
         print(f"The plug-in's button `Start the band` runs {program}")
     else:

@@ -29,8 +29,16 @@ from lbserver.files.documents import read_json
 if sys.platform != "win32":
     import fcntl
 
-BUNDLES = {"VST3": "LiveBand.vst3", "LV2": "LiveBand.lv2", "AU": "LiveBand.component"}
+BUNDLES = {
+    "VST3": "LiveBand.vst3",
+    "LV2": "LiveBand.lv2",
+    "AU": "LiveBand.component",
+    "Pd": "liveband~",
+    "SuperCollider": "LiveBand",
+}
 """Formats, and what their bundles are called."""
+EXTERNALS = ("Pd", "SuperCollider")
+"""Those that a DAW does not load."""
 CHECKOUT = Path(__file__).resolve().parents[2]
 BUILD = CHECKOUT / "build" / "plugin" / "juce" / "LiveBand_artefacts" / "Release"
 """Where `make plugin` puts them."""
@@ -69,15 +77,33 @@ def folders(
     env = os.environ if environment is None else environment
     home = Path(env.get("HOME") or Path.home())
     if platform == "darwin":
-        base = (Path("/") if system else home) / "Library" / "Audio" / "Plug-Ins"
-        return {"VST3": base / "VST3", "AU": base / "Components"}
+        library = (Path("/") if system else home) / "Library"
+        base = library / "Audio" / "Plug-Ins"
+        extensions = library / "Application Support" / "SuperCollider" / "Extensions"
+        return {
+            "VST3": base / "VST3",
+            "AU": base / "Components",
+            "Pd": library / "Pd",
+            "SuperCollider": extensions,
+        }
     if platform == "win32":
         common = env.get("COMMONPROGRAMFILES", "C:\\Program Files\\Common Files")
         local = env.get("LOCALAPPDATA", str(home / "AppData" / "Local"))
         return {"VST3": Path(common) / "VST3" if system else Path(local) / "Programs" / "Common" / "VST3"}
     if system:
-        return {"VST3": Path("/usr/local/lib/vst3"), "LV2": Path("/usr/local/lib/lv2")}
-    return {"VST3": home / ".vst3", "LV2": home / ".lv2"}
+        return {
+            "VST3": Path("/usr/local/lib/vst3"),
+            "LV2": Path("/usr/local/lib/lv2"),
+            "Pd": Path("/usr/local/lib/pd-externals"),
+            "SuperCollider": Path("/usr/share/SuperCollider/Extensions"),
+        }
+    data = Path(env.get("XDG_DATA_HOME") or home / ".local" / "share")
+    return {
+        "VST3": home / ".vst3",
+        "LV2": home / ".lv2",
+        "Pd": home / ".local" / "lib" / "pd" / "extra",
+        "SuperCollider": data / "SuperCollider" / "Extensions",
+    }
 
 
 @contextlib.contextmanager

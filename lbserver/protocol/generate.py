@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes what other languages and people read of the protocol: the C++ header and the reference.
+"""Writes what other languages and people read of the protocol: the C++ header, SuperCollider's class, the reference.
 
-python -m lbserver.protocol.generate          # writes both files
+python -m lbserver.protocol.generate          # writes the files
 python -m lbserver.protocol.generate --check  # exit 1 if one of them is not what it would write
 """
 
@@ -17,11 +17,13 @@ from lbserver.protocol.controls import CONTROLS, MODES, ControlInfo
 from lbserver.protocol.errors import ERRORS
 from lbserver.protocol.messages import MAX_MESSAGE_BYTES, MESSAGES, Part
 from lbserver.protocol.reference import page
+from lbserver.protocol.sclang import controls_class
 from lbserver.protocol.status import STATUS
 
 _ROOT = Path(__file__).resolve().parents[2]
 HEADER = _ROOT / "plugin_shim" / "include" / "liveband" / "protocol.h"
 REFERENCE = _ROOT / "lbserver" / "protocol" / "REFERENCE.md"
+SCLANG = _ROOT / "plugin_shim" / "supercollider" / "Classes" / "LiveBandControls.sc"
 
 _CPP_TYPES = {"H": "std::uint16_t", "I": "std::uint32_t", "Q": "std::uint64_t", "q": "std::int64_t", "d": "double"}  # fmt: skip
 _BYTES = {"H": 2, "I": 4, "Q": 8, "q": 8, "d": 8}
@@ -264,7 +266,7 @@ def header() -> str:
     )
 
 
-FILES = {HEADER: header, REFERENCE: page}
+FILES = {HEADER: header, REFERENCE: page, SCLANG: controls_class}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -94,7 +94,9 @@ bool Watcher::adoptLatency() {
 
 Status Watcher::status() const {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return status_;
+    Status seen = status_;
+    seen.is_quiet = requests_.empty() && !is_telling_;
+    return seen;
 }
 
 void Watcher::know(const Knowledge& what) {
@@ -134,6 +136,7 @@ void Watcher::watch() {
         {
             const std::lock_guard<std::mutex> lock(mutex_);
             opened_generation_ = 0;
+            is_telling_ = false;
             status_.band = protocol::State::kClosed;
             if (status_.connections != before) back_off = kFirstBackOff;
         }
@@ -288,7 +291,13 @@ bool Watcher::tellKnown() {
     for (const Value& message : knowMessages(config_.session, known)) {
         if (!demand(message)) return false;
     }
+    hasTold();
     return true;
+}
+
+void Watcher::hasTold() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    is_telling_ = false;
 }
 
 // A chart counts bars, and is refused before the host has told a tempo: it is told again then.
@@ -328,6 +337,7 @@ void Watcher::publish(std::unique_ptr<Segment> segment, const Value& answer, con
         if (generation == generation_) audio_.offer(std::move(port));
         heartbeat_.restart();
         opened_generation_ = generation;
+        is_telling_ = true;  // until tellKnown is through
         ++status_.connections;
         status_.error.clear();
         status_.tempo_bpm = status_.beat = Transport::kUnknown;
@@ -350,10 +360,12 @@ bool Watcher::sendRequests() {
         const std::lock_guard<std::mutex> lock(mutex_);
         if (opened_generation_ == 0) return true;
         requests.swap(requests_);
+        is_telling_ = true;
     }
     for (const Value& one : requests) {
         if (!demand(one)) return false;
     }
+    hasTold();
     return true;
 }
 

@@ -118,6 +118,22 @@ def plugin_build() -> Path:
 
 
 @pytest.fixture(scope="session")
+def external() -> Callable[[str], Path]:
+    """The folder of what `make plugin` builds for Pd or SuperCollider; skips where it is not built."""
+    made = SHIM.parent / "build" / "plugin" / "juce" / "LiveBand_artefacts" / "Release"
+    release = Path(os.environ.get("LIVEBAND_PLUGIN_BUILD") or made).resolve()
+    found = {"Pd": ("liveband~", "liveband~.pd_*"), "SuperCollider": ("LiveBand", "plugins/LiveBand.s*")}
+
+    def folder(host: str) -> Path:
+        name, binary = found[host]
+        if not list((release / host / name).glob(binary)):
+            pytest.skip(f"the external for {host} is not built: make plugin")
+        return release / host / name
+
+    return folder
+
+
+@pytest.fixture(scope="session")
 def build_host(build: Build, plugin_build: Path) -> Build:
     """A program that hosts the VST3, from a source below plugin_shim; skips where the VST3 headers are not."""
     sdk = Path("modules/juce_audio_processors/format_types/VST3_SDK")
@@ -244,6 +260,33 @@ def server(tmp_path: Path, calibration: Path) -> Iterator[Server]:
     one = Server(tmp_path / "run", calibration)
     yield one
     one.end()
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory, calibration: Path) -> Iterator[Callable[[str], Path]]:
+    """Run directories of running servers, one for each model, started when first asked for."""
+    running: dict[str, tuple[Path, subprocess.Popen[str]]] = {}
+
+    def started(model: str) -> Path:
+        if model not in running:
+            run = tmp_path_factory.mktemp("band") / "run"
+            command = [sys.executable, "-m", "lbserver", "serve", "--json", "--exact", "--workers", "1"]
+            command += ["--osc-port", "off", "--http-port", "off", *(["--model", model] if model else [])]
+            environment = {**os.environ, "LIVEBAND_RUN": str(run)}
+            if model:  # the shipped weights' graph is made once for all
+                environment["LIVEBAND_CACHE"] = str(calibration)
+            process = subprocess.Popen(
+                command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+            )
+            running[model] = run, process
+            assert process.stdout is not None
+            assert json.loads(process.stdout.readline())["pid"] == process.pid
+        return running[model][0]
+
+    yield started
+    for _run, process in running.values():
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=20)
 
 
 class Host:

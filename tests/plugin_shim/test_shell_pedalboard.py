@@ -2,13 +2,8 @@
 """The VST3 in a real host, pedalboard, with a real server: what it gives is what a bounce gives."""
 
 import itertools
-import json
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,33 +22,6 @@ from lbserver.files import saved_state
 pedalboard = pytest.importorskip("pedalboard")
 
 Audio = NDArray[np.float32]
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory, calibration: Path) -> Iterator[Callable[[str], Path]]:
-    """Run directories of running servers, one for each model, started when first asked for."""
-    running: dict[str, tuple[Path, subprocess.Popen[str]]] = {}
-
-    def started(model: str) -> Path:
-        if model not in running:
-            run = tmp_path_factory.mktemp("band") / "run"
-            command = [sys.executable, "-m", "lbserver", "serve", "--json", "--exact", "--workers", "1"]
-            command += ["--osc-port", "off", "--http-port", "off", *(["--model", model] if model else [])]
-            environment = {**os.environ, "LIVEBAND_RUN": str(run)}
-            if model:  # the shipped weights' graph is made once for all
-                environment["LIVEBAND_CACHE"] = str(calibration)
-            process = subprocess.Popen(
-                command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
-            )
-            running[model] = run, process
-            assert process.stdout is not None
-            assert json.loads(process.stdout.readline())["pid"] == process.pid
-        return running[model][0]
-
-    yield started
-    for _run, process in running.values():
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=20)
 
 
 @pytest.fixture

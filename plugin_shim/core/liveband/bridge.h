@@ -91,6 +91,7 @@ struct Status {
     std::uint64_t frames = 0, late_frames = 0, skipped_frames = 0, missing_samples = 0, gaps = 0;
     double tempo_bpm = Transport::kUnknown, beat = Transport::kUnknown;
     std::uint64_t connections = 0;  // sessions opened since start
+    bool is_quiet = true;           // nothing that was said waits for the server's answer
 };
 
 class Watcher;

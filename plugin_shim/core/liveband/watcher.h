@@ -59,6 +59,7 @@ class Watcher {
                  std::uint64_t generation, double seed);
     Opening openingWith(double seed) const;
     bool tellKnown();
+    void hasTold();
     bool tellAgain();
     bool demand(const msgpack::Value& message);
     bool sendRequests();
@@ -86,6 +87,7 @@ class Watcher {
     Status status_;
     Knowledge known_;
     std::vector<msgpack::Value> requests_;
+    bool is_telling_ = false;  // some of them, or of what is known, were sent and not answered yet
 
     // The watcher's alone.
     std::unique_ptr<Connection> connection_;

@@ -251,7 +251,43 @@ def test_folders_of_each_system() -> None:
     windows = bundles.folders(system=False, platform="win32", environment=env)
     assert windows["VST3"] == Path("C:/ann/AppData/Local/Programs/Common/VST3")
     linux = bundles.folders(system=True, platform="linux", environment=env)
-    assert linux == {"VST3": Path("/usr/local/lib/vst3"), "LV2": Path("/usr/local/lib/lv2")}
+    assert linux == {
+        "VST3": Path("/usr/local/lib/vst3"),
+        "LV2": Path("/usr/local/lib/lv2"),
+        "Pd": Path("/usr/local/lib/pd-externals"),
+        "SuperCollider": Path("/usr/share/SuperCollider/Extensions"),
+    }
+
+
+def test_externals_only_when_asked_for(
+    home: Path, release: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody finds things of Pd or SuperCollider in his home who asked for a plug-in, nor the other way round."""
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    external = home / ".local/lib/pd/extra/liveband~/liveband~.pd_linux"
+    ugen = home / ".local/share/SuperCollider/Extensions/LiveBand/plugins/LiveBand.so"
+    assert main(["plugin", "install", "--pd", "--from", str(release)]) == 2
+    assert "nothing for Pd" in capsys.readouterr().err
+    for built in (
+        release / "Pd/liveband~/liveband~.pd_linux",
+        release / "SuperCollider/LiveBand/plugins/LiveBand.so",
+    ):
+        built.parent.mkdir(parents=True)
+        built.write_bytes(b"built")
+    assert main(["plugin", "install", "--from", str(release)]) == 0
+    assert (home / VST3 / BINARY).is_file()
+    assert not external.exists()
+    assert not ugen.exists()
+    assert main(["plugin", "uninstall"]) == 0
+    assert main(["plugin", "install", "--pd", "--from", str(release)]) == 0
+    assert everything(home) == {
+        str(path.relative_to(home)) for path in (external, external.parents[1] / bundles.RECORD)
+    }
+    assert main(["plugin", "install", "--pd", "--sc", "--from", str(release)]) == 0
+    assert ugen.is_file()
+    assert "recompile the class library" in capsys.readouterr().out
+    assert main(["plugin", "uninstall"]) == 0
+    assert everything(home) == set()
 
 
 def test_two_installs_at_once(home: Path, release: Path) -> None:

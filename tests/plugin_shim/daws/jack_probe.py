@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A JACK client that plays noise to the plug-in's host and records what comes back, by JACK's own frame clock.
+"""A JACK client that plays noise into a host's first two ports and records what comes back, by JACK's own frame clock.
 
 Arguments: JACK name of the host, a file for the recording, seconds at most. Commands on standard input, one a line:
 `transport BPM BEATS_PER_BAR`, `roll`, `halt`, `locate FRAME`, `at`, `end` (saves). Each but the last is answered with
@@ -86,13 +86,25 @@ def connect(client: jack.Client, source: str, target: str) -> None:
             return
 
 
+def ports(client: jack.Client, host: str, *, inputs: bool) -> list[str]:
+    """The first two of a host's audio inputs, or outputs, once they are there."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        found = client.get_ports(f"^{host}:", is_audio=True, is_input=inputs, is_output=not inputs)
+        if len(found) >= 2:
+            return [port.name for port in found[:2]]
+        assert time.monotonic() < deadline, f"{host} has no ports"
+        time.sleep(0.05)
+
+
 def main() -> None:
     host, recording, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
     probe = Probe(seconds)
     probe.client.activate()
-    for channel in (1, 2):
-        connect(probe.client, f"probe:out_{channel}", f"{host}:audio_in_{channel}")
-        connect(probe.client, f"{host}:audio_out_{channel}", f"probe:in_{channel}")
+    for channel, port in enumerate(ports(probe.client, host, inputs=True), 1):
+        connect(probe.client, f"probe:out_{channel}", port)
+    for channel, port in enumerate(ports(probe.client, host, inputs=False), 1):
+        connect(probe.client, port, f"probe:in_{channel}")
     probe.begun = True
     print("begun", flush=True)
     for line in sys.stdin:
