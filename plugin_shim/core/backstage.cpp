@@ -27,7 +27,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kLook = milliseconds(5), kLookWhenEmpty = milliseconds(20), kReportEvery = milliseconds(50);
 constexpr auto kFadeAway = milliseconds(100);  // nobody plays if nothing has faded by then
-constexpr auto kPatience = milliseconds(10000), kStep = milliseconds(20);
+constexpr auto kPatience = milliseconds(10000), kPatienceAlone = milliseconds(1000), kStep = milliseconds(20);
 constexpr int kOfflineBlock = 512;
 constexpr double kSettleSeconds = 0.05;  // longer than any fade
 
@@ -285,34 +285,42 @@ Bridge* Chair::awaited() noexcept {
     return closed_.load() ? nullptr : bridge_.load();
 }
 
-void Chair::settle(Bridge& bridge) noexcept {
+bool Chair::settle(Bridge& bridge) noexcept {
     settled_ = true;
     Preparation step = prepared_;
     step.wait = kStep;
-    const auto deadline = Clock::now() + kPatience;
+    const auto begun = Clock::now();
     while (!bridge.prepare(step)) {
-        if (bridge.status().state == BridgeState::kRefused || Clock::now() > deadline) return;
+        const BridgeState state = bridge.status().state;
+        const bool alone = state == BridgeState::kNoServer || state == BridgeState::kRefused;
+        if (Clock::now() - begun > (alone ? kPatienceAlone : kPatience)) return false;
     }
-    waitUntil(kPatience, nullptr, [&] { return bridge.status().is_quiet; }, [] { return 0; });
+    if (!waitUntil(kPatience, nullptr, [&] { return bridge.status().is_quiet; }, [] { return 0; })) return false;
     // A render begins with its controls in force, and forgets what was played before it: it is always the same.
     std::vector<float> silence(kOfflineBlock), nowhere(kOfflineBlock * static_cast<std::size_t>(kMostChannels));
     const float* in[kMostChannels] = {silence.data(), silence.data()};
     float* out[kMostChannels] = {nowhere.data(), nowhere.data() + kOfflineBlock};
     for (int left = static_cast<int>(kSettleSeconds * format_.rate_hz); left > 0; left -= kOfflineBlock) {
         const int frames = std::min(left, kOfflineBlock);
-        if (!bridge.processOffline(in, out, format_.channels, frames, {}, kPatience)) return;
+        if (!bridge.processOffline(in, out, format_.channels, frames, {}, kPatience)) return false;
     }
     bridge.prepare(step);
     bridge.setControl(protocol::Control::kReset, 1.0);
+    return true;
 }
 
-bool Chair::playOffline(Bridge& bridge, const float* const* in, float* const* out, int frames,
+void Chair::playOffline(Bridge& bridge, const float* const* in, float* const* out, int frames,
                         const Transport& transport) noexcept {
     passControls(bridge);
-    if (!settled_) settle(bridge);
-    const bool whole = bridge.processOffline(in, out, format_.channels, frames, transport, kPatience);
-    failed_.store(!whole);
-    return whole;
+    const bool was_in_vain = in_vain_;
+    if (!settled_ && !settle(bridge)) in_vain_ = true;
+    if (in_vain_)  // one wait is enough for a whole render
+        bridge.process(in, out, format_.channels, frames, transport);
+    else if (!bridge.processOffline(in, out, format_.channels, frames, transport, kPatience))
+        in_vain_ = true;
+    if (!in_vain_ || was_in_vain) return;
+    failed_.store(true);
+    std::this_thread::sleep_for(2 * kReportEvery);  // so that it is said before the render is over
 }
 
 }  // namespace liveband

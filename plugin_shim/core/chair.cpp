@@ -17,7 +17,7 @@ void Chair::prepare(const Format& format) noexcept {
     if (place == nullptr) return;
     *place = format_ = format;
     ++asked_formats_;
-    settled_ = false;
+    settled_ = in_vain_ = false;
     time.begin(format.rate_hz);
     formats_.push();
 }

@@ -72,8 +72,8 @@ class Chair {
     void fade(float* const* out, int frames) noexcept;
     // Offline alone: these wait.
     Bridge* awaited() noexcept;
-    void settle(Bridge& bridge) noexcept;
-    bool playOffline(Bridge& bridge, const float* const* in, float* const* out, int frames,
+    bool settle(Bridge& bridge) noexcept;
+    void playOffline(Bridge& bridge, const float* const* in, float* const* out, int frames,
                      const Transport& transport) noexcept;
 
     std::atomic<Stage> stage_{Stage::kFree};
@@ -99,7 +99,7 @@ class Chair {
     std::atomic<bool> faded_{false};           // so it is
     std::atomic<bool> closed_{false};          // nobody may play
     std::atomic<bool> inside_{false};          // somebody plays
-    std::atomic<bool> failed_{false};          // offline: what was played last is not whole
+    std::atomic<bool> failed_{false};          // offline: what was played is not whole
     std::atomic<std::size_t> answered_{0};     // lines that were said and answered
     std::atomic<std::uint32_t> formatted_{0};  // formats that the bridge was prepared for
     Preparation prepared_;                     // for the last of them
