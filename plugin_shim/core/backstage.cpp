@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -57,7 +58,8 @@ struct Tended {
     bool is_wished = false;  // a preparation is to be made
     std::size_t lines = 0;
     std::uint32_t formats = 0;
-    std::string misunderstood, reported_error;
+    std::deque<std::string> misunderstood;  // not reported yet
+    std::string reported_error;
     std::optional<Report> reported;
     Clock::time_point report_at{};
 
@@ -114,7 +116,7 @@ struct Tended {
         } else if (const auto* moment = std::get_if<Moment>(&meaning)) {
             moment->keep ? bridge->keep(moment->name) : bridge->recall(moment->name);
         } else if (const auto* misunderstanding = std::get_if<Misunderstood>(&meaning)) {
-            misunderstood = misunderstanding->why;
+            misunderstood.push_back(misunderstanding->why);
         }
     }
 
@@ -169,21 +171,34 @@ struct Tended {
         write(told.text, seen.text);
         std::string error = seen.error;
         if (error.empty() && chair.failed_.load()) error = "the band did not answer: what was rendered is silent";
-        told.new_error = !misunderstood.empty() || (!error.empty() && error != reported_error);
-        reported_error = error;
-        write(told.error, misunderstood.empty() ? error : misunderstood);
-        misunderstood.clear();
+        told.new_error = !error.empty() && error != reported_error;
+        write(told.error, error);
         const bool same = reported && reported->state == told.state && reported->text == told.text &&
                           reported->error == told.error && reported->late_frames == told.late_frames &&
                           reported->latency_samples == told.latency_samples &&
                           reported->anticipation_ms == told.anticipation_ms;
-        if (same && !told.new_error) return;
-        reported = told;
-        if (tell) tell(chair.number_, told);
-        if (Report* const place = chair.reports_.next()) {
-            *place = told;
-            chair.reports_.push();
+        if ((!same || told.new_error) && pass(told, tell)) {
+            reported = told;
+            reported_error = error;
         }
+        told.new_error = true;
+        for (; !misunderstood.empty(); misunderstood.pop_front()) {
+            write(told.error, misunderstood.front());
+            if (!pass(told, tell)) return;
+        }
+    }
+
+    /// False if the other side has not heard enough yet to be told more.
+    bool pass(const Report& told, const std::function<void(int, const Report&)>& tell) {
+        if (tell) {
+            tell(chair.number_, told);
+            return true;
+        }
+        Report* const place = chair.reports_.next();
+        if (place == nullptr) return false;
+        *place = told;
+        chair.reports_.push();
+        return true;
     }
 
     /// Nobody plays through the bridge from here on.

@@ -89,20 +89,11 @@ void Chair::fade(float* const* out, int frames) noexcept {
 }
 
 bool Chair::hear(Report& report) noexcept {
-    bool heard = false, new_error = false;
-    std::array<char, 256> error{};
-    while (const Report* const oldest = reports_.oldest()) {
-        report = *oldest;
-        if (report.new_error) {
-            new_error = true;
-            error = report.error;
-        }
-        reports_.pop();
-        heard = true;
-    }
-    if (new_error) report.error = error;
-    if (heard) report.new_error = new_error;
-    return heard;
+    const Report* const oldest = reports_.oldest();
+    if (oldest == nullptr) return false;
+    report = *oldest;
+    reports_.pop();
+    return true;
 }
 
 }  // namespace liveband

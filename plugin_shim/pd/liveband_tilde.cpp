@@ -93,16 +93,18 @@ void tellAll(LiveBand* x) {
 
 void hear(LiveBand* x) {
     clock_delay(x->clock, kHearEveryMs);
-    const Report before = *x->told;
-    if (!x->chair->hear(*x->told)) return;
-    const Report& now = *x->told;
-    if (now.new_error) complain(x, now.error.data());
-    if (std::strcmp(before.session.data(), now.session.data()) != 0) tell(x, "session", now.session.data());
-    if (before.latency_samples != now.latency_samples) tell(x, "latency_samples", now.latency_samples);
-    if (before.anticipation_ms != now.anticipation_ms) tell(x, "anticipation_ms", now.anticipation_ms);
-    if (before.late_frames != now.late_frames) tell(x, "late_frames", static_cast<double>(now.late_frames));
-    if (std::strcmp(before.text.data(), now.text.data()) != 0) tell(x, "text", now.text.data());
-    if (before.state != now.state) tell(x, "state", toText(now.state));
+    for (;;) {
+        const Report before = *x->told;
+        if (!x->chair->hear(*x->told)) return;
+        const Report& now = *x->told;
+        if (now.new_error) complain(x, now.error.data());
+        if (std::strcmp(before.session.data(), now.session.data()) != 0) tell(x, "session", now.session.data());
+        if (before.latency_samples != now.latency_samples) tell(x, "latency_samples", now.latency_samples);
+        if (before.anticipation_ms != now.anticipation_ms) tell(x, "anticipation_ms", now.anticipation_ms);
+        if (before.late_frames != now.late_frames) tell(x, "late_frames", static_cast<double>(now.late_frames));
+        if (std::strcmp(before.text.data(), now.text.data()) != 0) tell(x, "text", now.text.data());
+        if (before.state != now.state) tell(x, "state", toText(now.state));
+    }
 }
 
 /// An atom as a performer has written it.

@@ -17,8 +17,8 @@ class Backstage {
   public:
     static constexpr int kChairs = 32;
 
-    /// `client`: the host's name, letters and digits; sessions without a name are called after it. `tell`: is called
-    /// on the thread of its own, with a chair's number, for each report.
+    /// `client`: the host's name, letters and digits; sessions without a name are called after it. `tell`: is given
+    /// each report, with the chair's number, on the thread of Backstage; without it, Chair::hear gives them.
     explicit Backstage(std::string client, std::function<void(int, const Report&)> tell = {});
     ~Backstage();  // ends all sessions
     Backstage(const Backstage&) = delete;

@@ -52,7 +52,7 @@ class Chair {
     void followControl(protocol::Control control, double value, bool anyhow) noexcept;
     /// Write the mix, read the stem for it; `in` and `out` may be the same.
     void play(const float* const* in, float* const* out, int frames) noexcept;
-    /// The newest report, if there is one that was not heard.
+    /// The oldest report that was not heard yet, if there is one.
     bool hear(Report& report) noexcept;
     /// The last call: the chair is for others now.
     void leave() noexcept { stage_.store(Stage::kLeft, std::memory_order_release); }
@@ -93,7 +93,7 @@ class Chair {
     std::atomic<std::uint32_t> changed_{0};  // bits by control
 
     // Said backstage, heard there.
-    Pipe<Report, 8> reports_;
+    Pipe<Report, 16> reports_;
     std::atomic<Bridge*> bridge_{nullptr};
     std::atomic<bool> fading_{false};          // fade out: the bridge is to be taken away for a moment
     std::atomic<bool> faded_{false};           // so it is
