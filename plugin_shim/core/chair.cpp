@@ -3,7 +3,7 @@
 #include "liveband/chair.h"
 
 #include <algorithm>
-#include <cstdio>
+#include <charconv>
 #include <cstring>
 
 namespace liveband {
@@ -46,8 +46,10 @@ void Chair::followControl(protocol::Control control, double value, bool anyhow) 
     const protocol::ControlInfo& info = protocol::kControls[index];
     if (info.acts == "epoch") {  // another session is prepared, which is done backstage
         std::array<char, 64> line{};
-        const int length = std::snprintf(line.data(), line.size(), "%s %.10g", info.name.data(), value);
-        say({line.data(), static_cast<std::size_t>(length)});
+        const std::size_t name = info.name.copy(line.data(), 30);
+        line[name] = ' ';
+        const auto written = std::to_chars(line.data() + name + 1, line.data() + line.size(), value);
+        say({line.data(), static_cast<std::size_t>(written.ptr - line.data())});
     } else if (info.kind != "trigger" || pulled) {
         setControl(control, value);
     }

@@ -5,16 +5,7 @@
 //
 // What is met is printed as "SYSCALLS LAST_NUMBER"; the blocks hold gaps, controls, jumps and a session that is
 // replaced.
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <atomic>
-#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <thread>
@@ -22,38 +13,10 @@
 
 #include "band.h"
 #include "liveband/audio_side.h"
-
-namespace {
-
-std::atomic<int> counted{0};
-std::atomic<int> last{-1};
-
-void onTrap(int, siginfo_t* info, void*) {
-    counted.fetch_add(1);
-    last.store(info->si_syscall);
-}
-
-bool forbidAll() {
-    // All but the return from the handler is trapped.
-    struct sock_filter code[] = {
-        {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
-        {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_rt_sigreturn},
-        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
-        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_TRAP},
-    };
-    struct sock_fprog program {
-        4, code
-    };
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
-}  // namespace
+#include "trapped.h"
 
 int main(int count, char**) {
-    struct sigaction action {};
-    action.sa_sigaction = onTrap;
-    action.sa_flags = SA_SIGINFO;
-    sigaction(SIGSYS, &action, nullptr);
+    trapped::countCalls();
 
     liveband::AudioSide side;
     liveband::Segment* shared[2] = {};
@@ -100,7 +63,7 @@ int main(int count, char**) {
             stage.store(n);
         };
         for (int n = 0; n < 1000; ++n) block(n);  // everything is touched once
-        if (!forbidAll()) {
+        if (!trapped::forbidAll()) {
             done = 2;
             return;
         }
@@ -118,7 +81,7 @@ int main(int count, char**) {
         std::fflush(stdout);
         _exit(3);
     }
-    std::printf("%d %d\n", counted.load(), last.load());
+    std::printf("%d %d\n", trapped::counted.load(), trapped::last.load());
     std::fflush(stdout);
     _exit(0);
 }

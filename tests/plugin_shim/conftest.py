@@ -31,6 +31,7 @@ _PARTS = {
     "messages": (*_PORT, "core/msgpack.cpp", "core/rundir.cpp"),
     "host": ("host/context.cpp", "host/module.cpp", "host/plug.cpp"),
     "core": (*_RING, *(f"core/{name}.cpp" for name in _BRIDGE)),
+    "chair": (*_RING, *(f"core/{name}.cpp" for name in (*_BRIDGE, "spoken", "chair", "backstage"))),
 }
 _FLAGS = [
     "-std=c++17",

@@ -17,7 +17,7 @@ from benchmarks import plugin
 
 Build = Callable[..., Path]
 _SHIM = Path(__file__).resolve().parents[2] / "plugin_shim"
-_AUDIO_FILES = ("audio_side.cpp", "conceal.cpp", "host_port.cpp")
+_AUDIO_FILES = ("audio_side.cpp", "chair.cpp", "conceal.cpp", "host_port.cpp")
 _FORBIDDEN = (
     r"\bnew\b|\bmalloc|\bmutex\b|lock_guard|unique_lock|condition_variable|shared_ptr|make_unique|std::function|printf|"
     r"\bcout\b|\bcerr\b|\bthrow\b|sleep|getenv|\bstring\b|push_back|\bresize\b|\breserve\b|\bdelete\b|\bwait_for\b|\btry\b"
