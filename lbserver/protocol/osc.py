@@ -112,7 +112,7 @@ ADDRESSES = tuple(
         ("/lb/<session>/recall", "in", "l:name", "go on from a kept moment"),
         ("/lb/<session>/subscribe", "in", "I:press?", "send me its status ten times a second; whoever opened it has it anyway"),
         ("/lb/<session>/audio", "in", "i:stream i:sequence h:position i:format b:samples",
-         "mix audio, planar and little-endian; format 0 float32, 1 int16, 256 more when sent again"),
+         "mix audio, planar and little-endian; format 0 float32, 1 int16; 256 more when sent again, 512 more to be sent the stem ahead"),
         ("/lb/<session>/stem", "out", "i:stream i:sequence h:position i:format b:samples",
          "what is to be heard at these positions"),
         ("/lb/<session>/resend", "both", "i:stream i:first i:last", "sequences that did not arrive"),

@@ -125,10 +125,12 @@ OSC = f"""\
 8. No packet, signature included, is longer than {osc.MAX_PACKET_BYTES} bytes: cut blocks as you like.
 9. The stem comes as `/lb/<session>/stem` with a sequence of its own from 0, in the format you send. Here `position`
    is that of the mix it is to be heard with: L is already in it. `channels` is that of the mix, at most 2.
-10. A sequence that is missing may be asked for with `/lb/<session>/resend`, first and last included; the server
+10. With 512 added to the format of what you send, the stem of a position comes as soon as the band has played it, up to
+    `anticipation_samples` ahead of what you sent: for front ends that write it into a buffer ahead of the playhead.
+11. A sequence that is missing may be asked for with `/lb/<session>/resend`, first and last included; the server
     asks you likewise. Send it again with 256 added to its format. Nobody must answer: what stays away is faded
     over.
-11. A hole in what you send is silence to the band; one of more than half a second makes it begin anew.
+12. A hole in what you send is silence to the band; one of more than half a second makes it begin anew.
 """
 
 SIGNATURE = f"""\

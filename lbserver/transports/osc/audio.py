@@ -18,6 +18,8 @@ from lbserver.transports.osc.packet import Argument, Message, OscError, write
 FORMATS = {"f32": 0, "i16": 1}
 SENT_AGAIN = 256
 """Added to the format of a packet that was asked for: how late it is says nothing about the network's jitter."""
+AHEAD = 512
+"""Added by a sender that wants the stem as soon as it is played, however far ahead of its position."""
 TAGS = "iihib"
 _LARGEST_SAMPLES = 1 << 16
 _NAMES = {number: name for name, number in FORMATS.items()}
@@ -32,12 +34,13 @@ class AudioPacket(NamedTuple):
     samples: Audio
     sample_format: int = 0
     again: bool = False
+    ahead: bool = False
 
 
 def encode(address: str, packet: AudioPacket) -> bytes:
     """The datagram of a packet. Samples are rounded and clipped for i16, untouched for f32."""
     blob = to_bytes(packet.samples, _NAMES[packet.sample_format])
-    flags = packet.sample_format | (SENT_AGAIN if packet.again else 0)
+    flags = packet.sample_format | (SENT_AGAIN if packet.again else 0) | (AHEAD if packet.ahead else 0)
     values = (packet.stream, signed32(packet.sequence), packet.position, flags, blob)
     return write(Message(address, TAGS, values))
 
@@ -52,7 +55,7 @@ def decode(message: Message, channels: int) -> AudioPacket:
     if len(atoms) != len(TAGS) or not isinstance(blob := atoms[-1][1], bytes):
         raise OscError(f"audio has the arguments {TAGS}, not {message.tags[:40]}")
     stream, sequence, position, flags = (_whole(value) for _, value in atoms[:-1])
-    sample_format = flags & ~SENT_AGAIN
+    sample_format = flags & ~(SENT_AGAIN | AHEAD)
     if sample_format not in FORMATS.values():
         raise OscError(f"audio of format {flags} is not accepted: 0 float32, 1 int16")
     sample_bytes = 2 if sample_format == FORMATS["i16"] else 4
@@ -71,6 +74,7 @@ def decode(message: Message, channels: int) -> AudioPacket:
         samples=samples,
         sample_format=sample_format,
         again=bool(flags & SENT_AGAIN),
+        ahead=bool(flags & AHEAD),
     )
 
 
@@ -107,13 +111,14 @@ class Packetizer:
         kept: int = 1024,
         sequence: int = 0,
         position: int = 0,
+        ahead: bool = False,
     ) -> None:
         self.sequence = sequence
         self.position = position
         self.sent_again = 0
         self.sample_format = FORMATS[sample_format]
         self._address, self.stream, self._channels = address, stream, channels
-        self._redundancy, self._kept_packets = redundancy, kept
+        self._redundancy, self._kept_packets, self._ahead = redundancy, kept, ahead
         nothing = AudioPacket(0, 0, 0, np.zeros((channels, 0), np.float32))
         self._room = (largest_bytes - len(encode(address, nothing)) - 3) // channels  # bytes of each channel
         self._kept: OrderedDict[int, tuple[AudioPacket, int, float]] = OrderedDict()
@@ -131,7 +136,12 @@ class Packetizer:
         for part in range(parts):
             piece = audio[:, length * part // parts : length * (part + 1) // parts]
             packet = AudioPacket(
-                self.stream, self.sequence & 0xFFFFFFFF, self.position, piece, self.sample_format
+                stream=self.stream,
+                sequence=self.sequence & 0xFFFFFFFF,
+                position=self.position,
+                samples=piece,
+                sample_format=self.sample_format,
+                ahead=self._ahead,
             )
             datagrams += [encode(self._address, packet)] * self._redundancy
             self._kept[packet.sequence] = (packet._replace(samples=piece.copy(), again=True), 0, -1.0)

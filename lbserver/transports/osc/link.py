@@ -2,7 +2,7 @@
 """One session's audio between datagrams and its ring: mix packets into place, stem packets back for the same positions.
 
 The mix goes into the ring as soon as it is in order. The stem of a position goes out as soon as it is in the ring and its
-position has been heard; if it is not there `target_s` after the moment at which the position usually comes, it is given
+position has been heard, or without the latter if the sender asks for it ahead; if it is not there `target_s` after the moment at which the position usually comes, it is given
 up and faded over. So neither jitter nor a packet sent again costs the band its headroom: it is the deadline that stays
 put, not the packets. No clock in here: the time is given with every call.
 """
@@ -54,6 +54,7 @@ class AudioLink:
         self._read = 0  # stem given out, in the sender's positions
         self._ring_read = -self._latency_samples  # the same in the ring's
         self._asked = -self._latency_samples  # stem whose deadline is over
+        self._ahead = False
         self.last_s = float("-inf")
 
     @property
@@ -68,8 +69,8 @@ class AudioLink:
 
     @property
     def waits(self) -> bool:
-        """Whether stem is owed, or mix is missing."""
-        return self._read < self.buffer.position or self.buffer.waiting > 0
+        """Whether stem is owed or wanted ahead, or mix is missing."""
+        return self._ahead or self._read < self.buffer.position or self.buffer.waiting > 0
 
     def close(self) -> None:
         """Unmap. Idempotent."""
@@ -78,7 +79,7 @@ class AudioLink:
     def push(self, packet: AudioPacket, now_s: float) -> list[bytes]:
         """A mix packet of this stream that came now; returns datagrams to send."""
         self.last_s = now_s
-        self._stem.sample_format = packet.sample_format
+        self._stem.sample_format, self._ahead = packet.sample_format, packet.ahead
         self.buffer.push(packet, now_s)
         return self.pump(now_s)
 
@@ -127,7 +128,8 @@ class AudioLink:
         owed = self._written - self._read
         epoch, written = split(self._segment.load("stem_cursor"))
         there = written if epoch == self._port.epoch else 0
-        ready = min(owed, max(0, there - self._ring_read))
+        landed = max(0, there - self._ring_read)
+        ready = landed if self._ahead else min(owed, landed)
         samples = max(ready, min(owed, late))
         datagrams: list[bytes] = []
         if samples > 0:

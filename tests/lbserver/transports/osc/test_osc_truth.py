@@ -45,6 +45,7 @@ class Player:
         network: Network | None = None,
         seed: int = 1,
         seconds: float = 1.6,
+        ahead: bool = False,
     ) -> None:
         spec = accompanists.copy().spec
         wish = Wish(
@@ -65,7 +66,8 @@ class Player:
             + timing.latency_samples
             + stage.hop_samples(accompanists.copy(), rate_hz)
         )
-        self.mix = Packetizer(address="/lb/a/audio", stream=STREAM, channels=2)
+        self.mix = Packetizer(address="/lb/a/audio", stream=STREAM, channels=2, ahead=ahead)
+        self.leads: list[int] = []  # samples by which stem packets come before their position is sent
         self.buffer = JitterBuffer(rate_hz=rate_hz, config=JitterConfig(base_ms=150.0))
         network = Network(delay_ms=1.0) if network is None else network
         self.forth: Relay[bytes] = Relay(network, seed)
@@ -98,6 +100,7 @@ class Player:
                 call = understand(one, "out")
                 if call.pattern.endswith("/stem"):
                     self.buffer.push(decode(one, 2), now_s)
+                    self.leads.append(int(call.arguments["position"]) - self.mix.position)
                 else:
                     wanted = (call.arguments[name] & 0xFFFFFFFF for name in ("first", "last"))
                     for again in self.mix.again(*wanted, now_s):
@@ -188,6 +191,32 @@ def test_a_rough_network_without_loss_changes_no_bit(mode: Mode) -> None:
     assert rough.port.missing_samples == 0
     assert rough.buffer.counts.lost == rough.link.buffer.counts.lost == 0
     rough.close()
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.1])
+def test_a_stem_that_is_wanted_ahead_comes_ahead_in_its_place(loss: float) -> None:
+    """A front end that writes into a buffer ahead of its playhead got each stem packet when it was too late for that."""
+    source, frames, rate_hz = stage.noise(5), 10, 48000
+    network = Network(delay_ms=5.0, loss=loss)
+    ahead, punctual = (
+        played(source, mode=Mode.MANUAL, frames=frames, network=network, seconds=3.0, ahead=wanted)
+        for wanted in (True, False)
+    )
+    shift = ahead.reported
+    mix = np.nan_to_num(source(0, ahead.heard.shape[-1]))
+    came = np.flatnonzero(~np.isnan(ahead.heard[0]))
+    came = came[came >= shift + 300]
+    wrong = np.any(ahead.heard[:, came] != mix[:, came - shift], axis=0)
+    lost = ahead.link.buffer.counts.lost * 128
+    assert np.count_nonzero(wrong) <= lost + ahead.port.missing_samples + 1000 * ahead.port.gaps
+    # It was written 400 ms ahead; the way there and back and a step of 5 ms and 40 ms take some of that.
+    assert np.median(ahead.leads) > 0.3 * rate_hz
+    assert max(punctual.leads) <= 0
+    if not loss:
+        assert (np.count_nonzero(wrong), ahead.port.missing_samples) == (0, 0)
+        assert came.size > 2.9 * rate_hz - shift
+    ahead.close()
+    punctual.close()
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -1,0 +1,6655 @@
+{
+ "patcher": {
+  "appversion": {
+   "architecture": "x64",
+   "major": 8,
+   "minor": 5,
+   "modernui": 1,
+   "revision": 5
+  },
+  "assistshowspatchername": 0,
+  "autosave": 0,
+  "bgcolor": [
+   0.1,
+   0.11,
+   0.13,
+   1.0
+  ],
+  "bglocked": 0,
+  "bottomtoolbarpinned": 0,
+  "boxanimatetime": 200,
+  "boxes": [
+   {
+    "box": {
+     "fontsize": 20.0,
+     "id": "obj-1",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      20.0,
+      20.0,
+      310.0,
+      30.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      12.0,
+      420.0,
+      30.0
+     ],
+     "text": "LiveBand, remote",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-2",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      20.0,
+      84.0,
+      310.0,
+      22.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      44.0,
+      624.0,
+      22.0
+     ],
+     "text": "the band plays elsewhere and writes ahead of the playhead",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-3",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      20.0,
+      148.0,
+      310.0,
+      22.0
+     ],
+     "text": "node.script liveband.remote.js @autostart 1 @watch 0"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-4",
+     "maxclass": "live.text",
+     "mode": 0,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      20.0,
+      212.0,
+      90.0,
+      26.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      456.0,
+      16.0,
+      90.0,
+      26.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "panic",
+       "parameter_mmax": 1,
+       "parameter_shortname": "panic",
+       "parameter_type": 2
+      }
+     },
+     "text": "panic",
+     "texton": "panic",
+     "varname": "panic"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-5",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      20.0,
+      276.0,
+      129.8,
+      22.0
+     ],
+     "text": "prepend panic"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-6",
+     "maxclass": "live.text",
+     "mode": 1,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      20.0,
+      340.0,
+      90.0,
+      26.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      554.0,
+      16.0,
+      90.0,
+      26.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "start",
+        "stop"
+       ],
+       "parameter_initial": [
+        0.0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "run",
+       "parameter_mmax": 1,
+       "parameter_shortname": "run",
+       "parameter_type": 2
+      }
+     },
+     "text": "start",
+     "texton": "stop",
+     "varname": "run"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-7",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      20.0,
+      404.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend run"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-8",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      20.0,
+      468.0,
+      150.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      78.0,
+      150.0,
+      20.0
+     ],
+     "text": "host",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-9",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      20.0,
+      532.0,
+      150.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      100.0,
+      150.0,
+      24.0
+     ],
+     "text": "127.0.0.1",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "host"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-10",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      20.0,
+      596.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-11",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      20.0,
+      660.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "prepend host"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-12",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      20.0,
+      724.0,
+      70.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      178.0,
+      78.0,
+      70.0,
+      20.0
+     ],
+     "text": "port",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-13",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      20.0,
+      788.0,
+      70.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      178.0,
+      100.0,
+      70.0,
+      24.0
+     ],
+     "text": "9460",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "port"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-14",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      20.0,
+      852.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-15",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      20.0,
+      916.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "prepend port"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-16",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      20.0,
+      980.0,
+      110.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      256.0,
+      78.0,
+      110.0,
+      20.0
+     ],
+     "text": "session",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-17",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      20.0,
+      1044.0,
+      110.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      256.0,
+      100.0,
+      110.0,
+      24.0
+     ],
+     "text": "max",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-18",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      20.0,
+      1108.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-19",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      20.0,
+      1172.0,
+      143.0,
+      22.0
+     ],
+     "text": "prepend session"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-20",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      20.0,
+      1236.0,
+      100.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      374.0,
+      78.0,
+      100.0,
+      20.0
+     ],
+     "text": "protocol",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-21",
+     "maxclass": "live.menu",
+     "numinlets": 1,
+     "numoutlets": 3,
+     "outlettype": [
+      "",
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      20.0,
+      1300.0,
+      100.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      374.0,
+      100.0,
+      100.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "liveband",
+        "rtap"
+       ],
+       "parameter_initial": [
+        0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "protocol",
+       "parameter_mmax": 1,
+       "parameter_shortname": "protocol",
+       "parameter_type": 2
+      }
+     },
+     "varname": "protocol"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-22",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      20.0,
+      1364.0,
+      149.6,
+      22.0
+     ],
+     "text": "prepend protocol"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-23",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      20.0,
+      1428.0,
+      148.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      134.0,
+      148.0,
+      20.0
+     ],
+     "text": "w: look-ahead (steps)",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 14.0,
+     "id": "obj-24",
+     "maxclass": "live.numbox",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      20.0,
+      1492.0,
+      148.0,
+      26.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      156.0,
+      148.0,
+      26.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        1
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "w",
+       "parameter_mmax": 1,
+       "parameter_mmin": -1,
+       "parameter_shortname": "w",
+       "parameter_type": 1,
+       "parameter_unitstyle": 0
+      }
+     },
+     "varname": "w"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-25",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      20.0,
+      1556.0,
+      103.4,
+      22.0
+     ],
+     "text": "prepend w"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-26",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      20.0,
+      1620.0,
+      148.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      176.0,
+      134.0,
+      148.0,
+      20.0
+     ],
+     "text": "r: step (of T)",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 14.0,
+     "id": "obj-27",
+     "maxclass": "live.numbox",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      20.0,
+      1684.0,
+      148.0,
+      26.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      176.0,
+      156.0,
+      148.0,
+      26.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        0.125
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "r",
+       "parameter_mmax": 0.5,
+       "parameter_mmin": 0.015625,
+       "parameter_shortname": "r",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "varname": "r"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-28",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      20.0,
+      1748.0,
+      103.4,
+      22.0
+     ],
+     "text": "prepend r"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-29",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      20.0,
+      1812.0,
+      148.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      134.0,
+      148.0,
+      20.0
+     ],
+     "text": "T: context (s)",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 14.0,
+     "id": "obj-30",
+     "maxclass": "live.numbox",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      20.0,
+      1876.0,
+      148.0,
+      26.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      156.0,
+      148.0,
+      26.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        2.0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "T",
+       "parameter_mmax": 12.0,
+       "parameter_mmin": 0.5,
+       "parameter_shortname": "T",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "varname": "T"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-31",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      20.0,
+      1940.0,
+      103.4,
+      22.0
+     ],
+     "text": "prepend T"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-32",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      20.0,
+      2004.0,
+      148.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      488.0,
+      134.0,
+      148.0,
+      20.0
+     ],
+     "text": "fade: cross-fade (ms)",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 14.0,
+     "id": "obj-33",
+     "maxclass": "live.numbox",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      20.0,
+      2068.0,
+      148.0,
+      26.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      488.0,
+      156.0,
+      148.0,
+      26.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        20.0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "fade",
+       "parameter_mmax": 100.0,
+       "parameter_mmin": 0.0,
+       "parameter_shortname": "fade",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "varname": "fade"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-34",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      20.0,
+      2132.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "prepend fade"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-35",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      20.0,
+      2196.0,
+      310.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      186.0,
+      624.0,
+      20.0
+     ],
+     "text": "a step is r x T long and is written w steps ahead; a change acts at the next step",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-36",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      350.0,
+      20.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      214.0,
+      96.0,
+      20.0
+     ],
+     "text": "stem",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-37",
+     "maxclass": "live.menu",
+     "numinlets": 1,
+     "numoutlets": 3,
+     "outlettype": [
+      "",
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      350.0,
+      84.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      236.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "drums",
+        "bass",
+        "piano",
+        "guitar"
+       ],
+       "parameter_initial": [
+        1
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "stem",
+       "parameter_mmax": 3,
+       "parameter_shortname": "stem",
+       "parameter_type": 2
+      }
+     },
+     "varname": "stem"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-38",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      350.0,
+      148.0,
+      149.6,
+      22.0
+     ],
+     "text": "prepend set stem"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-39",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      350.0,
+      212.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      124.0,
+      214.0,
+      96.0,
+      20.0
+     ],
+     "text": "mix",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "activedialcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ],
+     "fontsize": 11.0,
+     "id": "obj-40",
+     "maxclass": "live.dial",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      350.0,
+      276.0,
+      96.0,
+      56.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      124.0,
+      234.0,
+      96.0,
+      58.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        1
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "mix",
+       "parameter_mmax": 1,
+       "parameter_mmin": 0,
+       "parameter_shortname": "mix",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "showname": 0,
+     "varname": "mix"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-41",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      350.0,
+      340.0,
+      143.0,
+      22.0
+     ],
+     "text": "prepend set mix"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-42",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      350.0,
+      404.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      228.0,
+      214.0,
+      96.0,
+      20.0
+     ],
+     "text": "gain (dB)",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "activedialcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ],
+     "fontsize": 11.0,
+     "id": "obj-43",
+     "maxclass": "live.dial",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      350.0,
+      468.0,
+      96.0,
+      56.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      228.0,
+      234.0,
+      96.0,
+      58.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "gain",
+       "parameter_mmax": 24,
+       "parameter_mmin": -60,
+       "parameter_shortname": "gain",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "showname": 0,
+     "varname": "gain"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-44",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      350.0,
+      532.0,
+      149.6,
+      22.0
+     ],
+     "text": "prepend set gain"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-45",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      350.0,
+      596.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      214.0,
+      96.0,
+      20.0
+     ],
+     "text": "variation",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "activedialcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ],
+     "fontsize": 11.0,
+     "id": "obj-46",
+     "maxclass": "live.dial",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      350.0,
+      660.0,
+      96.0,
+      56.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      234.0,
+      96.0,
+      58.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        1
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "variation",
+       "parameter_mmax": 2,
+       "parameter_mmin": 0,
+       "parameter_shortname": "variation",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "showname": 0,
+     "varname": "variation"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-47",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      350.0,
+      724.0,
+      182.6,
+      22.0
+     ],
+     "text": "prepend set variation"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-48",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      350.0,
+      788.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      436.0,
+      214.0,
+      96.0,
+      20.0
+     ],
+     "text": "adherence",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "activedialcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ],
+     "fontsize": 11.0,
+     "id": "obj-49",
+     "maxclass": "live.dial",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      350.0,
+      852.0,
+      96.0,
+      56.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      436.0,
+      234.0,
+      96.0,
+      58.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        1
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "adherence",
+       "parameter_mmax": 4,
+       "parameter_mmin": 0,
+       "parameter_shortname": "adherence",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "showname": 0,
+     "varname": "adherence"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-50",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      350.0,
+      916.0,
+      182.6,
+      22.0
+     ],
+     "text": "prepend set adherence"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-51",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      350.0,
+      980.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      540.0,
+      214.0,
+      96.0,
+      20.0
+     ],
+     "text": "density",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "activedialcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ],
+     "fontsize": 11.0,
+     "id": "obj-52",
+     "maxclass": "live.dial",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      350.0,
+      1044.0,
+      96.0,
+      56.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      540.0,
+      234.0,
+      96.0,
+      58.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        0.5
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "density",
+       "parameter_mmax": 1,
+       "parameter_mmin": 0,
+       "parameter_shortname": "density",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "showname": 0,
+     "varname": "density"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-53",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      350.0,
+      1108.0,
+      169.39999999999998,
+      22.0
+     ],
+     "text": "prepend set density"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-54",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      350.0,
+      1172.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      298.0,
+      96.0,
+      20.0
+     ],
+     "text": "brightness",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "activedialcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ],
+     "fontsize": 11.0,
+     "id": "obj-55",
+     "maxclass": "live.dial",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      350.0,
+      1236.0,
+      96.0,
+      56.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      318.0,
+      96.0,
+      58.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        0.5
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "brightness",
+       "parameter_mmax": 1,
+       "parameter_mmin": 0,
+       "parameter_shortname": "brightness",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "showname": 0,
+     "varname": "brightness"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-56",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      350.0,
+      1300.0,
+      189.2,
+      22.0
+     ],
+     "text": "prepend set brightness"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-57",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      680.0,
+      20.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      124.0,
+      298.0,
+      96.0,
+      20.0
+     ],
+     "text": "seed",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-58",
+     "maxclass": "live.numbox",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      680.0,
+      84.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      124.0,
+      320.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "seed",
+       "parameter_mmax": 16777215,
+       "parameter_mmin": 0,
+       "parameter_shortname": "seed",
+       "parameter_type": 0,
+       "parameter_unitstyle": 0
+      }
+     },
+     "varname": "seed"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-59",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      680.0,
+      148.0,
+      149.6,
+      22.0
+     ],
+     "text": "prepend set seed"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-60",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      680.0,
+      212.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      228.0,
+      298.0,
+      96.0,
+      20.0
+     ],
+     "text": "reset",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-61",
+     "maxclass": "live.text",
+     "mode": 0,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      680.0,
+      276.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      228.0,
+      320.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "reset",
+       "parameter_mmax": 1,
+       "parameter_shortname": "reset",
+       "parameter_type": 2
+      }
+     },
+     "text": "reset",
+     "texton": "reset",
+     "varname": "reset"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-62",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      680.0,
+      340.0,
+      156.2,
+      22.0
+     ],
+     "text": "prepend set reset"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-63",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      680.0,
+      404.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      298.0,
+      96.0,
+      20.0
+     ],
+     "text": "freeze",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-64",
+     "maxclass": "live.text",
+     "mode": 1,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      680.0,
+      468.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      320.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial": [
+        0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "freeze",
+       "parameter_mmax": 1,
+       "parameter_shortname": "freeze",
+       "parameter_type": 2
+      }
+     },
+     "text": "off",
+     "texton": "on",
+     "varname": "freeze"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-65",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      680.0,
+      532.0,
+      162.8,
+      22.0
+     ],
+     "text": "prepend set freeze"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-66",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      680.0,
+      596.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      436.0,
+      298.0,
+      96.0,
+      20.0
+     ],
+     "text": "listen",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-67",
+     "maxclass": "live.text",
+     "mode": 1,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      680.0,
+      660.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      436.0,
+      320.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial": [
+        1
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "listen",
+       "parameter_mmax": 1,
+       "parameter_shortname": "listen",
+       "parameter_type": 2
+      }
+     },
+     "text": "off",
+     "texton": "on",
+     "varname": "listen"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-68",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      680.0,
+      724.0,
+      162.8,
+      22.0
+     ],
+     "text": "prepend set listen"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-69",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      680.0,
+      788.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      540.0,
+      298.0,
+      96.0,
+      20.0
+     ],
+     "text": "when silent",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-70",
+     "maxclass": "live.menu",
+     "numinlets": 1,
+     "numoutlets": 3,
+     "outlettype": [
+      "",
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      680.0,
+      852.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      540.0,
+      320.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "auto",
+        "rest",
+        "play_on"
+       ],
+       "parameter_initial": [
+        0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "when_silent",
+       "parameter_mmax": 2,
+       "parameter_shortname": "when silent",
+       "parameter_type": 2
+      }
+     },
+     "varname": "when_silent"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-71",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      680.0,
+      916.0,
+      195.79999999999998,
+      22.0
+     ],
+     "text": "prepend set when_silent"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-72",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      680.0,
+      980.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      382.0,
+      96.0,
+      20.0
+     ],
+     "text": "time feel",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-73",
+     "maxclass": "live.menu",
+     "numinlets": 1,
+     "numoutlets": 3,
+     "outlettype": [
+      "",
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      680.0,
+      1044.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      404.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "half",
+        "as_heard",
+        "double"
+       ],
+       "parameter_initial": [
+        1
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "time_feel",
+       "parameter_mmax": 2,
+       "parameter_shortname": "time feel",
+       "parameter_type": 2
+      }
+     },
+     "varname": "time_feel"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-74",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      680.0,
+      1108.0,
+      182.6,
+      22.0
+     ],
+     "text": "prepend set time_feel"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-75",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      680.0,
+      1172.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      124.0,
+      382.0,
+      96.0,
+      20.0
+     ],
+     "text": "tempo low (BPM)",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "activedialcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ],
+     "fontsize": 11.0,
+     "id": "obj-76",
+     "maxclass": "live.dial",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      680.0,
+      1236.0,
+      96.0,
+      56.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      124.0,
+      402.0,
+      96.0,
+      58.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        20
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "tempo_low",
+       "parameter_mmax": 400,
+       "parameter_mmin": 20,
+       "parameter_shortname": "tempo low",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "showname": 0,
+     "varname": "tempo_low"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-77",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      680.0,
+      1300.0,
+      182.6,
+      22.0
+     ],
+     "text": "prepend set tempo_low"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-78",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      680.0,
+      1364.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      228.0,
+      382.0,
+      96.0,
+      20.0
+     ],
+     "text": "tempo high (BPM)",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "activedialcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ],
+     "fontsize": 11.0,
+     "id": "obj-79",
+     "maxclass": "live.dial",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      680.0,
+      1428.0,
+      96.0,
+      56.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      228.0,
+      402.0,
+      96.0,
+      58.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        400
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "tempo_high",
+       "parameter_mmax": 400,
+       "parameter_mmin": 20,
+       "parameter_shortname": "tempo high",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "showname": 0,
+     "varname": "tempo_high"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-80",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      680.0,
+      1492.0,
+      189.2,
+      22.0
+     ],
+     "text": "prepend set tempo_high"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-81",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 3,
+     "outlettype": [
+      "",
+      "",
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      20.0,
+      162.8,
+      22.0
+     ],
+     "text": "route write counts"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-82",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "float",
+      "bang"
+     ],
+     "patching_rect": [
+      1010.0,
+      84.0,
+      189.2,
+      22.0
+     ],
+     "text": "buffer~ #0-mix 20000 2"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-83",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "float",
+      "bang"
+     ],
+     "patching_rect": [
+      1010.0,
+      148.0,
+      195.79999999999998,
+      22.0
+     ],
+     "text": "buffer~ #0-stem 20000 2"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-84",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "int",
+      "float",
+      "float",
+      "int"
+     ],
+     "patching_rect": [
+      1010.0,
+      212.0,
+      103.4,
+      22.0
+     ],
+     "text": "dspstate~"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-85",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      "float"
+     ],
+     "patching_rect": [
+      1010.0,
+      276.0,
+      162.8,
+      22.0
+     ],
+     "text": "expr int($f1 * 20)"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-86",
+     "maxclass": "newobj",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "outlettype": [
+      "signal"
+     ],
+     "patching_rect": [
+      1010.0,
+      340.0,
+      136.39999999999998,
+      22.0
+     ],
+     "text": "count~ 0 0 1 1"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-87",
+     "maxclass": "message",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      404.0,
+      96.8,
+      22.0
+     ],
+     "text": "0 $1 1 1"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-88",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      "bang"
+     ],
+     "patching_rect": [
+      1010.0,
+      468.0,
+      96.8,
+      22.0
+     ],
+     "text": "loadbang"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-89",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      532.0,
+      281.6,
+      22.0
+     ],
+     "text": "js liveband.buffer.js #0-mix #0-stem"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-90",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      596.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "prepend rate"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-91",
+     "maxclass": "newobj",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "outlettype": [
+      "float"
+     ],
+     "patching_rect": [
+      1010.0,
+      660.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "snapshot~ 10"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-92",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      724.0,
+      149.6,
+      22.0
+     ],
+     "text": "prepend playhead"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-93",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      788.0,
+      129.8,
+      22.0
+     ],
+     "text": "prepend write"
+    }
+   },
+   {
+    "box": {
+     "comment": "left of what the band hears",
+     "id": "obj-94",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      852.0,
+      83.6,
+      22.0
+     ],
+     "text": "inlet~"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-95",
+     "maxclass": "newobj",
+     "numinlets": 3,
+     "numoutlets": 1,
+     "outlettype": [
+      "signal"
+     ],
+     "patching_rect": [
+      1010.0,
+      916.0,
+      136.39999999999998,
+      22.0
+     ],
+     "text": "poke~ #0-mix 1"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-96",
+     "maxclass": "newobj",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "outlettype": [
+      "signal"
+     ],
+     "patching_rect": [
+      1010.0,
+      980.0,
+      149.6,
+      22.0
+     ],
+     "text": "index~ #0-stem 1"
+    }
+   },
+   {
+    "box": {
+     "comment": "left of the band",
+     "id": "obj-97",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      1044.0,
+      90.19999999999999,
+      22.0
+     ],
+     "text": "outlet~"
+    }
+   },
+   {
+    "box": {
+     "comment": "right of what the band hears",
+     "id": "obj-98",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      1108.0,
+      83.6,
+      22.0
+     ],
+     "text": "inlet~"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-99",
+     "maxclass": "newobj",
+     "numinlets": 3,
+     "numoutlets": 1,
+     "outlettype": [
+      "signal"
+     ],
+     "patching_rect": [
+      1010.0,
+      1172.0,
+      136.39999999999998,
+      22.0
+     ],
+     "text": "poke~ #0-mix 2"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-100",
+     "maxclass": "newobj",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "outlettype": [
+      "signal"
+     ],
+     "patching_rect": [
+      1010.0,
+      1236.0,
+      149.6,
+      22.0
+     ],
+     "text": "index~ #0-stem 2"
+    }
+   },
+   {
+    "box": {
+     "comment": "right of the band",
+     "id": "obj-101",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      1300.0,
+      90.19999999999999,
+      22.0
+     ],
+     "text": "outlet~"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-102",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 7,
+     "outlettype": [
+      "",
+      "",
+      "",
+      "",
+      "",
+      "",
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      1364.0,
+      176.0,
+      22.0
+     ],
+     "text": "unpack i i i i i i i"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-103",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      1428.0,
+      83.14285714285714,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      470.0,
+      83.14285714285714,
+      18.0
+     ],
+     "text": "batch",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-104",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      1492.0,
+      83.14285714285714,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      488.0,
+      83.14285714285714,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-105",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      1556.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-106",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      1620.0,
+      83.14285714285714,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      109.14285714285714,
+      470.0,
+      83.14285714285714,
+      18.0
+     ],
+     "text": "on time",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-107",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      1684.0,
+      83.14285714285714,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      109.14285714285714,
+      488.0,
+      83.14285714285714,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-108",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      1748.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-109",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      1812.0,
+      83.14285714285714,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      198.28571428571428,
+      470.0,
+      83.14285714285714,
+      18.0
+     ],
+     "text": "partial",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-110",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      1876.0,
+      83.14285714285714,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      198.28571428571428,
+      488.0,
+      83.14285714285714,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-111",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      1940.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-112",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      2004.0,
+      83.14285714285714,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      287.42857142857144,
+      470.0,
+      83.14285714285714,
+      18.0
+     ],
+     "text": "late",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-113",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      2068.0,
+      83.14285714285714,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      287.42857142857144,
+      488.0,
+      83.14285714285714,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-114",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      2132.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-115",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      2196.0,
+      83.14285714285714,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      376.57142857142856,
+      470.0,
+      83.14285714285714,
+      18.0
+     ],
+     "text": "dropped",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-116",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      2260.0,
+      83.14285714285714,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      376.57142857142856,
+      488.0,
+      83.14285714285714,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-117",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      2324.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-118",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      2388.0,
+      83.14285714285714,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      465.71428571428567,
+      470.0,
+      83.14285714285714,
+      18.0
+     ],
+     "text": "lost packets",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-119",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      2452.0,
+      83.14285714285714,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      465.71428571428567,
+      488.0,
+      83.14285714285714,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-120",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      2516.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-121",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      2580.0,
+      83.14285714285714,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      554.8571428571429,
+      470.0,
+      83.14285714285714,
+      18.0
+     ],
+     "text": "late packets",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-122",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      2644.0,
+      83.14285714285714,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      554.8571428571429,
+      488.0,
+      83.14285714285714,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-123",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      2708.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-124",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1340.0,
+      20.0,
+      300.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      518.0,
+      300.0,
+      20.0
+     ],
+     "text": "chart, such as | C | Am / F / | G7 |",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-125",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      1340.0,
+      84.0,
+      310.0,
+      26.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      540.0,
+      624.0,
+      26.0
+     ],
+     "text": "",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "chart"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-126",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      148.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-127",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      212.0,
+      129.8,
+      22.0
+     ],
+     "text": "prepend chart"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-128",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1340.0,
+      276.0,
+      120.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      574.0,
+      120.0,
+      20.0
+     ],
+     "text": "chord now",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-129",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      1340.0,
+      340.0,
+      120.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      596.0,
+      120.0,
+      24.0
+     ],
+     "text": "",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "chord"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-130",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      404.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-131",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      468.0,
+      129.8,
+      22.0
+     ],
+     "text": "prepend chord"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-132",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1340.0,
+      532.0,
+      100.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      150.0,
+      574.0,
+      100.0,
+      20.0
+     ],
+     "text": "key now",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-133",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      1340.0,
+      596.0,
+      100.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      150.0,
+      596.0,
+      100.0,
+      24.0
+     ],
+     "text": "",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "key"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-134",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      660.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-135",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      724.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend key"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-136",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1340.0,
+      788.0,
+      110.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      260.0,
+      574.0,
+      110.0,
+      20.0
+     ],
+     "text": "tempo (0 forgets)",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 14.0,
+     "id": "obj-137",
+     "maxclass": "live.numbox",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1340.0,
+      852.0,
+      110.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      260.0,
+      596.0,
+      110.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        0.0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "tempo",
+       "parameter_mmax": 400.0,
+       "parameter_mmin": 0.0,
+       "parameter_shortname": "tempo",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "varname": "tempo"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-138",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      916.0,
+      129.8,
+      22.0
+     ],
+     "text": "prepend tempo"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-139",
+     "maxclass": "live.text",
+     "mode": 0,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1340.0,
+      980.0,
+      70.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      380.0,
+      596.0,
+      70.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "one",
+       "parameter_mmax": 1,
+       "parameter_shortname": "one",
+       "parameter_type": 2
+      }
+     },
+     "text": "one",
+     "texton": "one",
+     "varname": "one"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-140",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1340.0,
+      1044.0,
+      70.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      380.0,
+      574.0,
+      70.0,
+      20.0
+     ],
+     "text": "beat one",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-141",
+     "maxclass": "message",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      1108.0,
+      60.0,
+      22.0
+     ],
+     "text": "1"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-142",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      1172.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "prepend beat"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-143",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1340.0,
+      1236.0,
+      94.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      460.0,
+      574.0,
+      94.0,
+      20.0
+     ],
+     "text": "keep a moment",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-144",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      1340.0,
+      1300.0,
+      90.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      460.0,
+      596.0,
+      90.0,
+      24.0
+     ],
+     "text": "keep",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "keep"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-145",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      1364.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-146",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      1428.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "prepend keep"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-147",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1340.0,
+      1492.0,
+      94.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      556.0,
+      574.0,
+      94.0,
+      20.0
+     ],
+     "text": "recall a moment",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-148",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      1340.0,
+      1556.0,
+      90.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      556.0,
+      596.0,
+      90.0,
+      24.0
+     ],
+     "text": "recall",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "recall"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-149",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      1620.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-150",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      1684.0,
+      136.39999999999998,
+      22.0
+     ],
+     "text": "prepend recall"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-151",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      20.0,
+      195.79999999999998,
+      22.0
+     ],
+     "text": "route status link error"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-152",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 9,
+     "outlettype": [
+      "",
+      "",
+      "",
+      "",
+      "",
+      "",
+      "",
+      "",
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      84.0,
+      310.0,
+      22.0
+     ],
+     "text": "route state reason tempo beat recency_gap_ms headroom_ms late_frames step_ms"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-153",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      148.0,
+      148.0,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      630.0,
+      148.0,
+      18.0
+     ],
+     "text": "state",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-154",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      212.0,
+      148.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      648.0,
+      148.0,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-155",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      276.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-156",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      340.0,
+      148.0,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      176.0,
+      630.0,
+      148.0,
+      18.0
+     ],
+     "text": "reason",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-157",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      404.0,
+      148.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      176.0,
+      648.0,
+      148.0,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-158",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      468.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-159",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      532.0,
+      148.0,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      630.0,
+      148.0,
+      18.0
+     ],
+     "text": "tempo (bpm)",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-160",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      596.0,
+      148.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      648.0,
+      148.0,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-161",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      660.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-162",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      724.0,
+      148.0,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      488.0,
+      630.0,
+      148.0,
+      18.0
+     ],
+     "text": "beat",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-163",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      788.0,
+      148.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      488.0,
+      648.0,
+      148.0,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-164",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      852.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-165",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      916.0,
+      148.0,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      674.0,
+      148.0,
+      18.0
+     ],
+     "text": "recency gap (ms)",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-166",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      980.0,
+      148.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      692.0,
+      148.0,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-167",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      1044.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-168",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      1108.0,
+      148.0,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      176.0,
+      674.0,
+      148.0,
+      18.0
+     ],
+     "text": "headroom (ms)",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-169",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      1172.0,
+      148.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      176.0,
+      692.0,
+      148.0,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-170",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      1236.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-171",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      1300.0,
+      148.0,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      674.0,
+      148.0,
+      18.0
+     ],
+     "text": "late frames",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-172",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      1364.0,
+      148.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      692.0,
+      148.0,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-173",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      1428.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-174",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      1492.0,
+      148.0,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      488.0,
+      674.0,
+      148.0,
+      18.0
+     ],
+     "text": "step (ms)",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-175",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      1556.0,
+      148.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      488.0,
+      692.0,
+      148.0,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-176",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      1620.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-177",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      1684.0,
+      310.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      718.0,
+      624.0,
+      20.0
+     ],
+     "text": "link: -",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-178",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      1748.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-179",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      1812.0,
+      310.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      740.0,
+      624.0,
+      20.0
+     ],
+     "text": "error: -",
+     "textcolor": [
+      0.95,
+      0.55,
+      0.4,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-180",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      1876.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   }
+  ],
+  "classnamespace": "box",
+  "default_fontface": 0,
+  "default_fontname": "Arial",
+  "default_fontsize": 12.0,
+  "dependency_cache": [],
+  "description": "A band on another machine, written into a buffer~ ahead of the playhead",
+  "devicewidth": 0.0,
+  "digest": "",
+  "editing_bgcolor": [
+   0.1,
+   0.11,
+   0.13,
+   1.0
+  ],
+  "enablehscroll": 1,
+  "enablevscroll": 1,
+  "fileversion": 1,
+  "gridonopen": 1,
+  "gridsize": [
+   15.0,
+   15.0
+  ],
+  "gridsnaponopen": 1,
+  "lefttoolbarpinned": 0,
+  "lines": [
+   {
+    "patchline": {
+     "destination": [
+      "obj-5",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-4",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-5",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-7",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-6",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-7",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-10",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-9",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-11",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-10",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-11",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-14",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-13",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-15",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-14",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-15",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-18",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-17",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-19",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-18",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-19",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-22",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-21",
+      1
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-22",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-25",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-24",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-25",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-28",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-27",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-28",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-31",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-30",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-31",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-34",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-33",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-34",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-38",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-37",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-38",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-41",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-40",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-41",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-44",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-43",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-44",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-47",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-46",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-47",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-50",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-49",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-50",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-53",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-52",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-53",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-56",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-55",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-56",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-59",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-58",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-59",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-62",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-61",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-62",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-65",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-64",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-65",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-68",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-67",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-68",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-71",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-70",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-71",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-74",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-73",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-74",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-77",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-76",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-77",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-80",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-79",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-80",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-81",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-3",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-84",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-88",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-85",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-84",
+      1
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-87",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-85",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-86",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-87",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-90",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-84",
+      1
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-89",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-90",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-90",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-91",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-86",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-92",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-91",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-89",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-92",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-89",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-93",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-81",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-89",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-93",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-95",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-94",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-95",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-86",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-96",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-86",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-97",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-96",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-99",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-98",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-99",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-86",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-100",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-86",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-101",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-100",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-102",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-81",
+      1
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-105",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-102",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-104",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-105",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-108",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-102",
+      1
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-107",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-108",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-111",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-102",
+      2
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-110",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-111",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-114",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-102",
+      3
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-113",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-114",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-117",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-102",
+      4
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-116",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-117",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-120",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-102",
+      5
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-119",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-120",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-123",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-102",
+      6
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-122",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-123",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-126",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-125",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-127",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-126",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-127",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-130",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-129",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-131",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-130",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-131",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-134",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-133",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-135",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-134",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-135",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-138",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-137",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-138",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-141",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-139",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-142",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-141",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-142",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-145",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-144",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-146",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-145",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-146",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-149",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-148",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-150",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-149",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-150",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-151",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-81",
+      2
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-152",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-151",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-155",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-152",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-154",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-155",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-158",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-152",
+      1
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-157",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-158",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-161",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-152",
+      2
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-160",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-161",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-164",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-152",
+      3
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-163",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-164",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-167",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-152",
+      4
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-166",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-167",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-170",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-152",
+      5
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-169",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-170",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-173",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-152",
+      6
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-172",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-173",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-176",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-152",
+      7
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-175",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-176",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-178",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-151",
+      1
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-177",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-178",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-180",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-151",
+      2
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-179",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-180",
+      0
+     ]
+    }
+   }
+  ],
+  "objectsnaponopen": 1,
+  "openinpresentation": 1,
+  "rect": [
+   60.0,
+   80.0,
+   664.0,
+   774.0
+  ],
+  "righttoolbarpinned": 0,
+  "statusbarvisible": 2,
+  "style": "",
+  "subpatcher_template": "",
+  "tags": "",
+  "tallnewobj": 0,
+  "title": "liveband.remote",
+  "toolbars_unpinned_last_save": 0,
+  "toolbarvisible": 1,
+  "toptoolbarpinned": 0
+ }
+}
