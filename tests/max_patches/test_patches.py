@@ -70,7 +70,7 @@ def spoiled(kind: str) -> dict[str, Any]:
                 "prepend /lb/*/cord"
             )
         case "control":
-            named["text"] = "prepend /lb/*/set/desnity"
+            named["text"] = "prepend /lb/*/set/density2"
         case "unreached":
             lines[:] = [line for line in lines if line["patchline"]["destination"][0] != named["id"]]
         case "overlap":
@@ -89,7 +89,7 @@ def spoiled(kind: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("address", "no such address"), ("control", "no control desnity"), ("unreached", "density: its widget does not reach"),
+    [("address", "no such address"), ("control", "no control density2"), ("unreached", "density: its widget does not reach"),
      ("overlap", "lies on"), ("outside", "leaves the view"), ("line", "there is nothing"), ("name", "two boxes")],
 )  # fmt: skip
 def test_the_lint_finds_each_fault(kind: str, words: str) -> None:

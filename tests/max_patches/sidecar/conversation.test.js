@@ -18,6 +18,8 @@ const STAND_IN = path.resolve(__dirname, "../stand_in/node_modules");
 const given = process.env.LIVEBAND_CONVERSATION ? JSON.parse(process.env.LIVEBAND_CONVERSATION) : null;
 const RATE = 48000, BLOCK = 480, STEP = 12000, FADE = 960, FRAME = 1920, PATIENCE_MS = 60000;
 
+const LOOKS = [[STEP, 1], [STEP / 2, 1], [STEP / 2, 0]]; // length of a step and w of each window that is played through
+
 /** Samples [channel][n] of a float32 WAV file. */
 function readWav(file) {
   const bytes = fs.readFileSync(file);
@@ -71,26 +73,48 @@ test("a file through the sidecar, 5 % loss, r and w changed while it runs", { sk
   const child = fork(path.join(SCRIPTS, "liveband.remote.js"), { env: { ...process.env, NODE_PATH: STAND_IN } });
   const heard = mix.map((row) => new Float32Array(row.length + 4 * STEP));
   const said = [], batches = [], epochs = [];
-  let counts = null, fed = 0;
+  let counts = null, fed = 0, nonsense = 0;
   child.on("message", ([what, ...values]) => {
     if (what === "write") heard[values[1]].set(values.slice(2).slice(0, Math.max(0, heard[0].length - values[0])), values[0]);
     else if (what === "batch") batches.push({ id: values[0], outcome: values[1], start: values[2], length: values[3], epoch: epochs.length - 1 });
     else if (what === "counts") counts = Object.fromEntries(COUNTS.map((name, i) => [name, values[i]]));
     else if (what === "link" && values[0].startsWith("plays")) epochs.push({ words: values[0], base: fed });
-    else said.push([what, ...values]);
+    else if (what === "error" && /nonsense/.test(values[1])) nonsense += 1;
+    else if (what !== "post") said.push([what, ...values]);
   });
   const until = async (good, what) => {
     for (const end = Date.now() + PATIENCE_MS; !good(); await sleep(2)) assert.ok(Date.now() < end, `${what} never came: ${JSON.stringify([said, counts])}`);
   };
   const tell = (...list) => child.send(list);
-  /** Ten milliseconds of mix, as soon as the stem that can be there by then was seen, whether it was passed on or not. */
-  const feed = async (ahead) => {
+  /** The sidecar has done all that it was told: it answers nonsense with an error. */
+  const done = async () => {
+    const before = nonsense;
+    tell("nonsense");
+    await until(() => nonsense > before, "an answer");
+  };
+  /** Nothing is under way: so what the relay logs at a playhead was decided there by the sidecar too. */
+  const settle = async () => {
+    let length;
+    do {
+      length = relay.log.length;
+      await sleep(4);
+      await done();
+      await done();
+    } while (relay.log.length > length || (relay.isAwaiting && relay.held.length === 0));
+  };
+  const put = async () => {
     const samples = mix.flatMap((row) => [...row.subarray(fed, fed + BLOCK)]);
-    relay.playhead = fed + BLOCK;
-    tell("mix", fed, 2, ...samples);
     fed += BLOCK;
+    relay.playhead = fed;
+    tell("mix", fed - BLOCK, 2, ...samples);
+    await done();
+  };
+  /** Ten milliseconds of mix, and the stem that can be there by then. */
+  const feed = async (ahead) => {
+    await put();
     const { base } = epochs.at(-1);
-    await Promise.all([sleep(10), until(() => relay.newest + base >= fed + ahead - 4 * FRAME || fed - base < 6 * FRAME, "the stem")]);
+    await until(() => relay.newest + base >= fed + ahead - 4 * FRAME || fed - base < 6 * FRAME, "the stem");
+    await settle();
   };
   try {
     for (const [what, value] of [["port", port], ["session", "relayed"], ["rate", RATE], ["r", 0.125], ["T", 2], ["w", 1], ["fade", 20], ["run", 1]]) tell(what, value);
@@ -101,25 +125,23 @@ test("a file through the sidecar, 5 % loss, r and w changed while it runs", { sk
         if (fed >= at && !fate.released.has(number)) {
           fate.released.add(number);
           await relay.release();
-          await sleep(200);
+          await settle();
         }
       }
     }
-    for (const [what, value, ahead, steps] of [["r", 0.0625, STEP, 9], ["w", 0, STEP / 2, 9]]) {
+    for (const [what, value, ahead] of [["r", 0.0625, STEP], ["w", 0, STEP / 2]]) {
       const [known, { length: before }] = [epochs.length, relay.log];
-      await sleep(200); // all that is under way arrives
+      await settle();
       tell(what, value);
       relay.newest = 0;
       for (let tries = 0; epochs.length === known; tries += 1) {
         assert.ok(tries < 400 && fed < mix[0].length - 20 * STEP / 2, `${what} never acted: ${JSON.stringify([said.slice(-20), counts, relay.log.filter((one) => !("stream" in one)).slice(-30)])}`);
-        tell("mix", fed, 2, ...mix.flatMap((row) => [...row.subarray(fed, fed + BLOCK)]));
-        fed += BLOCK;
-        relay.playhead = fed;
+        await put();
         await sleep(tries < 40 ? 10 : 100); // the server may need its time to open it anew
       }
       relay.newest = 0;
       assert.ok(relay.log.length > before);
-      while (fed - epochs.at(-1).base < steps * STEP / 2 + 3000) await feed(ahead);
+      while (fed - epochs.at(-1).base < 9 * STEP / 2 + 3000) await feed(ahead);
     }
     await sleep(300);
     judge();
@@ -131,43 +153,37 @@ test("a file through the sidecar, 5 % loss, r and w changed while it runs", { sk
   }
 
   function judge() {
-    const streams = [...new Set(relay.log.filter((one) => one.direction === "out" && "stream" in one).map((one) => one.stream))];
-    let lost = 0;
-    assert.equal(streams.length, 3, "one stream for each window");
-    streams.forEach((stream, index) => {
-      const all = relay.log.filter((one) => one.direction === "out" && one.stream === stream);
-      const passed = all.filter((one) => one.fate === "passed");
-      const came = new Set(passed.map((one) => one.sequence));
-      const newest = Math.max(...came);
-      lost += new Set(all.map((one) => one.sequence).filter((sequence) => sequence < newest && !came.has(sequence))).size;
-      epochs[index].stream = stream;
-    });
-    assert.ok(lost > 5, "the relay lost some for good");
-    const base = epochs[0].base;
-    const delivered = relay.log.filter((one) => one.stream === streams[0] && one.direction === "out" && one.fate === "passed")
-      .map((one) => ({ ...one, position: one.position + base, end: one.end + base }));
-    const first = batches.filter((one) => one.epoch === 0);
-    for (const batch of first) {
-      const deadline = batch.start;
-      assert.equal(batch.outcome, outcome({ ...batch, deadline, last: deadline + STEP }, delivered), `batch ${batch.id}`);
-    }
-    for (const kind of ["on_time", "partial", "late", "dropped"]) {
-      assert.ok(first.some((one) => one.outcome === kind), `none is ${kind}`);
-      assert.equal(counts[kind], batches.filter((one) => one.outcome === kind).length);
-    }
-    assert.equal(counts.lost_packets, lost);
-    const closed = first.filter((one) => one.outcome === "partial" || one.outcome === "dropped")
-      .map((one) => ({ to: one.start + one.length, at: one.outcome === "partial" ? one.start : one.start + STEP }));
-    const firsts = new Map();
-    for (const one of delivered) if (!firsts.has(one.sequence)) firsts.set(one.sequence, one);
-    const late = [...firsts.values()].filter((one) => closed.some(({ to, at }) => one.end <= to && one.playhead >= at));
-    assert.ok(late.length > 10);
-    assert.equal(counts.late_packets, late.length);
     batches.sort((one, other) => one.id - other.id);
     assert.deepEqual(batches.map((one) => one.id), batches.map((_, i) => i + 1), "each batch is told once");
-    assert.deepEqual([...new Set(batches.map((one) => one.length))], [STEP, STEP / 2]);
-    const lead = (epoch) => batches.filter((one) => one.epoch === epoch).map((one) => (one.start - epochs[epoch].base) / one.length);
-    assert.deepEqual(lead(2), lead(2).map((_, i) => i + 1), "w 0 writes where the playhead stands");
-    assert.deepEqual(lead(1), lead(1).map((_, i) => i + 2), "w 1 writes a step ahead of it");
+    const streams = [...new Set(relay.log.filter((one) => one.direction === "out" && "stream" in one).map((one) => one.stream))];
+    assert.equal(streams.length, LOOKS.length, "one stream for each window");
+    const total = { lost: 0, late: 0 };
+    LOOKS.forEach(([length, w], epoch) => {
+      const mine = batches.filter((one) => one.epoch === epoch);
+      const base = mine[0].start - (w + 1) * length;
+      Object.assign(epochs[epoch], { stream: streams[epoch], base });
+      mine.forEach((one, i) => {
+        assert.deepEqual([one.length, one.start], [length, base + (w + 1 + i) * length], `batch ${one.id} is w steps ahead of its own`);
+        one.deadline = one.start - w * length + length;
+        one.last = one.deadline + length;
+      });
+      const ofStream = relay.log.filter((one) => one.direction === "out" && one.stream === streams[epoch])
+        .map((one) => ({ ...one, position: one.position + base, end: one.end + base }));
+      const firsts = new Map();
+      for (const one of ofStream) if (one.fate === "passed" && !firsts.has(one.sequence)) firsts.set(one.sequence, one);
+      const delivered = [...firsts.values()];
+      for (const one of mine) assert.equal(one.outcome, outcome(one, delivered), `batch ${one.id}`);
+      const newest = Math.max(...firsts.keys());
+      total.lost += new Set(ofStream.map((one) => one.sequence).filter((sequence) => sequence < newest && !firsts.has(sequence))).size;
+      const closed = mine.filter((one) => one.outcome !== "on_time" && one.outcome !== "late")
+        .map((one) => ({ to: one.start + one.length, at: one.outcome === "partial" ? one.deadline : one.last }));
+      total.late += delivered.filter((one) => one.end > mine[0].start && closed.some(({ to, at }) => one.end <= to && one.playhead >= at)).length;
+    });
+    for (const kind of ["on_time", "partial", "late", "dropped"]) {
+      assert.ok(batches.some((one) => one.outcome === kind), `none is ${kind}`);
+      assert.equal(counts[kind], batches.filter((one) => one.outcome === kind).length);
+    }
+    assert.ok(total.lost > 5 && total.late > 10, JSON.stringify(total));
+    assert.deepEqual([counts.lost_packets, counts.late_packets], [total.lost, total.late]);
   }
 });

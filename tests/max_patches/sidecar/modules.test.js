@@ -62,7 +62,7 @@ test("pieces in any order make a batch; what is missing at the deadline is parti
   batches.take(400);
   assert.deepEqual(batches.take(500).map((one) => one.outcome), ["dropped"]);
   assert.deepEqual(batches.counts, { on_time: 1, partial: 1, late: 1, dropped: 1 });
-  assert.equal(batches.place(420, ramp(420, 10)), false);
+  assert.equal(batches.place(420, ramp(420, 10)), true);
 });
 
 test("batches that go on from each other are the signal itself, and fade where a neighbour is missing", () => {

@@ -30,6 +30,7 @@ class Relay {
   /** loss: share of all packets, both ways; `fate(entry)`: "lost", "held" or nothing, for packets of the stem. */
   constructor({ port, loss, seed, channels, fate }) {
     Object.assign(this, { port, loss, channels, fate, draw: draws(seed), log: [], held: [], playhead: 0, newest: 0 });
+    this.awaited = new Map(); // stem packets that were lost and may be sent again, and since when
     const options = { type: "udp4", recvBufferSize: 4 << 20 };
     this.front = dgram.createSocket(options);
     this.back = dgram.createSocket(options);
@@ -44,6 +45,12 @@ class Relay {
     await new Promise((resolve) => this.front.bind(0, "127.0.0.1", resolve));
     await new Promise((resolve) => this.back.bind(0, "127.0.0.1", resolve));
     return this.front.address().port;
+  }
+
+  /** Whether something that was lost may come again soon. */
+  get isAwaiting() {
+    for (const [sequence, sinceMs] of this.awaited) if (Date.now() - sinceMs > 300) this.awaited.delete(sequence);
+    return this.awaited.size > 0;
   }
 
   /** What was held goes on, at a pace that no socket's buffer overflows from. */
@@ -67,7 +74,12 @@ class Relay {
     this.log.push(entry);
     const isStem = direction === "out" && "sequence" in entry;
     if (isStem) this.newest = Math.max(this.newest, entry.end);
-    entry.fate = this.draw() < this.loss ? "lost" : (isStem && this.fate(entry)) || "passed";
+    const meant = isStem ? this.fate(entry) : null;
+    entry.fate = meant !== "lost" && this.draw() < this.loss ? "lost" : meant || "passed";
+    if (isStem && entry.fate !== meant) {
+      if (entry.fate === "passed") this.awaited.delete(entry.sequence);
+      else if (!this.awaited.has(entry.sequence)) this.awaited.set(entry.sequence, Date.now());
+    }
     const isHeld = entry.fate === "held" && this.held.some((one) => one.entry.sequence === entry.sequence);
     if (isHeld) entry.fate = "lost"; // asked for again, and one copy is held already
     if (entry.fate === "held") this.held.push({ entry, send: () => send(packet) });

@@ -13,19 +13,21 @@ class Batches {
     this.open = [];
     this.pieces = [];
     this.closedTo = -Infinity;
+    this.first = Infinity; // where the first zone begins
   }
 
   /** A batch is awaited from now on. */
   expect(batch) {
     this.newest = batch.id;
+    this.first = Math.min(this.first, batch.start);
     this.open.push(batch);
   }
 
-  /** Samples [channel][n] that belong to `position`. Returns whether they came in time for a batch. */
+  /** Samples [channel][n] that belong to `position`. Returns whether they came too late for their batch. */
   place(position, samples) {
     const end = position + samples[0].length;
     this.pieces.push({ position, end, samples });
-    return end > this.closedTo;
+    return end > this.first && end <= this.closedTo;
   }
 
   /**
@@ -61,6 +63,7 @@ class Batches {
     this.open = [];
     this.pieces = [];
     this.closedTo = -Infinity;
+    this.first = Infinity;
     return done;
   }
 

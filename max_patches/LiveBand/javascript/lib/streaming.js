@@ -83,7 +83,7 @@ class Streaming {
     if (address === `${mine}opened`) return [...done, this._opened(values)];
     if (address === `${mine}stem` && this.receiver && values[0] === this.receiver.stream) {
       const piece = this.receiver.take(values, this.playhead, nowMs);
-      if (piece && !this.batches.place(this.base + piece.position, piece.samples)) this.receiver.late += 1;
+      if (piece && this.batches.place(this.base + piece.position, piece.samples)) this.receiver.late += 1;
       return done;
     }
     if (address === `${mine}resend` && this.sender && values[0] === this.sender.stream) {

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The recipes of max_patches/live-coding, cut out of their pages and run against a real server that a player plays through."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lbserver.testing.osc_client import OscClient
+from max_patches.cues.bars import Bars
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = ROOT / "max_patches" / "live-coding"
+RATE_HZ, BLOCK, PATIENCE_S = 48000, 480, 60.0
+
+
+def block(page: str, language: str) -> str:
+    """The first code block of a language in a page."""
+    found = re.search(rf"```{language}\n(.*?)```", (RECIPES / page).read_text(), re.S)
+    assert found is not None
+    return found[1]
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Player:
+    """Somebody plays: silence in real time into a session, which collects errors and its status."""
+
+    def __init__(self, port: int) -> None:
+        self.client = OscClient(("127.0.0.1", port), timeout_s=60)
+        self.client.enter()
+        self.stream = self.client.open("song", stem="bass", rate_hz=RATE_HZ, channels=2, block_samples=BLOCK)
+        self.status: dict[str, Any] = {}
+        self.errors: list[str] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._play)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._over.set()
+        self._thread.join(60)
+        self.client.call("/lb/close", "song")
+        self.client.close()
+
+    def _play(self) -> None:
+        silence, begun_s, sent = np.zeros((2, BLOCK), np.float32), time.monotonic(), 0
+        while not self._over.is_set():
+            self.stream.send(silence)
+            sent += BLOCK
+            self.stream.receive(max(1e-3, begun_s + sent / RATE_HZ - time.monotonic()))
+            while self.client.heard:
+                call, _ = self.client.heard.popleft()
+                if call.pattern.endswith("/status/<name>"):
+                    self.status[call.names["name"]] = call.arguments["value"]
+                elif call.pattern == "/lb/error":
+                    self.errors.append(str(call.arguments))
+            time.sleep(max(0.0, begun_s + sent / RATE_HZ - time.monotonic()))
+
+
+@pytest.fixture
+def player(server: dict[str, Any]) -> Iterator[Player]:
+    one = Player(server["osc_port"])
+    yield one
+    one.close()
+
+
+@contextlib.contextmanager
+def running(command: list[str], environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=ROOT
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        process.kill()
+        process.wait(60)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def bars_printed(process: "subprocess.Popen[str]", many: int) -> list[tuple[int, int]]:
+    """Bar numbers and tempi, as the program prints them."""
+    assert process.stdout is not None
+    found: list[tuple[int, int]] = []
+    said = []
+    watchdog = threading.Timer(PATIENCE_S, process.kill)
+    watchdog.start()
+    for line in process.stdout:
+        said.append(line)
+        if (bar := re.search(r"bar (\d+) at (\d+)", line)) is not None:
+            found.append((int(bar[1]), int(bar[2])))
+            if len(found) == many:
+                watchdog.cancel()
+                return found
+    watchdog.cancel()
+    raise AssertionError(f"it ended: {''.join(said)[-2000:]}")
+
+
+CASES = {
+    "csound": ("csound.md", "csound", "band.csd", "57140", ["csound"]),
+    "chuck": ("chuck.md", "chuck", "band.ck", "57141", ["chuck", "--silent"]),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_a_recipe_tells_tempo_chord_and_stem_and_is_told_each_bar(
+    name: str, client: Callable[[str], str], server: dict[str, Any], player: Player, tmp_path: Path
+) -> None:
+    """A recipe that nobody ran: a mistyped address, a port that nothing listens at, cues twice or out of order."""
+    page, language, file, port, (program, *options) = CASES[name]
+    listening = str(free_port())
+    text = block(page, language)
+    assert "9460" in text and port in text
+    (tmp_path / file).write_text(text.replace("9460", str(server["osc_port"])).replace(port, listening))
+    environment = os.environ | server["environment"] | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    cues = [sys.executable, "-m", "max_patches.cues", listening, "--server-port", str(server["osc_port"])]
+    with (
+        running(cues, environment) as teller,
+        running([client(program), *options, str(tmp_path / file)], environment) as process,
+    ):
+        bars = bars_printed(process, 3)
+        assert teller.poll() is None
+    first = bars[0][0]
+    assert [number for number, _ in bars] == [first, first + 1, first + 2]
+    assert {tempo for _, tempo in bars[1:]} == {120}
+    assert player.status["tempo"] == 120.0
+    url = f"http://127.0.0.1:{server['http_port']}/lb/song/set/stem?VALUE"
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        assert "piano" in json.dumps(json.load(answer)) or player.errors == []
+    assert player.errors == []
+
+
+def test_bars_are_counted_where_the_beat_begins_anew() -> None:
+    """A cue for every status message, or none for a bar that began between two."""
+    bars = Bars()
+    told = [bars.hear(beat) for beat in (float("nan"), 2.5, 2.7, 4.9, 1.1, 1.3, 3.0, 1.0, float("nan"), 1.5)]
+    assert told == [False, True, False, False, True, False, False, True, False, True]
+    assert bars.bar == 4
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in RECIPES.glob("*.md")))
+def test_recipes_use_addresses_that_are_there(page: str) -> None:
+    from max_patches.generator import lint
+
+    text = (RECIPES / page).read_text()
+    assert list(lint.address_faults(text)) == []
+    assert "**Not run**" in text or "Run by" in text
+    assert len(re.findall(r"^\d\. ", text, re.M)) <= 5
