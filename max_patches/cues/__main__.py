@@ -28,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("port", type=int, nargs="+", help="UDP port of a program on this machine")
     parser.add_argument("--session", default="*", help="default: whichever tells its beat")
-    parser.add_argument("--ctrl", action="store_true", help="as /ctrl bar NUMBER, which TidalCycles listens for")
+    parser.add_argument(
+        "--ctrl", action="store_true", help="as /ctrl bar NUMBER, which TidalCycles listens for"
+    )
     parser.add_argument("--server-port", type=int, default=osc.PORT)
     told = parser.parse_args(arguments)
     listeners = [SimpleUDPClient("127.0.0.1", port) for port in told.port]
