@@ -8,8 +8,8 @@ import sys
 import time
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
-from itertools import count
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 

@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from lbmodels.catalog import sha256
-from lbmodels.checkpoints import Checkpoint, Stored, finite, open_checkpoint, tensors_under
+from lbmodels.checkpoints import open_checkpoint, tensors_under
+from lbmodels.comparing import check_names, fetch, filled, on_meta, state_dict
 from lbmodels.documents import read_yaml
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.streamgen import published, published_lm
@@ -26,8 +26,6 @@ LM_PREFIXES = ("model._orig_mod.", "model.")
 CODEC_PREFIXES = ("tokenizer.model.",)
 DEFAULT_WINDOW = 501
 _CODEBOOK = "quantizer.quantizers.0.codebook.weight"
-_SHOWN = 6
-M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,25 +135,20 @@ _NEEDED: Mapping[str, tuple[int, int]] = {
 }
 
 
-def _state_dict(checkpoint: Checkpoint) -> Any:
-    root = checkpoint.root
-    return root.get("state_dict", root) if isinstance(root, dict) else {}
-
-
 def _codec(path: Path) -> Dac:
     checkpoint = open_checkpoint(path)
-    state = _state_dict(checkpoint)
+    state = state_dict(checkpoint)
     stored = tensors_under(state, CODEC_PREFIXES) or tensors_under(state, ("",))
     shapes = {name: one.shape for name, one in stored.items()}
     try:
         config = published.dac_config(shapes, _sample_rate(path, checkpoint.root))
     except LiveBandModelError as error:
         raise LiveBandModelError(f"{path}: {error}") from None
-    codec = _on_meta(lambda: Dac(config), path)
+    codec = on_meta(lambda: Dac(config), path)
     wanted = published.dac_shapes(config, codec)
-    _check_names(path, "causal DAC", wanted, shapes)
-    tensors = published.dac_tensors(config, _fetch(checkpoint, stored, wanted))
-    return _filled(codec, tensors, path)
+    check_names(path, "causal DAC", wanted, shapes)
+    tensors = published.dac_tensors(config, fetch(checkpoint, stored, wanted))
+    return filled(codec, tensors, path)
 
 
 def _sample_rate(path: Path, root: Any) -> int:
@@ -169,7 +162,7 @@ def _sample_rate(path: Path, root: Any) -> int:
 
 def _decoder(path: Path, told: Mapping[str, Any], codec: Dac) -> tuple[Decoder, int]:
     checkpoint = open_checkpoint(path)
-    state = _state_dict(checkpoint)
+    state = state_dict(checkpoint)
     everything = tensors_under(state, LM_PREFIXES) or {
         name: one for name, one in tensors_under(state, ("",)).items() if not name.startswith(CODEC_PREFIXES)
     }
@@ -185,10 +178,10 @@ def _decoder(path: Path, told: Mapping[str, Any], codec: Dac) -> tuple[Decoder, 
     except LiveBandModelError as error:
         raise LiveBandModelError(f"{path}: {error}") from None
     names = published_lm.decoder_names(config)
-    decoder = _on_meta(lambda: Decoder(config), path)
+    decoder = on_meta(lambda: Decoder(config), path)
     wanted = published.shapes_of(names, decoder)
-    _check_names(path, "StreamMusicGen language model", wanted, shapes)
-    tensors = published_lm.renamed(names, _fetch(checkpoint, stored, wanted))
+    check_names(path, "StreamMusicGen language model", wanted, shapes)
+    tensors = published_lm.renamed(names, fetch(checkpoint, stored, wanted))
     inside = tensors_under(state, CODEC_PREFIXES).get(_CODEBOOK)
     for _name, own in checkpoint.tensors({_CODEBOOK: inside} if inside is not None else {}):
         given = codec.codebook(0)
@@ -196,61 +189,7 @@ def _decoder(path: Path, told: Mapping[str, Any], codec: Dac) -> tuple[Decoder, 
             raise LiveBandModelError(
                 f"{path} was trained with another codec than the one given: its own is inside it"
             )
-    return _filled(decoder, tensors, path), len(everything) - len(stored)
-
-
-def _check_names(path: Path, what: str, wanted: published.Shapes, found: published.Shapes) -> None:
-    """Raises LiveBandModelError with a report of what is missing, extra and misshapen."""
-    missing = [name for name in wanted if name not in found]
-    extra = [name for name in found if name not in wanted]
-    shapes = [
-        f"{name} {found[name]} in place of {wanted[name]}"
-        for name in wanted
-        if name in found and tuple(found[name]) != tuple(wanted[name])
-    ]
-    report = [
-        _listed(kind, names)
-        for kind, names in (("missing", missing), ("extra", extra), ("misshapen", shapes))
-        if names
-    ]
-    if report:
-        raise LiveBandModelError(f"{path} is no whole {what}: {'; '.join(report)}")
-
-
-def _listed(kind: str, names: Iterable[str]) -> str:
-    names = [name[:160] for name in names]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{len(names)} {kind} ({', '.join(names[:_SHOWN])}{more})"
-
-
-def _fetch(checkpoint: Checkpoint, stored: Mapping[str, Stored], names: Iterable[str]) -> dict[str, Tensor]:
-    tensors = {}
-    for name, tensor in checkpoint.tensors({name: stored[name] for name in names}):
-        if not tensor.is_floating_point():
-            raise LiveBandModelError(f"{checkpoint.path}: tensor {name} has no fractions ({tensor.dtype})")
-        if not finite(tensor):
-            raise LiveBandModelError(f"{checkpoint.path}: tensor {name} has numbers that are NaN or infinite")
-        tensors[name] = tensor
-    return tensors
-
-
-def _on_meta(make: Callable[[], M], path: Path) -> M:
-    """A module without memory: its sizes come from a stranger's file."""
-    try:
-        with torch.device("meta"):
-            return make()
-    except (ValueError, RuntimeError, ZeroDivisionError, IndexError) as error:
-        raise LiveBandModelError(
-            f"{path} has impossible sizes: {' '.join(str(error).split())[:160]}"
-        ) from None
-
-
-def _filled(model: M, tensors: Mapping[str, Tensor], path: Path) -> M:
-    try:
-        model.load_state_dict(dict(tensors), assign=True)
-    except RuntimeError as error:
-        raise LiveBandModelError(f"{path}: {' '.join(str(error).split())[:200]}") from None
-    return model.eval().requires_grad_(False)
+    return filled(decoder, tensors, path), len(everything) - len(stored)
 
 
 def _check_pair(codec: DacConfig, decoder: DecoderConfig) -> None:
