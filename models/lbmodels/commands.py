@@ -30,7 +30,11 @@ OBJECTIVES = (
     "rvq",
     "style",
 )
-IMPORTERS = ("lbmodels.families.streamgen.import_command", "lbmodels.families.livemusic.importing")
+IMPORTERS = (
+    "lbmodels.families.streamgen.import_command",
+    "lbmodels.families.livemusic.importing",
+    "lbmodels.families.lookahead.import_command",
+)
 """Modules whose `add_parser` adds one published model, or several, to `liveband models import`."""
 Subparsers = argparse._SubParsersAction
 

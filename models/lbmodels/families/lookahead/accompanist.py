@@ -137,6 +137,10 @@ class LookaheadAccompanist(nn.Module):
             self.codec.decoder.init_state(batch),
         )
 
+    def heard_beat(self, state: LookaheadState) -> Tensor:
+        """It has no ear for the beat: -1, unknown, of each frame [B, k, 3]."""
+        return torch.full((len(state.seed), self.new, 3), -1.0)
+
     @torch.no_grad()
     def step(
         self,

@@ -22,7 +22,6 @@ from lbmodels.families.lookahead.diffusion import (
     consistency,
 )
 from lbmodels.families.lookahead.song_unet import SongUNet
-from lbmodels.families.lookahead.window import Window
 
 STEMS = ("bass", "drums", "guitar", "piano")
 SAMPLE_RATE = 44_100
@@ -78,12 +77,6 @@ def label_of(stems: tuple[int, ...], count: int = len(STEMS)) -> Tensor:
     label = torch.zeros(1, count)
     label[:, list(stems)] = 1.0
     return label
-
-
-def hide_tail(mix: Tensor, window: Window) -> Tensor:
-    """Mix latents [B, channels, columns], zero from the first column that is not heard in the window on."""
-    seen = window.heard_columns(mix.shape[-1])
-    return mix * (torch.arange(mix.shape[-1], device=mix.device) < seen)
 
 
 def fill(
