@@ -42,7 +42,7 @@ class Band:
 
     def __init__(self, accompanist: Accompanist, *, seed: int = 0) -> None:
         self.spec = accompanist.spec
-        self._shell = Shell(accompanist)
+        self._accompanist, self._shell = accompanist, Shell(accompanist)
         self._seed = seed
         self._grid = grid_of(self.spec, RATE_HZ)
         self.takes = 0
@@ -62,6 +62,11 @@ class Band:
         return max(
             self.spec.anticipation_frames[0], ceil(samples * self.spec.sample_rate / RATE_HZ / self.spec.hop)
         )
+
+    def keep_pace(self, took_s: float, budget_s: float) -> str:
+        """Tell a model that can do with less work how long a task took; the tier it uses from now on, "" if it has none."""
+        keep = getattr(self._accompanist, "keep_pace", None)
+        return "" if keep is None else str(keep(took_s, budget_s))
 
     def reset(self) -> None:
         """Forget all: the next task begins from silence."""

@@ -98,6 +98,7 @@ class RtapServer(asyncio.DatagramProtocol):
         self.config, self.counts = config, Counts()
         self.address: tuple[str, int] = ("", 0)
         self.settings = self._used = Settings()
+        self.tier = ""
         self._load, self._peers = load, peers
         self._band: Band | None = None
         self._worker = ThreadPoolExecutor(1, "rtap", initializer=_give_way)
@@ -150,7 +151,11 @@ class RtapServer(asyncio.DatagramProtocol):
                 self._send(packets.write_true("/ready"))
         elif name == "/print":
             log.warning(
-                "rtap: %s, %s, cursor %.3f s", self.settings, self.counts, self._cursor.position / RATE_HZ
+                "rtap: %s, %s, quality %s, cursor %.3f s",
+                self.settings,
+                self.counts,
+                self.tier or "fixed",
+                self._cursor.position / RATE_HZ,
             )
         elif name == "/predict_instruments":
             self._set(flags=tuple(value != 0 for value in message.numbers))
@@ -285,7 +290,9 @@ class RtapServer(asyncio.DatagramProtocol):
             took = time.monotonic() - begun
             self.counts.played += 1
             self.counts.slowest_s = max(self.counts.slowest_s, took)
-            self.counts.late += took > settings.step / RATE_HZ
+            budget = settings.step / RATE_HZ
+            self.counts.late += took > budget
+            self._use(band.keep_pace(took, budget))
             if settings.verbose:
                 log.warning(
                     "rtap: batch %d played in %.0f ms of %.0f",
@@ -302,6 +309,11 @@ class RtapServer(asyncio.DatagramProtocol):
             self._drop(batch)
         finally:
             self._busy = None
+
+    def _use(self, tier: str) -> None:
+        if tier != self.tier:
+            log.log(logging.INFO if not self.tier else logging.WARNING, "rtap: quality %s from now on", tier)
+            self.tier = tier
 
     def _asked(self, settings: Settings, band: Band) -> tuple[str, ...]:
         names = band.stem_names()

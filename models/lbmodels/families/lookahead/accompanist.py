@@ -16,7 +16,7 @@ from lbmodels.contract.spec import Spec
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.lookahead.diffusion import consistency, heun
 from lbmodels.families.lookahead.network import Seen, WindowNetwork
-from lbmodels.families.lookahead.quality import Tier, tier_of
+from lbmodels.families.lookahead.quality import Tier, after_step, pace_of
 from lbmodels.families.lookahead.window import Memory, Window, empty_memory, recall, remember, shifted
 from lbmodels.liveband.conditions import WIDTH, condition_features
 from lbmodels.liveband.noise import gaussian
@@ -98,7 +98,7 @@ class LookaheadAccompanist(nn.Module):
                 f"codec has {codec.config.latent} latent channels, the window network {config.latent}: not a pair"
             )
         self.codec, self.teacher, self.student, self.config = codec, teacher, student, config
-        self.tier = tier_of(quality)
+        self.pace = pace_of(quality)
         self.window = window or Window(ratio=0.125, look_ahead=1)
         self.new = self.window.new_columns(config.columns)
         self.spec = Spec(
@@ -116,6 +116,19 @@ class LookaheadAccompanist(nn.Module):
             recipe="lookahead",
             weights_id=weights_id,
         )
+
+    @property
+    def tier(self) -> Tier:
+        """How much work a step gets."""
+        return self.pace.tier
+
+    def keep_pace(self, took_s: float, budget_s: float) -> str:
+        """Be told how long a step took of how long it may take; the tier that is used from now on, by name.
+
+        Only who plays against a clock tells: offline the tier stays as wished.
+        """
+        self.pace = after_step(self.pace, took_s, budget_s)
+        return self.tier.name
 
     def network_for(self, tier: Tier) -> WindowNetwork:
         """The network that a tier asks for, or the one that there is."""

@@ -153,6 +153,11 @@ def test_the_tier_may_change_at_any_step(model: LookaheadAccompanist) -> None:
         known.append(tier)
 
 
+def test_a_model_that_is_late_twice_does_with_less(model: LookaheadAccompanist) -> None:
+    assert model.tier.name == "fast"
+    assert [model.keep_pace(took, 0.5) for took in (1.0, 1.0, 0.1)] == ["fast", "draft", "draft"]
+
+
 def test_another_seed_plays_another_part(model: LookaheadAccompanist) -> None:
     mix = noise(1)
     one, same, other = (play(model, mix, told(1, 4), [seed]) for seed in (3, 3, 4))

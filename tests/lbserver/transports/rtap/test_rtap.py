@@ -308,6 +308,23 @@ def test_a_batch_that_comes_too_early_is_dropped_and_said(serve: Callable[..., A
     check(client, mix, "bass", client.targets[5][0] + 882, client.targets[7][1])
 
 
+class Paced(accompanists.SmallAccompanist):
+    """Is told how long its steps take."""
+
+    def keep_pace(self, took_s: float, budget_s: float) -> str:
+        assert 0 < took_s < 60
+        assert budget_s == pytest.approx(1.5)
+        return "draft"
+
+
+def test_a_model_is_told_how_long_it_takes(serve: Callable[..., Any]) -> None:
+    """A tier that the machine cannot afford drops every second batch for as long as it is kept."""
+    client, mix, plain = Client(), music(6), accompanists.copy()
+    server = serve(client, lambda: Paced(spec=plain.spec, play=plain.play))
+    client.play(mix, 1)
+    assert server.tier == "draft"
+
+
 def test_a_batch_lost_whole_moves_nothing(serve: Callable[..., Any]) -> None:
     client, mix = Client(), music(16)
     serve(client)
