@@ -40,15 +40,21 @@ class Hits:
 
 
 def phrase_of(
-    true: NDArray[np.bool_], names: tuple[str, ...], size: int | None, held: bool, rng: np.random.Generator
+    true: NDArray[np.bool_],
+    names: tuple[str, ...],
+    size: int | None,
+    held: bool | None,
+    rng: np.random.Generator,
 ) -> NDArray[np.bool_] | None:
-    """`size` of a take's concepts (all if None), held out of training or not; None if a hundred draws find none."""
+    """`size` of a take's concepts (all if None), held out of training or not (None: either); None if a hundred draws find
+    none.
+    """
     known = np.flatnonzero(true)
     for _ in range(100):
         count = len(known) if size is None else min(size, len(known))
         phrase = np.zeros_like(true)
         phrase[rng.choice(known, count, replace=False)] = True
-        if held_out(phrase, names) == held:
+        if held is None or held_out(phrase, names) == held:
             return phrase
     return None
 
@@ -61,7 +67,7 @@ def trials(
     say: Callable[[NDArray[np.bool_]], NDArray[np.float32]],
     *,
     size: int | None,
-    held: bool,
+    held: bool | None,
     seed: int = 0,
 ) -> tuple[Hits, Hits]:
     """Hits of phrases among takes and of takes among phrases, for takes [N, latent] of which `true` [N, concepts] holds.

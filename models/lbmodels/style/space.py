@@ -51,8 +51,8 @@ class StyleSpace(nn.Module):
         self.register_buffer("centre", torch.zeros(sound.DESCRIPTION))
         self.register_buffer("spread", torch.ones(sound.DESCRIPTION))
         self.narrow = nn.Sequential(
-            nn.Linear(sound.DESCRIPTION, width), nn.GELU(), nn.LayerNorm(width), nn.Dropout(0.3),
-            nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width), nn.Dropout(0.3),
+            nn.Linear(sound.DESCRIPTION, width), nn.GELU(), nn.LayerNorm(width), nn.Dropout(0.4),
+            nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width), nn.Dropout(0.4),
             nn.Linear(width, config.latent),
         )  # fmt: skip
         self.words = nn.Parameter(torch.randn(len(config.concepts), config.latent) * config.latent**-0.5)
