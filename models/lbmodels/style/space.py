@@ -130,6 +130,19 @@ def of_sound(space: StyleSpace, audio: NDArray[np.floating], sample_rate: int) -
     return F.normalize(space.hear(descriptions).mean(0), dim=-1)
 
 
+@torch.no_grad()
+def tokens(space: StyleSpace, vector: Tensor, levels: int | None = None) -> Tensor:
+    """Unit vectors [..., latent] -> style tokens [..., levels] int64, coarse first (all levels if None)."""
+    return space.quantiser.encode(vector, levels)
+
+
+def shipped() -> Path:
+    """Weights that ship."""
+    from lbmodels.catalog import weights_folder
+
+    return weights_folder() / "style" / "style.safetensors"
+
+
 def load(path: Path) -> StyleSpace:
     """A space from its weights.
 

@@ -107,8 +107,8 @@ def test_weights_keep_the_words_they_were_trained_with(small: space.StyleSpace, 
     assert loaded.config == small.config
     a, b = (space.of_text(one, "upright bass, swing") for one in (small, loaded))
     assert torch.allclose(a, b, atol=1e-2)
-    tokens = loaded.quantiser.encode(a)
-    assert tokens.shape == (2,)
+    assert space.tokens(loaded, a).shape == (2,)
+    assert space.tokens(loaded, torch.stack([a, b]), 1).shape == (2, 1)
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(LiveBandModelError, match="truncated"):
         space.load(path)

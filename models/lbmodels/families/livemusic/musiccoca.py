@@ -65,7 +65,16 @@ class MusicCoCa:
 
     def _kept(self, name: str, make: Callable[[str], Any]) -> Any:
         if name not in self._loaded:
-            self._loaded[name] = make(self._file(name))
+            path = self._file(name)
+            try:
+                self._loaded[name] = make(path)
+            except LiveBandModelError:
+                raise
+            except (RuntimeError, ValueError, OSError) as error:
+                line = " ".join(str(error).split())[:100]
+                raise LiveBandModelError(
+                    f"MusicCoCa: {path} is damaged or of another kind ({line})"
+                ) from None
         return self._loaded[name]
 
     def _network(self, name: str) -> Any:
