@@ -32,8 +32,8 @@ from benchmarks.measure.subject import (
     state_bytes,
     weight_bytes,
 )
+from lbmodels.band import Band
 from lbmodels.errors import LiveBandModelError
-from lbmodels.liveband.accompanist import LiveBandAccompanist
 
 _POINTS = ("p50", "p95", "p99", "p99.9", "max")
 
@@ -118,7 +118,7 @@ def figures(measured: Measured, *, batch: int, paced: bool, hop_ns: int, slack_n
     return result
 
 
-def limits(accompanist: LiveBandAccompanist, read_mib: int) -> dict[str, Any]:
+def limits(accompanist: Band, read_mib: int) -> dict[str, Any]:
     """Weight bytes, bandwidth, and their quotient in milliseconds, for each part and the step.
 
     Also the bandwidth over as many bytes as the model has: where a cache holds them, it is the tighter floor.

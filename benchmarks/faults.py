@@ -30,7 +30,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 _FRAME_MS = 1000 * scenes.FRAME_S
 _WHOLE_FILES = {
     "F19": ("tests/fuzz/test_fuzz.py",),
-    "F20": ("tests/lbmodels/test_weights_file.py",),
+    "F20": ("tests/lbmodels/weights/test_checks.py",),
     "F21": ("tests/lbserver/engine/test_bounce_chaos.py",),
     "F22": ("tests/lbserver/engine/test_bounce_chaos.py",),
 }

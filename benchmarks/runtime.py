@@ -25,14 +25,14 @@ from rich.table import Table
 
 from benchmarks.measure import machine, record
 from benchmarks.measure.clock import measure
-from lbmodels import zoo
 from lbmodels.errors import LiveBandModelError
-from lbmodels.runtime import shelf
+from lbmodels.families import loading
+from lbmodels.runtime import opening
 from lbmodels.runtime.graph import GraphAccompanist
 from lbmodels.runtime.timing import Step, graph_step, told, torch_step
 from lbmodels.streaming.state import named_tensors
 
-_ALL = (*shelf.GRAPHS, "torch")
+_ALL = (*opening.GRAPHS, "torch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +51,12 @@ def run(config: RuntimeConfig) -> dict[str, Any]:
     """All figures of one model, as they go into the record."""
     torch.set_num_threads(1)
     load_before = machine.load_average()
-    spec = zoo.load(config.model).spec
+    spec = loading.load(config.model).spec
     hop_ns = spec.hop * 10**9 // spec.sample_rate
     runs, opening_s = [], {}
     for runtime in config.runtimes:
         begin = time.perf_counter()
-        graph = shelf.open_model(config.model, runtime)
+        graph = opening.open_model(config.model, runtime)
         opening_s[runtime] = round(time.perf_counter() - begin, 2)
         for batch in config.batches:
             for paced in (False, True):
@@ -100,13 +100,13 @@ def parity(config: RuntimeConfig) -> dict[str, dict[str, float]]:
     names = [runtime for runtime in config.runtimes if runtime != "torch"]
     if not names:
         return {}
-    reference = zoo.load(config.model)
+    reference = loading.load(config.model)
     mixes, conditions = chords(reference.spec, config.parity_frames), told(reference.spec, 2)
     wanted, latents = _by_torch(reference, mixes, conditions, [1, 2])
     other, _ = _by_torch(reference, mixes, conditions, [3, 4])
     figures = {}
     for runtime in names:
-        graph = shelf.open_model(config.model, runtime)
+        graph = opening.open_model(config.model, runtime)
         assert graph is not None
         found: list[NDArray[np.float32]] = []
         state = graph.init_state([1, 2])

@@ -10,14 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lbmodels import catalog, zoo
+from lbmodels.band import Band
 from lbmodels.codec.autoencoder import Codec, CodecConfig, Decoder, Encoder
 from lbmodels.config import build
-from lbmodels.liveband.accompanist import LiveBandAccompanist
-from lbmodels.liveband.generator import Generator, GeneratorConfig
+from lbmodels.families import loading
+from lbmodels.families.liveband.generator import Generator, GeneratorConfig
 from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.streaming.state import named_tensors
 from lbmodels.train.recipe import read_recipe
+from lbmodels.weights import manifest
 
 Part = Encoder | SemitoneFrontEnd | Generator | Decoder
 
@@ -37,7 +38,7 @@ class Sizes:
     hop: int | None = None
 
 
-def random_accompanist(sizes: Sizes) -> LiveBandAccompanist:
+def random_accompanist(sizes: Sizes) -> Band:
     """An untrained accompanist. Another hop keeps the attention's window in seconds.
 
     Raises:
@@ -60,22 +61,22 @@ def random_accompanist(sizes: Sizes) -> LiveBandAccompanist:
         generator = replace(generator, depth=sizes.depth)
     torch.manual_seed(0)
     name = f"random-{sizes.recipe}"
-    accompanist = LiveBandAccompanist(name, Codec(codec), Generator(generator), recipe=sizes.recipe)
+    accompanist = Band(name, Codec(codec), Generator(generator), recipe=sizes.recipe)
     return accompanist.eval().requires_grad_(False)
 
 
-def shipped_or_random(model: str | None, sizes: Sizes | None) -> LiveBandAccompanist:
+def shipped_or_random(model: str | None, sizes: Sizes | None) -> Band:
     """`sizes` if they are given, else the model by name, else the default one, else recipe sizes.
 
     Raises:
         LiveBandModelError: unknown model or recipe, or damaged weights.
     """
-    if sizes is None and (model is not None or catalog.available()):
-        return zoo.load(model)
+    if sizes is None and (model is not None or manifest.available()):
+        return loading.load(model)
     return random_accompanist(sizes or Sizes())
 
 
-def parts(accompanist: LiveBandAccompanist) -> dict[str, Part]:
+def parts(accompanist: Band) -> dict[str, Part]:
     """The modules that a step runs, in its order."""
     codec = accompanist.codec
     return {
@@ -91,7 +92,7 @@ def weight_bytes(module: nn.Module) -> int:
     return sum(t.nbytes for t in (*module.parameters(), *module.buffers()))
 
 
-def describe(accompanist: LiveBandAccompanist) -> dict[str, Any]:
+def describe(accompanist: Band) -> dict[str, Any]:
     """What the record says of the model."""
     spec = accompanist.spec
     return {
@@ -104,12 +105,12 @@ def describe(accompanist: LiveBandAccompanist) -> dict[str, Any]:
     }
 
 
-def state_bytes(accompanist: LiveBandAccompanist) -> int:
+def state_bytes(accompanist: Band) -> int:
     """What one session remembers."""
     return sum(tensor.nbytes for _, tensor in named_tensors(accompanist.init_state([0])))
 
 
-def sessions(accompanist: LiveBandAccompanist, batch: int) -> Callable[[int], None]:
+def sessions(accompanist: Band, batch: int) -> Callable[[int], None]:
     """A batch of sessions with everything known of the host, as a function that plays frame n.
 
     The mix is noise at -20 dB below full scale: silence would be cheaper to hear than music.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one door to lbmodels: loads models by name, adapts torch to numpy, lends the CLI its model commands.
+"""The one door to lbmodels: loads models by name, lends the CLI its model commands.
 
 Nothing here imports lbmodels or torch until a model is asked for, so the server runs without them.
 """
@@ -7,139 +7,19 @@ Nothing here imports lbmodels or torch until a model is asked for, so the server
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lbmodels.contract.accompanist import Accompanist, Audio
-from lbmodels.contract.conditions import Conditions
-from lbmodels.contract.spec import Spec
+from lbmodels.contract.accompanist import Accompanist
 from lbserver.errors import LiveBandError
 from lbserver.testing import accompanists
 
 
-class TorchAccompanist:
-    """An lbmodels accompanist seen through the engine's contract: numpy in, numpy out, one thread.
-
-    What other rows hear changes no bit of a row; how many they are and where it stands among them may change its last
-    bits, since torch's matrix products choose their kernels by shape. The graph has neither.
-    """
-
-    runtime = "torch"
-
-    def __init__(self, model: Any) -> None:
-        # One worker, one thread: a second made every small step slower.
-        self._torch = importlib.import_module("torch")
-        self._torch.set_num_threads(1)
-        self._states = importlib.import_module("lbmodels.streaming.state")
-        self._snapshots = importlib.import_module("lbmodels.runtime.snapshot")
-        self._model = model
-        self.spec: Spec = model.spec
-
-    def init_state(self, seeds: Sequence[int]) -> Any:
-        with self._torch.inference_mode():
-            return self._model.init_state(list(seeds))
-
-    def step(
-        self, mix: Audio, conditions: Conditions, state: Any, active: NDArray[np.bool_]
-    ) -> tuple[Audio, Any]:
-        torch = self._torch
-        with torch.inference_mode():
-            stem, state = self._model.step(
-                torch.from_numpy(mix),
-                {name: torch.from_numpy(value) for name, value in conditions.items()},
-                state,
-                torch.from_numpy(active),
-            )
-            audio = np.asarray(stem.cpu().numpy(), np.float32)
-            return np.where(active[:, None, None], audio, np.float32(0.0)), state
-
-    def heard_beat(self, state: Any) -> NDArray[np.float64]:
-        return _heard(self._model.heard_beat(state).numpy())
-
-    def keep_pace(self, took_s: float, budget_s: float) -> str:
-        """Tell a model that can do with less work how long a step took; the tier it uses from now on, "" if it has none."""
-        keep = getattr(self._model, "keep_pace", None)
-        return "" if keep is None else str(keep(took_s, budget_s))
-
-    def join(self, states: Sequence[Any]) -> Any:
-        if len(states) == 1:
-            return states[0]
-        with self._torch.inference_mode():
-            return self._states.map_tensors(lambda *rows: self._torch.cat(rows), *states)
-
-    def row(self, state: Any, index: int) -> Any:
-        with self._torch.inference_mode():
-            return self._states.map_tensors(lambda tensor: tensor[index : index + 1].clone(), state)
-
-    def snapshot(self, state: Any) -> bytes:
-        # lbmodels restores into a state of the same batch, so the number of rows goes with it.
-        rows = next(tensor for _name, tensor in self._states.named_tensors(state)).shape[0]
-        return self._snapshots.sealed(
-            self._states.to_bytes(state),
-            weights_id=self.spec.weights_id,
-            runtime=self.runtime,
-            rows=int(rows),
-        )
-
-    def compact(self, snapshot: bytes) -> bytes:
-        return bytes(self._snapshots.compacted(snapshot))
-
-    def restore(self, snapshot: bytes) -> Any:
-        saved = self._snapshots.opened(snapshot, weights_id=self.spec.weights_id)
-        with self._torch.inference_mode():
-            return self._states.from_bytes(saved.body, self._model.init_state([0] * saved.rows))
-
-
-class GraphAccompanist:
-    """An exported graph (lbmodels.runtime) seen through the engine's contract; it is numpy already."""
-
-    def __init__(self, model: Any) -> None:
-        self._snapshots = importlib.import_module("lbmodels.runtime.snapshot")
-        self._model = model
-        self.runtime = str(model.runtime)
-        self.spec: Spec = model.spec
-
-    def init_state(self, seeds: Sequence[int]) -> Any:
-        return self._model.init_state(seeds)
-
-    def step(
-        self, mix: Audio, conditions: Conditions, state: Any, active: NDArray[np.bool_]
-    ) -> tuple[Audio, Any]:
-        return self._model.step(mix, conditions, state, active)
-
-    def heard_beat(self, state: Any) -> NDArray[np.float64]:
-        return _heard(self._model.heard_beat(state))
-
-    def join(self, states: Sequence[Any]) -> Any:
-        return self._model.join(states)
-
-    def row(self, state: Any, index: int) -> Any:
-        return self._model.row(state, index)
-
-    def snapshot(self, state: Any) -> bytes:
-        return bytes(self._model.snapshot(state))
-
-    def compact(self, snapshot: bytes) -> bytes:
-        return bytes(self._snapshots.compacted(snapshot))
-
-    def restore(self, snapshot: bytes) -> Any:
-        return self._model.restore(snapshot)
-
-
-def _heard(beat: NDArray[np.float32]) -> NDArray[np.float64]:
-    """A model's beat, which is negative where unknown, as the contract has it."""
-    return np.where(beat < 0, np.nan, beat).astype(np.float64)
-
-
-def load(name: str | None = None, runtime: str = "auto") -> Accompanist:
+def load(name: str | None = None, runtime: str = "auto", device: str = "auto") -> Accompanist:
     """An accompanist by name or path; None is the default model, `test:copy` and the like need no torch.
 
-    `runtime` is `torch`, a graph engine of `lbmodels.runtime.shelf`, or `auto`: what $LIVEBAND_RUNTIME says,
+    `runtime` is `torch`, a graph engine of `lbmodels.runtime.opening`, or `auto`: what $LIVEBAND_RUNTIME says,
     else the quickest that is installed and can run the model. The first time a model runs on a graph engine it
-    is exported, once.
+    is exported, once. `device` is auto, cpu, cuda, cuda:<number> or mps.
 
     Raises LiveBandError, or lbmodels' own LiveBandModelError: see `is_user_error`.
     """
@@ -150,10 +30,9 @@ def load(name: str | None = None, runtime: str = "auto") -> Accompanist:
             )
         return accompanists.BY_NAME[name]()
     try:
-        graph = importlib.import_module("lbmodels.runtime.shelf").open_model(name, runtime)
-        if graph is not None:
-            return GraphAccompanist(graph)
-        return TorchAccompanist(importlib.import_module("lbmodels.zoo").load(name))
+        opening = importlib.import_module("lbmodels.runtime.opening")
+        accompanist: Accompanist = opening.open_accompanist(name, runtime, device)
+        return accompanist
     except ImportError as error:
         raise LiveBandError(f"the models cannot be loaded: {' '.join(str(error).split())}") from error
 
@@ -163,14 +42,14 @@ def whole_name(name: str) -> str:
     if name.startswith("test:"):
         return name
     try:
-        return str(importlib.import_module("lbmodels.catalog").whole_name(name))
+        return str(importlib.import_module("lbmodels.weights.manifest").whole_name(name))
     except ImportError:
         return name
 
 
 def models() -> list[Any]:
-    """Cards of the models that are installed (lbmodels.catalog.ModelCard)."""
-    return list(importlib.import_module("lbmodels.catalog").available())
+    """Cards of the models that are installed (lbmodels.weights.manifest.ModelCard)."""
+    return list(importlib.import_module("lbmodels.weights.manifest").available())
 
 
 def installed() -> tuple[str, ...]:
@@ -186,12 +65,12 @@ def verify_weights() -> dict[str, bool]:
 
     Raises lbmodels' LiveBandModelError when there is no folder of weights at all.
     """
-    catalog = importlib.import_module("lbmodels.catalog")
-    folder, right = catalog.weights_folder(), {}
-    for card in catalog.available():
+    manifest = importlib.import_module("lbmodels.weights.manifest")
+    folder, right = manifest.weights_folder(), {}
+    for card in manifest.available():
         for file, digest in card.sha256.items():
             path = folder / file
-            right[file] = path.is_file() and catalog.sha256(path) == digest
+            right[file] = path.is_file() and manifest.sha256(path) == digest
     return right
 
 

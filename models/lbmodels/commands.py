@@ -13,23 +13,22 @@ from lbmodels.data.commands import add_parser as add_data
 from lbmodels.documents import read_toml
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.commands import add_parser as add_evaluate
+from lbmodels.families import registry
+from lbmodels.families.liveband.family import GENERATOR
+from lbmodels.families.parts import Objective
 from lbmodels.isolation import keep_caches
 from lbmodels.plain_json import to_json
 from lbmodels.train.pool_command import add_parser as add_pool
 
-OBJECTIVES = (
-    "codec",
-    "consistency",
-    "lookahead",
-    "pulse",
-    "timekeeper",
-    "chordkeeper",
-    "coherence",
-    "liveband",
-    "recolour",
-    "rvq",
-    "style",
-)
+SHARED = {
+    "codec": Objective(module="lbmodels.train.codec", from_latents=False),
+    "timekeeper": Objective(module="lbmodels.train.timekeeper", from_latents=False),
+    "chordkeeper": Objective(module="lbmodels.train.chordkeeper"),
+    "coherence": Objective(module="lbmodels.train.coherence", from_latents=False),
+    "rvq": Objective(module="lbmodels.train.rvq"),
+    "style": Objective(module="lbmodels.train.style", from_latents=False),
+}
+"""What may be learnt for models of every family; each family brings the others."""
 IMPORTERS = (
     "lbmodels.families.streamgen.import_command",
     "lbmodels.families.livemusic.importing",
@@ -70,7 +69,7 @@ def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 """,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("objective", choices=OBJECTIVES, help="what to train")
+    parser.add_argument("objective", choices=tuple(objectives()), help="what to train")
     parser.add_argument("--recipe", default="tiny", help="name of a recipe, or a .toml file (default: tiny)")
     parser.add_argument(
         "--data", metavar="ROOT", help="data set folder, made by 'liveband data render' or Slakh2100"
@@ -92,6 +91,14 @@ def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--quiet", action="store_true", help="no progress lines")
     parser.set_defaults(run=_train)
+
+
+def objectives() -> dict[str, Objective]:
+    """Every objective by name, the shared ones first."""
+    found = dict(SHARED)
+    for name in registry.names():
+        found |= registry.family(name).objectives
+    return found
 
 
 def override(tables: dict[str, object], setting: str) -> None:
@@ -123,15 +130,8 @@ def _train(arguments: argparse.Namespace) -> int:
     tables = read_recipe(arguments.objective, arguments.recipe)
     if arguments.data:
         override(tables, f"data.root={json.dumps(arguments.data)}")
-    if arguments.objective in (
-        "consistency",
-        "lookahead",
-        "pulse",
-        "chordkeeper",
-        "liveband",
-        "recolour",
-        "rvq",
-    ):
+    objective = objectives()[arguments.objective]
+    if objective.from_latents:
         override(tables, f"data.codec={json.dumps(arguments.codec or _shipped_codec())}")
     elif arguments.codec:
         raise LiveBandModelError(
@@ -139,7 +139,7 @@ def _train(arguments: argparse.Namespace) -> int:
         )
     for setting in arguments.set:
         override(tables, setting)
-    program = importlib.import_module(f"lbmodels.train.{arguments.objective}")
+    program = importlib.import_module(objective.module)
     weights = program.main(tables, arguments.out, quiet=arguments.quiet)
     if not arguments.quiet:
         print(f"weights: {weights}")
@@ -147,12 +147,12 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _shipped_codec() -> str:
-    from lbmodels.catalog import available, weights_folder
+    from lbmodels.weights.manifest import available, weights_folder
 
     cards = available()
     if not cards:
         raise LiveBandModelError("no autoencoder ships with this copy; train one and name it by --codec")
-    return str(weights_folder() / cards[0].codec)
+    return str(weights_folder() / cards[0].parts["codec"])
 
 
 def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
@@ -198,19 +198,18 @@ def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     publish = commands.add_parser(
         "publish",
         help="enter trained weights in a weights folder, as the default model",
-        description="Writes both weights in half precision with their card and checksums into a weights folder.",
+        description="Writes the weights of all parts in half precision with their card and checksums into a weights folder.",
         epilog="example: liveband models publish tiny --codec runs/decoder/codec.safetensors "
         "--generator runs/band/generator.safetensors --recipe liveband/tiny --card card.md --folder models/weights",
     )
     publish.add_argument("name")
-    for option in ("--codec", "--generator", "--card", "--folder"):
+    publish.add_argument(
+        "--family", choices=registry.names(), default="liveband", help="default: %(default)s"
+    )
+    for part in registry.all_parts().values():
+        publish.add_argument(f"--{part.name}", type=Path, metavar="FILE", help=part.help)
+    for option in ("--card", "--folder"):
         publish.add_argument(option, required=True, type=Path)
-    publish.add_argument(
-        "--timekeeper", type=Path, help="hears the beat where no host tells it (default: none)"
-    )
-    publish.add_argument(
-        "--chordkeeper", type=Path, help="hears the chord where no host tells it (default: none)"
-    )
     publish.add_argument(
         "--trim-db",
         type=_numbers,
@@ -231,28 +230,32 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def _average(arguments: argparse.Namespace) -> int:
-    from lbmodels.zoo import average
+    from lbmodels.families.publishing import average
 
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    print(f"weights: {average(arguments.files, arguments.out)}")
+    print(f"weights: {average(GENERATOR, arguments.files, arguments.out)}")
     return 0
 
 
 def _publish(arguments: argparse.Namespace) -> int:
-    from lbmodels.zoo import publish
+    from lbmodels.families.publishing import publish
 
     if not arguments.card.is_file():
         raise LiveBandModelError(f"card not found: {arguments.card}")
+    family = registry.family(arguments.family)
+    told = {part: getattr(arguments, part) for part in registry.all_parts()}
+    parts = {part: path for part, path in told.items() if path is not None}
+    for part in family.parts:
+        if part.required and part.name not in parts:
+            raise LiveBandModelError(f"a model of {family.name} needs --{part.name}: {part.help}")
     entry = publish(
         arguments.name,
-        arguments.codec,
-        arguments.generator,
+        parts,
+        family_name=arguments.family,
         recipe=arguments.recipe,
         description=arguments.description,
         card=arguments.card.read_text(),
         folder=arguments.folder,
-        timekeeper_file=arguments.timekeeper,
-        chordkeeper_file=arguments.chordkeeper,
         trim_db=arguments.trim_db,
     )
     print(f"{entry.name} is now the default of {arguments.folder}")
@@ -260,7 +263,7 @@ def _publish(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from lbmodels.catalog import available
+    from lbmodels.weights.manifest import available
 
     cards = available()
     if arguments.json:
@@ -271,8 +274,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _info(arguments: argparse.Namespace) -> int:
+    from lbmodels.families.loading import load
     from lbmodels.runtime.timing import runtimes
-    from lbmodels.zoo import load
 
     facts = asdict(load(arguments.model).spec)
     timed = runtimes(arguments.model)
@@ -288,7 +291,7 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from lbmodels.catalog import available, sha256, weights_folder
+    from lbmodels.weights.manifest import available, sha256, weights_folder
 
     right = {}
     for card in available():

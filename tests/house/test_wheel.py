@@ -26,7 +26,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         ("lbserver", "lbserver"),
         ("models/lbmodels", "lbmodels"),
         ("models/recipes", "lbmodels/recipes"),
-        ("models/weights", "lbmodels/weights"),
+        ("models/weights", "lbmodels/shipped"),
     ],
 )
 def test_everything_tracked_is_in_the_wheel(names: set[str], source: str, target: str) -> None:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from lbmodels.band import Band
 from lbmodels.codec.autoencoder import Codec, CodecConfig
-from lbmodels.liveband.accompanist import LiveBandAccompanist
-from lbmodels.liveband.generator import Generator, GeneratorConfig
-from lbmodels.zoo import save_weights
+from lbmodels.families.liveband.generator import Generator, GeneratorConfig
+from lbmodels.weights.modules import save_weights
 
 TOY_CODEC = CodecConfig(
     hop=480, window=480, step=120, low_bins=48, high_bands=16, latent=8, features=24, depth=2, kernel=3
@@ -35,18 +35,18 @@ def toy_codec() -> Codec:
 
 
 @pytest.fixture
-def toy_accompanist(toy_codec: Codec) -> LiveBandAccompanist:
+def toy_accompanist(toy_codec: Codec) -> Band:
     """Random weights, attention window of 8 frames; the read-out is scaled so that all inputs are heard."""
     torch.manual_seed(4)
     generator = Generator(TOY_GENERATOR)
     for block in generator.trunk.blocks:
         block.attention.out.weight.data.normal_(0, 0.2)
         block.attention.slot_values.data.normal_(0, 0.5)
-    return LiveBandAccompanist("toy", toy_codec, generator.eval().requires_grad_(False))
+    return Band("toy", toy_codec, generator.eval().requires_grad_(False))
 
 
 @pytest.fixture
-def toy_weights(tmp_path: Path, toy_accompanist: LiveBandAccompanist) -> Path:
+def toy_weights(tmp_path: Path, toy_accompanist: Band) -> Path:
     """A folder that holds the toy accompanist's weights."""
     folder = tmp_path / "toy"
     folder.mkdir()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lbmodels import catalog, zoo
 from lbmodels.commands import override
 from lbmodels.errors import LiveBandModelError
+from lbmodels.weights import manifest
 from lbserver import cli
 
 FILES = ("codec.safetensors", "generator.safetensors")
@@ -26,12 +26,12 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 @pytest.fixture
 def shipping(toy_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The toy weights as if they shipped."""
-    sums = "\n".join(f'"{name}" = "{zoo.sha256(toy_weights / name)}"' for name in FILES)
+    sums = "\n".join(f'"{name}" = "{manifest.sha256(toy_weights / name)}"' for name in FILES)
     (toy_weights / "manifest.toml").write_text(
         f'[toy]\ncodec = "{FILES[0]}"\ngenerator = "{FILES[1]}"\nrecipe = "tiny"\n'
         f'description = "a toy"\ndefault = true\n[toy.sha256]\n{sums}\n'
     )
-    monkeypatch.setattr(catalog, "weights_folder", lambda: toy_weights)
+    monkeypatch.setattr(manifest, "weights_folder", lambda: toy_weights)
     return toy_weights
 
 

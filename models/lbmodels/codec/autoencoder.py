@@ -211,6 +211,8 @@ class Codec(nn.Module):
 
     def __init__(self, config: CodecConfig) -> None:
         super().__init__()
+        if config.step > config.window:
+            raise ValueError(f"step {config.step}, window {config.window}")
         self.config = config
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)

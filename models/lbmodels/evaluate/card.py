@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lbmodels.catalog import available
 from lbmodels.documents import MOST_FIGURES_CHARACTERS, read_json, read_toml
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.real import summary_table
 from lbmodels.evaluate.report import SHOWN, write_json
+from lbmodels.weights.manifest import available
 
 MOST_FIGURES_BYTES = 400_000
 PLACES = {"none": "nothing", "beat": "beat", "chords": "chords and key", "all": "beat, chords, key"}

@@ -23,10 +23,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lbmodels import weights_file
 from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.metrics import Audio, Floats, mono
+from lbmodels.weights import checks
 
 RATE_HZ = 48000
 HOP = 960
@@ -164,7 +164,7 @@ class CoherenceNetwork(nn.Module):
 
 def weights_path() -> Path:
     """Where the shipped weights lie."""
-    from lbmodels.catalog import weights_folder
+    from lbmodels.weights.manifest import weights_folder
 
     return weights_folder() / "coherence.safetensors"
 
@@ -183,7 +183,7 @@ def save(path: Path, network: CoherenceNetwork, figures: Mapping[str, float]) ->
     }
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
-    metadata[weights_file.DIGEST] = weights_file.digest_of(pack(tensors, metadata))
+    metadata[checks.DIGEST] = checks.digest_of(pack(tensors, metadata))
     part.write_bytes(pack(tensors, metadata))
     part.replace(path)
     return path
@@ -197,8 +197,8 @@ def load(path: Path) -> CoherenceNetwork:
     """
     from safetensors.torch import load as unpack
 
-    data = weights_file.read_bytes(path)
-    metadata = weights_file.check(data, path.name).metadata
+    data = checks.read_bytes(path)
+    metadata = checks.check(data, path.name).metadata
     if metadata.get("kind") != "coherence":
         raise LiveBandModelError(f"{path.name} holds no coherence network; 'train coherence' makes one")
     try:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lbmodels.catalog import sha256, weights_folder
 from lbmodels.evaluate import embedding, frechet
 from lbmodels.evaluate.metrics import Audio, Floats
+from lbmodels.weights.manifest import sha256, weights_folder
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from lbmodels.archives import check_stored
 from lbmodels.evaluate import metrics
 from lbmodels.evaluate.extras import EMBEDDINGS, Embedding
 from lbmodels.evaluate.loudness import LOUDNESS_LUFS, normalised
 from lbmodels.evaluate.metrics import Audio, Floats
 from lbmodels.evaluate.tracker import check, track
 from lbmodels.folders import cache_folder
+from lbmodels.weights.archives import check_stored
 
 VERSION = 2  # raise it when a feature changes meaning: old cache files are then not found
 

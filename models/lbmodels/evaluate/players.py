@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lbmodels import zoo
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.baselines import PREFIX, Oracle, open_baseline
 from lbmodels.evaluate.generation import Accompanist
+from lbmodels.families import loading
 from lbmodels.runtime.graph import GraphAccompanist, GraphState
-from lbmodels.runtime.shelf import open_model
+from lbmodels.runtime.opening import open_model
 
 
 class GraphPlayer:
@@ -47,7 +47,7 @@ def open_contender(model: str | None, runtime: str = "auto") -> Accompanist | Or
     if model is not None and model.startswith(PREFIX):
         return open_baseline(model)
     graph = open_model(model, runtime)
-    return zoo.load(model) if graph is None else GraphPlayer(graph)
+    return loading.load(model) if graph is None else GraphPlayer(graph)
 
 
 @lru_cache(maxsize=1)

@@ -32,15 +32,15 @@ def run(
     """
     from rich.console import Group
 
-    from lbmodels import zoo
     from lbmodels.evaluate import opus
     from lbmodels.evaluate.ceiling import ceilings
     from lbmodels.evaluate.excerpts import choose_excerpts
     from lbmodels.evaluate.features import default_cache
     from lbmodels.evaluate.reconstruction import OPUS_BITS_PER_S, draw, measure
     from lbmodels.evaluate.report import write_json
+    from lbmodels.families import loading
 
-    own = zoo.load(arguments.model).codec
+    own = loading.load(arguments.model).codec
     codecs = {AUTOENCODER: own} | _others(arguments.codec, own)
     config = own.config
     rates = OPUS_BITS_PER_S if opus.installed() and config.sample_rate == opus.RATE_HZ else ()
@@ -75,11 +75,12 @@ def run(
 
 
 def _others(paths: list[Path], own: Codec) -> dict[str, Codec]:
-    from lbmodels import zoo
+    from lbmodels.families.parts import CODEC
+    from lbmodels.weights import modules
 
     found: dict[str, Codec] = {}
     for path in paths:
-        codec = zoo.load_codec(path)
+        codec = modules.load_part(CODEC, path)
         if (codec.config.sample_rate, codec.config.hop) != (own.config.sample_rate, own.config.hop):
             raise LiveBandModelError(
                 f"--codec {path}: {codec.config.sample_rate} Hz in frames of {codec.config.hop}; "

@@ -7,8 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def ahead_by(beat: NDArray[np.float32], seconds: float) -> NDArray[np.float32]:
-    """Beat phase, bar phase, bpm and metre [B, 4] so much later: beat phase, bar phase, tempo [B, 3], negative where unknown."""
+def ahead_by(beat: NDArray[np.float32], frame_s: float, frames: int = 1) -> NDArray[np.float32]:
+    """Beat phase, bar phase, bpm and metre [B, 4] one frame and more later: beat phase, bar phase, tempo [B, frames, 3],
+    negative where unknown.
+    """
+    return np.stack([_moved(beat, n * frame_s) for n in range(1, frames + 1)], axis=1)
+
+
+def _moved(beat: NDArray[np.float32], seconds: float) -> NDArray[np.float32]:
     phase, bar, tempo, metre = beat.T
     beats = np.where(tempo > 0, tempo, 0) * np.float32(seconds / 60)
     known, barred = phase >= 0, bar >= 0

@@ -23,9 +23,9 @@ class Engine(Protocol):
 
 
 class OnnxEngine:
-    """ONNX Runtime on the CPU, one thread: a second one made steps of a few milliseconds slower."""
+    """ONNX Runtime, on the CPU with one thread: a second one made steps of a few milliseconds slower."""
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, device: str = "cpu") -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -36,7 +36,9 @@ class OnnxEngine:
         # Denormals of a fading tail would cost a hundred times as much as sound.
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                model, options, providers=_providers(onnxruntime, device)
+            )
         except Exception as error:  # noqa: BLE001 (the library raises its own types, without a common base)
             line = " ".join(str(error).split())[:200]
             raise LiveBandModelError(
@@ -55,8 +57,21 @@ def installed(engine: str) -> bool:
     return engine in _LIBRARIES and importlib.util.find_spec(_LIBRARIES[engine]) is not None
 
 
-def open_engine(engine: str, model: bytes) -> Engine:
-    """Load a graph.
+def _providers(library: Any, device: str) -> list[Any]:
+    """What of the library runs a graph on a device. Raises LiveBandModelError: this build of it cannot."""
+    if device == "cpu":
+        return ["CPUExecutionProvider"]
+    if not device.startswith("cuda") or "CUDAExecutionProvider" not in library.get_available_providers():
+        there = ", ".join(library.get_available_providers())
+        raise LiveBandModelError(
+            f"ONNX Runtime here cannot use {device}: it has {there}; torch can, as runtime torch"
+        )
+    number = int(device.partition(":")[2] or 0)
+    return [("CUDAExecutionProvider", {"device_id": number}), "CPUExecutionProvider"]
+
+
+def open_engine(engine: str, model: bytes, device: str = "cpu") -> Engine:
+    """Load a graph onto a device.
 
     Raises:
         LiveBandModelError: no such engine, not installed, or it does not take the graph.
@@ -65,4 +80,4 @@ def open_engine(engine: str, model: bytes) -> Engine:
         raise LiveBandModelError(f"unknown graph engine {engine!r}; there is {', '.join(_LIBRARIES)}")
     if not installed(engine):
         raise LiveBandModelError(f"{engine} is not installed: pip install {_LIBRARIES[engine]}")
-    return OnnxEngine(model)
+    return OnnxEngine(model, device)

@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 
 from lbmodels.contract.conditions import WIDTHS
 from lbmodels.errors import NotExportableError
-from lbmodels.liveband.accompanist import LiveBandAccompanist
+from lbmodels.families.parts import Family
 from lbmodels.runtime.builder import BATCH, Builder, Value
 from lbmodels.runtime.lowering import Lowering, RingWrite
 from lbmodels.runtime.manifest import Field, Manifest
@@ -21,19 +21,13 @@ from lbmodels.streaming.state import map_tensors, named_tensors
 
 aten = torch.ops.aten
 
-_EXACT = ("codec.decoder.head.weight", "timekeeper.", "chordkeeper.")
-"""Parts of the names of matrices that stay in float32: in 8 bits the one that writes the spectrum would cost more of the
-sound (0.8 dB of log spectrum) than all others together, and the keepers' are small and decide between tempi and chords."""
-
 _ROWS = 3  # a batch of 1 would be taken for a fixed size
-_SEED = "seed"
-_POSITION = "generator.trunk.position"
 
 
 class _Step(nn.Module):
-    """`LiveBandAccompanist.step` with its state as a list."""
+    """An accompanist's `step` with its state as a list."""
 
-    def __init__(self, accompanist: LiveBandAccompanist) -> None:
+    def __init__(self, accompanist: Any) -> None:
         super().__init__()
         self.accompanist = accompanist
         self.nest = accompanist.init_state([0])
@@ -47,7 +41,7 @@ class _Step(nn.Module):
         return [stem, *(tensor for _, tensor in named_tensors(after))]
 
 
-def traced(accompanist: LiveBandAccompanist) -> torch.export.ExportedProgram:
+def traced(accompanist: Any) -> torch.export.ExportedProgram:
     """The step as torch's exporter sees it, for any batch."""
     spec = accompanist.spec
     state = [tensor for _, tensor in named_tensors(accompanist.init_state([0] * _ROWS))]
@@ -74,7 +68,7 @@ def _conditions(spec: Any) -> list[str]:
     return ["stem", "anticipation", *(control.name for control in spec.controls), *spec.conditions]
 
 
-def export(accompanist: LiveBandAccompanist, matrices: Matrices) -> tuple[bytes, Manifest]:
+def export(accompanist: Any, matrices: Matrices, family: Family) -> tuple[bytes, Manifest]:
     """The step as an ONNX model, and what a caller must know to run it.
 
     Inputs: `mix` [B, C, hop], `condition.<name>`, `state.<name>`, `active` [B] bool. Outputs: `stem`,
@@ -83,11 +77,11 @@ def export(accompanist: LiveBandAccompanist, matrices: Matrices) -> tuple[bytes,
     Raises:
         NotExportableError: the model uses an operation that has no lowering.
     """
-    return lower(traced(accompanist), accompanist, matrices)
+    return lower(traced(accompanist), accompanist, matrices, family)
 
 
 def lower(
-    program: torch.export.ExportedProgram, accompanist: LiveBandAccompanist, matrices: Matrices
+    program: torch.export.ExportedProgram, accompanist: Any, matrices: Matrices, family: Family
 ) -> tuple[bytes, Manifest]:
     """`export` of a step already traced."""
     spec = accompanist.spec
@@ -119,7 +113,7 @@ def lower(
     exact = {
         given.arg.name
         for given in program.graph_signature.input_specs
-        if given.target is not None and any(part in given.target for part in _EXACT)
+        if given.target is not None and any(part in given.target for part in family.exact)
     }
     lowering = Lowering(builder, inputs["active"], matrices, exact)
     with torch.no_grad():
@@ -132,14 +126,14 @@ def lower(
     outputs = _outputs(program, nodes[-1])
     builder.output("stem", builder.value(lowering.solid(outputs[0])))
     fields = tuple(
-        _field(lowering, name, tensor, node)
+        _field(lowering, name, tensor, node, family.position)
         for (name, tensor), node in zip(initial.items(), outputs[1:], strict=True)
     )
     manifest = Manifest(
         spec=spec,
         fields=fields,
         conditions=tuple((name, WIDTHS[name]) for name in _conditions(spec)),
-        seed=_SEED,
+        seed=family.seed,
     )
     return builder.model(spec.name).SerializeToString(), manifest
 
@@ -151,7 +145,7 @@ def _outputs(program: torch.export.ExportedProgram, last: fx.Node) -> list[fx.No
     return [node for node, kind in zip(returned, kinds, strict=True) if kind == "USER_OUTPUT"]
 
 
-def _field(lowering: Lowering, name: str, initial: Tensor, node: fx.Node) -> Field:
+def _field(lowering: Lowering, name: str, initial: Tensor, node: fx.Node, position: str) -> Field:
     """Declare what becomes of one tensor of the state, and give it out."""
     after = lowering.get(node)
     before = Value(f"state.{name}", (BATCH, *initial.shape[1:]), initial.dtype)
@@ -165,7 +159,7 @@ def _field(lowering: Lowering, name: str, initial: Tensor, node: fx.Node) -> Fie
     }
     if isinstance(after, RingWrite):
         lowering.builder.output(f"entry.{name}", after.entry)
-        return Field(**common, kind="ring", axis=after.axis, position=_POSITION)
+        return Field(**common, kind="ring", axis=after.axis, position=position)
     if after == before:
         return Field(**common, kind="kept")
     if node.target is aten.where.self and lowering.get(node.args[2]) == before:

@@ -80,9 +80,11 @@ class GraphAccompanist:
                 after[field.name][idle] = tensors[field.name][idle]
         return stem, GraphState(after)
 
-    def heard_beat(self, state: GraphState) -> Audio:
-        """As `LiveBandAccompanist.heard_beat`."""
-        return ahead_by(state.tensors["beat"], self.spec.hop / self.spec.sample_rate)[:, None]
+    def heard_beat(self, state: GraphState) -> NDArray[np.float64]:
+        """As the contract has it, from what `Band` keeps of the frame that it played last."""
+        return unknown_as_nan(
+            ahead_by(state.tensors["beat"], self.spec.hop / self.spec.sample_rate, self.spec.chunk_frames)
+        )
 
     def join(self, states: Sequence[GraphState]) -> GraphState:
         """One state with the rows of all, in order."""
@@ -99,6 +101,9 @@ class GraphAccompanist:
         body = safetensors.numpy.save({name: np.ascontiguousarray(t) for name, t in state.tensors.items()})
         rows = len(state.tensors[self._manifest.seed])
         return snapshots.sealed(body, weights_id=self.spec.weights_id, runtime=self.runtime, rows=rows)
+
+    def compact(self, snapshot: bytes) -> bytes:
+        return snapshots.compacted(snapshot)
 
     def restore(self, snapshot: bytes) -> GraphState:
         """Raises:
@@ -121,6 +126,11 @@ class GraphAccompanist:
                     f"this model needs {shape} {field.dtype}"
                 )
         return GraphState({name: np.array(saved[name]) for name in wanted})
+
+
+def unknown_as_nan(beat: NDArray[np.float32]) -> NDArray[np.float64]:
+    """A model's beat, which is negative where unknown, as the contract has it."""
+    return np.where(beat < 0, np.nan, beat).astype(np.float64)
 
 
 def _fresh(field: Field, rows: int) -> NDArray[Any]:

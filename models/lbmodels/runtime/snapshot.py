@@ -14,9 +14,9 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from lbmodels import weights_file
 from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError
+from lbmodels.weights import checks
 
 _MAGIC = b"LBSTATE1"
 _MOST_HEAD_BYTES = 4096
@@ -80,7 +80,7 @@ def opened(data: bytes, *, weights_id: str) -> Sealed:
         )
     if type(rows) is not int or not 1 <= rows <= _MOST_ROWS:
         raise LiveBandModelError(f"a state has 1 to {_MOST_ROWS} rows: the label is damaged")
-    weights_file.check(body, "snapshot is not readable")
+    checks.check(body, "snapshot is not readable")
     return Sealed(runtime, rows, _brought_up(_expanded(body) if head.get("compact") else body))
 
 
@@ -89,7 +89,7 @@ def _brought_up(body: bytes) -> bytes:
 
     It kept the gain by which a stem is turned down, now kept as the level it leaves at, and no beat, which is heard anew.
     """
-    if b'"turned_up"' not in body[: weights_file.MOST_HEADER_BYTES]:
+    if b'"turned_up"' not in body[: checks.MOST_HEADER_BYTES]:
         return body
     tensors = _tensors(body)
     gain = tensors.pop("turned_up", None)
@@ -120,7 +120,7 @@ def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def _tensors(body: bytes) -> dict[str, NDArray[Any]]:
-    weights_file.check(body, "snapshot is not readable")
+    checks.check(body, "snapshot is not readable")
     try:
         return safetensors.numpy.load(body)
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lbmodels.contract.conditions import WIDTHS
 from lbmodels.contract.spec import Spec
 from lbmodels.errors import NotExportableError
-from lbmodels.runtime import shelf
+from lbmodels.runtime import opening
 from lbmodels.runtime.graph import GraphAccompanist
 
 Step = Callable[[int], None]
@@ -42,12 +42,12 @@ def runtimes(name: str | None = None, frames: int = 20) -> list[Timed]:
     Raises:
         LiveBandModelError: no such model, or weights that are missing, damaged or foreign.
     """
-    chosen = shelf.open_model(name)
+    chosen = opening.open_model(name)
     used = "torch" if chosen is None else chosen.runtime
     results = []
-    for runtime in dict.fromkeys([used, *shelf.LIVE, "torch"]):
+    for runtime in dict.fromkeys([used, *opening.LIVE, "torch"]):
         try:
-            graph = chosen if chosen is not None and runtime == used else shelf.open_model(name, runtime)
+            graph = chosen if chosen is not None and runtime == used else opening.open_model(name, runtime)
             spec, step = graph_step(graph, 1) if graph is not None else torch_step(name, 1)
         except NotExportableError as error:
             results.append(Timed(runtime=runtime, used=False, note=str(error)))
@@ -116,10 +116,10 @@ def torch_step(name: str | None, batch: int) -> tuple[Spec, Step]:
     """The same on torch."""
     import torch
 
-    from lbmodels import zoo
+    from lbmodels.families import loading
 
     torch.set_num_threads(1)
-    model = zoo.load(name)
+    model = loading.load(name)
     spec = model.spec
     mixes = torch.from_numpy(noise(spec, batch))
     conditions = {key: torch.from_numpy(value) for key, value in told(spec, batch).items()}

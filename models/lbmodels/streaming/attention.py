@@ -8,6 +8,9 @@ of the number of frames it stands for, so that it fades out as the window fills.
 
 Slots have no position: queries meet them unrotated, so a session of hours weighs its sinks as one of
 seconds does.
+
+Who sees whom, `visible`: a frame sees itself and those before it within the window; with blocks, also those after it in its
+own block; with a prefix, the frames of the prefix see each other whatever their order (Raffel 2020, section 3.2.1).
 """
 
 from __future__ import annotations
@@ -26,6 +29,17 @@ class AttentionState(NamedTuple):
 
     keys: Tensor
     values: Tensor
+
+
+def visible(queries: Tensor, keys: Tensor, window: int, block: int = 1, prefix: int = 0) -> Tensor:
+    """Whether frames at positions `queries` [..., Q] see frames at `keys` [..., K]: bool [..., Q, K].
+
+    window, block, prefix: in frames. A stream with blocks advances by whole ones.
+    """
+    query, key = queries.unsqueeze(-1), keys.unsqueeze(-2)
+    seen = key <= query if block == 1 else key // block <= query // block
+    seen = seen & (query - key < window)
+    return seen | ((query < prefix) & (key < prefix)) if prefix else seen
 
 
 def rotary(positions: Tensor, features: int) -> tuple[Tensor, Tensor]:
@@ -47,13 +61,17 @@ def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
 
 
 class WindowedAttention(nn.Module):
-    """[B, F, D] -> [B, F, D]. `causal=False` sees the whole sequence: an offline reference only."""
+    """[B, F, D] -> [B, F, D]. `causal=False` sees the whole sequence: an offline reference only.
+
+    `block`: frames that see each other whatever their order; a stream then comes in steps of whole blocks.
+    """
 
     def __init__(
-        self, features: int, heads: int, window: int, *, sinks: int = 2, causal: bool = True
+        self, features: int, heads: int, window: int, *, sinks: int = 2, causal: bool = True, block: int = 1
     ) -> None:
         super().__init__()
         self.heads, self.window, self.sinks, self.causal = heads, window, sinks, causal
+        self.block = block
         self.head_features = features // heads
         self.project = nn.Linear(features, 3 * features, bias=False)
         self.out = nn.Linear(features, features, bias=False)
@@ -76,15 +94,14 @@ class WindowedAttention(nn.Module):
         missing = (self.window - 1 - positions).clamp(min=0).float().log()
         return F.pad(missing.unsqueeze(-1), (self.sinks, 0))
 
-    def bias(self, frames: int, device: torch.device) -> Tensor:
+    def bias(self, frames: int, device: torch.device, prefix: int = 0) -> Tensor:
         """Additive mask [F, sinks + 1 + F] of the parallel pass."""
         t = torch.arange(frames, device=device)
-        age = t.unsqueeze(1) - t
         if self.causal:
-            seen = (age >= 0) & (age < self.window)
+            seen = visible(t, t, self.window, self.block, prefix)
             slots = self._slot_bias(t)
         else:
-            seen = torch.ones_like(age, dtype=torch.bool)
+            seen = torch.ones(frames, frames, dtype=torch.bool, device=device)
             slots = F.pad(torch.full((frames, 1), -torch.inf, device=device), (self.sinks, 0))
         return torch.cat([slots, torch.where(seen, 0.0, -torch.inf)], dim=1)
 
@@ -109,6 +126,37 @@ class WindowedAttention(nn.Module):
     def init_state(self, batch: int) -> AttentionState:
         shape = (batch, self.heads, self.window, self.head_features)
         return AttentionState(self.slot_keys.new_zeros(shape), self.slot_keys.new_zeros(shape))
+
+    def steps(
+        self, x: Tensor, state: AttentionState, active: Tensor, position: Tensor, prefix: int = 0
+    ) -> tuple[Tensor, AttentionState]:
+        """Frames [B, n, D] that came at once, the first at `position` [B]; whole blocks, and a prefix in one piece."""
+        count = x.shape[1]
+        here = position.unsqueeze(1) + torch.arange(count, device=x.device)
+        q, k, v = self._heads(x)
+        cosines, sines = (part.unsqueeze(1) for part in rotary(here, self.head_features))
+        turned, k = rotate(q, cosines, sines), rotate(k, cosines, sines)
+        # The frame that each slot of the ring holds: the last one before `position` that falls on it.
+        slot = torch.arange(self.window, device=x.device)
+        held = position.unsqueeze(1) - 1 - (position.unsqueeze(1) - 1 - slot) % self.window
+        past = visible(here, held, self.window, self.block, prefix) & (held >= 0).unsqueeze(1)
+        seen = torch.cat([past, visible(here, here, self.window, self.block, prefix)], dim=-1)
+        slot_keys, slot_values = self._slots(x.shape[0])
+        bias = torch.cat([self._slot_bias(here), torch.where(seen, 0.0, -torch.inf)], dim=-1)
+        logits = torch.cat([q @ slot_keys.mT, turned @ state.keys.mT, turned @ k.mT], dim=-1)
+        weights = (logits * self.head_features**-0.5 + bias.unsqueeze(1)).softmax(-1)
+        sizes = [self.sinks + 1, self.window, count]
+        of_slots, of_past, of_here = weights.split(sizes, dim=-1)
+        y = of_slots @ slot_values + of_past @ state.values + of_here @ v
+        kept = min(count, self.window)
+        to = (here[:, -kept:] % self.window)[:, None, :, None].expand(-1, self.heads, -1, self.head_features)
+        after = AttentionState(
+            *(
+                select(active, ring.scatter(2, to, new[:, :, -kept:]), ring)
+                for ring, new in zip(state, (k, v), strict=True)
+            )
+        )
+        return self.out(y.transpose(1, 2).flatten(2)), after
 
     def step(
         self, x: Tensor, state: AttentionState, active: Tensor, position: Tensor
@@ -146,3 +194,44 @@ class WindowedAttention(nn.Module):
         keys[rows, :, slot] = select(active, k, keys[rows, :, slot])
         values[rows, :, slot] = select(active, v, values[rows, :, slot])
         return self.out(y.flatten(1)), AttentionState(keys, values)
+
+
+class CrossState(NamedTuple):
+    """Keys and values of a memory, both [B, heads, M, D / heads], and which of them are there, [B, M]."""
+
+    keys: Tensor
+    values: Tensor
+    there: Tensor
+
+
+class CrossAttention(nn.Module):
+    """[B, F, D] looks at a memory [B, M, E] that does not change while the stream runs; it has no positions.
+
+    A row whose memory is empty gets zeros: nothing to look at is nothing seen.
+    """
+
+    def __init__(self, features: int, heads: int, memory_features: int) -> None:
+        super().__init__()
+        self.heads, self.head_features = heads, features // heads
+        self.ask = nn.Linear(features, features, bias=False)
+        self.remember = nn.Linear(memory_features, 2 * features, bias=False)
+        self.out = nn.Linear(features, features, bias=False)
+
+    def init_state(self, memory: Tensor, there: Tensor | None = None) -> CrossState:
+        """What is looked at from now on; `there` [B, M] bool, all by default."""
+        both = self.remember(memory).unflatten(-1, (2, self.heads, self.head_features))
+        keys, values = both.permute(2, 0, 3, 1, 4)
+        if there is None:
+            there = torch.ones(memory.shape[:2], dtype=torch.bool, device=memory.device)
+        values = torch.where(there[:, None, :, None], values, 0.0)
+        return CrossState(F.rms_norm(keys, (self.head_features,)), values, there.clone())
+
+    def forward(self, x: Tensor, state: CrossState) -> Tensor:
+        """One frame [B, D] or several [B, F, D]; the same alone and together."""
+        q = F.rms_norm(self.ask(x).unflatten(-1, (self.heads, -1)), (self.head_features,))
+        q = q.unsqueeze(2) if x.dim() == 2 else q.transpose(1, 2)
+        logits = q @ state.keys.mT * self.head_features**-0.5
+        there = state.there[:, None, None]
+        weights = logits.masked_fill(~there, -torch.inf).softmax(-1).nan_to_num(0.0)
+        y = weights @ state.values
+        return self.out(y.flatten(1) if x.dim() == 2 else y.transpose(1, 2).flatten(2))

@@ -11,8 +11,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from lbmodels import weights_file
 from lbmodels.errors import LiveBandModelError
+from lbmodels.weights import checks
 
 S = TypeVar("S")
 
@@ -58,7 +58,7 @@ def from_bytes(data: bytes, like: S) -> S:
     Raises:
         LiveBandModelError: the snapshot belongs to another model, batch or version.
     """
-    weights_file.check(data, "snapshot is not readable")
+    checks.check(data, "snapshot is not readable")
     try:
         saved = safetensors.torch.load(data)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:

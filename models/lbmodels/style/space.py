@@ -149,12 +149,12 @@ def load(path: Path) -> StyleSpace:
     Raises:
         LiveBandModelError: not there, damaged, of another kind or sizes.
     """
-    from lbmodels import zoo
     from lbmodels.config import build
+    from lbmodels.weights import modules
 
-    config, tensors = zoo.read_weights(path, KIND)
-    space = zoo.construct(
+    config, tensors = modules.read_weights(path, KIND)
+    space = modules.construct(
         lambda: StyleSpace(build(StyleConfig, config, "style space")), config, tensors, path.name
     )
-    zoo.fill(space, tensors, path.name)
+    modules.fill(space, tensors, path.name)
     return space

@@ -13,16 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lbmodels.band import Heard
+from lbmodels.conditioning.host import condition_features
 from lbmodels.contract.conditions import BEAT, HARMONY
 from lbmodels.errors import LiveBandModelError
-from lbmodels.liveband.conditions import condition_features
-from lbmodels.liveband.generator import GeneratorConfig, Heard
+from lbmodels.families.liveband.generator import GeneratorConfig
+from lbmodels.families.parts import CODEC
 from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.audio import load_tracks
 from lbmodels.train.latents import Example, read_examples, write_cache
 from lbmodels.train.pool import PoolReader
 from lbmodels.train.steering import MARGIN_FRAMES, Measured, Ranks, measure
-from lbmodels.zoo import load_codec
+from lbmodels.weights.modules import load_part
 
 _RANKED_EXAMPLES = 240
 
@@ -150,7 +152,7 @@ class LatentSource:
         LiveBandModelError: no tracks, no codec, or a codec of other latents than the recipe's.
         """
         self.data, self.model, self.batch = data, model, batch
-        self.codec = load_codec(Path(data.codec))
+        self.codec = load_part(CODEC, Path(data.codec))
         if self.codec.config.latent != model.latent:
             raise LiveBandModelError(
                 f"codec has {self.codec.config.latent} latent channels, "

@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lbmodels.config import build
+from lbmodels.families.liveband.generator import GeneratorConfig
 from lbmodels.listening.chordkeeper import Chordkeeper, ChordkeeperConfig
-from lbmodels.liveband.generator import GeneratorConfig
 from lbmodels.train.batches import Batch, LatentDataConfig, LatentSource, to_device
 from lbmodels.train.loop import Side, run, side
 from lbmodels.train.recipe import LoopConfig
-from lbmodels.zoo import save_weights
+from lbmodels.weights.modules import save_weights
 
 _SETTLING_FRAMES = 50
 """Frames at the start of a crop that are not judged."""

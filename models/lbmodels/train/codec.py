@@ -23,11 +23,12 @@ from lbmodels.codec.features import FeatureMap, Features
 from lbmodels.codec.losses import multi_resolution_stft, si_sdr_db
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
+from lbmodels.families.parts import CODEC
 from lbmodels.train.audio import AudioDataConfig, crop_batches, load_tracks, random_crop
 from lbmodels.train.loop import Side, leads, run, side
 from lbmodels.train.pace import settled, write_heard
 from lbmodels.train.recipe import LoopConfig
-from lbmodels.zoo import load_codec, save_weights
+from lbmodels.weights.modules import load_part, save_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +159,7 @@ class CodecObjective:
         torch.manual_seed(config.loop.seed)
         self.codec = Codec(config.model).to(device)
         if config.start_from:
-            grow(self.codec, load_codec(Path(config.start_from)))
+            grow(self.codec, load_part(CODEC, Path(config.start_from)))
         self.codec.requires_grad_(True).train()
         if not config.train_encoder:
             self.codec.encoder.requires_grad_(False).eval()

@@ -35,7 +35,7 @@ from lbmodels.train.lookahead import (
 from lbmodels.train.loop import Side, leads, run, side
 from lbmodels.train.pace import settled
 from lbmodels.train.recipe import LoopConfig
-from lbmodels.zoo import save_weights
+from lbmodels.weights.modules import save_weights
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,12 +17,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from lbmodels.band import Heard
 from lbmodels.codec.autoencoder import Codec, Encoder, to_frames
 from lbmodels.codec.features import Features
 from lbmodels.contract.conditions import HOST
 from lbmodels.data.conditions import frame_conditions
 from lbmodels.data.slakh import Track
-from lbmodels.liveband.generator import Heard
 from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.audio import read_crop
 

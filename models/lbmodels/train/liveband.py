@@ -27,17 +27,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lbmodels.codec.autoencoder import from_frames
+from lbmodels.conditioning.host import condition_features
+from lbmodels.conditioning.steering import Steer, steering_features
 from lbmodels.config import build
-from lbmodels.liveband.conditions import condition_features
-from lbmodels.liveband.critic import Critic, CriticConfig
-from lbmodels.liveband.generator import Generator, GeneratorConfig, Played
-from lbmodels.liveband.steering import Steer, steering_features
+from lbmodels.families.liveband.critic import Critic, CriticConfig
+from lbmodels.families.liveband.generator import Generator, GeneratorConfig, Played
 from lbmodels.train.batches import Batch, LatentDataConfig, LatentSource, to_device
 from lbmodels.train.loop import Side, leads, run, side
 from lbmodels.train.pace import settled
 from lbmodels.train.recipe import LoopConfig
 from lbmodels.train.steering import SteeringReader
-from lbmodels.zoo import save_weights
+from lbmodels.weights.modules import save_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +121,7 @@ class LiveBandObjective:
         torch.manual_seed(config.loop.seed)
         self.generator = Generator(config.model).to(device)
         if config.start_from:
-            from lbmodels.zoo import fill, read_weights
+            from lbmodels.weights.modules import fill, read_weights
 
             fill(
                 self.generator,

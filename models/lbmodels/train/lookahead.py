@@ -19,15 +19,15 @@ from torch import Tensor, nn
 
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
+from lbmodels.families.liveband.generator import GeneratorConfig
 from lbmodels.families.lookahead.loading import KIND
 from lbmodels.families.lookahead.network import LookaheadConfig, Seen, WindowNetwork
 from lbmodels.families.lookahead.window import LOOK_AHEADS, Window
-from lbmodels.liveband.generator import GeneratorConfig
 from lbmodels.train.batches import Batch, LatentDataConfig, LatentSource, to_device
 from lbmodels.train.loop import Side, leads, run, side
 from lbmodels.train.pace import settled
 from lbmodels.train.recipe import LoopConfig
-from lbmodels.zoo import save_weights
+from lbmodels.weights.modules import save_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ class LookaheadObjective:
         torch.manual_seed(config.loop.seed)
         self.network = WindowNetwork(config.model)
         if config.start_from:
-            from lbmodels.zoo import fill, read_weights
+            from lbmodels.weights.modules import fill, read_weights
 
             fill(self.network, read_weights(Path(config.start_from), KIND)[1], config.start_from)
             self.network.requires_grad_(True).train()

@@ -23,11 +23,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from lbmodels.archives import check_stored
 from lbmodels.errors import LiveBandModelError
 from lbmodels.plain_json import to_json
 from lbmodels.train.curves import draw_curves
 from lbmodels.train.recipe import LoopConfig
+from lbmodels.weights.archives import check_stored
 
 
 @dataclass

@@ -24,7 +24,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from lbmodels.catalog import sha256
+from lbmodels.band import Heard
 from lbmodels.codec.autoencoder import Codec
 from lbmodels.contract.conditions import HOST
 from lbmodels.contract.stems import STEMS
@@ -34,10 +34,11 @@ from lbmodels.data.synth import SAMPLE_RATE, available_fonts
 from lbmodels.data.truth import track_of
 from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError
-from lbmodels.liveband.generator import Heard
+from lbmodels.families.parts import CODEC
 from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.latents import Example, encode_conditions, encode_mix, encode_stem
-from lbmodels.zoo import load_codec
+from lbmodels.weights.manifest import sha256
+from lbmodels.weights.modules import load_part
 
 Audio = npt.NDArray[np.float32]
 
@@ -217,7 +218,7 @@ def fill_pool(
     config: PoolConfig, *, first: int, worker: int = 0, workers: int = 1, songs: int | None = None
 ) -> Iterator[Made]:
     """Makes songs first + worker, + workers, ... for ever, or `songs` of them; yields each when it is in the pool."""
-    codec = load_codec(config.codec)
+    codec = load_part(CODEC, config.codec)
     ear = SemitoneFrontEnd(
         sample_rate=codec.config.sample_rate, hop=codec.config.hop, semitones=config.semitones
     )

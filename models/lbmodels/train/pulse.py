@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from lbmodels.config import build
-from lbmodels.liveband.generator import Generator, Played
+from lbmodels.families.liveband.generator import Generator, Played
 from lbmodels.train.batches import Batch, LatentSource, to_device
 from lbmodels.train.liveband import LiveBandTraining, listening_losses
 from lbmodels.train.loop import Side, run, side
-from lbmodels.zoo import save_weights
+from lbmodels.weights.modules import save_weights
 
 _SETTLING_FRAMES = 60
 """Frames at the start of a crop that are not judged: nobody knows a tempo from the first beat."""

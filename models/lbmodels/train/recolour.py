@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fit what gives a trained generator's latents the colours of true ones (`lbmodels.liveband.recolour`): minutes, no gradient."""
+"""Fit what gives a trained generator's latents the colours of true ones (`lbmodels.families.liveband.latent_matching`): minutes, no gradient."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from torch import Tensor
 
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
-from lbmodels.liveband.generator import Generator
-from lbmodels.liveband.recolour import Recolour, optimal_map
+from lbmodels.families.liveband.family import GENERATOR
+from lbmodels.families.liveband.generator import Generator
+from lbmodels.families.liveband.latent_matching import LatentMatching, optimal_map
 from lbmodels.train.batches import LatentDataConfig, LatentSource
-from lbmodels.zoo import fill, load_generator, save_weights
+from lbmodels.weights.modules import fill, load_part, save_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class RecolourFit:
 
 
 @torch.no_grad()
-def fit(generator: Generator, source: LatentSource, config: RecolourFit, *, quiet: bool) -> Recolour:
+def fit(generator: Generator, source: LatentSource, config: RecolourFit, *, quiet: bool) -> LatentMatching:
     """The map of each stem, from what the generator plays over training songs and what was played there.
 
     Raises:
@@ -57,7 +58,7 @@ def fit(generator: Generator, source: LatentSource, config: RecolourFit, *, quie
         for stem, mine, true in zip(batch.stem.tolist(), played, batch.played, strict=True):
             ours[stem].append(mine[config.settling_frames :])
             theirs[stem].append(true[config.settling_frames :])
-    recolour = Recolour(len(stems), generator.config.latent)
+    recolour = LatentMatching(len(stems), generator.config.latent)
     for index, name in enumerate(stems):
         if sum(map(len, ours[index])) < 2:
             raise LiveBandModelError(f"no song has a {name} to take colours from; give more data or batches")
@@ -79,7 +80,7 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
         raise LiveBandModelError(
             "name the generator whose stems are to be recoloured: --set start_from=generator.safetensors"
         )
-    was = load_generator(Path(config.start_from))
+    was = load_part(GENERATOR, Path(config.start_from))
     plain = replace(was.config, recoloured=False, guidance=config.guidance or was.config.guidance)
     weights = {name: w for name, w in was.state_dict().items() if not name.startswith("recolour.")}
     generator = Generator(plain)

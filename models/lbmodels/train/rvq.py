@@ -23,8 +23,9 @@ from lbmodels.codec.losses import multi_resolution_stft
 from lbmodels.codec.rvq import ResidualQuantiser, RvqConfig, nearest
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
+from lbmodels.families.parts import CODEC
 from lbmodels.train.audio import AudioDataConfig, load_tracks, random_crop
-from lbmodels.zoo import load_codec, save_weights
+from lbmodels.weights.modules import load_part, save_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +156,7 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
     """
     config = build(RvqFit, tables)
     torch.set_num_threads(config.threads)
-    codec = load_codec(Path(config.data.codec))
+    codec = load_part(CODEC, Path(config.data.codec))
     if codec.config.latent != config.model.latent:
         raise LiveBandModelError(
             f"the autoencoder's latents have {codec.config.latent} numbers, the recipe's code books {config.model.latent}"

@@ -25,7 +25,7 @@ from lbmodels.train.loop import Side, run, side
 from lbmodels.train.recipe import LoopConfig
 from lbmodels.train.rvq import k_means
 from lbmodels.train.takes import Takes, read_takes
-from lbmodels.zoo import save_weights
+from lbmodels.weights.modules import save_weights
 
 # Of a mix, these are true of none of its parts in particular.
 _MANNERS_OF_ONE = ("sparse", "busy", "dark", "bright")

@@ -14,11 +14,11 @@ import soundfile
 from numpy.typing import NDArray
 from rich.progress import track
 
-from lbmodels.archives import check_stored
 from lbmodels.data.slakh import find_tracks, load_yaml, read_track
 from lbmodels.errors import LiveBandModelError
 from lbmodels.style import sound
 from lbmodels.style.vocabulary import CONCEPTS
+from lbmodels.weights.archives import check_stored
 
 _ROLE_OF_CLASS = {
     "Bass": "bass", "Piano": "piano", "Guitar": "guitar", "Strings": "strings", "Ensemble": "strings", "Brass": "brass",

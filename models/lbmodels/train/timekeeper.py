@@ -25,7 +25,7 @@ from lbmodels.listening.timekeeper import Timekeeper, TimekeeperConfig
 from lbmodels.train.beats import BeatBatch, BeatDataConfig, BeatSource, Song, linear
 from lbmodels.train.loop import Side, run, side
 from lbmodels.train.recipe import LoopConfig
-from lbmodels.zoo import save_weights
+from lbmodels.weights.modules import save_weights
 
 _SETTLING_FRAMES = 25
 _TEMPO_SPREAD = 0.03

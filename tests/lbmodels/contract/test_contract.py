@@ -52,8 +52,8 @@ def test_stem_classes_are_listed_in_one_place(package: str) -> None:
     for file in sorted((ROOT / package).rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Tuple | ast.List | ast.Set):
-                words = {one.value for one in node.elts if isinstance(one, ast.Constant)}
-                if words >= set(STEMS):
+                words = [one.value for one in node.elts if isinstance(one, ast.Constant)]
+                if tuple(words[: len(STEMS)]) == STEMS:  # a published model's own order is another list
                     lists.append(f"{file.relative_to(ROOT)}:{node.lineno}")
     # The parts of a song are no stem classes: percussion is another part of the drums.
     assert lists == (

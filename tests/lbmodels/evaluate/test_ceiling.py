@@ -18,7 +18,7 @@ from lbmodels.evaluate.ceiling import attacks_ms, ceilings, level_db
 from lbmodels.evaluate.excerpts import choose_excerpts
 from lbmodels.evaluate.metrics import rises_ms
 from lbmodels.evaluate.reconstruction import MIX, audio_of, reconstruct
-from lbmodels.zoo import save_weights
+from lbmodels.weights.modules import save_weights
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "slakh_tiny"
 RATE = 48000

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from lbmodels import weights_file
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate import coherence, extras
 from lbmodels.evaluate.coherence import CoherenceConfig, CoherenceNetwork
 from lbmodels.train import coherence as training
 from lbmodels.train.loop import side
 from lbmodels.train.recipe import LoopConfig
+from lbmodels.weights import checks
 
 RATE = 48000
 SMALL = CoherenceConfig(channels=(4, 4, 4), features=8, size=4)
@@ -210,6 +210,6 @@ def test_the_shipped_judge_is_a_column_of_the_evaluation_and_says_how_good_it_is
     assert {"coherence", "coherence_harmonic", "coherence_percussive"} <= set(extras.PAIRS)
     assert "coherence" in extras.EMBEDDINGS
     data = coherence.weights_path().read_bytes()
-    figures = json.loads(weights_file.check(data, "coherence").metadata["figures"])
+    figures = json.loads(checks.check(data, "coherence").metadata["figures"])
     assert figures["validation_b both half_beat"] > 0.7
     assert len(data) < 6_000_000

@@ -72,9 +72,9 @@ def test_refusals(accompanist, dataset):
 
 def test_a_bidirectional_reference_is_played_from_the_whole_mix_and_placed_alike() -> None:
     """The offline ceiling must sit on the same positions as the stream, and must not be streamed by mistake."""
+    from lbmodels.band import Band
     from lbmodels.codec.autoencoder import Codec, CodecConfig
-    from lbmodels.liveband.accompanist import LiveBandAccompanist
-    from lbmodels.liveband.generator import Generator, GeneratorConfig
+    from lbmodels.families.liveband.generator import Generator, GeneratorConfig
 
     torch.manual_seed(0)
     codec = Codec(CodecConfig(features=16, depth=1, latent=8))
@@ -84,7 +84,7 @@ def test_a_bidirectional_reference_is_played_from_the_whole_mix_and_placed_alike
 
     def play(causal: bool, audio: np.ndarray) -> np.ndarray:
         torch.manual_seed(1)
-        model = LiveBandAccompanist("toy", codec, Generator(GeneratorConfig(**sizes, causal=causal))).eval()
+        model = Band("toy", codec, Generator(GeneratorConfig(**sizes, causal=causal))).eval()
         return generate(model, audio, nothing, stem="bass", anticipation=1, known="none", seeds=[3])
 
     later = mixes.copy()
@@ -92,6 +92,6 @@ def test_a_bidirectional_reference_is_played_from_the_whole_mix_and_placed_alike
     assert np.abs(play(False, mixes)[..., : 2 * 1920]).max() == 0
     assert np.abs(play(False, mixes) - play(False, later))[..., 2 * 1920 : 8 * 1920].max() > 0
     assert np.abs(play(True, mixes) - play(True, later))[..., : 9 * 1920].max() == 0
-    reference = LiveBandAccompanist("toy", codec, Generator(GeneratorConfig(**sizes, causal=False)))
+    reference = Band("toy", codec, Generator(GeneratorConfig(**sizes, causal=False)))
     with pytest.raises(LiveBandModelError, match="cannot stream"):
         reference.init_state([0])

@@ -10,16 +10,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from lbmodels import catalog, zoo
+from lbmodels.band import Band
 from lbmodels.errors import LiveBandModelError
+from lbmodels.families import loading, publishing
+from lbmodels.families.liveband.family import FAMILY
 from lbmodels.listening.chordkeeper import Chordkeeper, ChordkeeperConfig
-from lbmodels.liveband.accompanist import LiveBandAccompanist
-from lbmodels.runtime import export, shelf
+from lbmodels.runtime import export, opening
 from lbmodels.runtime.engines import open_engine
 from lbmodels.runtime.graph import GraphAccompanist
 from lbmodels.streaming.contract import assert_streaming_contract
 from lbmodels.streaming.state import named_tensors
 from lbmodels.train.chordkeeper import shifted
+from lbmodels.weights import manifest, modules
 
 NAN = torch.nan
 
@@ -105,7 +107,7 @@ def test_a_mix_is_moved_by_semitones() -> None:
 
 
 @pytest.fixture
-def toy_chordkeeper(toy_accompanist: LiveBandAccompanist) -> Chordkeeper:
+def toy_chordkeeper(toy_accompanist: Band) -> Chordkeeper:
     """Sizes of the toy band; the read-out is scaled so that it soon tells something."""
     torch.manual_seed(8)
     sizes = toy_accompanist.generator.config
@@ -119,9 +121,9 @@ def toy_chordkeeper(toy_accompanist: LiveBandAccompanist) -> Chordkeeper:
 
 
 @pytest.fixture
-def band(toy_accompanist: LiveBandAccompanist, toy_chordkeeper: Chordkeeper) -> LiveBandAccompanist:
+def band(toy_accompanist: Band, toy_chordkeeper: Chordkeeper) -> Band:
     toy = toy_accompanist
-    return LiveBandAccompanist("toy", toy.codec, toy.generator, None, toy_chordkeeper).eval()
+    return Band("toy", toy.codec, toy.generator, None, toy_chordkeeper).eval()
 
 
 def test_the_laws(toy_chordkeeper: Chordkeeper) -> None:
@@ -138,7 +140,7 @@ def play(band: Any, mix: Tensor, told: dict[str, Tensor]) -> tuple[Tensor, Any]:
 
 @pytest.mark.slow
 def test_graph_and_torch_and_a_host(
-    band: LiveBandAccompanist, toy_accompanist: LiveBandAccompanist, told: Callable[..., dict[str, Tensor]]
+    band: Band, toy_accompanist: Band, told: Callable[..., dict[str, Tensor]]
 ) -> None:
     """A told chord leaves every bit as without a chordkeeper; untold, graph and torch believe the same."""
     frames, hop = 30, band.spec.hop
@@ -152,7 +154,7 @@ def test_graph_and_torch_and_a_host(
     offline = band(mix, open_, [5, 5])
     assert (streamed - offline).square().mean().sqrt() < 0.01 * offline.square().mean().sqrt()
 
-    model, manifest = export.export(band, shelf.matrices("onnx"))
+    model, manifest = export.export(band, opening.matrices("onnx"), FAMILY)
     graph = GraphAccompanist("onnx", manifest, open_engine("onnx", model))
 
     def bits(rows: list[int]) -> dict[str, Any]:
@@ -173,22 +175,22 @@ def test_a_folder_and_a_published_model(
     toy_weights: Path, toy_chordkeeper: Chordkeeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = toy_weights / "chordkeeper.safetensors"
-    zoo.save_weights(file, toy_chordkeeper, kind="chordkeeper", config=toy_chordkeeper.config)
-    with_one = zoo.load(str(toy_weights))
+    modules.save_weights(file, toy_chordkeeper, kind="chordkeeper", config=toy_chordkeeper.config)
+    with_one = loading.load(str(toy_weights))
     assert isinstance(with_one.chordkeeper, Chordkeeper)
-    zoo.publish(
-        "ours", toy_weights / "codec.safetensors", toy_weights / "generator.safetensors", recipe="r",
-        description="", card="# ours\n", folder=tmp_path / "out", chordkeeper_file=file,
+    publishing.publish(
+        "ours", {p: toy_weights / f"{p}.safetensors" for p in ("codec", "generator", "chordkeeper")}, recipe="r",
+        description="", card="# ours\n", folder=tmp_path / "out",
     )  # fmt: skip
-    monkeypatch.setattr(catalog, "weights_folder", lambda: tmp_path / "out")
-    assert zoo.load("ours").chordkeeper is not None
-    key = shelf.key(catalog.locate(str(toy_weights)), "onnx")
+    monkeypatch.setattr(manifest, "weights_folder", lambda: tmp_path / "out")
+    assert loading.load("ours").chordkeeper is not None
+    key = opening.key(manifest.locate(str(toy_weights)), "onnx")
     file.unlink()
-    assert zoo.load(str(toy_weights)).spec.weights_id != with_one.spec.weights_id
-    assert shelf.key(catalog.locate(str(toy_weights)), "onnx") != key
+    assert loading.load(str(toy_weights)).spec.weights_id != with_one.spec.weights_id
+    assert opening.key(manifest.locate(str(toy_weights)), "onnx") != key
 
 
-def test_another_ear_is_refused(toy_accompanist: LiveBandAccompanist) -> None:
+def test_another_ear_is_refused(toy_accompanist: Band) -> None:
     strange = Chordkeeper(ChordkeeperConfig(semitones=5))
     with pytest.raises(LiveBandModelError, match="not a pair"):
-        LiveBandAccompanist("toy", toy_accompanist.codec, toy_accompanist.generator, None, strange)
+        Band("toy", toy_accompanist.codec, toy_accompanist.generator, None, strange)

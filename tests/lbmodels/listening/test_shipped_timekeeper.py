@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lbmodels import zoo
+from lbmodels.families import loading
 from lbmodels.listening.timekeeper import Timekeeper
 
 pytestmark = pytest.mark.weights
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.weights
 
 @pytest.fixture(scope="module")
 def timekeeper() -> Timekeeper:
-    found = zoo.load().timekeeper
+    found = loading.load().timekeeper
     assert found is not None
     return found
 

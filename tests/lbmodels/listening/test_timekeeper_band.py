@@ -10,27 +10,29 @@ import pytest
 import torch
 from torch import Tensor
 
-from lbmodels import catalog, zoo
+from lbmodels.band import Band
 from lbmodels.contract.conditions import BEAT
 from lbmodels.errors import LiveBandModelError
+from lbmodels.families import loading, publishing
+from lbmodels.families.liveband.family import FAMILY
 from lbmodels.listening.timekeeper import Timekeeper, TimekeeperConfig
-from lbmodels.liveband.accompanist import LiveBandAccompanist
-from lbmodels.runtime import export, shelf
+from lbmodels.runtime import export, opening
 from lbmodels.runtime.engines import open_engine
 from lbmodels.runtime.graph import GraphAccompanist
 from lbmodels.streaming.state import clone, from_bytes, named_tensors, to_bytes
+from lbmodels.weights import manifest, modules
 
 Told = Callable[..., dict[str, Tensor]]
 
 
 @pytest.fixture
-def band(toy_accompanist: LiveBandAccompanist, toy_timekeeper: Timekeeper) -> LiveBandAccompanist:
-    return LiveBandAccompanist("toy", toy_accompanist.codec, toy_accompanist.generator, toy_timekeeper).eval()
+def band(toy_accompanist: Band, toy_timekeeper: Timekeeper) -> Band:
+    return Band("toy", toy_accompanist.codec, toy_accompanist.generator, toy_timekeeper).eval()
 
 
 @pytest.fixture
 def folder(toy_weights: Path, toy_timekeeper: Timekeeper) -> Path:
-    zoo.save_weights(
+    modules.save_weights(
         toy_weights / "timekeeper.safetensors",
         toy_timekeeper,
         kind="timekeeper",
@@ -67,9 +69,7 @@ def untold(told: Told, batch: int, frames: int) -> dict[str, Tensor]:
     return told(batch, frames, **dict.fromkeys(BEAT, torch.nan))
 
 
-def test_what_the_host_tells_is_all_that_counts(
-    band: LiveBandAccompanist, toy_accompanist: LiveBandAccompanist, told: Told
-) -> None:
+def test_what_the_host_tells_is_all_that_counts(band: Band, toy_accompanist: Band, told: Told) -> None:
     """A host that knows the beat hears the very bits that it hears from a band without a timekeeper."""
     mix, conditions = pulses(2, 40, band.spec.hop), told(2, 40)
     ours, _ = stream(band, mix, conditions, [1, 2])
@@ -82,12 +82,12 @@ def test_what_the_host_tells_is_all_that_counts(
     assert not torch.equal(alone, without)
 
 
-def test_a_band_without_one_has_nothing_of_it(toy_accompanist: LiveBandAccompanist) -> None:
+def test_a_band_without_one_has_nothing_of_it(toy_accompanist: Band) -> None:
     names = [name for name, _ in named_tensors(toy_accompanist.init_state([0]))]
     assert not [name for name in names if "timekeeper" in name]
 
 
-def test_the_band_obeys_the_laws(band: LiveBandAccompanist, told: Told) -> None:
+def test_the_band_obeys_the_laws(band: Band, told: Told) -> None:
     """Parallel and streaming agree; a snapshot goes on to the bit; rows do not touch each other."""
     mix, conditions = pulses(2, 40, band.spec.hop), untold(told, 2, 40)
     streamed, _ = stream(band, mix, conditions, [3, 4])
@@ -113,14 +113,12 @@ def test_the_band_obeys_the_laws(band: LiveBandAccompanist, told: Told) -> None:
 
 
 @pytest.fixture
-def graph(band: LiveBandAccompanist) -> GraphAccompanist:
-    model, manifest = export.export(band, shelf.matrices("onnx"))
+def graph(band: Band) -> GraphAccompanist:
+    model, manifest = export.export(band, opening.matrices("onnx"), FAMILY)
     return GraphAccompanist("onnx", manifest, open_engine("onnx", model))
 
 
-def test_the_graph_believes_what_torch_believes(
-    band: LiveBandAccompanist, graph: GraphAccompanist, told: Told
-) -> None:
+def test_the_graph_believes_what_torch_believes(band: Band, graph: GraphAccompanist, told: Told) -> None:
     """And the place and the size of the batch change no bit of it."""
     frames, hop = 60, band.spec.hop
     mix, conditions = pulses(3, frames, hop), untold(told, 3, frames)
@@ -150,42 +148,39 @@ def test_the_graph_believes_what_torch_believes(
 
 def test_a_folder_may_hold_a_timekeeper(folder: Path) -> None:
     """The model's identity tells whether: a snapshot of the one is none of the other."""
-    found = catalog.locate(str(folder))
-    assert found.timekeeper == folder / "timekeeper.safetensors"
-    with_one = zoo.load(str(folder))
+    found = manifest.locate(str(folder))
+    assert found.parts["timekeeper"] == folder / "timekeeper.safetensors"
+    with_one = loading.load(str(folder))
     assert isinstance(with_one.timekeeper, Timekeeper)
-    key = shelf.key(found, "onnx")
+    key = opening.key(found, "onnx")
     (folder / "timekeeper.safetensors").unlink()
-    without = zoo.load(str(folder))
+    without = loading.load(str(folder))
     assert without.timekeeper is None
     assert without.spec.weights_id != with_one.spec.weights_id
-    assert shelf.key(catalog.locate(str(folder)), "onnx") != key
+    assert opening.key(manifest.locate(str(folder)), "onnx") != key
 
 
 def test_a_model_is_published_with_its_timekeeper(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = {name: folder / f"{name}.safetensors" for name in ("codec", "generator", "timekeeper")}
-    zoo.publish(
-        "ours", names["codec"], names["generator"], recipe="r", description="", card="# ours\n",
-        folder=tmp_path / "out", timekeeper_file=names["timekeeper"],
+    publishing.publish(
+        "ours", names, recipe="r", description="", card="# ours\n", folder=tmp_path / "out",
     )  # fmt: skip
-    monkeypatch.setattr(catalog, "weights_folder", lambda: tmp_path / "out")
-    assert zoo.load("ours").timekeeper is not None
+    monkeypatch.setattr(manifest, "weights_folder", lambda: tmp_path / "out")
+    assert loading.load("ours").timekeeper is not None
     damaged = tmp_path / "out" / "ours-timekeeper.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:-8])
     with pytest.raises(LiveBandModelError, match="ours-timekeeper"):
-        zoo.load("ours")
+        loading.load("ours")
 
 
 def test_foreign_weights_are_refused(folder: Path) -> None:
     (folder / "timekeeper.safetensors").write_bytes((folder / "codec.safetensors").read_bytes())
     with pytest.raises(LiveBandModelError, match="foreign"):
-        zoo.load(str(folder))
+        loading.load(str(folder))
 
 
-def test_another_frame_length_is_refused(toy_accompanist: LiveBandAccompanist) -> None:
+def test_another_frame_length_is_refused(toy_accompanist: Band) -> None:
     with pytest.raises(LiveBandModelError, match="not a pair"):
-        LiveBandAccompanist(
-            "toy", toy_accompanist.codec, toy_accompanist.generator, Timekeeper(TimekeeperConfig())
-        )
+        Band("toy", toy_accompanist.codec, toy_accompanist.generator, Timekeeper(TimekeeperConfig()))

@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from lbmodels import catalog, zoo
+from lbmodels.band import Band
 from lbmodels.codec.autoencoder import Codec, CodecConfig
-from lbmodels.liveband.accompanist import LiveBandAccompanist
-from lbmodels.liveband.generator import Generator, GeneratorConfig
-from lbmodels.runtime import cache, export, shelf
+from lbmodels.families import loading
+from lbmodels.families.liveband.family import FAMILY
+from lbmodels.families.liveband.generator import Generator, GeneratorConfig
+from lbmodels.runtime import cache, export, opening
 from lbmodels.runtime.engines import open_engine
 from lbmodels.runtime.graph import GraphAccompanist
 from lbmodels.runtime.manifest import Manifest
+from lbmodels.weights import modules
+from lbmodels.weights.manifest import locate
 
 CODEC = CodecConfig(
     hop=480, window=480, step=120, low_bins=48, high_bands=16, latent=8, features=64, depth=1, kernel=3,
@@ -30,7 +33,7 @@ GENERATOR = GeneratorConfig(
 class Both(NamedTuple):
     """A model in torch and as graphs by runtime; manifest and bytes of the one named onnx."""
 
-    torch: LiveBandAccompanist
+    torch: Band
     graphs: dict[str, GraphAccompanist]
     manifest: Manifest | None = None
     model: bytes = b""
@@ -56,19 +59,23 @@ def toy_weights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         block.attention.slot_values.data.normal_(0, 0.5)
     folder = tmp_path_factory.mktemp("weights") / "toy"
     folder.mkdir()
-    zoo.save_weights(folder / "codec.safetensors", codec, kind="codec", config=CODEC)
-    zoo.save_weights(folder / "generator.safetensors", generator, kind="liveband-generator", config=GENERATOR)
+    modules.save_weights(folder / "codec.safetensors", codec, kind="codec", config=CODEC)
+    modules.save_weights(
+        folder / "generator.safetensors", generator, kind="liveband-generator", config=GENERATOR
+    )
     return folder
 
 
 @pytest.fixture(scope="session")
 def toy(toy_weights_folder: Path) -> Both:
     """Traced once for all its graphs."""
-    model = zoo.load(str(toy_weights_folder))
+    model = loading.load(str(toy_weights_folder))
     program = export.traced(model)
-    made = {runtime: export.lower(program, model, shelf.matrices(runtime)) for runtime in shelf.GRAPHS}
+    made = {
+        runtime: export.lower(program, model, opening.matrices(runtime), FAMILY) for runtime in opening.GRAPHS
+    }
     graphs = {
-        runtime: GraphAccompanist(runtime, manifest, open_engine(shelf.engine(runtime), graph))
+        runtime: GraphAccompanist(runtime, manifest, open_engine(opening.engine(runtime), graph))
         for runtime, (graph, manifest) in made.items()
     }
     return Both(model, graphs, made["onnx"][1], made["onnx"][0])
@@ -77,14 +84,14 @@ def toy(toy_weights_folder: Path) -> Both:
 @pytest.fixture(scope="session")
 def shipped() -> Both:
     """From the cache of the tests where all are there, else traced once for all."""
-    model, found = zoo.load(), catalog.locate()
-    keys = {runtime: shelf.key(found, runtime) or "" for runtime in shelf.GRAPHS}
+    model, found = loading.load(), locate()
+    keys = {runtime: opening.key(found, runtime) or "" for runtime in opening.GRAPHS}
     if not all(cache.read(key) for key in keys.values()):
         program = export.traced(model)
         for runtime, key in keys.items():
-            graph, manifest = export.lower(program, model, shelf.matrices(runtime))
+            graph, manifest = export.lower(program, model, opening.matrices(runtime), FAMILY)
             cache.write(key, manifest.to_json(), graph)
-    graphs = {runtime: shelf.open_model(None, runtime) for runtime in shelf.GRAPHS}
+    graphs = {runtime: opening.open_model(None, runtime) for runtime in opening.GRAPHS}
     return Both(model, {runtime: graph for runtime, graph in graphs.items() if graph is not None})
 
 
@@ -157,7 +164,7 @@ def stream(told: Callable[..., Any]) -> Callable[..., Any]:
 def reference(told: Callable[..., Any]) -> Callable[..., Any]:
     """The same through torch."""
 
-    def play(model: LiveBandAccompanist, mix: np.ndarray, seeds: list[int], state: Any = None) -> Any:
+    def play(model: Band, mix: np.ndarray, seeds: list[int], state: Any = None) -> Any:
         batch, frames = mix.shape[1], []
         state = model.init_state(seeds) if state is None else state
         active = torch.ones(batch, dtype=torch.bool)

@@ -12,7 +12,7 @@ import torch
 
 from lbmodels.errors import LiveBandModelError
 from lbmodels.runtime import snapshot
-from lbserver.engine import backends
+from lbmodels.runtime.eager import TorchAccompanist
 
 Play = Callable[..., Any]
 PROJECT_BYTES = 900 * 1024
@@ -51,7 +51,7 @@ def test_the_shipped_models_memory_fits_into_a_project_and_plays_on_alike(
 
 
 def test_torch_reads_it_too(toy: Any) -> None:
-    accompanist = backends.TorchAccompanist(toy.torch)
+    accompanist = TorchAccompanist(toy.torch)
     state = accompanist.init_state([3])
     whole = accompanist.snapshot(state)
     with torch.inference_mode():

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from lbmodels import zoo
-from lbmodels.liveband.accompanist import LiveBandAccompanist
-from lbmodels.liveband.generator import Generator
-from lbmodels.runtime import export, shelf
+from lbmodels.band import Band
+from lbmodels.families import loading
+from lbmodels.families.liveband.family import FAMILY
+from lbmodels.families.liveband.generator import Generator
+from lbmodels.runtime import export, opening
 from lbmodels.runtime.engines import open_engine
 from lbmodels.runtime.graph import GraphAccompanist
 
@@ -21,8 +22,8 @@ Play = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def steered(toy_weights_folder: Path) -> tuple[LiveBandAccompanist, GraphAccompanist]:
-    toy = zoo.load(str(toy_weights_folder))
+def steered(toy_weights_folder: Path) -> tuple[Band, GraphAccompanist]:
+    toy = loading.load(str(toy_weights_folder))
     torch.manual_seed(6)
     config = dataclasses.replace(
         toy.generator.config, steered=True, guidance=(0.0, 0.5, 0.25, 0.0), recoloured=True
@@ -34,13 +35,15 @@ def steered(toy_weights_folder: Path) -> tuple[LiveBandAccompanist, GraphAccompa
     assert generator.recolour is not None
     torch.nn.init.normal_(generator.recolour.weight, 0, 0.5)
     torch.nn.init.normal_(generator.recolour.bias, 0, 0.5)
-    model = LiveBandAccompanist("steered", toy.codec, generator.eval().requires_grad_(False))
-    graph, manifest = export.export(model, shelf.matrices("onnx-float32"))
-    return model, GraphAccompanist("onnx-float32", manifest, open_engine(shelf.engine("onnx-float32"), graph))
+    model = Band("steered", toy.codec, generator.eval().requires_grad_(False))
+    graph, manifest = export.export(model, opening.matrices("onnx-float32"), FAMILY)
+    return model, GraphAccompanist(
+        "onnx-float32", manifest, open_engine(opening.engine("onnx-float32"), graph)
+    )
 
 
 def test_knobs_do_in_the_graph_what_they_do_in_torch(
-    steered: tuple[LiveBandAccompanist, GraphAccompanist], music: Play, told: Play
+    steered: tuple[Band, GraphAccompanist], music: Play, told: Play
 ) -> None:
     model, graph = steered
     assert [name for name, _ in graph._manifest.conditions][2:6] == [c.name for c in model.spec.controls]

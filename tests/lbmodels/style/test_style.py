@@ -12,7 +12,7 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.style import blend, sound, space
 from lbmodels.style.retrieval import held_out, trials
 from lbmodels.style.vocabulary import CONCEPTS, GROUPS, WORDS, read
-from lbmodels.zoo import save_weights
+from lbmodels.weights.modules import save_weights
 
 
 def test_words_mean_the_same_in_any_order_language_and_number() -> None:

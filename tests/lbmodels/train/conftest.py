@@ -42,7 +42,7 @@ def codec_tables(songs: Path) -> dict[str, Any]:
 @pytest.fixture
 def band_tables(songs: Path, tmp_path: Path) -> dict[str, Any]:
     from lbmodels.codec.autoencoder import Codec, CodecConfig
-    from lbmodels.zoo import save_weights
+    from lbmodels.weights.modules import save_weights
 
     sizes = CodecConfig(low_bins=48, high_bands=16, latent=8, features=16, depth=1)
     weights = save_weights(tmp_path / "codec.safetensors", Codec(sizes), kind="codec", config=sizes)

@@ -15,9 +15,10 @@ from lbmodels.data.render import RenderOptions, make_song, render_track
 from lbmodels.data.slakh import read_track
 from lbmodels.data.truth import track_of
 from lbmodels.errors import LiveBandModelError
+from lbmodels.families.parts import CODEC
 from lbmodels.train.latents import encode_long
 from lbmodels.train.pool import PoolConfig, PoolReader, fill_pool, make_examples, pool_files, prepare_pool
-from lbmodels.zoo import load_codec, save_weights
+from lbmodels.weights.modules import load_part, save_weights
 
 pytestmark = pytest.mark.render
 
@@ -92,7 +93,7 @@ def test_the_budget_holds_and_numbers_go_on(config: PoolConfig) -> None:
 
 def test_what_is_drawn_is_one_targets_truth(config: PoolConfig) -> None:
     fill(config, 3)
-    codec = load_codec(config.codec)
+    codec = load_part(CODEC, config.codec)
     reader = PoolReader(config.out, codec=config.codec)
     rng = np.random.default_rng(0)
     drawn = [reader.draw(rng, shortest=20) for _ in range(60)]
@@ -127,7 +128,7 @@ def test_songs_may_go_while_a_reader_draws(config: PoolConfig) -> None:
 
 
 def test_recordings_touch_the_mix_and_never_the_target(config: PoolConfig, monkeypatch) -> None:
-    codec = load_codec(config.codec)
+    codec = load_part(CODEC, config.codec)
     recorded, _ = make_examples(config, 1, codec, _ear(codec))
     monkeypatch.setattr("lbmodels.train.pool.as_recorded", lambda mix, *_: mix)
     plain, _ = make_examples(config, 1, codec, _ear(codec))
@@ -194,7 +195,7 @@ def test_files_of_a_track_cache_are_still_read(tmp_path: Path) -> None:
 
 def test_training_draws_its_batches_from_the_pool(config: PoolConfig) -> None:
     """What a recipe with `data.pool` trains on: other songs and mixes from batch to batch, the same for one seed."""
-    from lbmodels.liveband.generator import GeneratorConfig
+    from lbmodels.families.liveband.generator import GeneratorConfig
     from lbmodels.train.batches import LatentDataConfig, LatentSource
 
     fill(config, 3)
@@ -213,7 +214,7 @@ def test_training_draws_its_batches_from_the_pool(config: PoolConfig) -> None:
 def test_a_share_of_the_examples_comes_from_the_data_set(config: PoolConfig, tmp_path: Path) -> None:
     """What lets a model keep what a finished data set taught it while it learns from the pool."""
     from lbmodels.contract.conditions import HOST
-    from lbmodels.liveband.generator import GeneratorConfig
+    from lbmodels.families.liveband.generator import GeneratorConfig
     from lbmodels.train.batches import LatentDataConfig, LatentSource
 
     fill(config, 2)

@@ -15,14 +15,17 @@ import safetensors.torch
 import soundfile
 import torch
 
-from lbmodels import zoo
 from lbmodels.codec.autoencoder import Codec, CodecConfig
 from lbmodels.errors import LiveBandModelError
+from lbmodels.families import loading
+from lbmodels.families.liveband.family import GENERATOR
+from lbmodels.families.parts import CODEC
 from lbmodels.train import codec as codec_program
 from lbmodels.train import liveband as band_program
 from lbmodels.train import pulse as pulse_program
 from lbmodels.train import recolour as recolour_program
 from lbmodels.train import rvq as rvq_program
+from lbmodels.weights import modules
 
 Tables = dict[str, Any]
 
@@ -33,7 +36,7 @@ def log(folder: Path) -> list[dict[str, float]]:
 
 def test_codec_trains_resumes_and_loads(codec_tables: Tables, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    first = zoo.load_codec(codec_program.main(codec_tables, out, quiet=True))
+    first = modules.load_part(CODEC, codec_program.main(codec_tables, out, quiet=True))
     (row,) = log(out)
     assert {"level", "advance", "attack", "pan", "convergence", "log_stft"} <= row.keys()
     assert {"adversarial", "matching", "critic", "sample_si_sdr_db"} <= row.keys()
@@ -44,7 +47,7 @@ def test_codec_trains_resumes_and_loads(codec_tables: Tables, tmp_path: Path) ->
     assert abs(audio).max() > 0.01
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
     codec_tables["loop"]["steps"] = 6
-    second = zoo.load_codec(codec_program.main(codec_tables, out, quiet=True))
+    second = modules.load_part(CODEC, codec_program.main(codec_tables, out, quiet=True))
     assert [row["step"] for row in log(out)] == [4, 6]
     assert not torch.equal(first.encoder.embed.weight, second.encoder.embed.weight)
 
@@ -54,7 +57,8 @@ def test_a_second_stage_keeps_the_encoder_to_the_bit(codec_tables: Tables, tmp_p
     weights = codec_program.main(codec_tables, tmp_path / "one", quiet=True)
     stage = codec_tables | {"start_from": str(weights), "train_encoder": False}
     before, after = (
-        zoo.load_codec(path) for path in (weights, codec_program.main(stage, tmp_path / "two", quiet=True))
+        modules.load_part(CODEC, path)
+        for path in (weights, codec_program.main(stage, tmp_path / "two", quiet=True))
     )
     old, new = before.encoder.state_dict(), after.encoder.state_dict()
     assert all(torch.equal(old[name], new[name]) for name in old)
@@ -64,7 +68,7 @@ def test_a_second_stage_keeps_the_encoder_to_the_bit(codec_tables: Tables, tmp_p
 def test_tokens_are_fitted_to_an_autoencoder_and_measured(codec_tables: Tables, tmp_path: Path) -> None:
     """Level 0 is the latents themselves: what more levels give must come nearer to it, not go elsewhere."""
     sizes = CodecConfig(**codec_tables["model"])
-    weights = zoo.save_weights(tmp_path / "codec.safetensors", Codec(sizes), kind="codec", config=sizes)
+    weights = modules.save_weights(tmp_path / "codec.safetensors", Codec(sizes), kind="codec", config=sizes)
     tables = {
         "crops": 8,
         "validation_crops": 2,
@@ -73,7 +77,7 @@ def test_tokens_are_fitted_to_an_autoencoder_and_measured(codec_tables: Tables, 
         "data": {"root": codec_tables["data"]["root"], "codec": str(weights)},
     }
     path = rvq_program.main(tables, tmp_path / "tokens", quiet=True)
-    config, tensors = zoo.read_weights(path, "rvq")
+    config, tensors = modules.read_weights(path, "rvq")
     assert config == tables["model"]
     assert tensors["codes"].shape == (3, 16, 8)
     rows = json.loads((tmp_path / "tokens" / "rvq.json").read_text())
@@ -99,12 +103,12 @@ def test_band_trains_resumes_and_streams(band_tables: Tables, tmp_path: Path, to
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
 
     band_tables["loop"]["steps"] = 6
-    before = zoo.read_weights(weights, "liveband-generator")[1]
-    after = zoo.read_weights(band_program.main(band_tables, out, quiet=True), "liveband-generator")[1]
+    before = modules.read_weights(weights, "liveband-generator")[1]
+    after = modules.read_weights(band_program.main(band_tables, out, quiet=True), "liveband-generator")[1]
     assert [row["step"] for row in log(out)] == [4, 6]
     assert not torch.equal(before["play.weight"], after["play.weight"])
 
-    band = zoo.load(str(out))
+    band = loading.load(str(out))
     state, active = band.init_state([1, 2]), torch.ones(2, dtype=torch.bool)
     conditions = told(2, 1)
     for _ in range(20):
@@ -173,7 +177,7 @@ def test_a_data_set_that_is_not_there_is_refused(codec_tables: Tables, tmp_path:
 def test_the_band_starts_from_a_trained_pulse(band_tables: Tables, tmp_path: Path) -> None:
     """The pulse program moves the tempogram alone, and its weights are a start that the band accepts."""
     from lbmodels.config import build
-    from lbmodels.liveband.generator import Generator
+    from lbmodels.families.liveband.generator import Generator
 
     weights = pulse_program.main(band_tables, tmp_path / "pulse", quiet=True)
     (row,) = log(tmp_path / "pulse")
@@ -181,7 +185,7 @@ def test_the_band_starts_from_a_trained_pulse(band_tables: Tables, tmp_path: Pat
     config = build(band_program.LiveBandTraining, band_tables)
     torch.manual_seed(config.loop.seed)
     fresh = Generator(config.model).state_dict()
-    trained = zoo.read_weights(weights, "liveband-generator")[1]
+    trained = modules.read_weights(weights, "liveband-generator")[1]
     moved = {name.split(".")[0] for name in fresh if not torch.equal(fresh[name], trained[name])}
     assert moved == {"pulse", "feel"}
     band_program.main(band_tables | {"start_from": str(weights)}, tmp_path / "band", quiet=True)
@@ -199,21 +203,21 @@ def test_a_trained_band_is_given_the_colours_of_true_stems(band_tables: Tables, 
         "least": 0.0, "most": 1e6,
     }  # fmt: skip
     coloured = recolour_program.main(tables, tmp_path / "coloured", quiet=True)
-    config, tensors = zoo.read_weights(coloured, "liveband-generator")
+    config, tensors = modules.read_weights(coloured, "liveband-generator")
     assert config["recoloured"] is True
-    assert zoo.load(str(tmp_path / "coloured")).generator.recolour is not None
-    was = zoo.read_weights(plain, "liveband-generator")[1]
+    assert loading.load(str(tmp_path / "coloured")).generator.recolour is not None
+    was = modules.read_weights(plain, "liveband-generator")[1]
     assert all(torch.equal(tensors[name], tensor) for name, tensor in was.items())
 
     again = recolour_program.main(tables | {"start_from": str(coloured)}, tmp_path / "again", quiet=True)
-    for name, tensor in zoo.read_weights(again, "liveband-generator")[1].items():
+    for name, tensor in modules.read_weights(again, "liveband-generator")[1].items():
         torch.testing.assert_close(tensor, tensors[name], atol=1e-4, rtol=1e-4)
 
     fit = build(RecolourFit, tables)
 
     def narrower(file: Path) -> torch.Tensor:
         """By how much the spread of the bass's latents is off, as a logarithm."""
-        generator = zoo.assemble("band", Path(band_tables["data"]["codec"]), file).generator
+        generator = modules.load_part(GENERATOR, file)
         ours, theirs = [], []
         source = LatentSource(fit.data, generator.config, fit.batch)
         torch.manual_seed(fit.seed)

@@ -12,10 +12,10 @@ from lbmodels.codec.discriminator import StftDiscriminator
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.coherence import CoherenceNetwork
+from lbmodels.families.liveband.critic import Critic
+from lbmodels.families.liveband.generator import Generator
 from lbmodels.listening.chordkeeper import Chordkeeper
 from lbmodels.listening.timekeeper import Timekeeper
-from lbmodels.liveband.critic import Critic
-from lbmodels.liveband.generator import Generator
 from lbmodels.train.chordkeeper import ChordkeeperTraining
 from lbmodels.train.codec import CodecTraining
 from lbmodels.train.coherence import CoherenceTraining

@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from lbmodels import zoo
 from lbmodels.codec.autoencoder import Codec
+from lbmodels.families import loading
 from lbmodels.train import liveband as program
 from lbmodels.train.latents import encode_stem
 from lbmodels.train.steering import Measured, Ranks, SteeringReader, measure
+from lbmodels.weights import modules
 
 
 @pytest.fixture(scope="module")
 def codec() -> Codec:
     """The shipped one: what levels a decoder makes is only worth reading of a trained one."""
-    return zoo.load().codec
+    return loading.load().codec
 
 
 def plucks(per_s: float, frequency_hz: float, seconds: float = 8.0) -> np.ndarray:
@@ -98,7 +99,7 @@ def test_a_steered_band_trains_resumes_and_is_steered(band_tables: dict[str, Any
     row = json.loads((out / "log.jsonl").read_text())
     assert {"steering", "reading", "adversarial", "critic"} <= row.keys()
     assert all(value == value for value in row.values())
-    config, tensors = zoo.read_weights(weights, "liveband-generator")
+    config, tensors = modules.read_weights(weights, "liveband-generator")
     assert config["steered"] is True
     assert tensors["steer.2.weight"].abs().max() > 0, "no gradient reaches the steering"
     band_tables["loop"]["steps"] = 6

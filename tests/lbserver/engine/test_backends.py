@@ -52,9 +52,15 @@ class TorchEcho:
         return 0.5 * mix + 0.5 * state.heard, Count(mix.clone(), state.steps + active)
 
 
+def _played(model: Any) -> Any:
+    from lbmodels.runtime.eager import TorchAccompanist
+
+    return TorchAccompanist(model)
+
+
 def test_torch_and_numpy_meet_in_the_adapter() -> None:
     pytest.importorskip("torch")
-    echo = backends.TorchAccompanist(TorchEcho())
+    echo = _played(TorchEcho())
     assert echo.spec.controls[0].description == "temperature"
     mix = (0.2 * np.random.default_rng(0).standard_normal((2, 5 * 1920))).astype(np.float32)
     driver = StreamDriver(
@@ -66,7 +72,7 @@ def test_torch_and_numpy_meet_in_the_adapter() -> None:
 
 def test_a_torch_state_is_restored_to_the_bit_at_any_batch() -> None:
     pytest.importorskip("torch")
-    echo = backends.TorchAccompanist(TorchEcho())
+    echo = _played(TorchEcho())
     mix = np.random.default_rng(0).standard_normal((3, 2, 1920)).astype(np.float32)
     conditions = {"chord": np.zeros((3, 1, 12), np.float32)}
     active = np.ones(3, np.bool_)

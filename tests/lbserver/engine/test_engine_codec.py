@@ -15,11 +15,11 @@ import torch
 from scipy.signal import correlate, resample_poly
 
 from benchmarks.measure import stage
-from lbmodels import zoo
 from lbmodels.codec.autoencoder import Codec, from_frames, to_frames
 from lbmodels.contract.accompanist import Audio
 from lbmodels.contract.conditions import Conditions
 from lbmodels.contract.spec import Spec
+from lbmodels.families import loading
 from lbserver.engine.budget import Budget
 from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.ring.timeline import Mode
@@ -55,7 +55,7 @@ class CodecEcho:
 @pytest.fixture(scope="module")
 def codec() -> Codec:
     torch.set_num_threads(1)
-    return zoo.load(None).codec
+    return loading.load(None).codec
 
 
 def drums(rate_hz: int, seconds: float) -> Audio:

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lbmodels import weights_file
 from lbmodels.errors import LiveBandModelError
+from lbmodels.weights import checks
 
 _TYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
@@ -31,7 +31,7 @@ def read(path: Path) -> dict[str, Tensor]:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise LiveBandModelError(f"{path} cannot be read: {reason}") from None
-    header = weights_file.check(data, path.name)  # type: ignore[arg-type] # length and slices are all it asks for
+    header = checks.check(data, path.name)  # type: ignore[arg-type] # length and slices are all it asks for
     tensors = {}
     for key, (kind, shape, first, end) in header.tensors.items():
         if kind not in _TYPES:
@@ -41,7 +41,7 @@ def read(path: Path) -> dict[str, Tensor]:
         if end == first:
             tensors[key] = torch.zeros(shape, dtype=_TYPES[kind])
             continue
-        count = (end - first) // weights_file.ELEMENT_BYTES[kind]
+        count = (end - first) // checks.ELEMENT_BYTES[kind]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             flat = torch.frombuffer(data, dtype=_TYPES[kind], count=count, offset=header.data_start + first)

@@ -18,7 +18,7 @@ from lbmodels.families.livemusic import mapped, published
 from lbmodels.families.livemusic.conditioning import CHANNEL_SIZES
 from lbmodels.families.livemusic.depthformer import PUBLISHED, Depthformer, DepthformerConfig
 from lbmodels.families.livemusic.spectrostream import Decoder, Encoder, Quantiser
-from lbmodels.zoo import construct
+from lbmodels.weights.modules import construct
 
 FORMAT = "liveband-mrt2-1"
 LEVELS = 12

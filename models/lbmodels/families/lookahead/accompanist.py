@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lbmodels.codec.autoencoder import Codec, DecoderState, EncoderState
+from lbmodels.conditioning.host import WIDTH, condition_features
 from lbmodels.conditioning.table import columns as told_by_frame
 from lbmodels.contract.conditions import HOST
 from lbmodels.contract.spec import Spec
@@ -18,8 +19,7 @@ from lbmodels.families.lookahead.diffusion import consistency, heun
 from lbmodels.families.lookahead.network import Seen, WindowNetwork
 from lbmodels.families.lookahead.quality import Tier, after_step, pace_of
 from lbmodels.families.lookahead.window import Memory, Window, empty_memory, recall, remember, shifted
-from lbmodels.liveband.conditions import WIDTH, condition_features
-from lbmodels.liveband.noise import gaussian
+from lbmodels.streaming.noise import gaussian
 from lbmodels.streaming.state import map_tensors, select
 
 _MOST_DRAWS = 64

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lbmodels.catalog import sha256
-from lbmodels.checkpoints import Stored, open_checkpoint, tensors_under
-from lbmodels.comparing import Shapes, check_names, fetch, filled, on_meta, state_dict
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.lookahead.published import TIERS
 from lbmodels.families.lookahead.song_unet import SongUNet, SongUNetConfig
-from lbmodels.zoo import save_weights
+from lbmodels.weights.checkpoints import Stored, open_checkpoint, tensors_under
+from lbmodels.weights.comparing import Shapes, check_names, fetch, filled, on_meta, state_dict
+from lbmodels.weights.manifest import sha256
+from lbmodels.weights.modules import save_weights
 
 KIND = "lookahead-published"
 CODEC_KIND = "music2latent"

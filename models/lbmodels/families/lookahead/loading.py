@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lbmodels.catalog import sha256
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.lookahead.accompanist import LookaheadAccompanist
 from lbmodels.families.lookahead.network import LookaheadConfig, WindowNetwork
 from lbmodels.families.lookahead.window import Window
-from lbmodels.zoo import construct, fill, load_codec, read_weights
+from lbmodels.families.parts import CODEC
+from lbmodels.weights.manifest import sha256
+from lbmodels.weights.modules import construct, fill, load_part, read_weights
 
 KIND = "lookahead-network"
 
@@ -42,7 +43,7 @@ def load(folder: Path, *, window: Window | None = None, quality: str = "fast") -
     networks = {name: load_network(path) for name, path in there.items()}
     return LookaheadAccompanist(
         folder.name,
-        load_codec(folder / "codec.safetensors"),
+        load_part(CODEC, folder / "codec.safetensors"),
         **networks,
         window=window,
         quality=quality,

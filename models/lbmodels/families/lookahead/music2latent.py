@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lbmodels.checkpoints import open_checkpoint, tensors_under
-from lbmodels.comparing import fetch
 from lbmodels.errors import LiveBandModelError
+from lbmodels.weights.checkpoints import open_checkpoint, tensors_under
+from lbmodels.weights.comparing import fetch
 
 SAMPLE_RATE = 44_100
 COLUMN_SAMPLES = 4096

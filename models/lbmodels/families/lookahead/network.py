@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lbmodels.conditioning.host import WIDTH
+from lbmodels.contract.stems import STEMS
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.lookahead.diffusion import Preconditioning, Schedule
-from lbmodels.liveband.conditions import WIDTH
 
 _CODE_FEATURES = 32
 
@@ -31,7 +32,7 @@ class LookaheadConfig:
 
     latent: int = 64
     semitones: int = 66
-    stems: tuple[str, ...] = ("drums", "bass", "piano", "guitar")
+    stems: tuple[str, ...] = STEMS
     frame_rate: float = 25.0
     columns: int = 128
     features: int = 256

@@ -26,7 +26,7 @@ from lbmodels.families.lookahead.window import (
     recall,
     remember,
 )
-from lbmodels.liveband.noise import gaussian
+from lbmodels.streaming.noise import gaussian
 from lbmodels.streaming.state import map_tensors, select
 
 MARGIN_SAMPLES = 1536

@@ -11,15 +11,15 @@ from typing import Any
 
 import torch
 
-from lbmodels.catalog import sha256
-from lbmodels.checkpoints import open_checkpoint, tensors_under
-from lbmodels.comparing import check_names, fetch, filled, on_meta, state_dict
 from lbmodels.documents import read_yaml
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.streamgen import published, published_lm
 from lbmodels.families.streamgen.codec import Dac, DacConfig
 from lbmodels.families.streamgen.decoder import Decoder, DecoderConfig
-from lbmodels.zoo import save_weights
+from lbmodels.weights.checkpoints import open_checkpoint, tensors_under
+from lbmodels.weights.comparing import check_names, fetch, filled, on_meta, state_dict
+from lbmodels.weights.manifest import sha256
+from lbmodels.weights.modules import save_weights
 
 CODEC_KIND, DECODER_KIND = "streamgen-codec", "streamgen-decoder"
 LM_PREFIXES = ("model._orig_mod.", "model.")

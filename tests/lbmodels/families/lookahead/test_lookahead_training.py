@@ -15,7 +15,7 @@ from lbmodels.families.lookahead import loading
 from lbmodels.train import consistency, lookahead
 from lbmodels.train.lookahead import WindowTasks, draw_windows
 from lbmodels.train.recipe import read_recipe
-from lbmodels.zoo import save_weights
+from lbmodels.weights.modules import save_weights
 
 Tables = dict[str, Any]
 LOOP = {

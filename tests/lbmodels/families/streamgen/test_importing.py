@@ -15,7 +15,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from lbmodels.catalog import sha256
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.streamgen import published, published_lm
 from lbmodels.families.streamgen.codec import Dac, DacConfig
@@ -23,7 +22,8 @@ from lbmodels.families.streamgen.decoder import Decoder, DecoderConfig
 from lbmodels.families.streamgen.importing import CODEC_KIND, DECODER_KIND, import_model, read_arguments
 from lbmodels.families.streamgen.trunk import TrunkConfig
 from lbmodels.parity import rule
-from lbmodels.zoo import read_weights
+from lbmodels.weights.manifest import sha256
+from lbmodels.weights.modules import read_weights
 
 CODEC = DacConfig(
     encoder_dim=4,

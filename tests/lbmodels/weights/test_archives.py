@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from lbmodels.archives import check_stored
 from lbmodels.errors import LiveBandModelError
+from lbmodels.weights.archives import check_stored
 
 
 def test_what_torch_and_numpy_write_is_accepted(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Recolour(nn.Module):
+class LatentMatching(nn.Module):
     """Latents [..., latent] -> latents; changes nothing until it is fitted (`lbmodels.train.recolour`)."""
 
     def __init__(self, stems: int, latent: int) -> None:

@@ -3,7 +3,7 @@
 
 import torch
 
-from lbmodels.liveband.recolour import Recolour, optimal_map
+from lbmodels.families.liveband.latent_matching import LatentMatching, optimal_map
 
 
 def cloud(seed: int, count: int = 4000) -> torch.Tensor:
@@ -41,7 +41,7 @@ def test_no_direction_is_narrowed_below_the_least() -> None:
 
 
 def test_each_stem_by_its_own_map_one_frame_or_many() -> None:
-    recolour = Recolour(3, 4)
+    recolour = LatentMatching(3, 4)
     frames, stem = torch.randn(2, 6, 4), torch.tensor([2, 0])
     assert torch.equal(recolour(frames, stem), frames)
     with torch.no_grad():

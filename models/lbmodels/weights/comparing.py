@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from lbmodels.checkpoints import Checkpoint, Stored, finite
 from lbmodels.errors import LiveBandModelError
+from lbmodels.weights.checkpoints import Checkpoint, Stored, finite
 
 M = TypeVar("M", bound=nn.Module)
 Shapes = Mapping[str, tuple[int, ...]]

@@ -10,17 +10,20 @@ import pytest
 import safetensors.torch
 import torch
 
-from lbmodels import catalog, weights_file, zoo
+from lbmodels.band import Band
 from lbmodels.codec.autoencoder import Codec, CodecConfig
 from lbmodels.errors import LiveBandModelError
-from lbmodels.liveband.accompanist import LiveBandAccompanist
-from lbmodels.liveband.generator import Generator
-from lbmodels.zoo import save_weights
+from lbmodels.families import loading, publishing
+from lbmodels.families.liveband.family import GENERATOR
+from lbmodels.families.liveband.generator import Generator
+from lbmodels.families.parts import CODEC
+from lbmodels.weights import checks, manifest, modules
+from lbmodels.weights.modules import save_weights
 
 
 def refused(folder: Path | str | None) -> str:
     with pytest.raises(LiveBandModelError) as error:
-        zoo.load(None if folder is None else str(folder))
+        loading.load(None if folder is None else str(folder))
     line = str(error.value)
     assert "\n" not in line
     assert len(line) < 400
@@ -32,9 +35,9 @@ def write(path: Path, tensors: dict[str, torch.Tensor], **header: str) -> None:
 
 
 def test_a_folder_of_weights_is_the_model_that_was_saved(
-    toy_weights: Path, toy_accompanist: LiveBandAccompanist, told
+    toy_weights: Path, toy_accompanist: Band, told
 ) -> None:
-    again = zoo.load(str(toy_weights))
+    again = loading.load(str(toy_weights))
     mix, conditions = 0.1 * torch.randn(1, 12, 2, 480), told(1, 12)
     assert torch.equal(again(mix, conditions, [3]), toy_accompanist(mix, conditions, [3]))
     assert again.spec.name == "toy"
@@ -44,10 +47,10 @@ def test_a_folder_of_weights_is_the_model_that_was_saved(
 
 def test_half_precision_on_disk_is_single_in_memory(tmp_path: Path, toy_codec: Codec) -> None:
     config = toy_codec.config
-    whole = zoo.save_weights(tmp_path / "w.safetensors", toy_codec, kind="codec", config=config)
-    half = zoo.save_weights(tmp_path / "h.safetensors", toy_codec, kind="codec", config=config, half=True)
+    whole = modules.save_weights(tmp_path / "w.safetensors", toy_codec, kind="codec", config=config)
+    half = modules.save_weights(tmp_path / "h.safetensors", toy_codec, kind="codec", config=config, half=True)
     assert half.stat().st_size < 0.75 * whole.stat().st_size
-    loaded = zoo.load_codec(half)
+    loaded = modules.load_part(CODEC, half)
     assert {p.dtype for p in loaded.parameters()} == {torch.float32}
     for a, b in zip(loaded.parameters(), toy_codec.parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
@@ -91,7 +94,7 @@ def test_foreign_and_swapped_weights(toy_weights: Path) -> None:
     "config", [None, "not JSON", "[1, 2]", '{"hopp": 3}', '{"hop": "long"}', '{"hop": 100, "step": 7}']
 )
 def test_headers_that_were_tampered_with(toy_weights: Path, config: str | None) -> None:
-    header = {"format": zoo.FORMAT, "kind": "codec"} | ({} if config is None else {"config": config})
+    header = {"format": modules.FORMAT, "kind": "codec"} | ({} if config is None else {"config": config})
     write(toy_weights / "codec.safetensors", {"a": torch.zeros(3)}, **header)
     assert "codec.safetensors" in refused(toy_weights)
 
@@ -115,18 +118,18 @@ def test_sizes_and_numbers_that_cannot_be_are_named(
 ) -> None:
     """Catches a header that loads and then ends playing in a traceback, or whose NaN becomes a gain."""
     path = toy_weights / f"{file}.safetensors"
-    header = weights_file.check(path.read_bytes(), file).metadata
+    header = checks.check(path.read_bytes(), file).metadata
     config = json.dumps(json.loads(header["config"]) | {key: value})
     changed = {**header, "config": config}
-    changed.pop(weights_file.DIGEST)
+    changed.pop(checks.DIGEST)
     write(path, safetensors.torch.load_file(path), **changed)
     assert said in refused(toy_weights)
 
 
 def test_tensors_that_do_not_fit_their_configuration(toy_weights: Path) -> None:
     path = toy_weights / "codec.safetensors"
-    config, tensors = zoo.read_weights(path, "codec")
-    header = {"format": zoo.FORMAT, "kind": "codec"}
+    config, tensors = modules.read_weights(path, "codec")
+    header = {"format": modules.FORMAT, "kind": "codec"}
     write(path, tensors, config=json.dumps(config | {"features": 32}), **header)
     assert "do not fit" in refused(toy_weights)
     write(path, {k: t for k, t in tensors.items() if "head" not in k}, config=json.dumps(config), **header)
@@ -137,7 +140,7 @@ def test_weights_that_are_no_pair(toy_weights: Path) -> None:
     config = CodecConfig(
         hop=480, window=480, step=120, low_bins=48, high_bands=16, latent=9, features=16, depth=1
     )
-    zoo.save_weights(toy_weights / "codec.safetensors", Codec(config), kind="codec", config=config)
+    modules.save_weights(toy_weights / "codec.safetensors", Codec(config), kind="codec", config=config)
     assert "not a pair" in refused(toy_weights)
 
 
@@ -147,8 +150,8 @@ def test_an_unknown_name_lists_what_there_is(shipping: Path) -> None:
 
 
 def test_a_copy_without_weights_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog, "weights_folder", lambda: tmp_path)
-    assert catalog.available() == []
+    monkeypatch.setattr(manifest, "weights_folder", lambda: tmp_path)
+    assert manifest.available() == []
     assert "no model ships" in refused(None)
     assert "there are: none" in refused("liveband")
 
@@ -157,20 +160,61 @@ def test_a_copy_without_weights_says_so(tmp_path: Path, monkeypatch: pytest.Monk
 def shipping(toy_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The toy weights as if they shipped, with a manifest; another model is listed first."""
     files = ("codec.safetensors", "generator.safetensors")
-    sums = "\n".join(f'"{name}" = "{catalog.sha256(toy_weights / name)}"' for name in files)
+    sums = "\n".join(f'"{name}" = "{manifest.sha256(toy_weights / name)}"' for name in files)
     fields = 'codec = "codec.safetensors"\ngenerator = "generator.safetensors"\nrecipe = "tiny"\n'
     (toy_weights / "manifest.toml").write_text(
         f'[another]\n{fields}description = "x"\n[another.sha256]\n{sums}\n'
         f'[toy]\n{fields}description = "a toy"\ndefault = true\n[toy.sha256]\n{sums}\n'
     )
-    monkeypatch.setattr(catalog, "weights_folder", lambda: toy_weights)
+    monkeypatch.setattr(manifest, "weights_folder", lambda: toy_weights)
     return toy_weights
 
 
 def test_the_default_comes_first_and_loads_without_a_name(shipping: Path) -> None:
-    assert [card.name for card in catalog.available()] == ["toy", "another"]
-    assert zoo.load().spec.name == "toy"
-    assert zoo.load("another").spec.name == "another"
+    assert [card.name for card in manifest.available()] == ["toy", "another"]
+    assert loading.load().spec.name == "toy"
+    assert loading.load("another").spec.name == "another"
+
+
+def test_a_manifest_that_is_written_is_the_manifest_that_is_read(
+    shipping: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of both versions: entries that an earlier release wrote keep their parts when a model is published beside them."""
+    parts = {part: shipping / f"{part}.safetensors" for part in ("codec", "generator")}
+    publishing.publish("new", parts, recipe="r", description='say "hi"', card="# new\n", folder=shipping)
+    written = manifest.available(shipping)
+    assert [(card.name, card.default, card.family) for card in written] == [
+        ("new", True, "liveband"), ("toy", False, "liveband"), ("another", False, "liveband")
+    ]  # fmt: skip
+    assert written[0].description == 'say "hi"'
+    assert [set(card.parts) for card in written] == [set(parts)] * 3
+    assert {loading.load(name).spec.name for name in ("new", "toy")} == {"new", "toy"}
+    again = loading.load(str(shipping))  # the folder by itself: its default
+    assert again.spec.name == "new"
+
+
+@pytest.mark.parametrize("parts", ["codec = 5", 'codec = ["a"]', ""])
+def test_a_damaged_manifest_is_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: str
+) -> None:
+    (tmp_path / "manifest.toml").write_text(
+        f'[x]\nfamily = "liveband"\nrecipe = ""\ndescription = ""\ndefault = true\n[x.parts]\n{parts}\n'
+        + ("" if not parts else '[x.sha256]\na = "b"\n')
+    )
+    monkeypatch.setattr(manifest, "weights_folder", lambda: tmp_path)
+    assert "damaged" in refused(None)
+
+
+def test_a_manifest_names_files_beside_it_and_families_that_exist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger's folder must not make another folder's files its parts."""
+    monkeypatch.setattr(manifest, "weights_folder", lambda: tmp_path)
+    entry = '[x]\nfamily = "{}"\nrecipe = ""\ndescription = ""\ndefault = true\n[x.parts]\ncodec = "{}"\n[x.sha256]\n'
+    (tmp_path / "manifest.toml").write_text(entry.format("liveband", "../codec.safetensors"))
+    assert "files beside it" in refused(None)
+    (tmp_path / "manifest.toml").write_text(entry.format("../evil", "codec.safetensors"))
+    assert "unknown family '../evil'; there are: liveband, lookahead" in refused(None)
 
 
 def test_one_changed_byte_is_noticed(shipping: Path) -> None:
@@ -184,18 +228,16 @@ def test_one_changed_byte_is_noticed(shipping: Path) -> None:
 
 @pytest.mark.weights
 def test_the_shipped_weights_match_their_manifest() -> None:
-    cards = catalog.available()
+    cards = manifest.available()
     assert [card.default for card in cards].count(True) == 1
     for card in cards:
-        assert {card.codec, card.generator} <= set(card.sha256)
+        assert set(card.parts.values()) == set(card.sha256)
         for name, digest in card.sha256.items():
-            assert catalog.sha256(catalog.weights_folder() / name) == digest
-        assert (zoo.load(card.name)).spec.name == card.name
+            assert manifest.sha256(manifest.weights_folder() / name) == digest
+        assert (loading.load(card.name)).spec.name == card.name
 
 
-def test_a_mean_of_generators(
-    toy_weights: Path, toy_accompanist: LiveBandAccompanist, tmp_path: Path
-) -> None:
+def test_a_mean_of_generators(toy_weights: Path, toy_accompanist: Band, tmp_path: Path) -> None:
     """A later file may have what an earlier one lacks; other sizes are refused."""
     plain = toy_accompanist.generator
     torch.manual_seed(1)
@@ -203,14 +245,16 @@ def test_a_mean_of_generators(
     later = save_weights(
         tmp_path / "later.safetensors", steered, kind="liveband-generator", config=steered.config
     )
-    out = zoo.average([toy_weights / "generator.safetensors", later], tmp_path / "mean.safetensors")
-    config, mean = zoo.read_weights(out, "liveband-generator")
+    out = publishing.average(
+        GENERATOR, [toy_weights / "generator.safetensors", later], tmp_path / "mean.safetensors"
+    )
+    config, mean = modules.read_weights(out, "liveband-generator")
     assert config["steered"] is True
     torch.testing.assert_close(mean["play.weight"], (plain.play.weight + steered.play.weight) / 2)
     assert torch.equal(mean["steer.0.weight"], steered.state_dict()["steer.0.weight"])
     with pytest.raises(LiveBandModelError, match="2 files or more"):
-        zoo.average([later], out)
+        publishing.average(GENERATOR, [later], out)
     wide = Generator(replace(plain.config, features=64))
     other = save_weights(tmp_path / "other.safetensors", wide, kind="liveband-generator", config=wide.config)
     with pytest.raises(LiveBandModelError, match="different sizes"):
-        zoo.average([later, other], out)
+        publishing.average(GENERATOR, [later, other], out)

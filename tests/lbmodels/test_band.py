@@ -9,25 +9,25 @@ import pytest
 import torch
 from torch import Tensor
 
+from lbmodels.band import Band
 from lbmodels.conditioning.table import columns
 from lbmodels.contract.conditions import HOST
 from lbmodels.contract.stems import STEMS
 from lbmodels.errors import LiveBandModelError
-from lbmodels.liveband.accompanist import LiveBandAccompanist
-from lbmodels.liveband.generator import Generator, GeneratorConfig
+from lbmodels.families.liveband.generator import Generator, GeneratorConfig
+from lbmodels.families.loading import load
 from lbmodels.streaming.state import clone, from_bytes, named_tensors, to_bytes
-from lbmodels.zoo import load
 
 Told = Callable[..., dict[str, Tensor]]
 
 
 @pytest.fixture(scope="module")
-def shipped() -> LiveBandAccompanist:
+def shipped() -> Band:
     return load()
 
 
 @pytest.fixture(params=["toy", pytest.param("shipped", marks=pytest.mark.weights)])
-def band(request: pytest.FixtureRequest) -> LiveBandAccompanist:
+def band(request: pytest.FixtureRequest) -> Band:
     return request.getfixturevalue("toy_accompanist" if request.param == "toy" else "shipped")
 
 
@@ -40,7 +40,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def music(band: LiveBandAccompanist, batch: int, frames: int, seed: int = 0) -> Tensor:
+def music(band: Band, batch: int, frames: int, seed: int = 0) -> Tensor:
     """Noisy chords [B, F, 2, hop] at a musical level."""
     hop, generator = band.spec.hop, torch.Generator().manual_seed(seed)
     t = torch.arange(frames * hop) / band.spec.sample_rate
@@ -51,7 +51,7 @@ def music(band: LiveBandAccompanist, batch: int, frames: int, seed: int = 0) -> 
 
 
 def stream(
-    band: LiveBandAccompanist,
+    band: Band,
     mix: Tensor,
     told: Mapping[str, Tensor],
     seeds: list[int],
@@ -67,12 +67,12 @@ def stream(
     return torch.stack(frames, dim=1), state
 
 
-def beyond(band: LiveBandAccompanist) -> int:
+def beyond(band: Band) -> int:
     """Frames past the attention window, and then some."""
     return band.spec.context_frames + 24
 
 
-def test_law_3_parallel_equals_streaming_past_the_window(band: LiveBandAccompanist, told: Told) -> None:
+def test_law_3_parallel_equals_streaming_past_the_window(band: Band, told: Told) -> None:
     """To 1 % of the output's level: phases that all but cancel amplify rounding (see the decoder's test)."""
     frames = beyond(band)
     mix, conditions = music(band, 2, frames), told(2, frames)
@@ -85,9 +85,9 @@ def test_law_3_parallel_equals_streaming_past_the_window(band: LiveBandAccompani
     assert (streamed[:, late] - offline[:, late]).square().mean().sqrt() < 0.01 * level
 
 
-def test_law_3_holds_to_rounding_for_what_the_generator_plays(band: LiveBandAccompanist, told: Told) -> None:
-    from lbmodels.liveband.conditions import condition_features
-    from lbmodels.liveband.generator import Heard
+def test_law_3_holds_to_rounding_for_what_the_generator_plays(band: Band, told: Told) -> None:
+    from lbmodels.band import Heard
+    from lbmodels.conditioning.host import condition_features
 
     frames = beyond(band)
     mix, conditions = music(band, 2, frames), told(2, frames)
@@ -109,7 +109,7 @@ def test_law_3_holds_to_rounding_for_what_the_generator_plays(band: LiveBandAcco
         )
 
 
-def test_law_2_no_later_input_changes_an_output(band: LiveBandAccompanist, told: Told) -> None:
+def test_law_2_no_later_input_changes_an_output(band: Band, told: Told) -> None:
     frames = beyond(band)
     half = band.spec.context_frames + 8
     mix, conditions = music(band, 2, frames), told(2, frames)
@@ -125,7 +125,7 @@ def test_law_2_no_later_input_changes_an_output(band: LiveBandAccompanist, told:
     assert drift.square().mean().sqrt() < 0.01 * a.square().mean().sqrt()
 
 
-def test_law_5_sessions_are_isolated(band: LiveBandAccompanist, told: Told) -> None:
+def test_law_5_sessions_are_isolated(band: Band, told: Told) -> None:
     mix, conditions = music(band, 3, 12), told(3, 12)
     calm, _ = stream(band, mix, conditions, [1, 2, 3])
     mix[1:] = torch.nan
@@ -133,7 +133,7 @@ def test_law_5_sessions_are_isolated(band: LiveBandAccompanist, told: Told) -> N
     assert torch.equal(poisoned[0], calm[0])
 
 
-def test_who_plays_softly_is_answered_softly(band: LiveBandAccompanist, told: Told) -> None:
+def test_who_plays_softly_is_answered_softly(band: Band, told: Told) -> None:
     """A mix 10 dB softer still, of those below the usual levels, gets the same stem, 10 dB softer."""
     mix, conditions = music(band, 2, 40), told(2, 40)
     soft, softer = (band(mix * 10 ** (-down_db / 20), conditions, [1, 2]) for down_db in (30.0, 40.0))
@@ -142,7 +142,7 @@ def test_who_plays_softly_is_answered_softly(band: LiveBandAccompanist, told: To
     assert (softer * 10**0.5 - soft).square().mean().sqrt() < 0.01 * level
 
 
-def test_snapshot_restore_continue_is_bit_exact(band: LiveBandAccompanist, told: Told) -> None:
+def test_snapshot_restore_continue_is_bit_exact(band: Band, told: Told) -> None:
     mix, conditions = music(band, 2, 20), told(2, 20)
     whole, _ = stream(band, mix, conditions, [1, 2])
     _, state = stream(band, mix[:, :9], conditions, [1, 2])
@@ -152,7 +152,7 @@ def test_snapshot_restore_continue_is_bit_exact(band: LiveBandAccompanist, told:
     assert torch.equal(rest, whole[:, 9:])
 
 
-def test_inactive_rows_stand_still_and_disturb_nobody(band: LiveBandAccompanist, told: Told) -> None:
+def test_inactive_rows_stand_still_and_disturb_nobody(band: Band, told: Told) -> None:
     mix, conditions = music(band, 2, 12), told(2, 12)
     whole, _ = stream(band, mix, conditions, [1, 2])
     _, state = stream(band, mix[:, :6], conditions, [1, 2])
@@ -166,7 +166,7 @@ def test_inactive_rows_stand_still_and_disturb_nobody(band: LiveBandAccompanist,
     assert not torch.equal(before.generator.trunk.position, after.generator.trunk.position)
 
 
-def test_seeds_and_variation(band: LiveBandAccompanist, told: Told) -> None:
+def test_seeds_and_variation(band: Band, told: Told) -> None:
     """A seed gives one take and another seed another one, unless nothing is left to chance.
 
     To the bit in one place of a batch. Between places torch's matrix products differ in the last bits on some processors
@@ -192,7 +192,7 @@ def test_seeds_and_variation(band: LiveBandAccompanist, told: Told) -> None:
     assert torch.equal(calm[0], other[0])
 
 
-def test_stems_and_anticipations_differ(band: LiveBandAccompanist, told: Told) -> None:
+def test_stems_and_anticipations_differ(band: Band, told: Told) -> None:
     mix = music(band, 1, 12).expand(4, -1, -1, -1)
     by_stem, _ = stream(band, mix, told(4, 12), [1] * 4)
     ahead = told(4, 12, stem=2.0)
@@ -205,14 +205,12 @@ def test_stems_and_anticipations_differ(band: LiveBandAccompanist, told: Told) -
 
 
 @pytest.mark.parametrize("unknown", [*((name,) for name in HOST), HOST])
-def test_unknown_conditions_give_sound_not_nan(
-    band: LiveBandAccompanist, told: Told, unknown: tuple[str, ...]
-) -> None:
+def test_unknown_conditions_give_sound_not_nan(band: Band, told: Told, unknown: tuple[str, ...]) -> None:
     out, _ = stream(band, music(band, 1, 5), told(1, 5, **dict.fromkeys(unknown, torch.nan)), [1])
     assert out.isfinite().all()
 
 
-def test_silence_and_full_scale_give_finite_sound(band: LiveBandAccompanist, told: Told) -> None:
+def test_silence_and_full_scale_give_finite_sound(band: Band, told: Told) -> None:
     for level in (0.0, 1e-20, 1.0, 20.0):
         mix = level * torch.sign(music(band, 1, 6))
         out, state = stream(band, mix, told(1, 6), [1])
@@ -220,7 +218,7 @@ def test_silence_and_full_scale_give_finite_sound(band: LiveBandAccompanist, tol
         assert all(t.isfinite().all() for _, t in named_tensors(state) if t.is_floating_point())
 
 
-def test_nobody_plays_before_the_first_sound(band: LiveBandAccompanist, told: Told) -> None:
+def test_nobody_plays_before_the_first_sound(band: Band, told: Told) -> None:
     """Over a hiss the band came in at full level, 30 dB above the soft music that followed; it glides in with the music."""
     mix = music(band, 1, 12)
     mix = mix / mix.square().mean().sqrt() * 10 ** (-55 / 20)
@@ -231,7 +229,7 @@ def test_nobody_plays_before_the_first_sound(band: LiveBandAccompanist, told: To
     assert out[0, 6].abs()[:, 0].max() < 1e-3 * out.abs().max() + 1e-9
 
 
-def test_the_spec_says_what_the_model_is(band: LiveBandAccompanist) -> None:
+def test_the_spec_says_what_the_model_is(band: Band) -> None:
     spec = band.spec
     listens = band.timekeeper is not None
     assert spec.conditions == (*HOST, *(["tempo_scale"] if listens else []))
@@ -243,20 +241,20 @@ def test_the_spec_says_what_the_model_is(band: LiveBandAccompanist) -> None:
     assert spec.stems == STEMS
 
 
-def test_codec_and_generator_must_be_a_pair(toy_accompanist: LiveBandAccompanist) -> None:
+def test_codec_and_generator_must_be_a_pair(toy_accompanist: Band) -> None:
     other = Generator(GeneratorConfig(latent=9, features=32, heads=2, depth=1, window=4))
     with pytest.raises(LiveBandModelError, match="not a pair"):
-        LiveBandAccompanist("odd", toy_accompanist.codec, other)
+        Band("odd", toy_accompanist.codec, other)
 
 
-def test_a_stem_measured_too_soft_is_made_up_for(toy_accompanist: LiveBandAccompanist, told: Told) -> None:
+def test_a_stem_measured_too_soft_is_made_up_for(toy_accompanist: Band, told: Told) -> None:
     """Each stem by its own gain, streaming and offline; a trim of another number of stems is refused."""
     codec, plain = toy_accompanist.codec, toy_accompanist.generator
 
-    def trimmed(*trim_db: float) -> LiveBandAccompanist:
+    def trimmed(*trim_db: float) -> Band:
         generator = Generator(replace(plain.config, trim_db=trim_db))
         generator.load_state_dict(plain.state_dict())
-        return LiveBandAccompanist("toy", codec, generator.eval().requires_grad_(False))
+        return Band("toy", codec, generator.eval().requires_grad_(False))
 
     louder, conditions = trimmed(0.0, 6.0, -3.0, 0.0), told(4, 6)
     mix = torch.randn(4, 6, 2, louder.spec.hop, generator=torch.Generator().manual_seed(2))
@@ -275,9 +273,9 @@ def test_a_stem_measured_too_soft_is_made_up_for(toy_accompanist: LiveBandAccomp
         trimmed(3.0)
 
 
-def test_the_bidirectional_reference_does_not_stream(toy_accompanist: LiveBandAccompanist) -> None:
+def test_the_bidirectional_reference_does_not_stream(toy_accompanist: Band) -> None:
     """It was trained to see the future: stepping it would play something else than it learned, silently."""
     offline = Generator(GeneratorConfig(latent=8, features=32, heads=2, depth=1, window=4, causal=False))
-    band = LiveBandAccompanist("offline", toy_accompanist.codec, offline)
+    band = Band("offline", toy_accompanist.codec, offline)
     with pytest.raises(LiveBandModelError, match="bidirectional"):
         band.init_state([1])

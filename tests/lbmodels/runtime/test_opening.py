@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from lbmodels import folders
-from lbmodels.catalog import Located
 from lbmodels.errors import LiveBandModelError, NotExportableError
-from lbmodels.runtime import cache, shelf
+from lbmodels.runtime import cache, opening
+from lbmodels.weights.manifest import Located
 
 
 @pytest.fixture
@@ -32,13 +32,13 @@ def made(toy, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         runtimes.append(runtime)
         return toy.manifest.to_json(), toy.model
 
-    monkeypatch.setattr(shelf, "_exported", exported)
+    monkeypatch.setattr(opening, "_exported", exported)
     return runtimes
 
 
 def test_a_graph_is_made_once(toy_cache: Path, made: list[str], toy_weights_folder: Path) -> None:
     for _ in range(3):
-        opened = shelf.open_model(str(toy_weights_folder), "onnx")
+        opened = opening.open_model(str(toy_weights_folder), "onnx")
         assert opened is not None
         assert opened.spec.name == "toy"
     assert made == ["onnx"]
@@ -51,7 +51,7 @@ def test_a_graph_is_made_once(toy_cache: Path, made: list[str], toy_weights_fold
 def test_a_damaged_graph_is_made_again(
     toy_cache: Path, made: list[str], toy_weights_folder: Path, damage: str
 ) -> None:
-    shelf.open_model(str(toy_weights_folder), "onnx")
+    opening.open_model(str(toy_weights_folder), "onnx")
     (file,) = (toy_cache / "graphs").iterdir()
     whole = file.read_bytes()
     flipped = bytearray(whole)
@@ -59,18 +59,18 @@ def test_a_damaged_graph_is_made_again(
     file.write_bytes(
         {"flip": bytes(flipped), "cut": whole[:-100], "empty": b"", "text": b"not a graph" * 9}[damage]
     )
-    shelf.open_model(str(toy_weights_folder), "onnx")
+    opening.open_model(str(toy_weights_folder), "onnx")
     assert made == ["onnx", "onnx"]
     assert file.read_bytes() == whole
 
 
 def test_other_weights_are_another_graph(toy_cache: Path, made: list[str], toy_weights_folder: Path) -> None:
-    shelf.open_model(str(toy_weights_folder), "onnx")
+    opening.open_model(str(toy_weights_folder), "onnx")
     file = toy_weights_folder / "generator.safetensors"
     whole = file.read_bytes()
     try:
         file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-        shelf.open_model(str(toy_weights_folder), "onnx")
+        opening.open_model(str(toy_weights_folder), "onnx")
     finally:
         file.write_bytes(whole)
     assert made == ["onnx", "onnx"]
@@ -81,7 +81,7 @@ def test_without_a_place_for_a_cache_it_still_opens(
 ) -> None:
     toy_cache.write_text("a file where the folder should be")
     for _ in range(2):
-        assert shelf.open_model(str(toy_weights_folder), "onnx") is not None
+        assert opening.open_model(str(toy_weights_folder), "onnx") is not None
     assert made == ["onnx", "onnx"]
 
 
@@ -112,30 +112,30 @@ def test_what_cannot_be_exported_runs_on_torch(
     def refuse(found: Located, runtime: str) -> tuple[str, bytes]:
         raise NotExportableError("this model cannot be exported: no graph operation for aten.erfinv")
 
-    monkeypatch.setattr(shelf, "_exported", refuse)
-    assert shelf.open_model(str(toy_weights_folder)) is None
+    monkeypatch.setattr(opening, "_exported", refuse)
+    assert opening.open_model(str(toy_weights_folder)) is None
     with pytest.raises(LiveBandModelError, match="erfinv"):
-        shelf.open_model(str(toy_weights_folder), "onnx")
+        opening.open_model(str(toy_weights_folder), "onnx")
 
 
 def test_the_runtime_is_chosen_by_name_and_by_environment(
     toy_cache: Path, made: list[str], toy_weights_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = str(toy_weights_folder)
-    assert shelf.open_model(name, "torch") is None
+    assert opening.open_model(name, "torch") is None
     monkeypatch.setenv("LIVEBAND_RUNTIME", "torch")
-    assert shelf.open_model(name) is None
-    assert shelf.open_model(name, "onnx").runtime == "onnx"
+    assert opening.open_model(name) is None
+    assert opening.open_model(name, "onnx").runtime == "onnx"
     monkeypatch.setenv("LIVEBAND_RUNTIME", "abacus")
     with pytest.raises(LiveBandModelError, match=r"unknown runtime 'abacus'; there are: auto, onnx"):
-        shelf.open_model(name)
+        opening.open_model(name)
 
 
 def test_missing_weights_are_named_as_ever(toy_cache: Path, tmp_path: Path) -> None:
     with pytest.raises(LiveBandModelError, match="weights not found"):
-        shelf.open_model(str(tmp_path))
+        opening.open_model(str(tmp_path))
     with pytest.raises(LiveBandModelError, match="unknown model"):
-        shelf.open_model("nobody")
+        opening.open_model("nobody")
 
 
 _WITHOUT_TORCH = """
@@ -145,7 +145,7 @@ from lbserver.engine import backends
 from lbmodels.contract.conditions import table
 band = backends.load({name!r}, "onnx")
 state = band.init_state([1])
-known = table({{}}, [{{"tempo": 1.0}}], 1)
+known = table({{"stem": 0.0, "anticipation": 1.0, "variation": 1.0}}, [{{"tempo": 100.0}}], 1)
 mix = np.zeros((1, 2, band.spec.hop), np.float32)
 stem, state = band.step(mix, known, state, np.ones(1, np.bool_))
 band.restore(band.snapshot(band.join([band.row(state, 0), state])))
@@ -158,15 +158,15 @@ def test_the_live_path_does_not_import_torch(
     toy_cache: Path, made: list[str], toy_weights_folder: Path
 ) -> None:
     """Torch takes half a gigabyte and seconds, for nothing."""
-    shelf.open_model(str(toy_weights_folder), "onnx")
+    opening.open_model(str(toy_weights_folder), "onnx")
     program = _WITHOUT_TORCH.format(name=str(toy_weights_folder))
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
 
 
 _EXPORTS_ELSEWHERE = """
 import sys
-from lbmodels.runtime import shelf
-assert shelf.open_model({name!r}, "onnx") is not None
+from lbmodels.runtime import opening
+assert opening.open_model({name!r}, "onnx") is not None
 assert "torch" not in sys.modules, "torch stays for good"
 """
 
@@ -181,7 +181,7 @@ def test_a_real_export_is_made_by_another_process_and_kept(
     both = [subprocess.Popen(program) for _ in range(2)]  # the second one waits for the first one's
     assert [process.wait(timeout=300) for process in both] == [0, 0]
     assert len(list((toy_cache / "graphs").iterdir())) == 1
-    opened = shelf.open_model(name, "onnx")
+    opened = opening.open_model(name, "onnx")
     assert opened is not None
     mix = music(opened.spec, 2, 10)
     found, _ = stream(opened, mix, [1, 2])
@@ -195,7 +195,7 @@ def test_why_an_export_failed_crosses_the_process(
     broken = tmp_path / "broken"
     shutil.copytree(toy_weights_folder, broken)
     (broken / "codec.safetensors").write_bytes(b"these are not weights")
-    program = f"from lbmodels.runtime import shelf; shelf.open_model({str(broken)!r}, 'onnx')"
+    program = f"from lbmodels.runtime import opening; opening.open_model({str(broken)!r}, 'onnx')"
     failed = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300
     )

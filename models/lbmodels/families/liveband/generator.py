@@ -7,20 +7,33 @@ so training in one parallel pass and streaming frame by frame are the same compu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from lbmodels.band import Answer, Heard
+from lbmodels.conditioning import host
+from lbmodels.conditioning.host import condition_features
+from lbmodels.conditioning.steering import STEERING_CONTROLS, WIDTH, Steer, steering_features
+from lbmodels.contract.spec import Control
 from lbmodels.contract.stems import STEMS
 from lbmodels.errors import LiveBandModelError
-from lbmodels.liveband import conditions as host
-from lbmodels.liveband.noise import gaussian
-from lbmodels.liveband.recolour import Recolour
-from lbmodels.liveband.steering import WIDTH, Steer
+from lbmodels.families.liveband.latent_matching import LatentMatching
+from lbmodels.streaming.noise import gaussian
 from lbmodels.streaming.pulse import PulseBank, PulseState
 from lbmodels.streaming.transformer import CausalTransformer, TransformerState
+
+VARIATION = Control(
+    name="variation",
+    unit="",
+    minimum=0.0,
+    maximum=2.0,
+    default=1.0,
+    description="noise temperature: 0 plays the most expected part, above 1 takes more risks",
+)
 
 _MOST_GUIDANCE = 4.0
 _STYLE_POSITION = -1
@@ -31,10 +44,10 @@ _STYLE_POSITION = -1
 class GeneratorConfig:
     """Sizes; `window` in frames. `causal = false` is the bidirectional offline reference.
 
-    `steered`: it takes the controls of `lbmodels.liveband.steering`. `trim_db`: make-up gain of each stem, of a trained
+    `steered`: it takes the controls of `lbmodels.conditioning.steering`. `trim_db`: make-up gain of each stem, of a trained
     model whose stems were measured softer than true ones; empty for none. `guidance`: for each stem, how much more than in
     training counts what is heard and told, of a trained model that was measured to follow it too little; empty for none.
-    `recoloured`: its latents are given the colours of true ones by `lbmodels.liveband.recolour`.
+    `recoloured`: its latents are given the colours of true ones by `lbmodels.families.liveband.latent_matching`.
     """
 
     latent: int = 64
@@ -53,13 +66,6 @@ class GeneratorConfig:
     trim_db: tuple[float, ...] = ()
     guidance: tuple[float, ...] = ()
     recoloured: bool = False
-
-
-class Heard(NamedTuple):
-    """One frame, or a sequence, of the mix: latents [..., latent] and semitone energies [..., semitones]."""
-
-    latents: Tensor
-    semitones: Tensor
 
 
 class Played(NamedTuple):
@@ -117,9 +123,93 @@ class Generator(nn.Module):
         self.ahead = nn.Sequential(nn.Linear(8, d), nn.SiLU(), nn.Linear(d, d))
         self.trunk = CausalTransformer(d, config.heads, config.depth, config.window, causal=config.causal)
         self.play = nn.Linear(d, config.latent)
-        self.recolour = Recolour(len(config.stems), config.latent) if config.recoloured else None
+        self.recolour = LatentMatching(len(config.stems), config.latent) if config.recoloured else None
         self.tell = nn.Linear(d, 2 + 1 + 12)
         self.steer = silent_at_first(WIDTH, d) if config.steered else None
+
+    @property
+    def latent(self) -> int:
+        return self.config.latent
+
+    @property
+    def semitones(self) -> int:
+        return self.config.semitones
+
+    @property
+    def frame_rate(self) -> float:
+        return self.config.frame_rate
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        return self.config.stems
+
+    @property
+    def controls(self) -> tuple[Control, ...]:
+        return (VARIATION, *(STEERING_CONTROLS if self.config.steered else ()))
+
+    @property
+    def chunk_frames(self) -> int:
+        return 1
+
+    @property
+    def anticipation_frames(self) -> tuple[int, int]:
+        return (0, self.config.anticipation_max)
+
+    @property
+    def anticipation_step(self) -> int:
+        return 1
+
+    @property
+    def context_frames(self) -> int:
+        return self.config.window
+
+    @property
+    def trim_db(self) -> tuple[float, ...]:
+        return self.config.trim_db
+
+    @property
+    def causal(self) -> bool:
+        return self.config.causal
+
+    def _told(self, conditions: Mapping[str, Tensor]) -> tuple[Tensor, Steer | None]:
+        """What the host knows, and how the player is steered, as features."""
+        steer = steering_features(conditions) if self.config.steered else None
+        return condition_features(conditions), steer
+
+    def play_chunk(
+        self,
+        heard: Heard,
+        conditions: Mapping[str, Tensor],
+        seed: Tensor,
+        state: GeneratorState,
+        active: Tensor,
+    ) -> tuple[Answer, GeneratorState]:
+        """A step of the shell: a chunk of one frame, see `lbmodels.band.Player`."""
+        now = {name: value[:, 0] for name, value in conditions.items()}
+        known, steer = self._told(now)
+        played, state = self.step(
+            Heard(*(part[:, 0] for part in heard)),
+            known,
+            now["stem"].long(),
+            now["anticipation"].long(),
+            seed,
+            now["variation"].float(),
+            state,
+            active,
+            steer,
+        )
+        guess = torch.cat([played.beat, played.tempo.unsqueeze(-1), played.chord], dim=-1)
+        return Answer(played.latents.unsqueeze(1), guess), state
+
+    def play_all(self, heard: Heard, conditions: Mapping[str, Tensor], seed: Tensor) -> Answer:
+        """The shell's parallel pass: heard and conditions [B, F, ...]."""
+        known, steer = self._told(conditions)
+        stem, anticipation, variation = (
+            conditions[name][:, 0] for name in ("stem", "anticipation", "variation")
+        )
+        played = self(heard, known, stem.long(), anticipation.long(), seed, variation.float(), steer)
+        last = torch.cat([played.beat, played.tempo.unsqueeze(-1), played.chord], dim=-1)[:, -1]
+        return Answer(played.latents, last)
 
     def feel_pulse(self, pulse: Tensor, anticipation: Tensor) -> Tensor:
         """The tempogram [..., channels, tempi, 2], turned on to the output time, as features [..., features]."""

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbmodels.liveband.noise import gaussian
+from lbmodels.streaming.noise import gaussian
 
 
 def test_it_is_standard_normal() -> None:

@@ -11,9 +11,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from lbmodels import weights_file, zoo
 from lbmodels.codec.autoencoder import Codec, CodecConfig
 from lbmodels.errors import LiveBandModelError
+from lbmodels.families.parts import CODEC
+from lbmodels.weights import checks, manifest, modules
 
 SMALL = CodecConfig(hop=480, window=480, step=120, low_bins=48, high_bands=16, latent=4, features=4, depth=1)
 
@@ -39,7 +40,7 @@ def refusal(act: Callable[[], object]) -> str:
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     """Whole weights of a few kilobytes."""
-    return zoo.save_weights(tmp_path / "small.safetensors", Codec(SMALL), kind="codec", config=SMALL)
+    return modules.save_weights(tmp_path / "small.safetensors", Codec(SMALL), kind="codec", config=SMALL)
 
 
 def test_what_the_library_writes_is_accepted() -> None:
@@ -52,7 +53,7 @@ def test_what_the_library_writes_is_accepted() -> None:
         },
         {"who": "us"},
     )
-    header = weights_file.check(data, "x")
+    header = checks.check(data, "x")
     assert header.metadata == {"who": "us"}
     assert header.tensors["a"][:2] == ("F32", (2, 3))
     assert set(header.tensors) == {"a", "none", "one", "f"}
@@ -61,10 +62,10 @@ def test_what_the_library_writes_is_accepted() -> None:
 @pytest.mark.parametrize("pinned", [True, False])
 def test_weights_cut_at_each_percent_are_refused_by_name(small: Path, pinned: bool) -> None:
     data = small.read_bytes()
-    digest = zoo.sha256(small) if pinned else None
+    digest = manifest.sha256(small) if pinned else None
     for percent in range(100):
         small.write_bytes(data[: len(data) * percent // 100])
-        line = refusal(lambda: zoo.load_codec(small, digest))
+        line = refusal(lambda: modules.load_part(CODEC, small, digest))
         assert "small.safetensors" in line
         assert "truncated" in line
 
@@ -74,27 +75,27 @@ def test_each_flipped_byte_of_header_and_data_is_refused_by_name(small: Path) ->
     data = small.read_bytes()
     end = 8 + int.from_bytes(data[:8], "little")
     places = [*range(end), *range(end, len(data), 97)]
-    assert zoo.load_codec(small).config == SMALL
+    assert modules.load_part(CODEC, small).config == SMALL
     for place in places:
         damaged = bytearray(data)
         damaged[place] ^= 1 << (place % 8)
         small.write_bytes(damaged)
-        assert "small.safetensors" in refusal(lambda: zoo.load_codec(small))
+        assert "small.safetensors" in refusal(lambda: modules.load_part(CODEC, small))
 
 
 def test_each_flipped_byte_of_pinned_weights_without_a_digest_is_refused(tmp_path: Path) -> None:
     """As the files that shipped first: no digest inside, the manifest's alone."""
     path = tmp_path / "first.safetensors"
     safetensors.torch.save_file(
-        {"a": torch.arange(8.0)}, path, {"format": zoo.FORMAT, "kind": "codec", "config": "{}"}
+        {"a": torch.arange(8.0)}, path, {"format": modules.FORMAT, "kind": "codec", "config": "{}"}
     )
-    data, digest = path.read_bytes(), zoo.sha256(path)
-    assert zoo.read_weights(path, "codec", digest)[1]["a"].sum() == 28
+    data, digest = path.read_bytes(), manifest.sha256(path)
+    assert modules.read_weights(path, "codec", digest)[1]["a"].sum() == 28
     for place in range(len(data)):
         damaged = bytearray(data)
         damaged[place] ^= 1 << (place % 8)
         path.write_bytes(damaged)
-        line = refusal(lambda: zoo.read_weights(path, "codec", digest))
+        line = refusal(lambda: modules.read_weights(path, "codec", digest))
         assert "first.safetensors differ from the manifest" in line
 
 
@@ -137,7 +138,7 @@ def test_each_flipped_byte_of_pinned_weights_without_a_digest_is_refused(tmp_pat
     ],
 )
 def test_headers_that_lie(data: bytes, reason: str) -> None:
-    line = refusal(lambda: weights_file.check(data, "stranger.safetensors"))
+    line = refusal(lambda: checks.check(data, "stranger.safetensors"))
     assert line.startswith("stranger.safetensors: ")
     assert reason in line
 
@@ -146,7 +147,7 @@ def test_a_header_of_60_megabytes_costs_nothing() -> None:
     """Measured without the check: 900,000 names took 3.6 s and 739 MB."""
     data = packed(b"{" + b" " * 60_000_000 + b"}")
     tracemalloc.start()
-    assert "header above 1 MiB" in refusal(lambda: weights_file.check(data, "x"))
+    assert "header above 1 MiB" in refusal(lambda: checks.check(data, "x"))
     assert tracemalloc.get_traced_memory()[1] < 2_000_000
     tracemalloc.stop()
 
@@ -168,15 +169,15 @@ def test_a_header_of_60_megabytes_costs_nothing() -> None:
 def test_a_small_file_cannot_ask_for_a_large_model(tmp_path: Path, sizes: dict[str, int]) -> None:
     """The sizes are read before a tensor is compared: without a budget 1 kB of header took all memory."""
     path = tmp_path / "greedy.safetensors"
-    header = {"format": zoo.FORMAT, "kind": "codec", "config": json.dumps(sizes)}
+    header = {"format": modules.FORMAT, "kind": "codec", "config": json.dumps(sizes)}
     safetensors.torch.save_file({"a": torch.zeros(3)}, path, header)
-    assert "greedy.safetensors" in refusal(lambda: zoo.load_codec(path))
+    assert "greedy.safetensors" in refusal(lambda: modules.load_part(CODEC, path))
 
 
 def test_metadata_of_another_kind_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
-    header = {"format": zoo.FORMAT, "kind": "codec", "config": "{}", "run": "me"}
+    header = {"format": modules.FORMAT, "kind": "codec", "config": "{}", "run": "me"}
     safetensors.torch.save_file({"a": torch.zeros(3)}, path, header)
-    assert "'run'" in refusal(lambda: zoo.load_codec(path))
+    assert "'run'" in refusal(lambda: modules.load_part(CODEC, path))
     safetensors.torch.save_file({"a": torch.zeros(3)}, path, header | {"config": "[" * 100_000})
-    assert "w.safetensors" in refusal(lambda: zoo.load_codec(path))
+    assert "w.safetensors" in refusal(lambda: modules.load_part(CODEC, path))

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lbmodels.liveband import conditions as host
-from lbmodels.liveband import steering
-from lbmodels.liveband.generator import GeneratorConfig, Heard, silent_at_first
+from lbmodels.band import Heard
+from lbmodels.conditioning import host, steering
+from lbmodels.families.liveband.generator import GeneratorConfig, silent_at_first
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,20 +14,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lbmodels import catalog
+from lbmodels.contract.accompanist import Accompanist
 from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError, NotExportableError
 from lbmodels.isolation import SAFE_FOLDER, keep_caches, python
 from lbmodels.runtime import cache
+from lbmodels.runtime.devices import chosen
 from lbmodels.runtime.engines import installed, open_engine
 from lbmodels.runtime.graph import GraphAccompanist
 from lbmodels.runtime.manifest import Manifest, from_json
+from lbmodels.weights.manifest import Located, locate, sha256
 
 if TYPE_CHECKING:
     from lbmodels.runtime.matrices import Matrices
 
-_MADE_BY = ("runtime", "streaming", "codec", "listening", "liveband")
-"""The packages whose code decides what graph some weights give."""
+_MADE_BY = ("band.py", "codec", "conditioning", "contract", "listening", "runtime", "streaming")
+"""The code that decides what graph some weights give, beside that of the family."""
 
 _REFUSED, _NOT_EXPORTABLE = 12, 13  # exit codes of the process that exports
 
@@ -38,7 +40,25 @@ GRAPHS = (*LIVE, "onnx-float32")
 """All of them; float32 weights are for comparisons."""
 
 
-def open_model(name: str | None = None, runtime: str = "auto") -> GraphAccompanist | None:
+def open_accompanist(name: str | None = None, runtime: str = "auto", device: str = "auto") -> Accompanist:
+    """An accompanist by name or folder, on the runtime and the device that are asked for.
+
+    On a GPU torch runs it unless a graph runtime is named. Raises as `open_model`, and for a device that is not there.
+    """
+    place = chosen(device)
+    if place == "cpu" or runtime in GRAPHS:
+        graph = open_model(name, runtime, place)
+        if graph is not None:
+            return graph
+    from lbmodels.families.loading import load
+    from lbmodels.runtime.eager import TorchAccompanist
+
+    return TorchAccompanist(load(name), place)
+
+
+def open_model(
+    name: str | None = None, runtime: str = "auto", device: str = "cpu"
+) -> GraphAccompanist | None:
     """An accompanist by name or folder (the default model for None); None where torch is to run it.
 
     `auto` is what $LIVEBAND_RUNTIME says, else the quickest that is installed; torch for a model that cannot be
@@ -56,19 +76,19 @@ def open_model(name: str | None = None, runtime: str = "auto") -> GraphAccompani
         )
     if wish == "torch" or (wish == "auto" and not installed("onnx")):
         return None
-    chosen = "onnx" if wish == "auto" else wish
+    picked = "onnx" if wish == "auto" else wish
     try:
-        manifest, model = graph(name, chosen)
+        manifest, model = graph(name, picked)
     except NotExportableError:
         if wish == "auto":
             return None
         raise
-    return GraphAccompanist(chosen, manifest, open_engine(engine(chosen), model))
+    return GraphAccompanist(picked, manifest, open_engine(engine(picked), model, device))
 
 
 def graph(name: str | None, runtime: str) -> tuple[Manifest, bytes]:
     """The graph of a model for a runtime, from the cache or exported into it. Raises as `open_model`."""
-    found = catalog.locate(name)
+    found = locate(name)
     kept_as = key(found, runtime)
     kept = cache.read(kept_as) if kept_as is not None else None
     if kept is None:
@@ -83,26 +103,27 @@ def graph(name: str | None, runtime: str) -> tuple[Manifest, bytes]:
 
 
 @functools.cache
-def exporter() -> str:
-    """What makes graphs: a digest of its own code, so that no cache outlives a change of it."""
+def exporter(family: str) -> str:
+    """What makes graphs of a family: a digest of its own code, so that no cache outlives a change of it."""
     package = Path(__file__).resolve().parents[1]
-    sources = sorted(file for part in _MADE_BY for file in (package / part).rglob("*.py"))
+    places = [package / part for part in (*_MADE_BY, f"families/{family}")]
+    sources = sorted(file for place in places for file in ([place] if place.suffix else place.rglob("*.py")))
     found = hashlib.sha256(version("liveband").encode())
     for source in sources:
         found.update(str(source.relative_to(package)).encode() + source.read_bytes())
     return found.hexdigest()
 
 
-def key(found: catalog.Located, runtime: str) -> str | None:
+def key(found: Located, runtime: str) -> str | None:
     """What a graph is made from; None if that cannot be told: then loading the weights says why."""
     digests = []
     for file in found.files:
         if not file.is_file():
             return None
-        digests.append(catalog.sha256(file))
+        digests.append(sha256(file))
         if found.pinned is not None and found.pinned.get(file.name) != digests[-1]:
             return None
-    text = "\n".join([exporter(), runtime, found.name, *digests])
+    text = "\n".join([exporter(found.family), runtime, found.name, *digests])
     return f"{runtime}-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
@@ -118,31 +139,27 @@ def matrices(runtime: str) -> Matrices:
     return Matrices(bits=32 if runtime.endswith("float32") else 8)
 
 
-def exported(found: catalog.Located, runtime: str) -> tuple[str, bytes]:
+def exported(found: Located, runtime: str) -> tuple[str, bytes]:
     """Export here and now: manifest and model."""
     keep_caches()
-    from lbmodels import zoo
+    from lbmodels.families.loading import assemble
+    from lbmodels.families.registry import family
     from lbmodels.runtime.export import export
 
-    accompanist = zoo.assemble(
-        found.name, found.codec, found.generator, found.pinned, found.timekeeper, found.chordkeeper
-    )
-    model, manifest = export(accompanist, matrices(runtime))
+    model, manifest = export(assemble(found), matrices(runtime), family(found.family))
     return manifest.to_json(), model
 
 
-def _exported(found: catalog.Located, runtime: str) -> tuple[str, bytes]:
+def _exported(found: Located, runtime: str) -> tuple[str, bytes]:
     """Export in a process of its own: torch's half a gigabyte goes with it."""
     if "torch" in sys.modules:
         return exported(found, runtime)
     with tempfile.TemporaryDirectory(prefix="liveband-") as folder:
         job = {
             "name": found.name,
-            "codec": _whole(found.codec),
-            "generator": _whole(found.generator),
+            "family": found.family,
+            "parts": {part: _whole(path) for part, path in found.parts.items()},
             "pinned": found.pinned and dict(found.pinned),
-            "timekeeper": found.timekeeper and _whole(found.timekeeper),
-            "chordkeeper": found.chordkeeper and _whole(found.chordkeeper),
             "runtime": runtime,
             "folder": _whole(folder),
         }
@@ -174,13 +191,11 @@ def work(job: str) -> int:
     """The process of `_exported`: exit code 0, or the reason as a line on stderr."""
     asked = read_json(job)
     folder = Path(asked["folder"])
-    found = catalog.Located(
+    found = Located(
         name=asked["name"],
-        codec=Path(asked["codec"]),
-        generator=Path(asked["generator"]),
+        family=asked["family"],
+        parts={part: Path(path) for part, path in asked["parts"].items()},
         pinned=asked["pinned"],
-        timekeeper=Path(asked["timekeeper"]) if asked["timekeeper"] else None,
-        chordkeeper=Path(asked["chordkeeper"]) if asked["chordkeeper"] else None,
     )
     try:
         text, model = exported(found, asked["runtime"])

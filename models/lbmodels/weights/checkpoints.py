@@ -21,9 +21,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from lbmodels import weights_file
-from lbmodels.archives import check_stored
 from lbmodels.errors import LiveBandModelError
+from lbmodels.weights import checks
+from lbmodels.weights.archives import check_stored
 
 MOST_PICKLE_BYTES = 1 << 25
 MOST_DEPTH = 64
@@ -160,8 +160,8 @@ def _damaged(path: Path, error: Exception) -> LiveBandModelError:
 
 
 def _open_safetensors(path: Path) -> Checkpoint:
-    data = weights_file.read_bytes(path)
-    weights_file.check(data, f"checkpoint {path}")
+    data = checks.read_bytes(path)
+    checks.check(data, f"checkpoint {path}")
     try:
         loaded = safetensors.torch.load(data)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lbmodels.conditioning.host import WIDTH, condition_features
 from lbmodels.contract.conditions import HOST
-from lbmodels.liveband.conditions import WIDTH, condition_features
 
 UNKNOWN = {
     name: torch.full((12,), torch.nan) if name == "chord" else torch.tensor(torch.nan) for name in HOST

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a model family is: its parts, how they are put together, its objectives, what a graph must know; and shared parts.
+
+Nothing here and in a `family.py` imports torch: networks are named by functions that import them when they are built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lbmodels.errors import LiveBandModelError
+from lbmodels.weights.part import Part
+
+if TYPE_CHECKING:
+    from lbmodels.codec.autoencoder import Codec
+    from lbmodels.listening.chordkeeper import Chordkeeper
+    from lbmodels.listening.timekeeper import Timekeeper
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """A training program: the module whose `main(tables, out, quiet)` it is, and whether it learns from latents."""
+
+    module: str
+    from_latents: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """One folder of `lbmodels.families`.
+
+    build: (name, modules by part, weights_id, recipe) -> an accompanist on torch.
+    identity: the parts whose digests name the weights; a saved state goes on with the same only.
+    exact: parts of the names of tensors that an 8-bit graph keeps in float32.
+    seed: the field of the state that takes a session's seed. position: the one that counts frames, by which the rings of
+    attention are written.
+    """
+
+    name: str
+    parts: tuple[Part[Any], ...]
+    build: Callable[..., Any]
+    identity: tuple[str, ...]
+    exact: tuple[str, ...] = ()
+    seed: str = "seed"
+    position: str = "generator.trunk.position"
+    objectives: Mapping[str, Objective] = field(default_factory=dict)
+
+    def part(self, name: str) -> Part[Any]:
+        """Raises LiveBandModelError: it has none of that name."""
+        for part in self.parts:
+            if part.name == name:
+                return part
+        known = ", ".join(part.name for part in self.parts)
+        raise LiveBandModelError(f"family {self.name} has no part {name[:80]!r}; it has {known}")
+
+
+def _codec() -> tuple[type, Callable[[Any], Codec]]:
+    from lbmodels.codec.autoencoder import Codec, CodecConfig
+
+    return CodecConfig, Codec
+
+
+def _timekeeper() -> tuple[type, Callable[[Any], Timekeeper]]:
+    from lbmodels.listening.timekeeper import Timekeeper, TimekeeperConfig
+
+    return TimekeeperConfig, Timekeeper
+
+
+def _chordkeeper() -> tuple[type, Callable[[Any], Chordkeeper]]:
+    from lbmodels.listening.chordkeeper import Chordkeeper, ChordkeeperConfig
+
+    return ChordkeeperConfig, Chordkeeper
+
+
+CODEC = Part(name="codec", kind="codec", network=_codec, help="the autoencoder: audio to latents and back")
+TIMEKEEPER = Part(
+    name="timekeeper",
+    kind="timekeeper",
+    network=_timekeeper,
+    help="hears the beat where no host tells it",
+    required=False,
+)
+CHORDKEEPER = Part(
+    name="chordkeeper",
+    kind="chordkeeper",
+    network=_chordkeeper,
+    help="hears the chord where no host tells it",
+    required=False,
+)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which models there are, of which families, and where the weights of their parts lie. Knows no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lbmodels.documents import read_toml
+from lbmodels.errors import LiveBandModelError
+
+_DEFAULT_FAMILY = "liveband"
+_FIRST_PARTS = ("codec", "generator", "timekeeper", "chordkeeper")
+"""Of entries of the manifest's first version, which knew one family and named its parts beside everything else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """One entry of a manifest: an accompanist that ships. `parts`: name of the part -> file; `sha256`: file -> digest."""
+
+    name: str
+    parts: Mapping[str, str]
+    recipe: str
+    description: str
+    sha256: Mapping[str, str]
+    family: str = _DEFAULT_FAMILY
+    default: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Located:
+    """A model's files by part; `pinned` are the SHA-256 that its manifest tells by file name, None without a manifest."""
+
+    name: str
+    parts: Mapping[str, Path]
+    pinned: Mapping[str, str] | None
+    family: str = _DEFAULT_FAMILY
+    recipe: str = field(default="", compare=False)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of them."""
+        return tuple(self.parts.values())
+
+
+def weights_folder() -> Path:
+    """The shipped weights: beside the package's code in a wheel, one folder up in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "shipped", package.parent / "weights"):
+        if folder.is_dir():
+            return folder
+    raise LiveBandModelError("no weights folder found beside lbmodels; reinstall liveband")
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def available(folder: Path | None = None) -> list[ModelCard]:
+    """The accompanists of a folder's manifest (the shipped ones for None), the default first."""
+    manifest = (folder or weights_folder()) / "manifest.toml"
+    try:
+        tables = read_toml(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+        cards = [ModelCard(name=name, **_brought_up(table)) for name, table in tables.items()]
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        line = " ".join(str(error).split())[:160]
+        raise LiveBandModelError(f"{manifest} is damaged: {line}; reinstall liveband") from None
+    return sorted(cards, key=lambda card: not card.default)
+
+
+def _brought_up(table: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry as this version has it, whichever wrote it."""
+    entry = dict(table)
+    if "parts" not in entry:
+        entry["parts"] = {name: entry.pop(name) for name in _FIRST_PARTS if entry.get(name)}
+        for name in _FIRST_PARTS:
+            entry.pop(name, None)
+    for table_name in ("parts", "sha256"):
+        texts = entry.get(table_name)
+        if not isinstance(texts, Mapping) or not all(isinstance(text, str) for text in texts.values()):
+            raise ValueError(f"{table_name} is no table of texts")
+    return entry
+
+
+def to_toml(card: ModelCard) -> str:
+    """One entry of a manifest."""
+    lines = [f"[{card.name}]"]
+    for key in ("family", "recipe", "description", "default"):
+        lines.append(f"{key} = {json.dumps(getattr(card, key))}")
+    for key in ("parts", "sha256"):
+        lines.append(f"[{card.name}.{key}]")
+        lines += [f"{json.dumps(name)} = {json.dumps(text)}" for name, text in getattr(card, key).items()]
+    return "\n".join(lines) + "\n"
+
+
+def whole_name(name: str) -> str:
+    """A name that means the same in every current folder: of a folder of weights, its absolute path."""
+    return str(Path(name).absolute()) if _is_folder(name, available()) else name
+
+
+def _is_folder(name: str, cards: list[ModelCard]) -> bool:
+    """A folder that happens to be called as a model that ships is not meant by it; `./` before it means it."""
+    return all(card.name != name for card in cards) and os.path.isdir(name)  # noqa: PTH112 (False for any name)
+
+
+def locate(name: str | None = None) -> Located:
+    """The files of a model by name (the manifest's default for None), or in a folder.
+
+    A folder holds a manifest with one entry or more, of which the default counts, or the parts of a model of LiveBand, each
+    called as the part: codec.safetensors, generator.safetensors, perhaps others. Whether files are there is not looked at.
+
+    Raises:
+        LiveBandModelError: unknown name.
+    """
+    cards = available()
+    if name is not None and _is_folder(name, cards):
+        folder = Path(name)
+        own = available(folder)
+        if own:
+            return _of_card(own[0], folder)
+        paths = {part: folder / f"{part}.safetensors" for part in _FIRST_PARTS}
+        parts = {part: path for part, path in paths.items() if path.is_file() or part in _FIRST_PARTS[:2]}
+        return Located(name=folder.name, parts=parts, pinned=None)
+    chosen = [card for card in cards if card.name == name or (name is None and card.default)]
+    if not chosen:
+        known = ", ".join(card.name for card in cards) or "none"
+        if name is None:
+            raise LiveBandModelError(
+                "no model ships with this copy; train one, or give a folder with weights"
+            )
+        raise LiveBandModelError(
+            f"unknown model {name[:80]!r}; there are: {known}, or give a folder with weights"
+        )
+    return _of_card(chosen[0], weights_folder())
+
+
+def _of_card(card: ModelCard, folder: Path) -> Located:
+    """Raises LiveBandModelError: the manifest names a file outside of its folder."""
+    for file in card.parts.values():
+        if Path(file).name != file:
+            raise LiveBandModelError(
+                f"{folder / 'manifest.toml'} names {file[:80]!r}: accepted are files beside it"
+            )
+    parts = {part: folder / file for part, file in card.parts.items()}
+    return Located(name=card.name, family=card.family, parts=parts, pinned=card.sha256)
