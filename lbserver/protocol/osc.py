@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Addresses of the OSC interface. `<session>` is the name the client chose when it opened it."""
+"""Addresses of the OSC interface. `<session>` is the name the client chose when it opened it, or LAST."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +10,10 @@ HTTP_PORT = 9461
 """TCP port of /metrics, /healthz and the OSCQuery description."""
 ZMQ_PORT = 9462
 """TCP port of the ZeroMQ transport."""
+LAST = "last"
+"""The session that was opened last, for who did not open it himself; a session of this name goes before it."""
+REPLY_PORTS = (1024, 65535)
+"""Ports of its own machine to which a client may have answers sent."""
 MAX_PACKET_BYTES = 1200
 """Audio packets stay below every MTU."""
 SHORTEST_TOKEN = 16
@@ -89,11 +93,16 @@ ADDRESSES = tuple(
     Address(pattern=pattern, direction=direction, arguments=arguments, meaning=meaning)
     for pattern, direction, arguments, meaning in (
         ("/lb/hello", "in", "i:major i:minor l:client", "who are you; answered with /lb/welcome"),
+        ("/lb/hello/reply", "in", "i:reply_port i:major i:minor l:client",
+         "the same, for who receives at another port of its machine, 1024 to 65535: the welcome and all else go there"),
         ("/lb/welcome", "out", "i:major i:minor s:server s:cookie", "echo the cookie with /lb/cookie to be let in"),
         ("/lb/cookie", "in", "s:cookie",
          "opens the door, which stays open until ten minutes pass without a message; status and stem flow while any comes within 30 s"),
         ("/lb/ping", "in", "i:number?", "answered with /lb/pong"),
         ("/lb/pong", "out", "i:number", "the ping's number"),
+        ("/lb/sessions", "in", "I:press?", "which sessions are open; answered with /lb/session for each"),
+        ("/lb/session", "out", "i:number i:of s:session s:state s:stem",
+         "one of the open sessions, counted from 1, the last opened last; 0 of 0 if there is none"),
         ("/lb/open", "in", "s:session s:stem i:rate_hz i:channels i:block_samples s:mode f:anticipation_ms?",
          "open a session, or open yours anew with another rate, layout or mode"),
         ("/lb/close", "in", "s:session", "close it"),

@@ -112,10 +112,13 @@ OSC = f"""\
    from a program of the user's that is still there when the server looks: the kernel is asked whose the port is.
    `--osc-anyone` hears all of this machine. What is wrong is answered with `/lb/error`, a code and a text.
 3. To open a session, send audio or see status: `/lb/hello`, take the cookie from `/lb/welcome`, send `/lb/cookie`,
-   all from one port, which must be the one you receive at. `/lb/ping` tells whether you are in.
+   all from one port. Who receives at another port of the same machine (Max, TouchOSC) says `/lb/hello/reply` with that
+   port: the welcome with its cookie, and all that follows, goes there. `/lb/ping` tells whether you are in.
 4. Every message of yours keeps the door open: streams flow for {limits.OSC_ATTENTIVE_S:g} s after the last one. A
    session also lives while somebody steers it, from any port.
-5. In address patterns `*`, `?`, `[abc]`, `[a-c]`, `[!abc]` and `{{one,other}}` match sessions, controls and what
+5. `/lb/sessions` tells which sessions are open. `/lb/{osc.LAST}/...` is the one that was opened last, which is the only
+   one if there is one: who plays with `liveband jam` or the plug-in needs no name. To watch it: `/lb/{osc.LAST}/subscribe`.
+   In address patterns `*`, `?`, `[abc]`, `[a-c]`, `[!abc]` and `{{one,other}}` match sessions, controls and what
    can be told; streams and the handshake have no patterns.
 6. In one bundle the tempo is taken before the beat and the chart, wherever it stands. What is told behind an
    `/lb/open` waits for it.

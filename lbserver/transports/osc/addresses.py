@@ -12,7 +12,7 @@ from math import isfinite
 
 from lbserver.protocol.controls import BY_NAME, CONTROLS, ControlInfo
 from lbserver.protocol.messages import accepted, number_in, switch_in
-from lbserver.protocol.osc import ADDRESSES, KINDS, Address
+from lbserver.protocol.osc import ADDRESSES, KINDS, LAST, Address
 from lbserver.transports.osc.packet import Argument, Message, OscError, message
 from lbserver.transports.osc.patterns import matching
 
@@ -83,6 +83,14 @@ def understand(one: Message, direction: str = "in") -> Call:
     raise KeyError(one.address)
 
 
+def meant(address: str, sessions: Iterable[str]) -> str:
+    """The address with the name of the session that was opened last, where it says `last` and none is called so."""
+    parts, names = address.split("/"), list(sessions)
+    if len(parts) < 4 or parts[2] != LAST or LAST in names or not names:
+        return address
+    return "/".join((*parts[:2], names[-1], *parts[3:]))
+
+
 def reached(address: str, sessions: Iterable[str]) -> list[str]:
     """The addresses of these sessions that an OSC pattern matches: what can be set or told, never streams.
 
@@ -103,8 +111,8 @@ def known(address: str) -> str:
     parts = address.split("/")
     session = parts[2] if len(parts) > 3 else "<session>"
     near = get_close_matches(parts[-1][:_SHOWN], (*_TOLD, *_SETTABLE), n=1)
-    meant = [f"/lb/{session}/{'set/' * (one in _SETTABLE)}{one}" for one in near]
-    return "".join(f"did you mean {one}? " for one in meant) + (
+    likely = [f"/lb/{session}/{'set/' * (one in _SETTABLE)}{one}" for one in near]
+    return "".join(f"did you mean {one}? " for one in likely) + (
         f"/lb/ takes {', '.join(_DOORS)}, /lb/<session>/ takes {', '.join(_TOLD)}"
     )
 

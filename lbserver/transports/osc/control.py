@@ -11,13 +11,31 @@ from lbserver.hub.hub import Hub, HubError, Peer
 from lbserver.music.notation.charts import parse_chart
 from lbserver.protocol.controls import BY_NAME
 from lbserver.protocol.messages import MessageError, check
-from lbserver.transports.osc.addresses import Call
+from lbserver.transports.osc.addresses import Call, compose
+from lbserver.transports.osc.packet import Message
 
 _SESSION = "/lb/<session>/"
+_NEEDS_TEMPO = {"beat": 1, "chart": 2}
 _OF_SESSIONS = ("set/<control>", "tempo", "beat", "chord", "chart", "key", "keep", "recall")
 PANIC = "/lb/panic"
 SIMPLE = (PANIC, *(_SESSION + what for what in _OF_SESSIONS))
 """Calls that open nothing and are answered with nothing: from this machine they need no handshake."""
+
+
+def in_turn(timed: tuple[int, Message]) -> tuple[int, int]:
+    """Messages of one moment: a beat and a chart mean nothing before the tempo, in whatever order they were bundled."""
+    tag, one = timed
+    return tag, _NEEDS_TEMPO.get(one.address.rpartition("/")[2], 0)
+
+
+def listed(hub: Hub, peer: Peer) -> list[Message]:
+    """The sessions that a peer may see, one by one; one message also where there is none."""
+    open_now = hub.sessions(peer=peer)
+    rows = [
+        compose("/lb/session", number, len(open_now), name, str(status["state"]), str(status["stem"]))
+        for number, (name, status) in enumerate(open_now.items(), 1)
+    ]
+    return rows or [compose("/lb/session", 0, 0, "", "", "")]
 
 
 @dataclass

@@ -62,17 +62,26 @@ class Cookies:
         self._secret = secrets.token_bytes(32) if secret is None else secret
         self._slot_s = slot_s
 
-    def bake(self, source: Source, now_s: float, slots_ago: int = 0) -> str:
+    def bake(self, source: Source, now_s: float, slots_ago: int = 0, *, reply_port: int | None = None) -> str:
+        """What only who reads at the source, or at `reply_port` of its host, can know. The port is part of it."""
         slot = int(now_s // self._slot_s) - slots_ago
-        text = f"{source[0]} {source[1]} {slot}".encode()
-        return "k" + hmac.new(self._secret, text, hashlib.sha256).hexdigest()[:_COOKIE_DIGITS]
+        text = f"{source[0]} {source[1]} {slot} {reply_port or ''}".encode()
+        digits = hmac.new(self._secret, text, hashlib.sha256).hexdigest()[:_COOKIE_DIGITS]
+        return f"k{digits}" + (f"p{reply_port}" if reply_port else "")
 
     def good_until_s(self, cookie: str, source: Source, now_s: float) -> float | None:
         """When a cookie of this source is good no longer; None if it is not good now."""
+        port = reply_port_in(cookie)
         for ago in (0, 1):
-            if hmac.compare_digest(cookie.encode(), self.bake(source, now_s, ago).encode()):
+            if hmac.compare_digest(cookie.encode(), self.bake(source, now_s, ago, reply_port=port).encode()):
                 return (now_s // self._slot_s - ago + 2) * self._slot_s
         return None
+
+
+def reply_port_in(cookie: str) -> int | None:
+    """The port at which the bearer of a cookie receives; None for the one that it sends from."""
+    digits = cookie.partition("p")[2]
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 5 else None
 
 
 class ReplayWindow:

@@ -4,8 +4,8 @@
 On this machine a plain message is enough to control a session that is open: no handshake, and what is wrong with it
 is said in words. Whoever wants to open a session, send audio or get status says hello and returns the cookie first.
 Without a token only this user's programs on this machine are heard; with one every message must be signed, and
-what is not gets no answer at all. Answers go to where a packet came from; no argument ever names another place, and
-nothing that could be forged is answered with more than it had itself.
+what is not gets no answer at all. Answers go to where a packet came from, or to a port of the same host that hello has
+named and at which the cookie was read; nothing that could be forged is answered with more than it had itself.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ from lbserver.host.logs import fields
 from lbserver.hub.admission import USER
 from lbserver.hub.hub import Hub, HubError, Peer
 from lbserver.protocol import MAJOR, MINOR, limits
-from lbserver.protocol.osc import MAX_PACKET_BYTES
+from lbserver.protocol.osc import LAST, MAX_PACKET_BYTES, REPLY_PORTS
 from lbserver.protocol.status import STATUS
-from lbserver.transports.osc.addresses import Call, compose, known, reached, understand
+from lbserver.transports.osc.addresses import Call, compose, known, meant, reached, understand
 from lbserver.transports.osc.config import OscConfig as OscConfig
-from lbserver.transports.osc.control import PANIC, SIMPLE, Control
-from lbserver.transports.osc.doorway import Buckets, Cookies, Guest, Guests, Source, unsigned
+from lbserver.transports.osc.control import PANIC, SIMPLE, Control, in_turn, listed
+from lbserver.transports.osc.doorway import Buckets, Cookies, Guest, Guests, Source, reply_port_in, unsigned
 from lbserver.transports.osc.link import AudioLink
 from lbserver.transports.osc.packet import Argument, Message, OscError, bundles, parse, timed_messages, write
 from lbserver.transports.osc.patterns import is_pattern
@@ -43,8 +43,8 @@ from lbserver.transports.osc.stream import JitterConfig
 log = logging.getLogger(__name__)
 
 _LONGEST_ERROR = 600
-_NEEDS_TEMPO = {"beat": 1, "chart": 2}
-_HELLO, _COOKIE = "/lb/hello", "/lb/cookie"
+_OF_LAST = f"/lb/{LAST}/"
+_HANDSHAKE = ("/lb/hello", "/lb/hello/reply", "/lb/cookie")
 
 
 @dataclass
@@ -52,10 +52,11 @@ class _Sender:
     """Where a packet of `size` bytes came from and what it may do.
 
     `proven`: this message cannot be forged, so that it may be answered at length. `answered`: a stranger had its one
-    answer to the packet.
+    answer to the packet. `receives_at`: where its answers go.
     """
 
     address: tuple[Any, ...]
+    receives_at: tuple[Any, ...]
     peer: Peer
     guest: Guest | None
     size: int
@@ -145,7 +146,7 @@ class OscServer(asyncio.DatagramProtocol):
         sender = self._who(data, addr, now_s)
         try:
             wall_s = time.time()
-            for tag, one in sorted(timed_messages(parse(data)), key=_in_turn):
+            for tag, one in sorted(timed_messages(parse(data)), key=in_turn):
                 self._hear(one, tag, sender, now_s, wall_s)
         except OscError as error:
             self._complain(sender, "bad_message", str(error))
@@ -164,7 +165,8 @@ class OscServer(asyncio.DatagramProtocol):
         identity = f"{source[0]}:{source[1]}" if guest is not None else source[0]
         owner, host = (USER, USER) if ours else ("token", source[0])
         peer = Peer(kind="osc", identity=identity, trusted=ours, owner=owner, host=host)
-        return _Sender(address, peer, guest, len(data), proven=ours and not self._config.token)
+        receives_at = address if guest is None else self._addresses.get(source, address)
+        return _Sender(address, receives_at, peer, guest, len(data), proven=ours and not self._config.token)
 
     def _hear(self, one: Message, tag: int, sender: _Sender, now_s: float, wall_s: float) -> None:
         try:
@@ -187,7 +189,8 @@ class OscServer(asyncio.DatagramProtocol):
     def _calls(self, one: Message, sender: _Sender) -> list[Call]:
         """What a message asks, of every address that its pattern matches. Raises OscError and HubError."""
         if not is_pattern(one.address):
-            return [self._call(one)]
+            open_now = self._hub.sessions(peer=sender.peer) if one.address.startswith(_OF_LAST) else ()
+            return [self._call(replace(one, address=meant(one.address, open_now)))]
         found = reached(one.address, self._hub.sessions(peer=sender.peer))
         if not found:
             raise HubError("unknown_message", "nothing matches it")
@@ -208,7 +211,7 @@ class OscServer(asyncio.DatagramProtocol):
                     "unauthorised", "another user's program, or one that has ended: see SECURITY.md"
                 )
             return one
-        handshake = one.address in (_HELLO, _COOKIE)
+        handshake = one.address in _HANDSHAKE
         guest = sender.guest
         if guest is None and not handshake:
             raise OscError("a stranger's message")
@@ -244,12 +247,17 @@ class OscServer(asyncio.DatagramProtocol):
             return  # a button let go
         now_s = self._loop.time()
         match call.pattern:
-            case "/lb/hello":
+            case "/lb/hello" | "/lb/hello/reply":
                 self._welcome(call, sender, now_s)
             case "/lb/cookie":
                 self._admit(call, sender, now_s)
             case "/lb/ping":
                 self._answer(sender, compose("/lb/pong", call.arguments.get("number", 0)))
+            case "/lb/sessions":
+                if not sender.proven:
+                    self._let_in(sender)
+                for row in listed(self._hub, sender.peer):
+                    self._send(write(row), sender.receives_at)
             case "/lb/<session>/subscribe":
                 self._subscribe(call.names["session"], sender)
             case "/lb/open":
@@ -277,11 +285,19 @@ class OscServer(asyncio.DatagramProtocol):
             await (await lane.get())()
 
     def _welcome(self, call: Call, sender: _Sender, now_s: float) -> None:
+        port = cast(int | None, call.arguments.get("reply_port"))
+        if port is not None:
+            lowest, highest = REPLY_PORTS
+            if not lowest <= port <= highest or port == self.address[1]:
+                raise HubError(
+                    "bad_message", f"a reply port of {port}: {lowest} to {highest} of yours is accepted"
+                )
+            sender.receives_at = sender.address[0], port, *sender.address[2:]
         major = call.arguments["major"]
         if major != MAJOR:
             text = f"you speak protocol {str(major)[:8]}, this server speaks {MAJOR}"
             raise HubError("version", text + ": update the older of the two")
-        cookie = self._cookies.bake(sender.source, now_s)
+        cookie = self._cookies.bake(sender.source, now_s, reply_port=port)
         welcome = compose("/lb/welcome", MAJOR, MINOR, f"liveband {__version__}", cookie)
         self._answer(sender, welcome, times=3)
 
@@ -294,7 +310,8 @@ class OscServer(asyncio.DatagramProtocol):
         if guest is None:
             raise HubError("busy", "too many peers")
         guest.ours = sender.peer.trusted
-        self._addresses[sender.source] = sender.address
+        port = reply_port_in(cookie) or sender.address[1]
+        self._addresses[sender.source] = sender.address[0], port, *sender.address[2:]
         self._stage.back(guest)
 
     def _subscribe(self, session: str, sender: _Sender) -> None:
@@ -431,16 +448,16 @@ class OscServer(asyncio.DatagramProtocol):
             text += f"; open: {', '.join(self._hub.sessions(peer=sender.peer)) or 'none'}"
         if longest > 0:
             words = text.encode()[:longest].decode(errors="ignore")
-            self._send(write(compose("/lb/error", code, words)), sender.address)
+            self._send(write(compose("/lb/error", code, words)), sender.receives_at)
 
     def _answer(self, sender: _Sender, one: Message, *, times: int = 1) -> None:
-        """Send to where a packet came from. A stranger gets one answer, `times` as long as its packet at most."""
+        """Send to who sent a packet. A stranger gets one answer, `times` as long as its packet at most."""
         data = write(one)
         if sender.guest is None:
             if sender.answered or (len(data) > times * sender.size and not sender.proven):
                 return
             sender.answered = True
-        self._send(data, sender.address)
+        self._send(data, sender.receives_at)
 
     def _send_to(self, guest: Guest, data: bytes) -> None:
         address = self._addresses.get(guest.source)
@@ -461,12 +478,6 @@ def _is_of_this_machine(host: str) -> bool:
 
 def _code(error: OscError | HubError) -> str:
     return error.code if isinstance(error, HubError) else "bad_message"
-
-
-def _in_turn(timed: tuple[int, Message]) -> tuple[int, int]:
-    """Messages of one moment: a beat and a chart mean nothing before the tempo, in whatever order they were bundled."""
-    tag, one = timed
-    return tag, _NEEDS_TEMPO.get(one.address.rpartition("/")[2], 0)
 
 
 @asynccontextmanager

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OSC for who did not open the session, and for who sends and receives at two ports, as Max and TouchOSC do."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from lbserver.transports.osc.packet import Message, message, parse, timed_messages, write
+
+
+class Patch:
+    """One socket that sends and one that receives."""
+
+    def __init__(self, server) -> None:
+        self.out, self.inlet = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+        self.out.connect(server.address)
+        self.inlet.bind(("127.0.0.1", 0))
+        self.port = self.inlet.getsockname()[1]
+        self.waiting: list[Message] = []
+
+    def say(self, address: str, *arguments) -> None:
+        self.out.send(write(message(address, *arguments)))
+
+    def hear(self, address: str) -> Message:
+        """The next message to an address, at the port that receives."""
+        self.inlet.settimeout(20.0)
+        while True:
+            while self.waiting:
+                if (one := self.waiting.pop(0)).address == address:
+                    return one
+            self.waiting += [one for _, one in timed_messages(parse(self.inlet.recv(1 << 16)))]
+
+    def enter(self) -> None:
+        self.say("/lb/hello/reply", self.port, 1, 0, "a", "patch")
+        self.say("/lb/cookie", self.hear("/lb/welcome").arguments[3])
+        self.say("/lb/ping", 5)
+        assert self.hear("/lb/pong").arguments == (5,)
+
+    def close(self) -> None:
+        self.out.close()
+        self.inlet.close()
+
+
+@pytest.fixture
+def server(band):
+    return band.serve()
+
+
+@pytest.fixture
+def patch(server) -> Iterator[Patch]:
+    one = Patch(server)
+    yield one
+    one.close()
+
+
+def nothing_at(some: socket.socket) -> bool:
+    some.settimeout(0.2)
+    try:
+        some.recv(1 << 16)
+    except TimeoutError:
+        return True
+    return False
+
+
+def test_two_ports_from_hello_to_status(server, opened, patch: Patch) -> None:
+    """A patch whose answers must come to another port could do nothing but shout: no cookie, no status, no errors."""
+    client, _ = opened(server)
+    patch.enter()
+    patch.say("/lb/sessions")
+    assert patch.hear("/lb/session").arguments[:3] == (1, 1, "guitar")
+    patch.say("/lb/last/subscribe")
+    assert patch.hear("/lb/guitar/status/latency_samples").arguments == (0,)
+    patch.say("/lb/last/set/gain", "loud")
+    code, text = patch.hear("/lb/error").arguments
+    assert code == "bad_message"
+    assert "/lb/guitar/set/gain" in text
+    assert nothing_at(patch.out)
+    client.close()
+
+
+@pytest.mark.parametrize("port", [0, 80, 70000, -1, None])
+def test_a_reply_port_that_cannot_be_is_refused_in_words(server, patch: Patch, port: int | None) -> None:
+    """System ports, no ports, and the server's own, which would answer itself for ever."""
+    patch.say("/lb/hello/reply", server.address[1] if port is None else port, 1, 0, "patch")
+    patch.out.settimeout(20.0)
+    ((_, one),) = timed_messages(parse(patch.out.recv(1 << 16)))
+    assert one.address == "/lb/error"
+    assert "1024 to 65535" in one.arguments[1]
+    assert server.sent == 1
+
+
+def test_a_cookie_is_good_for_the_port_it_was_read_at(server, patch: Patch) -> None:
+    """Nobody has what he is not able to read sent to a third program: the port is part of the cookie."""
+    victim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    victim.bind(("127.0.0.1", 0))
+    patch.say("/lb/hello/reply", patch.port, 1, 0, "patch")
+    cookie = patch.hear("/lb/welcome").arguments[3]
+    head, _, _ = cookie.partition("p")
+    for forged in (head, f"{head}p{victim.getsockname()[1]}", f"{cookie}0", f"{head}p"):
+        patch.say("/lb/cookie", forged)
+    patch.say("/lb/ping", 1)
+    assert nothing_at(victim)
+    assert server.guests == 0
+    patch.say("/lb/cookie", cookie)
+    patch.say("/lb/ping", 2)
+    assert patch.hear("/lb/pong").arguments == (2,)
+    assert server.guests == 1
+    victim.close()
+
+
+def test_the_last_session_needs_no_name(server, band, opened, controls, until, patch: Patch) -> None:
+    """`jam-4711` cannot be typed on a stage; whose session is really called `last` keeps it."""
+    patch.say("/lb/sessions")
+    patch.out.settimeout(20.0)
+    ((_, none),) = timed_messages(parse(patch.out.recv(1 << 16)))
+    assert none.arguments == (0, 0, "", "", "")
+    first, _ = opened(server, "jam-1")
+    second, _ = opened(server, "jam-2")
+    patch.say("/lb/last/set/gain", -6.0)
+    until(lambda: controls(band, "jam-2")["gain"] == -6.0)
+    assert controls(band, "jam-1")["gain"] == 0.0
+    third, _ = opened(server, "last")
+    fourth, _ = opened(server, "jam-4")
+    patch.say("/lb/last/set/gain", -3.0)
+    until(lambda: controls(band, "last")["gain"] == -3.0)
+    assert controls(band, "jam-4")["gain"] == 0.0
+    for client in (first, second, third, fourth):
+        client.close()
