@@ -23,7 +23,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import drifting, packets, plot, record, scenes
+from benchmarks.measure import plot, record
+from lbserver.testing import drifting, packets, scenes
 from lbserver.testing.network import Network
 
 _ROOT = Path(__file__).resolve().parents[1]

@@ -22,14 +22,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import plot, record, stage
+from benchmarks.measure import plot, record
 from benchmarks.measure.server import running
 from lbmodels.contract.accompanist import Audio
 from lbserver.client import Client
 from lbserver.engine.budget import Budget
 from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.ring.timeline import Mode
-from lbserver.testing import accompanists
+from lbserver.testing import accompanists, stage
 from lbserver.testing.osc_client import OscClient
 
 TRANSPORTS = ("virtual", "local", "local offline", "zeromq", "upstream", "osc")

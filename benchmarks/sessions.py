@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import plot, record, stage
+from benchmarks.measure import plot, record
 from lbmodels.contract.accompanist import Accompanist
 from lbmodels.contract.conditions import table
 from lbserver.engine import backends
 from lbserver.engine.budget import Budget
 from lbserver.engine.calibrate import POLL_S
 from lbserver.engine.virtual import VirtualWorker, run
-from lbserver.testing import accompanists
+from lbserver.testing import accompanists, stage
 
 Costs = dict[int, NDArray[np.float64]]
 """Batch size -> seconds of each measured step."""

@@ -22,13 +22,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import machine, plot, record, stage
+from benchmarks.measure import machine, plot, record
 from benchmarks.measure.server import running
 from lbmodels.contract.accompanist import Audio
 from lbserver.client import Client
 from lbserver.engine.budget import Budget
 from lbserver.engine.virtual import VirtualWorker, run
-from lbserver.testing import accompanists
+from lbserver.testing import accompanists, stage
 
 _PARTS = 10
 

@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.measure.drifting import BLOCK, RATE_HZ, Run, play
 from lbserver.audio.drift import DriftConfig, DriftFollower, Line
+from lbserver.testing.drifting import BLOCK, RATE_HZ, Run, play
 from lbserver.testing.grids import long_or_short
 
 

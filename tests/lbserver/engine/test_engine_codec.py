@@ -14,7 +14,6 @@ import pytest
 import torch
 from scipy.signal import correlate, resample_poly
 
-from benchmarks.measure import stage
 from lbmodels.codec.autoencoder import Codec, from_frames, to_frames
 from lbmodels.contract.accompanist import Audio
 from lbmodels.contract.conditions import Conditions
@@ -23,7 +22,7 @@ from lbmodels.families import loading
 from lbserver.engine.budget import Budget
 from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.ring.timeline import Mode
-from lbserver.testing import accompanists
+from lbserver.testing import accompanists, stage
 
 pytestmark = pytest.mark.weights
 

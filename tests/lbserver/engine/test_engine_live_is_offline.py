@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.measure import stage
 from lbmodels.contract.accompanist import Accompanist
 from lbserver.engine import backends
 from lbserver.engine.budget import Budget
@@ -17,7 +16,7 @@ from lbserver.engine.virtual import VirtualHost, VirtualWorker, run
 from lbserver.music.conditions import HostKnowledge, SteadyBeat, condition_source
 from lbserver.protocol.segment import TRANSPORT_FLAGS
 from lbserver.ring.timeline import Mode
-from lbserver.testing import accompanists
+from lbserver.testing import accompanists, stage
 from lbserver.testing.grids import grid
 
 BUDGET = Budget(compute_s=0.006, margin_s=0.002)

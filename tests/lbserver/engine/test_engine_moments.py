@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.measure import stage
 from lbserver.engine import memory_file
 from lbserver.engine import moments_folder as folders
 from lbserver.engine.budget import Budget
@@ -20,7 +19,7 @@ from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.engine.worker import BOX_BYTES, _Worker
 from lbserver.host.rundir import open_run_directory
 from lbserver.protocol import wire
-from lbserver.testing import accompanists
+from lbserver.testing import accompanists, stage
 
 SHARED_MEMORY = Path("/dev/shm")
 

@@ -5,12 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.measure import scenes, stage
 from lbserver.engine.budget import Budget
 from lbserver.engine.virtual import VirtualHost, VirtualWorker, run
 from lbserver.ring.timeline import Mode
 from lbserver.session.states import State
-from lbserver.testing import accompanists
+from lbserver.testing import accompanists, scenes, stage
 
 
 @pytest.mark.parametrize("ahead", [1, 3, 12])

@@ -6,11 +6,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from benchmarks.measure import stage
 from lbserver.engine.budget import Budget
 from lbserver.engine.live import LiveSession
 from lbserver.engine.virtual import POLL_S, VirtualHost, VirtualRender, VirtualWorker, run
-from lbserver.testing import accompanists
+from lbserver.testing import accompanists, stage
 
 BUDGET = Budget(compute_s=0.0154, margin_s=0.002)
 COSTS_MS = {

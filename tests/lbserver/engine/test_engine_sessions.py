@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.measure import stage
 from lbmodels.contract.accompanist import Audio
 from lbserver.engine.budget import Budget
 from lbserver.engine.live import LiveSession, Setup
@@ -25,7 +24,7 @@ from lbserver.protocol.segment import cursor
 from lbserver.ring.ends import HostPort, WorkerPort
 from lbserver.ring.segment import Segment, Shape, capacity_for, create
 from lbserver.ring.timeline import Mode
-from lbserver.testing import accompanists
+from lbserver.testing import accompanists, stage
 from lbserver.testing.grids import long_or_short
 
 BUDGET = Budget(compute_s=0.012, margin_s=0.004)

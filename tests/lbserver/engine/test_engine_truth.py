@@ -4,11 +4,10 @@
 import numpy as np
 import pytest
 
-from benchmarks.measure import stage
 from lbserver.engine.budget import Budget
 from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.ring.timeline import Mode
-from lbserver.testing import accompanists
+from lbserver.testing import accompanists, stage
 from lbserver.testing.grids import each, grid
 
 BUDGET = Budget(compute_s=0.006, margin_s=0.002)

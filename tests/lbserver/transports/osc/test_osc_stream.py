@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.measure.packets import ADDRESS, RATE_HZ, SAMPLES, mix, residual, traffic, transmit
 from lbserver.testing.network import Network, Relay
+from lbserver.testing.packets import ADDRESS, RATE_HZ, SAMPLES, mix, residual, traffic, transmit
 from lbserver.transports.osc.audio import AudioPacket, Packetizer, decode
 from lbserver.transports.osc.packet import Message, parse
 from lbserver.transports.osc.stream import JitterBuffer, JitterConfig, Piece

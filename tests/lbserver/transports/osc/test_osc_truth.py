@@ -6,14 +6,13 @@ from itertools import cycle
 import numpy as np
 import pytest
 
-from benchmarks.measure import stage
 from lbserver.engine.budget import Budget, Wish, epoch_timing
 from lbserver.engine.live import Setup
 from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.hub.hub import Opened
 from lbserver.ring.segment import Segment, Shape, capacity_for, create
 from lbserver.ring.timeline import Mode
-from lbserver.testing import accompanists
+from lbserver.testing import accompanists, stage
 from lbserver.testing.grids import grid
 from lbserver.testing.network import Network, Relay
 from lbserver.transports.osc.addresses import compose, understand

@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.measure import stage
 from lbmodels.contract.accompanist import Audio
 from lbserver.engine.budget import Budget
 from lbserver.engine.live import LiveSession
 from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.protocol.segment import LADDER
 from lbserver.ring.timeline import Mode
-from lbserver.testing import accompanists
+from lbserver.testing import accompanists, stage
 
 RATE_HZ = 48000
 FRAME_S = 0.04
