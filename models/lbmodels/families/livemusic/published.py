@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from lbmodels.comparing import check_names
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.livemusic.convolution import Upsampling
 from lbmodels.families.livemusic.depthformer import RESERVED, DepthformerConfig, StackConfig
@@ -17,7 +19,6 @@ M = TypeVar("M", bound=nn.Module)
 DEPTHFORMER = "params/depthformer/"
 SPECTROSTREAM = "params/"
 JOINT_SPECTROSTREAM = "params/soundstream/"
-_NAMED = 5
 
 
 def _turned(module: nn.Module) -> dict[str, bool]:
@@ -29,8 +30,12 @@ def _turned(module: nn.Module) -> dict[str, bool]:
     }
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+def _published_shape(path: str, shape: tuple[int, ...], turned: Mapping[str, bool]) -> tuple[int, ...]:
+    """Of a kernel of ours, [height, width, in, out]."""
+    if path not in turned:
+        return shape
+    first, second, height, width = shape
+    return (height, width, first, second) if turned[path] else (height, width, second, first)
 
 
 def fit(module: M, tensors: Mapping[str, Tensor], prefix: str, name: str) -> M:
@@ -39,36 +44,24 @@ def fit(module: M, tensors: Mapping[str, Tensor], prefix: str, name: str) -> M:
     Raises:
         LiveBandModelError: tensors missing, left over or misshapen, each named, or numbers that are not finite.
     """
-    given = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-    turned, wanted, state = _turned(module), module.state_dict(), {}
-    odd: list[str] = []
-    for path, parameter in wanted.items():
-        key = path.replace(".", "/")
-        if key not in given:
-            continue
-        tensor = given.pop(key)
-        if path in turned and tensor.dim() == 4:
-            # [height, width, in, out]; torch's transposed kernel runs the other way.
+    given = {key: value for key, value in tensors.items() if key.startswith(prefix)}
+    turned = _turned(module)
+    keys = {path: prefix + path.replace(".", "/") for path in module.state_dict()}
+    wanted = {
+        keys[path]: _published_shape(path, tuple(parameter.shape), turned)
+        for path, parameter in module.state_dict().items()
+    }
+    found = {key: tuple(value.shape) for key, value in given.items()}
+    check_names(Path(name), "Magenta RealTime 2", wanted, found)
+    state = {}
+    for path, key in keys.items():
+        tensor = given[key]
+        if not bool(torch.isfinite(tensor).all()):
+            raise LiveBandModelError(f"{name}: tensor {key} holds numbers that are not finite")
+        if path in turned:
+            # torch's transposed kernel runs the other way.
             tensor = tensor.permute(2, 3, 0, 1).flip(2, 3) if turned[path] else tensor.permute(3, 2, 0, 1)
-        if tensor.shape != parameter.shape:
-            odd.append(f"{prefix}{key} is {tuple(tensor.shape)}, wanted {tuple(parameter.shape)}")
-        elif not bool(torch.isfinite(tensor).all()):
-            odd.append(f"{prefix}{key} holds numbers that are not finite")
-        else:
-            state[path] = tensor.float().contiguous()
-    found = set(state) | {text.removeprefix(prefix).split(" ")[0].replace("/", ".") for text in odd}
-    missing = sorted(prefix + path.replace(".", "/") for path in wanted.keys() - found)
-    problems = [
-        f"{what}: {_some(which)}"
-        for what, which in (
-            ("missing", missing),
-            ("left over", sorted(prefix + key for key in given)),
-            ("unfit", odd),
-        )
-        if which
-    ]
-    if problems:
-        raise LiveBandModelError(f"{name} does not fit: " + "; ".join(problems))
+        state[path] = tensor.float().contiguous()
     module.load_state_dict(state)
     return module.eval().requires_grad_(False)
 

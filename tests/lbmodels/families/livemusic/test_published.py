@@ -40,9 +40,9 @@ def test_missing_extra_and_misshapen_keys_are_named() -> None:
     with pytest.raises(LiveBandModelError) as refused:
         published.fit(Depthformer(CONFIG), tensors, published.DEPTHFORMER, "file.safetensors")
     text = str(refused.value)
-    assert f"missing: {missing};" in text
-    assert f"left over: {published.DEPTHFORMER}more" in text
-    assert f"{odd} is (3,), wanted (8,)" in text
+    assert f"1 missing ({missing})" in text
+    assert f"1 extra ({published.DEPTHFORMER}more)" in text
+    assert f"1 misshapen ({odd} (3,) in place of (8,))" in text
 
 
 def test_numbers_that_are_none_are_refused() -> None:
