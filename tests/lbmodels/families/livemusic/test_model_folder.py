@@ -87,6 +87,8 @@ def test_half_precision_is_read(files: dict[str, dict[str, torch.Tensor]], tmp_p
         ("nan", "holds numbers that are not finite"),
         ("shape", r"1 misshapen .*encoder_ln/bias \(3,\) in place of \(8,\)"),
         ("integers", "accepted are BF16, F16, F32"),
+        ("nothing", "impossible sizes"),
+        ("giant", "impossible sizes"),
         ("truncated", "truncated"),
         ("pickle", "not safetensors"),
         ("empty", "truncated, not safetensors"),
@@ -109,6 +111,12 @@ def test_what_is_refused_is_named(
         tensors[scale] = torch.zeros(3)
     if damage == "integers":
         tensors[scale] = torch.zeros(8, dtype=torch.int32)
+    layer = "params/depthformer/decoder/temporal_body/transformer/x_layers_0/"
+    if damage == "nothing":
+        tensors[f"{layer}self_attention/attention/query_projection/kernel"] = torch.zeros(8, 0, 4)
+    if damage == "giant":  # each tensor small, what they ask for together is not
+        tensors[f"{layer}self_attention/attention/query_projection/kernel"] = torch.zeros(2**18, 1, 1)
+        tensors[f"{layer}ffn/ffn_layer1/kernel"] = torch.zeros(1, 2**18)
     safetensors.torch.save_file(tensors, path)
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[:-100])
