@@ -221,7 +221,7 @@ class Band(nn.Module):
         batch, device = len(seeds), self.device
         return SessionState(
             torch.tensor(list(seeds), dtype=torch.int64, device=device),
-            self.preamp.init_state(batch),
+            self.preamp.init_state(batch, device),
             torch.zeros(batch, device=device),
             self.codec.encoder.init_state(batch),
             self.ear.init_state(batch),

@@ -39,12 +39,12 @@ class Preamp(nn.Module):
     does not overdrive what listens.
     """
 
-    def init_state(self, batch: int) -> PreampState:
-        return PreampState(torch.zeros(batch), torch.zeros(batch))
+    def init_state(self, batch: int, device: torch.device | None = None) -> PreampState:
+        return PreampState(torch.zeros(batch, device=device), torch.zeros(batch, device=device))
 
     def forward(self, mix: Tensor) -> Tensor:
         power = mix.square().mean(dim=(-2, -1))
-        state, gains = self.init_state(len(mix)), []
+        state, gains = self.init_state(len(mix), mix.device), []
         for now in power.unbind(1):
             gain, state = self._next(now, state)
             gains.append(gain)

@@ -140,13 +140,14 @@ class LookaheadAccompanist(nn.Module):
     def init_state(self, seeds: Sequence[int]) -> LookaheadState:
         """A fresh state, one row a seed."""
         batch, columns, latent = len(seeds), self.config.columns, self.config.latent
+        device = next(self.parameters()).device
         return LookaheadState(
-            torch.tensor(list(seeds), dtype=torch.int64),
-            torch.zeros(batch, dtype=torch.int64),
+            torch.tensor(list(seeds), dtype=torch.int64, device=device),
+            torch.zeros(batch, dtype=torch.int64, device=device),
             self.codec.encoder.init_state(batch),
-            torch.zeros(batch, columns, latent),
-            torch.zeros(batch, columns, WIDTH),
-            empty_memory(batch, columns, latent),
+            torch.zeros(batch, columns, latent, device=device),
+            torch.zeros(batch, columns, WIDTH, device=device),
+            empty_memory(batch, columns, latent, device),
             self.codec.decoder.init_state(batch),
         )
 
@@ -176,7 +177,7 @@ class LookaheadAccompanist(nn.Module):
         cursor = state.cursor + new
         end = cursor + ahead + new
         told = self._announced(conditions, state, end)
-        columns = torch.arange(self.config.columns)
+        columns = torch.arange(self.config.columns, device=mix.device)
         source, known = recall(state.memory, end)
         is_heard = (columns < len(columns) - (ahead + new)[:, None]) & (
             columns >= len(columns) - end[:, None]

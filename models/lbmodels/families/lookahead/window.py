@@ -87,10 +87,10 @@ class Memory(NamedTuple):
     filled: Tensor
 
 
-def empty_memory(batch: int, columns: int, latent: int) -> Memory:
+def empty_memory(batch: int, columns: int, latent: int, device: torch.device | None = None) -> Memory:
     """Nothing written: a cold start, and what a reset gives."""
-    zero = torch.zeros(batch, dtype=torch.int64)
-    return Memory(torch.zeros(batch, columns, latent), zero, zero.clone())
+    zero = torch.zeros(batch, dtype=torch.int64, device=device)
+    return Memory(torch.zeros(batch, columns, latent, device=device), zero, zero.clone())
 
 
 def shifted(ring: Tensor, by: Tensor) -> Tensor:
