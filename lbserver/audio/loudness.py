@@ -1,18 +1,42 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Integrated loudness of a stream (ITU-R BS.1770-4) in bounded memory, with pyloudnorm's K-weighting.
+"""Integrated loudness of a stream (ITU-R BS.1770-4) in bounded memory.
 
-pyloudnorm measures whole arrays. The same filters run here with their state kept between blocks, and only the
-energy of each 100 ms stays in memory (36,000 numbers an hour), so a file of any length can be measured.
+The filters of the K-weighting keep their state between blocks, and only the energy of each 100 ms stays in memory (36,000
+numbers an hour), so a file of any length can be measured.
 """
+
+from math import pi, tan
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lbmodels.contract.accompanist import Audio
 
+Coefficients: TypeAlias = tuple[float, float, float]
+
 _SEGMENT_S = 0.1  # gating blocks of 0.4 s start every 0.1 s
 _SEGMENTS_PER_BLOCK = 4
 _LEAST_RATE_HZ = 8000
+
+
+def k_weighting(rate_hz: float) -> tuple[tuple[Coefficients, Coefficients], ...]:
+    """Numerators and denominators of the two biquads of BS.1770-4, table 1 (a shelf) and table 2 (a high pass).
+
+    The tables are of 48 kHz; for other rates the analogue prototypes that they come from are transformed bilinearly (De Man
+    2014, "Evaluation of implementations of the EBU R128 loudness measurement").
+    """
+    k, q = tan(pi * 1681.974450955533 / rate_hz), 0.7071752369554196
+    high = 10 ** (3.999843853973347 / 20)
+    band = high**0.4996667741545416
+    a0 = 1 + k / q + k * k
+    shelf = (
+        ((high + band * k / q + k * k) / a0, 2 * (k * k - high) / a0, (high - band * k / q + k * k) / a0),
+        (1.0, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0),
+    )
+    k, q = tan(pi * 38.13547087602444 / rate_hz), 0.5003270373238773
+    a0 = 1 + k / q + k * k
+    return shelf, ((1.0, -2.0, 1.0), (1.0, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0))
 
 
 class LoudnessMeter:
@@ -22,8 +46,7 @@ class LoudnessMeter:
     """
 
     def __init__(self, *, rate_hz: int, channels: int) -> None:
-        # Here, because they are slow to import and `liveband --help` should not be.
-        import pyloudnorm
+        # Here, because it is slow to import and `liveband --help` should not be.
         from scipy.signal import lfilter
 
         self._filter = lfilter
@@ -34,8 +57,7 @@ class LoudnessMeter:
 
             self._faster = soxr.ResampleStream(rate_hz, 48000, channels, dtype="float32")
             rate_hz = 48000
-        # The meter's filter stages are its K-weighting, designed for this rate.
-        self._stages = list(pyloudnorm.Meter(rate_hz)._filters.values())
+        self._stages = k_weighting(rate_hz)
         self._memories = [np.zeros((channels, 2)) for _ in self._stages]
         self._rate_hz = rate_hz
         self._channels = channels
@@ -52,10 +74,8 @@ class LoudnessMeter:
         if self._faster is not None:
             audio = self._faster.resample_chunk(np.ascontiguousarray(audio.T, np.float32)).T
         weighted: NDArray[np.float64] = audio.astype(np.float64)
-        for index, stage in enumerate(self._stages):
-            weighted, self._memories[index] = self._filter(
-                stage.b, stage.a, weighted, axis=-1, zi=self._memories[index]
-            )
+        for index, (b, a) in enumerate(self._stages):
+            weighted, self._memories[index] = self._filter(b, a, weighted, axis=-1, zi=self._memories[index])
         energy = np.square(weighted).sum(axis=0)
         done = 0
         while done < len(energy):

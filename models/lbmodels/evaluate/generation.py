@@ -37,17 +37,23 @@ class Accompanist(Protocol):
 
 
 def anticipation_frames(spec: Spec, anticipation_ms: float) -> int:
-    """A in frames, nearest to `anticipation_ms`.
+    """A in frames, of those that the model was made for the nearest to `anticipation_ms`.
 
     Raises:
         LiveBandModelError: outside what the model was trained for.
     """
-    frames = round(anticipation_ms * spec.sample_rate / spec.hop / 1000)
     low, high = spec.anticipation_frames
-    if not low <= frames <= high:
-        hop_ms = 1000 * spec.hop / spec.sample_rate
+    beyond = anticipation_ms * spec.sample_rate / spec.hop / 1000 - low
+    frames = low + round(beyond / spec.anticipation_step) * spec.anticipation_step
+    if frames not in spec.anticipations:
+        steps = (
+            f" in steps of {spec.anticipation_step * spec.frame_ms:g} ms"
+            if spec.anticipation_step > 1
+            else ""
+        )
         raise LiveBandModelError(
-            f"anticipation {anticipation_ms:g} ms is outside what {spec.name} accepts: {low * hop_ms:g} to {high * hop_ms:g} ms"
+            f"anticipation {anticipation_ms:g} ms is outside what {spec.name} accepts: "
+            f"{low * spec.frame_ms:g} to {high * spec.frame_ms:g} ms{steps}"
         )
     return frames
 
@@ -66,11 +72,11 @@ def generate(
 ) -> Audio:
     """Play a batch of excerpts and return the stems [B, C, T], each sample at the position it is written for.
 
-    Step n hears mix frame n and writes frame m = n + 1 + A; frames 0..A are silence. A bidirectional reference
-    (`causal` false) hears the whole mix at once instead.
+    Step n hears mix frames [n*k, (n+1)*k) and writes frames from m = (n+1)*k + A on; those before the first are silence. A
+    bidirectional reference (`causal` false) hears the whole mix at once instead.
 
     Args:
-        accompanist: one that writes one frame per step.
+        accompanist: whoever plays.
         mixes: [B, C, T] at the model's rate.
         conditions: per row, name -> [F, ...] of what the host knows at the start of frame m = 0, 1, ...; what lies
             beyond the end, or is not in `known`, is unknown (NaN) to the model.
@@ -82,13 +88,9 @@ def generate(
         controls: those of the spec's that are not at their defaults.
 
     Raises:
-        LiveBandModelError: unknown stem, condition set or control, or a chunked model.
+        LiveBandModelError: unknown stem, condition set or control.
     """
     spec = accompanist.spec
-    if spec.chunk_frames != 1:
-        raise LiveBandModelError(
-            f"{spec.name} writes {spec.chunk_frames} frames per step; only 1 is accepted here"
-        )
     if stem not in spec.stems:
         raise LiveBandModelError(f"{spec.name} does not play {stem!r}; it plays {', '.join(spec.stems)}")
     if known not in KNOWN:
@@ -99,7 +101,8 @@ def generate(
         raise LiveBandModelError(f"{spec.name} has no control {foreign[0]!r}; it has {accepted}")
     rows, channels, samples = mixes.shape
     H = spec.hop
-    frames = -(-samples // H)
+    k = spec.chunk_frames
+    frames = -(-samples // (k * H)) * k
     mix = torch.zeros(rows, channels, frames * H)
     mix[..., :samples] = torch.from_numpy(np.ascontiguousarray(mixes))
     result = np.zeros((rows, channels, frames * H), dtype=np.float32)
@@ -109,10 +112,10 @@ def generate(
         "variation": 1.0,
         **{one.name: float((controls or {}).get(one.name, one.default)) for one in spec.controls},
     }
-    always = {name: torch.full((rows, 1, 1), value) for name, value in fixed.items()}
+    always = {name: torch.full((rows, k, 1), value) for name, value in fixed.items()}
     if not getattr(accompanist, "causal", True):
         told = _at_frames(conditions, range(1 + anticipation, frames + 1 + anticipation), KNOWN[known])
-        told |= {name: value.expand(-1, frames, -1) for name, value in always.items()}
+        told |= {name: value[:, :1].expand(-1, frames, -1) for name, value in always.items()}
         heard = mix.unflatten(-1, (frames, H)).transpose(1, 2)
         whole: Any = accompanist
         stems = whole(heard, told, list(seeds))[:, : frames - 1 - anticipation]
@@ -121,11 +124,14 @@ def generate(
     active = torch.ones(rows, dtype=torch.bool)
     with torch.inference_mode():
         state = accompanist.init_state(list(seeds))
-        for n in range(frames - 1 - anticipation):
-            m = n + 1 + anticipation
-            host = _at_frames(conditions, range(m, m + 1), KNOWN[known])
-            stems, state = accompanist.step(mix[..., n * H : (n + 1) * H], {**always, **host}, state, active)
-            result[..., m * H : (m + 1) * H] = stems.float().cpu().numpy()
+        for n in range(0, frames, k):
+            m = n + k + anticipation
+            if m >= frames:
+                break
+            host = _at_frames(conditions, range(m, m + k), KNOWN[known])
+            stems, state = accompanist.step(mix[..., n * H : (n + k) * H], {**always, **host}, state, active)
+            whole_frames = min(k, frames - m)
+            result[..., m * H : (m + whole_frames) * H] = stems[..., : whole_frames * H].float().cpu().numpy()
             on_frame()
     return result[..., :samples]
 

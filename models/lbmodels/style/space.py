@@ -138,7 +138,7 @@ def tokens(space: StyleSpace, vector: Tensor, levels: int | None = None) -> Tens
 
 def shipped() -> Path:
     """Weights that ship."""
-    from lbmodels.catalog import weights_folder
+    from lbmodels.weights.manifest import weights_folder
 
     return weights_folder() / "style" / "style.safetensors"
 

@@ -212,6 +212,8 @@ def run(objective: Objective, loop: LoopConfig, folder: Path, *, quiet: bool = F
     step = _restore(checkpoint, objective) if checkpoint.exists() else 0
     if dist.is_initialized():
         for one in objective.sides.values():
+            if torch.cuda.is_available():  # torch has no other that ranks share
+                nn.SyncBatchNorm.convert_sync_batchnorm(one.model)
             for p in one.model.parameters():
                 dist.broadcast(p.data, 0)
 

@@ -3,7 +3,7 @@ import numpy as np
 import pyloudnorm
 import pytest
 
-from lbserver.audio.loudness import LoudnessMeter, peak_dbfs
+from lbserver.audio.loudness import LoudnessMeter, k_weighting, peak_dbfs
 
 
 @pytest.mark.parametrize("rate_hz", [11025, 44100, 48000, 96000])
@@ -20,9 +20,18 @@ def test_streaming_equals_pyloudnorm(rate_hz: int, channels: int) -> None:
         size = int(random.integers(1, 20000))
         meter.push(audio[:, at : at + size].astype(np.float32))
         at += size
-    expected = pyloudnorm.Meter(rate_hz).integrated_loudness(audio.T)
+    expected = pyloudnorm.Meter(rate_hz, filter_class="DeMan").integrated_loudness(audio.T)
     assert meter.lufs() == pytest.approx(expected, abs=1e-3)
     assert meter.peak == pytest.approx(np.abs(audio).max(), rel=1e-6)
+
+
+def test_the_filters_are_the_tables_of_the_standard() -> None:
+    """BS.1770-4, tables 1 and 2, at 48 kHz."""
+    (b1, a1), (b2, a2) = k_weighting(48000)
+    assert b1 == pytest.approx((1.53512485958697, -2.69169618940638, 1.19839281085285), abs=1e-12)
+    assert a1 == pytest.approx((1.0, -1.69065929318241, 0.73248077421585), abs=1e-12)
+    assert b2 == (1.0, -2.0, 1.0)
+    assert a2 == pytest.approx((1.0, -1.99004745483398, 0.99007225036621), abs=1e-12)
 
 
 @pytest.mark.parametrize("rate_hz", [1000, 2000, 3999])
