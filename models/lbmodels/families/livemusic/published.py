@@ -10,10 +10,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from lbmodels.comparing import check_names
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.livemusic.convolution import Upsampling
 from lbmodels.families.livemusic.depthformer import RESERVED, DepthformerConfig, StackConfig
+from lbmodels.weights.comparing import check_names
 
 M = TypeVar("M", bound=nn.Module)
 DEPTHFORMER = "params/depthformer/"
