@@ -236,15 +236,18 @@ def _scores(results: Sequence[dict[str, Any]]) -> list[str]:
 def _sets(results: Sequence[dict[str, Any]]) -> list[str]:
     """Distances of whole sets, where they were measured."""
     rows = [
-        f"| {name.replace('_', ' ')} | {row['stem']} | {_who(r, row)} | {_number(s['score'])} | {_number(s['halves'])} |"
+        f"| {name.replace('_', ' ')} | {row['stem']} | {_who(r, row)} | {_number(s['score'])} | {_number(s['halves'])} | {r['settings']['excerpts']} |"
         for r in sorted(results, key=_baseline)
         for row in r["rows"]
         if row["anticipation_ms"] == _main_anticipation(r)
         for name, s in row.get("sets", {}).items()
     ]
     head = [
-        "", "### Distances of sets", "", "Lower is better; *halves* is one half of the truth against the other.", "",
-        "| distance | stem | played by, told | score | halves |", "|---|---|---|---|---|",
+        "", "### Distances of sets", "", (
+            "Lower is better; *halves* is one half of the truth against the other. n: excerpts; distances of different n do not "
+            "compare, fewer are further apart."
+        ), "",
+        "| distance | stem | played by, told | score | halves | n |", "|---|---|---|---|---|---|",
     ]  # fmt: skip
     return [*head, *rows] if rows else []
 
