@@ -56,7 +56,9 @@ def run(config: WindowsConfig) -> dict[str, Any]:
     rows = []
     for ratio in config.ratios:
         window = Window(ratio=ratio, look_ahead=1)
-        model = LookaheadAccompanist("windows", codec, **networks, window=window).eval()
+        model = LookaheadAccompanist(
+            "windows", codec, teacher=networks["teacher"], student=networks["student"], window=window
+        ).eval()
         rows += [_measure(model, ratio, tier.name, config.steps) for tier in TIERS]
     return {
         "parameters": sum(p.numel() for p in networks["student"].parameters()),
