@@ -29,8 +29,9 @@ from lbmodels.families.lookahead.accompanist import LookaheadAccompanist
 from lbmodels.families.lookahead.network import LookaheadConfig, WindowNetwork
 from lbmodels.families.lookahead.quality import TIERS
 from lbmodels.families.lookahead.window import Window
+from lbmodels.families.parts import CODEC
 from lbmodels.train.recipe import read_recipe
-from lbmodels.zoo import load_codec
+from lbmodels.weights.modules import load_part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ def run(config: WindowsConfig) -> dict[str, Any]:
     torch.set_num_threads(1)
     before = machine.load_average()
     sizes = build(LookaheadConfig, read_recipe("lookahead", config.recipe)["model"])
-    codec = load_codec(Path(config.codec))
+    codec = load_part(CODEC, Path(config.codec))
     networks = {
         name: WindowNetwork(replace(sizes, student=name == "student")).eval().requires_grad_(False)
         for name in ("teacher", "student")

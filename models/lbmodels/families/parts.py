@@ -34,6 +34,7 @@ class Family:
     build: (name, modules by part, weights_id, recipe) -> an accompanist on torch.
     identity: the parts whose digests name the weights; a saved state goes on with the same only.
     exact: parts of the names of tensors that an 8-bit graph keeps in float32.
+    graph: whether its step can be exported; otherwise it runs on torch alone.
     seed: the field of the state that takes a session's seed. position: the one that counts frames, by which the rings of
     attention are written.
     """
@@ -43,6 +44,7 @@ class Family:
     build: Callable[..., Any]
     identity: tuple[str, ...]
     exact: tuple[str, ...] = ()
+    graph: bool = True
     seed: str = "seed"
     position: str = "generator.trunk.position"
     objectives: Mapping[str, Objective] = field(default_factory=dict)

@@ -88,7 +88,11 @@ def open_model(
 
 def graph(name: str | None, runtime: str) -> tuple[Manifest, bytes]:
     """The graph of a model for a runtime, from the cache or exported into it. Raises as `open_model`."""
+    from lbmodels.families.registry import family
+
     found = locate(name)
+    if not family(found.family).graph:
+        raise NotExportableError(f"{found.name}: models of the family {found.family} run on torch alone")
     kept_as = key(found, runtime)
     kept = cache.read(kept_as) if kept_as is not None else None
     if kept is None:

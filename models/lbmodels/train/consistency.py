@@ -35,6 +35,7 @@ from lbmodels.train.lookahead import (
 from lbmodels.train.loop import Side, leads, run, side
 from lbmodels.train.pace import settled
 from lbmodels.train.recipe import LoopConfig
+from lbmodels.weights.manifest import write_manifest
 from lbmodels.weights.modules import save_weights
 
 
@@ -154,4 +155,9 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
         return path
     codec = objective.source.source.codec
     save_weights(folder / "codec.safetensors", codec, kind="codec", config=codec.config)
-    return save_weights(path, objective.averaged["network"], kind=KIND, config=objective.model)
+    save_weights(path, objective.averaged["network"], kind=KIND, config=objective.model)
+    parts = [part for part in ("codec", "teacher", "student") if (folder / f"{part}.safetensors").is_file()]
+    write_manifest(
+        folder, "lookahead", parts, recipe="lookahead", description="look-ahead windows by diffusion"
+    )
+    return path

@@ -27,6 +27,7 @@ from lbmodels.train.batches import Batch, LatentDataConfig, LatentSource, to_dev
 from lbmodels.train.loop import Side, leads, run, side
 from lbmodels.train.pace import settled
 from lbmodels.train.recipe import LoopConfig
+from lbmodels.weights.manifest import write_manifest
 from lbmodels.weights.modules import save_weights
 
 
@@ -177,4 +178,9 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
         return path
     codec = objective.source.source.codec
     save_weights(folder / "codec.safetensors", codec, kind="codec", config=codec.config)
-    return save_weights(path, objective.averaged["network"], kind=KIND, config=config.model)
+    save_weights(path, objective.averaged["network"], kind=KIND, config=config.model)
+    parts = [part for part in ("codec", "teacher", "student") if (folder / f"{part}.safetensors").is_file()]
+    write_manifest(
+        folder, "lookahead", parts, recipe="lookahead", description="look-ahead windows by diffusion"
+    )
+    return path

@@ -6,7 +6,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,24 @@ def to_toml(card: ModelCard) -> str:
         lines.append(f"[{card.name}.{key}]")
         lines += [f"{json.dumps(name)} = {json.dumps(text)}" for name, text in getattr(card, key).items()]
     return "\n".join(lines) + "\n"
+
+
+def write_manifest(
+    folder: Path, family: str, parts: Sequence[str], *, recipe: str, description: str
+) -> ModelCard:
+    """Make a folder with files called as the parts of one model a model of its own, named as the folder."""
+    files = {part: f"{part}.safetensors" for part in parts}
+    card = ModelCard(
+        name=re.sub(r"[^A-Za-z0-9_-]", "-", folder.resolve().name) or family,
+        family=family,
+        parts=files,
+        recipe=recipe,
+        description=description,
+        sha256={file: sha256(folder / file) for file in files.values()},
+        default=True,
+    )
+    (folder / "manifest.toml").write_text(to_toml(card), encoding="utf-8")
+    return card
 
 
 def whole_name(name: str) -> str:

@@ -44,7 +44,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _run(arguments: argparse.Namespace) -> int:
     from lbmodels.families.lookahead.importing import import_model
 
-    done = import_model(arguments.checkpoint, arguments.out, codec=arguments.codec, tier=arguments.tier)
+    done = import_model(
+        arguments.checkpoint,
+        arguments.out,
+        codec=arguments.codec,
+        tier=arguments.tier,
+        as_published=arguments.as_published,
+    )
     if arguments.json:
         print(to_json(asdict(done)))
         return 0

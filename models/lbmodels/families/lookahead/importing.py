@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from lbmodels.errors import LiveBandModelError
-from lbmodels.families.lookahead.published import TIERS
-from lbmodels.families.lookahead.song_unet import SongUNet, SongUNetConfig
+from lbmodels.families.lookahead.family import MUSIC2LATENT, PUBLISHED
+from lbmodels.families.lookahead.published import TIERS, PublishedConfig, PublishedNetwork
+from lbmodels.families.lookahead.song_unet import SongUNetConfig
 from lbmodels.weights.checkpoints import Stored, open_checkpoint, tensors_under
 from lbmodels.weights.comparing import Shapes, check_names, fetch, filled, on_meta, state_dict
-from lbmodels.weights.manifest import sha256
+from lbmodels.weights.manifest import sha256, write_manifest
 from lbmodels.weights.modules import save_weights
 
-KIND = "lookahead-published"
-CODEC_KIND = "music2latent"
 # Where the U-Net's tensors lie, and which of the two models a checkpoint that has them there is. The second copy of the
 # diffusion model's tensors, the student's slow average and its teacher are left out.
 PREFIXES: tuple[tuple[str, str], ...] = (
@@ -37,14 +36,6 @@ _MOST_CHANNELS = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedConfig:
-    """The U-Net's sizes, and the name of the tier (`published.TIERS`) that samples it."""
-
-    tier: str
-    unet: SongUNetConfig = field(default_factory=SongUNetConfig)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Imported:
     """What was written, and how many tensors were left out of it."""
 
@@ -55,7 +46,9 @@ class Imported:
     left_out: int
 
 
-def import_model(file: Path, out: Path, *, codec: Path | None = None, tier: str | None = None) -> Imported:
+def import_model(
+    file: Path, out: Path, *, codec: Path | None = None, tier: str | None = None, as_published: bool = False
+) -> Imported:
     """Write published.safetensors, perhaps music2latent.safetensors, and card.md into a new folder, or nothing.
 
     `tier`, teacher or student, must be told of a file whose names do not say it.
@@ -74,19 +67,27 @@ def import_model(file: Path, out: Path, *, codec: Path | None = None, tier: str 
     if tier not in TIERS:
         raise LiveBandModelError(f"{file} does not say which it is; give --tier teacher or --tier student")
     shapes = {name: one.shape for name, one in stored.items()}
-    config = PublishedConfig(tier=tier, unet=sizes_of(shapes, file))
-    network = on_meta(lambda: SongUNet(config.unet), file)
+    config = PublishedConfig(tier=tier, unet=sizes_of(shapes, file), as_published=as_published)
+    network = on_meta(lambda: PublishedNetwork(config), file)
     check_names(file, "published U-Net", {n: tuple(t.shape) for n, t in network.state_dict().items()}, shapes)
     network = filled(network, fetch(checkpoint, stored, shapes), file)
     from lbmodels.families.lookahead.music2latent import read_codec
 
     autoencoder = None if codec is None else read_codec(codec)
     out.mkdir(parents=True, exist_ok=True)
-    save_weights(out / "published.safetensors", network, kind=KIND, config=config)
+    save_weights(out / "published.safetensors", network, kind=PUBLISHED.kind, config=config)
     if autoencoder is not None:
         save_weights(
-            out / "music2latent.safetensors", autoencoder, kind=CODEC_KIND, config=autoencoder.config
+            out / "music2latent.safetensors", autoencoder, kind=MUSIC2LATENT.kind, config=autoencoder.config
         )
+    parts = [PUBLISHED.name] + ([] if autoencoder is None else [MUSIC2LATENT.name])
+    write_manifest(
+        out,
+        "lookahead",
+        parts,
+        recipe="lookahead/published",
+        description=f"imported look-ahead {tier}, not for commercial use",
+    )
     (out / "card.md").write_text(_card(config, file, codec), encoding="utf-8")
     return Imported(
         folder=out,

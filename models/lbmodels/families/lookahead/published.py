@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -21,7 +21,7 @@ from lbmodels.families.lookahead.diffusion import (
     adpm2,
     consistency,
 )
-from lbmodels.families.lookahead.song_unet import SongUNet
+from lbmodels.families.lookahead.song_unet import SongUNet, SongUNetConfig
 
 STEMS = ("bass", "drums", "guitar", "piano")
 SAMPLE_RATE = 44_100
@@ -64,6 +64,26 @@ STUDENT = Tier(
 )
 """The schedule's rho is 7 although the student learned with 9: what the published server does."""
 TIERS = {tier.name: tier for tier in (TEACHER, STUDENT)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedConfig:
+    """The U-Net's sizes, the name of the tier (`TIERS`) that samples it, and whether its audio is late as the published server's."""
+
+    tier: str
+    unet: SongUNetConfig = field(default_factory=SongUNetConfig)
+    as_published: bool = False
+
+
+class PublishedNetwork(SongUNet):
+    """A U-Net that knows how it is sampled."""
+
+    def __init__(self, told: PublishedConfig) -> None:
+        """Raises LiveBandModelError: a tier that there is none of."""
+        super().__init__(told.unet)
+        if told.tier not in TIERS:
+            raise LiveBandModelError(f"tier {told.tier[:40]!r}: accepted are {', '.join(TIERS)}")
+        self.told, self.tier = told, TIERS[told.tier]
 
 
 def label_of(stems: tuple[int, ...], count: int = len(STEMS)) -> Tensor:

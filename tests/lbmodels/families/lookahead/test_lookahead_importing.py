@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lbmodels.errors import LiveBandModelError
+from lbmodels.families import loading
 from lbmodels.families.lookahead import published
 from lbmodels.families.lookahead.importing import import_model, sizes_of
 from lbmodels.families.lookahead.published_accompanist import PublishedAccompanist
@@ -56,6 +57,8 @@ def test_a_training_checkpoint_gives_its_network(
     assert done.left_out == len(state) * (len(prefixes) - 1)
     tensors = safetensors.torch.load_file(tmp_path / "out" / "published.safetensors")
     assert all(torch.equal(tensors[name], value) for name, value in state.items())
+    with pytest.raises(LiveBandModelError, match="--codec music2latent"):
+        loading.load(str(tmp_path / "out"))
     card = (tmp_path / "out" / "card.md").read_text()
     assert "not for commercial use" in card
     assert "zenodo" in card

@@ -11,6 +11,7 @@ import torch
 from lbmodels.codec.autoencoder import Codec, CodecConfig
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
+from lbmodels.families import loading as families
 from lbmodels.families.lookahead import loading
 from lbmodels.train import consistency, lookahead
 from lbmodels.train.lookahead import WindowTasks, draw_windows
@@ -63,6 +64,10 @@ def test_teacher_then_student_train_resume_and_play(tables: Tables, tmp_path: Pa
     model = loading.load(out)
     assert model.teacher is not None
     assert model.student is not None
+    whole = families.load(str(out / "student"))
+    assert whole.student is not None
+    assert whole.spec.chunk_frames == 4
+    assert families.load(str(out)).teacher is not None
     with pytest.raises(LiveBandModelError, match="student already"):
         consistency.main(taught | {"teacher": str(out / "student.safetensors")}, tmp_path / "no", quiet=True)
 
