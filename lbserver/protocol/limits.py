@@ -32,6 +32,8 @@ OSC_GUESTS = 64
 OSC_ATTENTIVE_S = 30.0
 OSC_STAY_S = 600.0
 OSC_STATUS_S = 0.1
+OSC_CUES_S = 0.01
+OSC_WATCHED = 32
 OSC_ERRORS_PER_S = 10.0
 OSC_LATEST_S = 10.0
 OSC_WAITING = 1024
@@ -85,6 +87,8 @@ LIMITS = tuple(
         ("OSC", "streams flow after your last message for", OSC_ATTENTIVE_S, "s", "they stop; your sessions go to their lease"),
         ("OSC", "the door stays open after your last message for", OSC_STAY_S, "s", "say hello again"),
         ("OSC", "status every", OSC_STATUS_S, "s", ""),
+        ("OSC", "beats are looked for every", OSC_CUES_S, "s", ""),
+        ("OSC", "sessions that you watch", OSC_WATCHED, "", "`busy`"),
         ("OSC", "errors of one code that you are told", OSC_ERRORS_PER_S, "per s", "no more are told"),
         ("OSC", "a time tag lies ahead by", OSC_LATEST_S, "s", "`bad_message`"),
         ("OSC", "messages that wait for their time, or for the band", OSC_WAITING, "", "`busy` or `bad_message`"),

@@ -13,7 +13,9 @@ import secrets
 import struct
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
+from lbserver.hub.hub import Peer
 from lbserver.protocol import limits
 from lbserver.protocol.osc import SHORTEST_TOKEN as SHORTEST_TOKEN
 from lbserver.protocol.osc import SIGNATURE_BYTES as SIGNATURE_BYTES
@@ -204,3 +206,24 @@ class Buckets:
         if len(self._buckets) >= self._most:
             self._buckets.clear()
         return self._buckets.setdefault(key, Bucket(burst=self._burst, per_s=self._per_s)).take(now_s)
+
+
+@dataclass
+class Sender:
+    """Where a packet of `size` bytes came from and what it may do.
+
+    `proven`: this message cannot be forged, so that it may be answered at length. `answered`: a stranger had its one
+    answer to the packet. `receives_at`: where its answers go.
+    """
+
+    address: tuple[Any, ...]
+    receives_at: tuple[Any, ...]
+    peer: Peer
+    guest: Guest | None
+    size: int
+    proven: bool
+    answered: bool = False
+
+    @property
+    def source(self) -> Source:
+        return self.address[0], self.address[1]

@@ -14,9 +14,8 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
-from ipaddress import ip_address
+from dataclasses import replace
+from functools import partial
 from math import isnan
 from typing import Any, cast
 
@@ -31,12 +30,22 @@ from lbserver.protocol.status import STATUS
 from lbserver.transports.osc.addresses import Call, compose, known, meant, reached, understand
 from lbserver.transports.osc.config import OscConfig as OscConfig
 from lbserver.transports.osc.control import PANIC, SIMPLE, Control, in_turn, listed
-from lbserver.transports.osc.doorway import Buckets, Cookies, Guest, Guests, Source, reply_port_in, unsigned
+from lbserver.transports.osc.cues import Cues
+from lbserver.transports.osc.doorway import (
+    Buckets,
+    Cookies,
+    Guest,
+    Guests,
+    Sender,
+    Source,
+    reply_port_in,
+    unsigned,
+)
 from lbserver.transports.osc.link import AudioLink
 from lbserver.transports.osc.packet import Argument, Message, OscError, bundles, parse, timed_messages, write
 from lbserver.transports.osc.patterns import is_pattern
 from lbserver.transports.osc.schedule import Agenda, delay_s
-from lbserver.transports.osc.sockets import listening
+from lbserver.transports.osc.sockets import is_of_this_machine, listening
 from lbserver.transports.osc.stage import AUDIO, RESEND, Stage, StageConfig
 from lbserver.transports.osc.stream import JitterConfig
 
@@ -45,27 +54,6 @@ log = logging.getLogger(__name__)
 _LONGEST_ERROR = 600
 _OF_LAST = f"/lb/{LAST}/"
 _HANDSHAKE = ("/lb/hello", "/lb/hello/reply", "/lb/cookie")
-
-
-@dataclass
-class _Sender:
-    """Where a packet of `size` bytes came from and what it may do.
-
-    `proven`: this message cannot be forged, so that it may be answered at length. `answered`: a stranger had its one
-    answer to the packet. `receives_at`: where its answers go.
-    """
-
-    address: tuple[Any, ...]
-    receives_at: tuple[Any, ...]
-    peer: Peer
-    guest: Guest | None
-    size: int
-    proven: bool
-    answered: bool = False
-
-    @property
-    def source(self) -> Source:
-        return self.address[0], self.address[1]
 
 
 class OscServer(asyncio.DatagramProtocol):
@@ -79,6 +67,7 @@ class OscServer(asyncio.DatagramProtocol):
         self._cookies, self._guests, self._agenda = Cookies(), Guests(), Agenda()
         self._addresses: dict[Source, tuple[Any, ...]] = {}
         self._subscribed: dict[Source, set[str]] = {}
+        self._cues = Cues()
         self._untold: set[str] = set()
         self._complaints = Buckets(burst=limits.OSC_ERRORS_PER_S, per_s=limits.OSC_ERRORS_PER_S)
         self._opening: Counter[str] = Counter()
@@ -103,6 +92,7 @@ class OscServer(asyncio.DatagramProtocol):
             *(asyncio.create_task(self._work(lane)) for lane in self._lanes.values()),
             asyncio.create_task(self._stage.pump()),
             asyncio.create_task(self._every(limits.OSC_STATUS_S, self._push_status)),
+            asyncio.create_task(self._every(limits.OSC_CUES_S, self._push_cues)),
             asyncio.create_task(self._every(1.0, self._keep_house)),
         ]
 
@@ -154,10 +144,10 @@ class OscServer(asyncio.DatagramProtocol):
             log.exception("a fault while reading an OSC packet")
             self._fault(sender)
 
-    def _who(self, data: bytes, address: tuple[Any, ...], now_s: float) -> _Sender:
+    def _who(self, data: bytes, address: tuple[Any, ...], now_s: float) -> Sender:
         source: Source = address[0], address[1]
         guest = self._guests.get(source, now_s)
-        ours = _is_of_this_machine(source[0])
+        ours = is_of_this_machine(source[0])
         if ours and not self._config.anyone:
             # Audio bears the number of its stream, which was told to its guest alone.
             plays = guest is not None and data.partition(b"\0")[0].endswith((b"/audio", b"/resend"))
@@ -166,9 +156,9 @@ class OscServer(asyncio.DatagramProtocol):
         owner, host = (USER, USER) if ours else ("token", source[0])
         peer = Peer(kind="osc", identity=identity, trusted=ours, owner=owner, host=host)
         receives_at = address if guest is None else self._addresses.get(source, address)
-        return _Sender(address, receives_at, peer, guest, len(data), proven=ours and not self._config.token)
+        return Sender(address, receives_at, peer, guest, len(data), proven=ours and not self._config.token)
 
-    def _hear(self, one: Message, tag: int, sender: _Sender, now_s: float, wall_s: float) -> None:
+    def _hear(self, one: Message, tag: int, sender: Sender, now_s: float, wall_s: float) -> None:
         try:
             one = self._checked(one, sender)
             if (guest := sender.guest) is not None:
@@ -186,7 +176,7 @@ class OscServer(asyncio.DatagramProtocol):
         except (OscError, HubError) as error:
             self._complain(sender, _code(error), str(error), one.address)
 
-    def _calls(self, one: Message, sender: _Sender) -> list[Call]:
+    def _calls(self, one: Message, sender: Sender) -> list[Call]:
         """What a message asks, of every address that its pattern matches. Raises OscError and HubError."""
         if not is_pattern(one.address):
             open_now = self._hub.sessions(peer=sender.peer) if one.address.startswith(_OF_LAST) else ()
@@ -202,7 +192,7 @@ class OscServer(asyncio.DatagramProtocol):
         except KeyError:
             raise HubError("unknown_message", "no such address") from None
 
-    def _checked(self, one: Message, sender: _Sender) -> Message:
+    def _checked(self, one: Message, sender: Sender) -> Message:
         """The message without its signature, where it must bear one. Raises OscError and HubError."""
         if not self._config.token:
             if not sender.peer.trusted:
@@ -221,7 +211,7 @@ class OscServer(asyncio.DatagramProtocol):
             raise OscError("a message that came before")
         return inner
 
-    def _let_in(self, sender: _Sender) -> Guest:
+    def _let_in(self, sender: Sender) -> Guest:
         if sender.guest is None:
             raise HubError("unauthorised", "say /lb/hello and return the cookie first")
         return sender.guest
@@ -232,7 +222,7 @@ class OscServer(asyncio.DatagramProtocol):
 
     # Calls
 
-    def _begin(self, call: Call, sender: _Sender) -> None:
+    def _begin(self, call: Call, sender: Sender) -> None:
         """Answer at once, or leave it to a lane. Never raises."""
         try:
             self._sort(call, sender)
@@ -242,7 +232,7 @@ class OscServer(asyncio.DatagramProtocol):
             log.exception("a fault while sorting an OSC message")
             self._fault(sender)
 
-    def _sort(self, call: Call, sender: _Sender) -> None:
+    def _sort(self, call: Call, sender: Sender) -> None:
         if call.arguments.get("press") == 0.0:
             return  # a button let go
         now_s = self._loop.time()
@@ -260,6 +250,9 @@ class OscServer(asyncio.DatagramProtocol):
                     self._send(write(row), sender.receives_at)
             case "/lb/<session>/subscribe":
                 self._subscribe(call.names["session"], sender)
+            case "/lb/<session>/cues":
+                self._hub.status(call.names["session"], peer=sender.peer)
+                self._cues.ask(self._let_in(sender).source, call.names["session"])
             case "/lb/open":
                 guest, name = self._let_in(sender), str(call.arguments["session"])
                 self._queue(partial(self._open, call, sender, guest), opening=True)
@@ -284,7 +277,7 @@ class OscServer(asyncio.DatagramProtocol):
         while True:
             await (await lane.get())()
 
-    def _welcome(self, call: Call, sender: _Sender, now_s: float) -> None:
+    def _welcome(self, call: Call, sender: Sender, now_s: float) -> None:
         port = cast(int | None, call.arguments.get("reply_port"))
         if port is not None:
             lowest, highest = REPLY_PORTS
@@ -301,7 +294,7 @@ class OscServer(asyncio.DatagramProtocol):
         welcome = compose("/lb/welcome", MAJOR, MINOR, f"liveband {__version__}", cookie)
         self._answer(sender, welcome, times=3)
 
-    def _admit(self, call: Call, sender: _Sender, now_s: float) -> None:
+    def _admit(self, call: Call, sender: Sender, now_s: float) -> None:
         cookie = str(call.arguments["cookie"])
         until_s = self._cookies.good_until_s(cookie, sender.source, now_s)
         if until_s is None:
@@ -314,31 +307,31 @@ class OscServer(asyncio.DatagramProtocol):
         self._addresses[sender.source] = sender.address[0], port, *sender.address[2:]
         self._stage.back(guest)
 
-    def _subscribe(self, session: str, sender: _Sender) -> None:
+    def _subscribe(self, session: str, sender: Sender) -> None:
         guest = self._let_in(sender)
         self._hub.status(session, peer=sender.peer)
         names = self._subscribed.setdefault(guest.source, set())
-        if len(names) >= 32:
-            raise HubError("busy", "32 sessions may be watched")
+        if len(names) >= limits.OSC_WATCHED:
+            raise HubError("busy", f"{limits.OSC_WATCHED} sessions may be watched")
         names.add(session)
 
-    async def _act(self, call: Call, sender: _Sender) -> None:
+    async def _act(self, call: Call, sender: Sender) -> None:
         if call.pattern == PANIC:
             self._stage.forget_sound(sender.guest)
         own = self._stage.of(sender.guest)
         await self._complaining(sender, call, self._control.act(call, sender.peer, own))
 
-    async def _close(self, call: Call, sender: _Sender) -> None:
+    async def _close(self, call: Call, sender: Sender) -> None:
         session = str(call.arguments["session"])
         await self._complaining(sender, call, self._hub.close(session, peer=sender.peer, reason="asked to"))
 
-    async def _open(self, call: Call, sender: _Sender, guest: Guest) -> None:
+    async def _open(self, call: Call, sender: Sender, guest: Guest) -> None:
         try:
             await self._complaining(sender, call, self._open_anew(call, sender, guest))
         finally:
             self._opening -= Counter([str(call.arguments["session"])])
 
-    async def _open_anew(self, call: Call, sender: _Sender, guest: Guest) -> None:
+    async def _open_anew(self, call: Call, sender: Sender, guest: Guest) -> None:
         await self._stage.open(call, guest, sender.peer)
         self._control.forget(str(call.arguments["session"]))
 
@@ -364,6 +357,17 @@ class OscServer(asyncio.DatagramProtocol):
                     ready[name] = self._status_packets(name)
                 for packet in ready[name]:
                     self._send_to(guest, packet)
+
+    def _push_cues(self, now_s: float) -> None:
+        if not self._cues.asked:
+            return
+        everybody = Peer(kind="osc", identity="cues", trusted=True)
+        open_now = self._cues.sessions & set(self._hub.sessions())
+        beats = {name: float(self._hub.status(name, peer=everybody)["beat"]) for name in open_now}
+        for source, one in self._cues.due(beats):
+            guest = self._guests.get(source, now_s)
+            if guest is not None and self._guests.attentive(guest, now_s):
+                self._send_to(guest, write(one))
 
     def _watchers(self, now_s: float) -> dict[Guest, set[str]]:
         """Who is told of which sessions."""
@@ -404,6 +408,7 @@ class OscServer(asyncio.DatagramProtocol):
             self._subscribed.pop(guest.source, None)
             self._addresses.pop(guest.source, None)
         alive = set(self._hub.sessions())
+        self._cues.keep_house(self._addresses.keys(), alive)
         self._stage.keep_house(now_s, alive)
         self._control.keep_house(alive)
         for names in (*self._subscribed.values(), self._untold):
@@ -411,7 +416,7 @@ class OscServer(asyncio.DatagramProtocol):
 
     # Answers
 
-    async def _complaining(self, sender: _Sender, call: Call, work: Coroutine[Any, Any, None]) -> None:
+    async def _complaining(self, sender: Sender, call: Call, work: Coroutine[Any, Any, None]) -> None:
         """Tell the sender what was refused; whatever happens, the lane goes on."""
         try:
             await work
@@ -421,17 +426,17 @@ class OscServer(asyncio.DatagramProtocol):
             log.exception("a fault while answering an OSC message")
             self._fault(sender)
 
-    def _fault(self, sender: _Sender) -> None:
+    def _fault(self, sender: Sender) -> None:
         self._faults += 1
         self._complain(sender, "internal", "a fault of the server; its log has more")
 
-    def _complain(self, sender: _Sender, code: str, text: str, address: str = "") -> None:
+    def _complain(self, sender: Sender, code: str, text: str, address: str = "") -> None:
         """An error in words, ten a second of each code; of a stranger's on another machine nothing is said.
 
         What may be forged is answered with no more than it had itself.
         """
         self.refused += 1
-        if sender.guest is None and (self._config.token or not _is_of_this_machine(sender.address[0])):
+        if sender.guest is None and (self._config.token or not is_of_this_machine(sender.address[0])):
             return
         if not self._complaints.take((sender.source, code), self._loop.time()):
             return
@@ -450,7 +455,7 @@ class OscServer(asyncio.DatagramProtocol):
             words = text.encode()[:longest].decode(errors="ignore")
             self._send(write(compose("/lb/error", code, words)), sender.receives_at)
 
-    def _answer(self, sender: _Sender, one: Message, *, times: int = 1) -> None:
+    def _answer(self, sender: Sender, one: Message, *, times: int = 1) -> None:
         """Send to who sent a packet. A stranger gets one answer, `times` as long as its packet at most."""
         data = write(one)
         if sender.guest is None:
@@ -469,11 +474,6 @@ class OscServer(asyncio.DatagramProtocol):
         if transport is not None and not transport.is_closing():
             self.sent += 1
             transport.sendto(data, address)
-
-
-@lru_cache(maxsize=256)
-def _is_of_this_machine(host: str) -> bool:
-    return ip_address(host.partition("%")[0]).is_loopback
 
 
 def _code(error: OscError | HubError) -> str:

@@ -6,6 +6,8 @@ import contextlib
 import errno
 import logging
 import socket
+from functools import lru_cache
+from ipaddress import ip_address
 
 from lbserver.errors import LiveBandError
 from lbserver.host.listeners import who_listens
@@ -13,6 +15,12 @@ from lbserver.host.listeners import who_listens
 log = logging.getLogger(__name__)
 
 _RECEIVE_BUFFER_BYTES = 1 << 20
+
+
+@lru_cache(maxsize=256)
+def is_of_this_machine(host: str) -> bool:
+    """Whether a datagram's source is a loopback address."""
+    return ip_address(host.partition("%")[0]).is_loopback
 
 
 async def listening(host: str, port: int) -> list[socket.socket]:

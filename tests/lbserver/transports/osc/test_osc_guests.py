@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lbserver.transports.osc.cues import Bars
 from lbserver.transports.osc.packet import Message, message, parse, timed_messages, write
 
 
@@ -127,3 +128,51 @@ def test_the_last_session_needs_no_name(server, band, opened, controls, until, p
     assert controls(band, "jam-4")["gain"] == 0.0
     for client in (first, second, third, fourth):
         client.close()
+
+
+def test_bars_are_counted_in_order_and_none_twice() -> None:
+    """A beat that steps back a little, as told positions do, is not a new one; bars of one beat are bars all the same."""
+    bars = Bars()
+    seen = [
+        began
+        for beat in (
+            float("nan"),
+            3.2,
+            3.1,
+            3.9,
+            4.3,
+            4.99,
+            1.01,
+            1.5,
+            1.49,
+            2.0,
+            float("nan"),
+            2.4,
+            3.0,
+            4.0,
+            1.0,
+        )
+        for began in bars.passed(beat)
+    ]
+    assert seen == [
+        ("bar", 1), ("beat", 3), ("beat", 4), ("bar", 2), ("beat", 1), ("beat", 2), ("beat", 3), ("beat", 4), ("bar", 3), ("beat", 1)
+    ]  # fmt: skip
+    ones = Bars()
+    assert [name for beat in (1.0, 1.6, 1.02, 1.9, 1.2) for name, _ in ones.passed(beat)] == ["bar", "beat"] * 2 + [
+        "bar", "beat"
+    ]  # fmt: skip
+
+
+def test_cues_come_as_the_bars_of_what_is_played(server, opened, play, noise, patch: Patch) -> None:
+    """Code that follows the band hears each beat once, in order, as a plain message: no bundles, no figures between."""
+    client, stream = opened(server)
+    patch.enter()
+    patch.say("/lb/guitar/cues")
+    patch.say("/lb/guitar/tempo", 240.0)
+    patch.say("/lb/guitar/beat", 1.0, 3)
+    play(stream, noise(3 * 48000))
+    heard = [patch.hear("/lb/guitar/cue/beat").arguments[0] for _ in range(6)]
+    first = heard[0]
+    assert heard == [(first - 1 + step) % 3 + 1 for step in range(6)]
+    assert {one.address for one in patch.waiting} <= {"/lb/guitar/cue/beat", "/lb/guitar/cue/bar"}
+    client.close()

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Beats and bars as plain messages when they begin, for whoever asks: code on a stage follows the band by them. Pure."""
+
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, field
+from math import isnan
+
+from lbserver.hub.hub import HubError
+from lbserver.protocol import limits
+from lbserver.transports.osc.addresses import compose
+from lbserver.transports.osc.doorway import Source
+from lbserver.transports.osc.packet import Message
+
+
+@dataclass
+class Bars:
+    """One session's beats as they pass: `beat` is the place in the bar that was seen last, from 1, NaN if none was."""
+
+    beat: float = float("nan")
+    bar: int = 0
+
+    def passed(self, beat: float) -> list[tuple[str, int]]:
+        """What has begun since: ("bar", counted from 1), ("beat", its number in the bar). A step back is no beat."""
+        before, fresh = self.beat, isnan(self.beat)
+        if isnan(beat) or (not fresh and -0.5 <= beat - before <= 0.0):
+            return []
+        self.beat = beat
+        began = []
+        if fresh or beat < before:
+            self.bar += 1
+            began.append(("bar", self.bar))
+        if fresh or beat < before or int(beat) > int(before):
+            began.append(("beat", int(beat)))
+        return began
+
+
+@dataclass
+class Cues:
+    """Who asked for the cues of which sessions."""
+
+    asked: dict[Source, set[str]] = field(default_factory=dict)
+    _bars: dict[str, Bars] = field(default_factory=dict)
+
+    def ask(self, source: Source, session: str) -> None:
+        """Raises HubError."""
+        sessions = self.asked.setdefault(source, set())
+        if len(sessions) >= limits.OSC_WATCHED:
+            raise HubError("busy", f"{limits.OSC_WATCHED} sessions may be watched")
+        sessions.add(session)
+        self._bars.setdefault(session, Bars())
+
+    def due(self, beats: Mapping[str, float]) -> Iterator[tuple[Source, Message]]:
+        """Whom to tell what, once `beats` is the place in the bar of each session."""
+        for session, beat in beats.items():
+            for name, number in self._bars[session].passed(beat):
+                one = compose(f"/lb/<session>/cue/{name}", number, session=session)
+                yield from ((source, one) for source, sessions in self.asked.items() if session in sessions)
+
+    @property
+    def sessions(self) -> Set[str]:
+        """Those that somebody follows."""
+        return set().union(*self.asked.values())
+
+    def keep_house(self, sources: Set[Source], alive: Set[str]) -> None:
+        """Forget guests who left, and sessions that are no more."""
+        self.asked = {
+            source: left
+            for source, sessions in self.asked.items()
+            if source in sources and (left := sessions & alive)
+        }
+        self._bars = {name: bars for name, bars in self._bars.items() if name in self.sessions}
