@@ -6,26 +6,22 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from lbserver.protocol.controls import STEMS
-from lbserver.testing.osc_client import OscClient
 from max_patches.cues.bars import Bars
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = ROOT / "max_patches" / "live-coding"
-RATE_HZ, BLOCK, PATIENCE_S = 48000, 480, 60.0
+PATIENCE_S = 60.0
 
 
 def block(page: str, language: str) -> str:
@@ -33,54 +29,6 @@ def block(page: str, language: str) -> str:
     found = re.search(rf"```{language}\n(.*?)```", (RECIPES / page).read_text(), re.S)
     assert found is not None
     return found[1]
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Player:
-    """Somebody plays: silence in real time into a session, which collects errors and its status."""
-
-    def __init__(self, port: int) -> None:
-        self.client = OscClient(("127.0.0.1", port), timeout_s=60)
-        self.client.enter()
-        self.stream = self.client.open("song", stem="bass", rate_hz=RATE_HZ, channels=2, block_samples=BLOCK)
-        self.status: dict[str, Any] = {}
-        self.errors: list[str] = []
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._play)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._over.set()
-        self._thread.join(60)
-        self.client.call("/lb/close", "song")
-        self.client.expect("/lb/<session>/closed")
-        self.client.close()
-
-    def _play(self) -> None:
-        silence, begun_s, sent = np.zeros((2, BLOCK), np.float32), time.monotonic(), 0
-        while not self._over.is_set():
-            self.stream.send(silence)
-            sent += BLOCK
-            self.stream.receive(max(1e-3, begun_s + sent / RATE_HZ - time.monotonic()))
-            while self.client.heard:
-                call, _ = self.client.heard.popleft()
-                if call.pattern.endswith("/status/<name>"):
-                    self.status[call.names["name"]] = call.arguments["value"]
-                elif call.pattern == "/lb/error":
-                    self.errors.append(str(call.arguments))
-            time.sleep(max(0.0, begun_s + sent / RATE_HZ - time.monotonic()))
-
-
-@pytest.fixture
-def player(server: dict[str, Any]) -> Iterator[Player]:
-    one = Player(server["osc_port"])
-    yield one
-    one.close()
 
 
 @contextlib.contextmanager
@@ -127,7 +75,12 @@ CASES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_recipe_tells_tempo_chord_and_stem_and_is_told_each_bar(
-    name: str, client: Callable[[str], str], server: dict[str, Any], player: Player, tmp_path: Path
+    name: str,
+    client: Callable[[str], str],
+    server: dict[str, Any],
+    player: Any,
+    free_port: Callable[[], int],
+    tmp_path: Path,
 ) -> None:
     """A recipe that nobody ran: a mistyped address, a port that nothing listens at, cues twice or out of order."""
     page, language, file, port, (program, *options) = CASES[name]

@@ -33,7 +33,25 @@ def node_test(node: str, *files: str, **environment: str) -> str:
 
 def test_its_modules_do_what_they_say(client: Callable[[str], str]) -> None:
     """Without a server: packets, windows, batches, cross-fades, what a patch may say, and the ring in Max's own buffer."""
-    node_test(client("node"), "modules.test.js", "buffer.test.js", "rtap.test.js")
+    node_test(client("node"), "modules.test.js", "buffer.test.js")
+
+
+def test_the_published_patch_s_protocol_with_a_peer_from_its_description_and_the_real_server(
+    client: Callable[[str], str], serve: Callable[..., dict[str, Any]], free_port: Callable[[], int]
+) -> None:
+    """A chunk in the wrong place, a fade counted twice, answers that come to a port where nobody listens."""
+    ports = free_port(), free_port()
+    serve("--osc-compat", "rtap", "--rtap-ports", f"{ports[0]},{ports[1]}")
+    given = json.dumps({"port": ports[0], "reply": ports[1]})
+    node_test(client("node"), "rtap.test.js", LIVEBAND_RTAP=given)
+
+
+def test_what_is_watched_and_what_is_set(
+    client: Callable[[str], str], server: dict[str, Any], player: Any
+) -> None:
+    """Status that never reaches the patch, an error without its words, a control that is set under another one's name."""
+    given = json.dumps({"port": server["osc_port"], "http": server["http_port"]})
+    node_test(client("node"), "patch.test.js", LIVEBAND_PATCH=given)
 
 
 def windows_of(record: dict[str, Any], mix: np.ndarray) -> list[tuple[int, int]]:

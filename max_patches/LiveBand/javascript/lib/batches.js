@@ -23,10 +23,10 @@ class Batches {
     this.open.push(batch);
   }
 
-  /** Samples [channel][n] that belong to `position`. Returns whether they came too late for their batch. */
-  place(position, samples) {
+  /** Samples [channel][n] that belong to `position`, and to the batch `id` alone if it is given. Returns whether they came too late for their batch. */
+  place(position, samples, id = null) {
     const end = position + samples[0].length;
-    this.pieces.push({ position, end, samples });
+    this.pieces.push({ position, end, samples, id });
     return end > this.first && end <= this.closedTo;
   }
 
@@ -74,7 +74,7 @@ class Batches {
     for (const piece of this.pieces) {
       const first = Math.max(piece.position, batch.start);
       const end = Math.min(piece.end, batch.start + length);
-      if (first >= end) continue;
+      if (first >= end || (piece.id !== null && piece.id !== batch.id)) continue;
       map.fill(1, first - batch.start, end - batch.start);
       samples.forEach((row, channel) => {
         const source = piece.samples[Math.min(channel, piece.samples.length - 1)];

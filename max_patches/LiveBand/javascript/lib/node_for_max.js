@@ -10,11 +10,11 @@ const RECEIVE_BYTES = 4 << 20; // the system may give less
 
 /** Gives a sidecar ({settings, told, heard, tick}) its socket, its clock and the patch. */
 function run(sidecar) {
-  const socket = dgram.createSocket({ type: "udp4", recvBufferSize: RECEIVE_BYTES });
+  let socket = null, bound = null;
   const now = () => performance.now();
   const act = (steps) => {
     for (const { send, out } of steps) {
-      if (send) socket.send(send, sidecar.settings.port, sidecar.settings.host);
+      if (send) listening().send(send, sidecar.settings.port, sidecar.settings.host);
       if (out) Max.outlet(...out);
     }
   };
@@ -30,9 +30,19 @@ function run(sidecar) {
       complain(error);
     }
   };
-  socket.on("message", (packet) => guarded(() => sidecar.heard(packet, now())));
-  socket.on("error", complain);
-  socket.bind(0);
+  /** The socket, another one where answers are to come to another port. */
+  const listening = () => {
+    const wanted = sidecar.listensAt || 0;
+    if (bound !== wanted) {
+      if (socket) socket.close();
+      bound = wanted;
+      socket = dgram.createSocket({ type: "udp4", recvBufferSize: RECEIVE_BYTES });
+      socket.on("message", (packet) => guarded(() => sidecar.heard(packet, now())));
+      socket.on("error", complain);
+      socket.bind(wanted);
+    }
+    return socket;
+  };
   Max.addHandler(Max.MESSAGE_TYPES.ALL, (handled, ...message) => {
     const [what, ...values] = message;
     if (typeof what === "string") guarded(() => sidecar.told(what, values, now()));

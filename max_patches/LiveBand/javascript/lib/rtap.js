@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The same over the OSC of the published Max patch: each step the context of the last one goes out as a batch in chunks of
-// floats, and a batch of the stem comes back. Mono. Holds no clock and no socket.
+// The same over the OSC of the published Max patch (`liveband serve --osc-compat rtap`): each step the context of the last one
+// goes out as a batch in chunks of floats, and a batch of the stem comes back, whose fade lies before its step. Mono, 44.1 kHz,
+// T 6 s. Holds no clock and no socket.
 "use strict";
 
 const osc = require("./osc.js");
 const { Batches } = require("./batches.js");
 const { batchAt, sizes } = require("./window.js");
-const { CONTROLS } = require("../tables.js");
 
 const CHUNK = 2048;
+const RATE_HZ = 44100;
+const CONTEXT_S = 6;
 const STEMS = ["bass", "drums", "guitar", "piano"];
 
 function floats(address, whole, samples) {
@@ -18,7 +20,8 @@ function floats(address, whole, samples) {
 class Rtap {
   /** config: {stem, rateHz, window}. */
   constructor(config) {
-    Object.assign(this, { config, window: config.window, wanted: null, batches: new Batches(1), lost: 0, late: 0 });
+    const window = { ...config.window, T: CONTEXT_S };
+    Object.assign(this, { config, window, wanted: null, batches: new Batches(1), lost: 0, late: 0 });
     Object.assign(this, { greeted: false, cursor: null, heard: [], got: new Map(), refused: 0, playhead: 0 });
   }
 
@@ -32,11 +35,17 @@ class Rtap {
   }
 
   change(window) {
-    this.wanted = window;
+    this.wanted = { ...window, T: CONTEXT_S };
   }
 
   /** Mix [channel][n] that was heard from `position` on. */
   mix(position, samples, nowMs) {
+    if (this.config.rateHz !== RATE_HZ) {
+      const words = ["error", "here", `rtap plays at ${RATE_HZ} Hz: set Max's audio to it`];
+      const isNews = !this.greeted;
+      this.greeted = true;
+      return isNews ? [{ say: words }] : [];
+    }
     const done = this.greeted ? [] : this._greet();
     const mono = Float32Array.from(samples[0], (_, i) => samples.reduce((sum, row) => sum + row[i], 0) / samples.length);
     this.heard.push(...mono);
@@ -70,7 +79,7 @@ class Rtap {
 
   _greet() {
     this.greeted = true;
-    return [osc.encode("/load_model"), ...this._tellWindow(), this._tellStem()].map((send) => ({ send }));
+    return [{ send: osc.encode("/load_model") }];
   }
 
   _tellStem() {
@@ -82,7 +91,7 @@ class Rtap {
     return [
       osc.encode("/update_r", "f", [this.window.r]),
       osc.encode("/w", "f", [this.window.w]),
-      osc.encode("/update_fade", "f", [fade]),
+      osc.encode("/update_fade", "f", [fade / this.config.rateHz]),
       osc.encode("/update_package_size", "i", [CHUNK]),
     ];
   }
@@ -93,19 +102,20 @@ class Rtap {
     const overshoot = end - this.cursor;
     const context = this.heard.slice(this.heard.length - overshoot - step, this.heard.length - overshoot);
     this.heard = this.heard.slice(this.heard.length - overshoot);
-    const batch = { ...batchAt(id, this.cursor, this.window, this.config.rateHz), fade: 0 };
+    const batch = batchAt(id, this.cursor, this.window, this.config.rateHz);
+    for (const name of ["start", "deadline", "last"]) batch[name] -= batch.fade;
     this.batches.expect(batch);
     const total = Math.ceil(context.length / CHUNK);
     this.got.set(id, { batch, chunks: new Set(), total: 0 });
-    const done = Array.from({ length: total }, (_, chunk) =>
-      ({ send: floats("/context", [id, chunk, total], context.slice(chunk * CHUNK, (chunk + 1) * CHUNK)) }));
+    const settings = [...this._tellWindow(), this._tellStem()]; // with each batch: nothing here is acknowledged
+    const chunks = Array.from({ length: total }, (_, chunk) =>
+      floats("/context", [id, chunk * CHUNK, total], context.slice(chunk * CHUNK, (chunk + 1) * CHUNK)));
     if (this.wanted) {
       this.window = this.wanted;
       this.wanted = null;
-      done.push(...this._tellWindow().map((send) => ({ send })));
     }
     this.cursor += sizes(this.window, this.config.rateHz).step;
-    return done;
+    return [...settings, ...chunks].map((send) => ({ send }));
   }
 
   /** Chunks of one batch are equally long, the last one excepted. */
@@ -117,9 +127,9 @@ class Rtap {
     }
     entry.total = total;
     entry.chunks.add(chunk);
-    const { start, length } = entry.batch;
-    const offset = chunk === total - 1 ? length - samples.length : chunk * samples.length;
-    this.batches.place(start + offset, [Float32Array.from(samples)]);
+    const { start, length, fade } = entry.batch;
+    const offset = chunk === total - 1 ? length + fade - samples.length : chunk * samples.length;
+    this.batches.place(start + offset, [Float32Array.from(samples)], id);
   }
 
   _refuse(id) {
@@ -134,7 +144,4 @@ class Rtap {
   }
 }
 
-/** Stems that both know. */
-const PLAYED = STEMS.filter((stem) => CONTROLS.stem.choices.includes(stem));
-
-module.exports = { Rtap, CHUNK, PLAYED };
+module.exports = { Rtap };

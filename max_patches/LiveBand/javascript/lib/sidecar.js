@@ -11,11 +11,12 @@ const { Writer } = require("./writer.js");
 const { CONTROLS, COUNTS, PORT, PROTOCOLS, WINDOW } = require("../tables.js");
 
 const LARGEST_LIST = 512;
+const RTAP_REPLY_PORT = 8000;
 const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 
 class Sidecar {
   constructor() {
-    this.settings = { host: "127.0.0.1", port: PORT, session: "max", protocol: PROTOCOLS[0], rate: 48000 };
+    this.settings = { host: "127.0.0.1", port: PORT, session: "max", protocol: PROTOCOLS[0], rate: 48000, reply: RTAP_REPLY_PORT };
     this.wished = {}; // of the window, as the patch said it
     this.controls = new Map(); // as the patch set them; told again whenever the session begins
     this.engine = null;
@@ -33,6 +34,11 @@ class Sidecar {
     if (what === "panic") return this._speaks() ? [{ send: osc.encode("/lb/panic") }] : [];
     if (TOLD.includes(what)) return this._speaks() ? [{ send: tell(this.settings.session, what, values) }] : [];
     throw new RangeError(`the sidecar does not know ${what}`);
+  }
+
+  /** The port that answers come to; 0 is any. */
+  get listensAt() {
+    return this.settings.protocol === PROTOCOLS[0] ? 0 : this.settings.reply;
   }
 
   heard(packet, nowMs) {
@@ -70,9 +76,9 @@ class Sidecar {
     if (name === "session" && !NAME.test(String(value))) throw new RangeError("session: letters, digits, _ . -, at most 64");
     if (name === "protocol" && !PROTOCOLS.includes(value)) throw new RangeError(`protocol: ${PROTOCOLS.join(" or ")}`);
     const number = Number(value);
-    if (name === "port" && !(Number.isInteger(number) && number > 0 && number < 65536)) throw new RangeError("port: 1 to 65535");
+    if ((name === "port" || name === "reply") && !(Number.isInteger(number) && number > 0 && number < 65536)) throw new RangeError(`${name}: 1 to 65535`);
     if (name === "rate" && !(number >= 8000 && number <= 384000)) throw new RangeError("rate: 8000 to 384000");
-    const settled = name === "port" || name === "rate" ? number : String(value);
+    const settled = ["port", "rate", "reply"].includes(name) ? number : String(value);
     const changed = this.settings[name] !== settled;
     this.settings[name] = settled;
     return changed && this.engine ? this._run(1) : [];

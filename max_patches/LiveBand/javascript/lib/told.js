@@ -29,7 +29,7 @@ function tell(session, what, values) {
 
 /** What a message is to a patch: ["status", name, value], ["error", code, text], ["link", words], or null. */
 function asWords({ address, values }) {
-  const [, , session, kind, name] = ["", ...address.split("/")];
+  const [, , session, kind, name] = address.split("/");
   if (kind === "status" && STATUS.includes(name)) return ["status", name, values[0]];
   if (address === "/lb/error") return ["error", ...values];
   if (kind === "closed") return ["link", `${session} is closed: ${values[0]}`];

@@ -16,7 +16,7 @@ function windowOf(settings) {
 
 /** Samples of a step and of a cross-fade. */
 function sizes(window, rateHz) {
-  const step = Math.max(1, Math.round(window.r * window.T * rateHz));
+  const step = Math.max(1, Math.floor(window.r * window.T * rateHz + 0.01));
   return { step, fade: Math.min(Math.round((window.fade / 1000) * rateHz), Math.floor(step / 2)) };
 }
 
