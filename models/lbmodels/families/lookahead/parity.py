@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lbmodels.config import build
 from lbmodels.families.lookahead.diffusion import Denoise, Draw, Preconditioning, Schedule, adpm2, consistency
-from lbmodels.families.lookahead.published import Tier, fill
+from lbmodels.families.lookahead.published import STUDENT_FLOOR, Tier, fill
 from lbmodels.families.lookahead.song_unet import SongUNet, SongUNetConfig
 from lbmodels.parity import rule
 from lbmodels.parity.case import Case
@@ -27,7 +27,7 @@ def run(case: Case) -> Arrays:
     with torch.no_grad():
         if "prior_variance" in case.config:
             return _samplers(case)
-        return _pipeline(case) if "schedule" in case.config else _network(case)
+        return _network(case) if "x_noisy" in case.inputs else _pipeline(case)
 
 
 def _inputs(case: Case) -> dict[str, Tensor]:
@@ -60,23 +60,26 @@ def _samplers(case: Case) -> Arrays:
         square = sigma.to(x.dtype).view(-1, *[1] * (x.dim() - 1)).square()
         return (variance * x + square * mean) / (variance + square)
 
-    schedule, steps = _schedule(config["schedule"]), config["schedule"]["steps"]
-    sigmas = schedule.levels(steps)
-    out: dict[str, Any] = {"ldm_sigmas": [*sigmas, 0.0]}
-    for name, count, masked in (("inpaint", config["num_resamples"], True), ("gen", 1, False)):
-        seen: list[tuple[Tensor, float]] = []
-        out[f"{name}_final"] = adpm2(
-            _watched(ideal, seen),
-            sigmas,
-            _draws(case, name, shape),
-            known=known if masked else None,
-            source=source if masked else None,
-            resamples=count,
-            rho=config["adpm2_rho"],
-        )
-        out[f"{name}_x"] = torch.stack([x for x, _ in seen])
-        out[f"{name}_sigma"] = [sigma for _, sigma in seen]
-    return _arrays(out | _students(case, ideal, known, source, shape))
+    out: dict[str, Any] = {}
+    if "schedule" in config:
+        sigmas = _schedule(config["schedule"]).levels(config["schedule"]["steps"])
+        out["ldm_sigmas"] = [*sigmas, 0.0]
+        for name, count, masked in (("inpaint", config.get("num_resamples", 1), True), ("gen", 1, False)):
+            seen: list[tuple[Tensor, float]] = []
+            out[f"{name}_final"] = adpm2(
+                _watched(ideal, seen),
+                sigmas,
+                _draws(case, name, shape),
+                known=known if masked else None,
+                source=source if masked else None,
+                resamples=count,
+                rho=config.get("adpm2_rho", 1.0),
+            )
+            out[f"{name}_x"] = torch.stack([x for x, _ in seen])
+            out[f"{name}_sigma"] = [sigma for _, sigma in seen]
+    if "cd" in config:
+        out |= _students(case, ideal, known, source, shape)
+    return _arrays(out)
 
 
 def _students(
@@ -141,8 +144,10 @@ def _build(case: Case) -> SongUNet:
 def _network(case: Case) -> Arrays:
     given, network = _inputs(case), _build(case)
     x, mix, sigma, label = given["x_noisy"], given["mixture"], given["sigma"], given["label"]
-    edm = Preconditioning(sigma_data=case.config["sigma_data"])
-    student = Preconditioning(sigma_data=case.config["sigma_data"], floor=case.config["cd_sigma_min"])
+    edm = Preconditioning(sigma_data=case.config.get("sigma_data", 1.0))
+    student = Preconditioning(
+        sigma_data=case.config.get("sigma_data", 1.0), floor=case.config.get("cd_sigma_min", STUDENT_FLOOR)
+    )
 
     def answer(scaled: Tensor, code: Tensor) -> Tensor:
         return network(torch.cat([scaled, mix], dim=1), code, label)
@@ -161,21 +166,24 @@ def _network(case: Case) -> Arrays:
 def _pipeline(case: Case) -> Arrays:
     given, network, config = _inputs(case), _build(case), case.config
     shape = tuple(given["source"].shape)
-    tiers = {
-        "inpaint": Tier(
+    tiers = {}
+    if "schedule" in config:
+        tiers["inpaint"] = Tier(
             name="teacher",
-            preconditioning=Preconditioning(),
+            preconditioning=Preconditioning(sigma_data=config.get("sigma_data", 1.0)),
             schedule=_schedule(config["schedule"]),
             steps=config["schedule"]["steps"],
-            resamples=config["num_resamples"],
-        ),
-        "cd": Tier(
+            resamples=config.get("num_resamples", 1),
+        )
+    if "cd" in config:
+        tiers["cd"] = Tier(
             name="student",
-            preconditioning=Preconditioning(floor=config["cd"]["sigma_min"]),
+            preconditioning=Preconditioning(
+                sigma_data=config.get("sigma_data", 1.0), floor=config["cd"]["sigma_min"]
+            ),
             schedule=_schedule(config["cd"]),
             steps=config["cd"]["steps"],
-        ),
-    }
+        )
     out: dict[str, Any] = {}
     for name, tier in tiers.items():
         seen: list[Tensor] = []
