@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tells programs on this machine when a bar begins: /liveband/bar, with the bar's number and the tempo.
 
-It watches a session's status, which comes ten times a second: a cue is at most a tenth of a second behind its bar.
+For programs that have one port to send from and another to listen at, and cannot shake hands.
 """
 
 import argparse
@@ -15,7 +15,6 @@ from lbserver.errors import LiveBandError
 from lbserver.protocol import osc
 from lbserver.testing.osc_client import OscClient
 from lbserver.transports.osc.packet import message
-from max_patches.cues.bars import Bars
 
 _STAY_S = 10.0
 
@@ -55,24 +54,20 @@ def tell(listeners: Sequence[SimpleUDPClient], bar: int, tempo: float, *, ctrl: 
 
 def watch(session: str, server_port: int, cue: Callable[[int, float], None]) -> None:
     """For ever: status in, cues out. Raises LiveBandError if no server answers."""
-    bars: dict[str, Bars] = {}
     tempi: dict[str, float] = {}
     with OscClient(("127.0.0.1", server_port)) as client:
         client.enter()
         stay_s = 0.0
         while True:
             if time.monotonic() >= stay_s:
-                client.send(message(f"/lb/{session}/subscribe"))
+                client.send(message(f"/lb/{session}/cues"), message(f"/lb/{session}/subscribe"))
                 stay_s = time.monotonic() + _STAY_S
             for call, _ in client.receive(0.5):
-                name = call.names.get("name", "")
-                if not call.pattern.endswith("/status/<name>") or name not in ("beat", "tempo"):
-                    continue
-                who, value = call.names["session"], float(call.arguments["value"])
-                if name == "tempo":
-                    tempi[who] = value
-                elif bars.setdefault(who, Bars()).hear(value):
-                    cue(bars[who].bar, tempi.get(who, 0.0))
+                who = call.names.get("session", "")
+                if call.pattern.endswith("/status/<name>") and call.names["name"] == "tempo":
+                    tempi[who] = float(call.arguments["value"])
+                elif call.pattern.endswith("/cue/bar"):
+                    cue(int(call.arguments["bar"]), tempi.get(who, 0.0))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from lbserver.protocol.controls import STEMS
-from max_patches.cues.bars import Bars
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = ROOT / "max_patches" / "live-coding"
@@ -105,14 +104,6 @@ def test_a_recipe_tells_tempo_chord_and_stem_and_is_told_each_bar(
     with urllib.request.urlopen(url, timeout=60) as answer:
         assert json.load(answer)["VALUE"] in (["piano"], [STEMS.index("piano")])
     assert player.errors == []
-
-
-def test_bars_are_counted_where_the_beat_begins_anew() -> None:
-    """A cue for every status message, or none for a bar that began between two."""
-    bars = Bars()
-    told = [bars.hear(beat) for beat in (float("nan"), 2.5, 2.7, 4.9, 1.1, 1.3, 3.0, 1.0, float("nan"), 1.5)]
-    assert told == [False, True, False, False, True, False, False, True, False, True]
-    assert bars.bar == 4
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in RECIPES.glob("*.md")))
