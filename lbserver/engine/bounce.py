@@ -100,17 +100,17 @@ Progress = Callable[[float, float], None]
 
 
 def plan_anticipation_frames(spec: Spec, anticipation_ms: float | None) -> int:
-    """Whole frames nearest to the wish, by default 1, or the least that the model was made for.
+    """Frames nearest to the wish, of those that the model was made for; by default the usual one.
 
     Raises LiveBandError outside of the model's range.
     """
     least, most = spec.anticipation_frames
     if anticipation_ms is None:
-        return min(max(1, least), most)
+        return spec.usual_anticipation
     grid = timeline.Grid(host_rate_hz=spec.sample_rate, model_rate_hz=spec.sample_rate, hop_samples=spec.hop)
     frames = -1
     if not refusal("anticipation", anticipation_ms):
-        frames = timeline.anticipation_frames_nearest(grid, anticipation_ms)
+        frames = timeline.anticipation_frames_nearest(grid, anticipation_ms, spec.anticipations)
     if not least <= frames <= most:
         raise LiveBandError(
             f"an anticipation of {anticipation_ms:g} ms is out of range: {spec.name} takes "

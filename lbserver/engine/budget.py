@@ -45,9 +45,9 @@ def epoch_timing(spec: Spec, wish: Wish, budget: Budget) -> Timing:
     frames = None
     mode = wish.mode
     if mode in (Mode.MANUAL, Mode.BOUNCE):
-        frames = min(max(1, spec.anticipation_frames[0]), spec.anticipation_frames[1])
+        frames = spec.usual_anticipation
         if wish.anticipation_ms is not None:
-            frames = timeline.anticipation_frames_nearest(grid, wish.anticipation_ms)
+            frames = timeline.anticipation_frames_nearest(grid, wish.anticipation_ms, spec.anticipations)
         mode = Mode.MANUAL
     timing = timeline.timing(
         grid,
@@ -55,7 +55,7 @@ def epoch_timing(spec: Spec, wish: Wish, budget: Budget) -> Timing:
         budget_samples=Fraction(waits + compute),
         block_samples=wish.block_samples,
         anticipation_frames=frames,
-        anticipation_range=spec.anticipation_frames,
+        anticipations=spec.anticipations,
     )
     if wish.mode is Mode.BOUNCE and wish.latency_samples is not None:
         if wish.latency_samples < timing.latency_samples:

@@ -105,7 +105,7 @@ class StreamDriver:
             self.grid,
             timeline.Mode.BOUNCE,
             anticipation_frames=config.anticipation_frames,
-            anticipation_range=spec.anticipation_frames,
+            anticipations=spec.anticipations,
         )
         if not config.stems:
             raise LiveBandError(f"no stem asked for: {spec.name} plays {', '.join(spec.stems)}")

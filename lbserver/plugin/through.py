@@ -112,7 +112,7 @@ def bounce_through_plugin(
             grid_of(spec, rate_hz),
             timeline.Mode.BOUNCE,
             anticipation_frames=frames,
-            anticipation_range=spec.anticipation_frames,
+            anticipations=spec.anticipations,
         )
         parameters["anticipation_ms"] = frames * spec.frame_ms / RANGES["anticipation"].maximum
         return _Hosted(plugin, request, rate_hz, timing, parameters, lambda: _check_lives(server))

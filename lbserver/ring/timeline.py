@@ -9,7 +9,7 @@ music; they cost time, and are part of the budget S.
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 
 from lbserver.errors import LiveBandError
 
@@ -114,10 +114,13 @@ def smallest_anticipation_frames(grid: Grid, budget_samples: Fraction) -> int:
     return max(0, ceil(budget_samples / host_position(grid, grid.hop_samples)))
 
 
-def anticipation_frames_nearest(grid: Grid, anticipation_ms: float) -> int:
-    """Whole frames nearest to a wish in milliseconds (half a frame rounds up)."""
+def anticipation_frames_nearest(
+    grid: Grid, anticipation_ms: float, anticipations: range | None = None
+) -> int:
+    """Frames nearest to a wish in milliseconds (half rounds up), on the steps of `anticipations`, perhaps beyond their ends."""
     frame_ms = Fraction(1000 * grid.hop_samples, grid.model_rate_hz)
-    return int(Fraction(anticipation_ms) / frame_ms + Fraction(1, 2))
+    first, step = (0, 1) if anticipations is None else (anticipations.start, anticipations.step)
+    return first + step * floor((Fraction(anticipation_ms) / frame_ms - first) / step + Fraction(1, 2))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,25 +146,29 @@ def timing(
     budget_samples: Fraction = Fraction(0),
     block_samples: int = 1,
     anticipation_frames: int | None = None,
-    anticipation_range: tuple[int, int] = (0, 1 << 20),
+    anticipations: range = range(1 + (1 << 20)),
 ) -> Timing:
     """Choose A and L for a mode. `budget_samples` = S + J on the host's clock; a bounce waits, so its is 0.
 
     Live chooses A itself, aligned has A = 0, bounce and manual take `anticipation_frames`.
-    Raises LiveBandError when A is missing where it must be given, or outside `anticipation_range`.
+    Raises LiveBandError when A is missing where it must be given, or none of `anticipations`.
     """
-    least, most = anticipation_range
+    least, most = anticipations[0], anticipations[-1]
     if mode is Mode.LIVE:
         # Beyond what the model was made for, the rest is owed as latency: late, but never untrue.
-        chosen = min(max(smallest_anticipation_frames(grid, budget_samples), least), most)
+        steps = ceil(Fraction(smallest_anticipation_frames(grid, budget_samples) - least, anticipations.step))
+        chosen = min(least + max(0, steps) * anticipations.step, most)
     elif mode is Mode.ALIGNED:
         chosen = 0
     elif anticipation_frames is None:
         raise LiveBandError(f"mode {mode.value} needs an anticipation in frames")
     else:
         chosen = anticipation_frames
-    if not least <= chosen <= most:
-        raise LiveBandError(f"anticipation of {chosen} frames is out of range: {least} to {most} frames")
+    if chosen not in anticipations:
+        steps_of = f" in steps of {anticipations.step}" if anticipations.step > 1 else ""
+        raise LiveBandError(
+            f"anticipation of {chosen} frames is out of range: {least} to {most} frames{steps_of}"
+        )
     budget = Fraction(0) if mode is Mode.BOUNCE else budget_samples
     latency = latency_samples(
         grid, budget_samples=budget, anticipation_frames=chosen, block_samples=block_samples

@@ -52,3 +52,8 @@ class Spec:
         """Every anticipation it was made for, in frames."""
         least, most = self.anticipation_frames
         return range(least, most + 1, self.anticipation_step)
+
+    @property
+    def usual_anticipation(self) -> int:
+        """In frames, where nobody asks for another: the least above none, if there is one."""
+        return next((frames for frames in self.anticipations if frames), self.anticipations[-1])

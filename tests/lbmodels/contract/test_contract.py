@@ -43,6 +43,8 @@ def test_names_are_told_once() -> None:
 def test_anticipation_comes_in_the_steps_of_the_spec() -> None:
     spec = dataclasses.replace(accompanists.copy().spec, anticipation_frames=(0, 100), anticipation_step=25)
     assert list(spec.anticipations) == [0, 25, 50, 75, 100]
+    assert spec.usual_anticipation == 25
+    assert dataclasses.replace(spec, anticipation_frames=(0, 0)).usual_anticipation == 0
 
 
 @pytest.mark.parametrize("package", ["lbserver", "models/lbmodels"])

@@ -59,7 +59,7 @@ def test_latency_is_the_least_whole_block_that_pays(
 @given(GRIDS, st.fractions(0, 10**6, max_denominator=1000))
 def test_live_mode_takes_the_least_anticipation_without_latency(grid: Grid, budget: Fraction) -> None:
     live = timeline.timing(
-        grid, Mode.LIVE, budget_samples=budget, block_samples=64, anticipation_range=(0, 1 << 40)
+        grid, Mode.LIVE, budget_samples=budget, block_samples=64, anticipations=range(1 << 40)
     )
     assert live.latency_samples == 0
     assert live.anticipation_samples >= budget
@@ -72,7 +72,7 @@ def test_live_mode_owes_as_latency_what_the_largest_anticipation_does_not_pay(
     grid: Grid, budget: Fraction, most: int
 ) -> None:
     live = timeline.timing(
-        grid, Mode.LIVE, budget_samples=budget, block_samples=64, anticipation_range=(0, most)
+        grid, Mode.LIVE, budget_samples=budget, block_samples=64, anticipations=range(most + 1)
     )
     assert live.anticipation_frames <= most
     assert live.anticipation_samples + live.latency_samples >= budget
@@ -101,11 +101,28 @@ def test_wishes_round_to_the_nearest_frame(wish_ms: float, frames: int) -> None:
     assert timeline.anticipation_frames_nearest(DEFAULT, wish_ms) == frames
 
 
+def test_anticipation_on_steps() -> None:
+    """A window model writes whole windows ahead: an A between two of them was told, and another one played."""
+    steps = range(4, 101, 16)
+    for budget, frames in ((0, 4), (4 * 1920, 4), (4 * 1920 + 1, 20), (10**9, 100)):
+        live = timeline.timing(DEFAULT, Mode.LIVE, budget_samples=Fraction(budget), anticipations=steps)
+        assert live.anticipation_frames == frames
+        assert live.anticipation_samples + live.latency_samples >= budget
+    assert [timeline.anticipation_frames_nearest(DEFAULT, ms, steps) for ms in (160, 479, 481, 4000)] == [
+        4,
+        4,
+        20,
+        100,
+    ]
+    with pytest.raises(LiveBandError, match="5 frames is out of range: 4 to 100 frames in steps of 16"):
+        timeline.timing(DEFAULT, Mode.MANUAL, anticipation_frames=5, anticipations=steps)
+
+
 def test_what_is_refused() -> None:
     with pytest.raises(LiveBandError, match="needs an anticipation"):
         timeline.timing(DEFAULT, Mode.MANUAL)
     with pytest.raises(LiveBandError, match="26 frames is out of range: 0 to 25"):
-        timeline.timing(DEFAULT, Mode.BOUNCE, anticipation_frames=26, anticipation_range=(0, 25))
+        timeline.timing(DEFAULT, Mode.BOUNCE, anticipation_frames=26, anticipations=range(26))
     with pytest.raises(LiveBandError, match="host_rate_hz"):
         Grid(host_rate_hz=0, model_rate_hz=48000, hop_samples=1920)
     with pytest.raises(LiveBandError, match="block"):
