@@ -1,5 +1,6 @@
 # LiveBand: everything from nothing. `make help` lists the targets.
-# PYTHON=python3.12 takes another interpreter; PIP_FLAGS="--extra-index-url ..." takes torch's CPU-only build from its index.
+# PYTHON=python3.12 takes another interpreter; PIP_FLAGS="--extra-index-url ..." takes torch's CPU-only build from its index
+# where torch is installed (make dev, make test).
 
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -28,7 +29,7 @@ help:  ## this list
 demo: install  ## play along with the bundled recording: audio files and a picture
 	$(BIN)/liveband demo
 
-bench: install  ## cost per frame and distance to the limit; appended to benchmarks/results
+bench: dev  ## cost per frame and distance to the limit; appended to benchmarks/results
 	@if [ -z "$(BENCHMARKS)" ]; then echo "no benchmarks yet"; fi
 	@set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name; done
 

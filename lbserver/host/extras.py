@@ -2,6 +2,8 @@
 """What a package that is not installed belongs to: one rule for every command."""
 
 EXTRAS = {
+    "torch": "torch",
+    "onnx": "torch",
     "fluidsynth": "data",
     "mido": "data",
     "sounddevice": "jam",

@@ -220,6 +220,15 @@ def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     publish.add_argument("--recipe", required=True, help="recipe the weights were trained by")
     publish.add_argument("--description", default="", help="one line for 'liveband models list'")
     publish.set_defaults(run=_publish)
+    graph = commands.add_parser(
+        "graph",
+        help="make the graph that ships with a model, so that it plays without torch",
+        description="Exports a model of a weights folder beside its weights, and enters the file in the manifest.",
+        epilog="example: liveband models graph tiny --folder models/weights",
+    )
+    graph.add_argument("name")
+    graph.add_argument("--folder", required=True, type=Path)
+    graph.set_defaults(run=_graph)
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -262,6 +271,15 @@ def _publish(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _graph(arguments: argparse.Namespace) -> int:
+    from lbmodels.runtime.shipping import ship_graph
+
+    entry = ship_graph(arguments.name, arguments.folder)
+    for runtime, file in entry.graphs.items():
+        print(f"{entry.name} plays on {runtime} without torch: {arguments.folder / file}")
+    return 0
+
+
 def _list(arguments: argparse.Namespace) -> int:
     from lbmodels.weights.manifest import available
 
@@ -274,10 +292,10 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    from lbmodels.families.loading import load
+    from lbmodels.runtime.opening import open_accompanist
     from lbmodels.runtime.timing import runtimes
 
-    facts = asdict(load(arguments.model).spec)
+    facts = asdict(open_accompanist(arguments.model).spec)
     timed = runtimes(arguments.model)
     if arguments.json:
         print(to_json({**facts, "runtimes": [asdict(one) for one in timed]}))

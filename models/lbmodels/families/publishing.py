@@ -13,7 +13,7 @@ import torch
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.loading import assemble
 from lbmodels.families.registry import family
-from lbmodels.weights.manifest import Located, ModelCard, available, sha256, to_toml
+from lbmodels.weights.manifest import Located, ModelCard, available, rewrite_manifest, sha256
 from lbmodels.weights.modules import load_part, module_of, read_weights, save_weights
 from lbmodels.weights.part import Part
 
@@ -81,6 +81,6 @@ def publish(
         default=True,
     )
     others = [replace(c, default=False) for c in available(folder) if c.name != name]
-    (folder / "manifest.toml").write_text("\n".join(to_toml(c) for c in (entry, *others)))
+    rewrite_manifest([entry, *others], folder)
     (folder / f"{name}.md").write_text(card)
     return entry

@@ -26,8 +26,13 @@ def path_of(key: str) -> Path:
 
 def read(key: str) -> tuple[str, bytes] | None:
     """Manifest and model; None if there is none, or it is damaged."""
+    return read_file(path_of(key))
+
+
+def read_file(path: Path) -> tuple[str, bytes] | None:
+    """The same of any file of this form."""
     try:
-        data = path_of(key).read_bytes()
+        data = path.read_bytes()
     except OSError:
         return None
     if len(data) < _HEAD_BYTES or hashlib.sha256(memoryview(data)[32:]).digest() != data[:32]:
@@ -36,10 +41,16 @@ def read(key: str) -> tuple[str, bytes] | None:
     return data[_HEAD_BYTES:middle].decode(), data[middle:]
 
 
-def write(key: str, manifest: str, model: bytes) -> bool:
-    """Keep a graph; False where the folder cannot be written, which costs the next start an export."""
+def packed(manifest: str, model: bytes) -> bytes:
+    """A file's bytes."""
     text = manifest.encode()
     rest = len(text).to_bytes(8, "little") + text + model
+    return hashlib.sha256(rest).digest() + rest
+
+
+def write(key: str, manifest: str, model: bytes) -> bool:
+    """Keep a graph; False where the folder cannot be written, which costs the next start an export."""
+    data = packed(manifest, model)
     path = path_of(key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -47,8 +58,7 @@ def write(key: str, manifest: str, model: bytes) -> bool:
         part = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(rest).digest())
-                file.write(rest)
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)

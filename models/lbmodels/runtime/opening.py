@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -62,8 +63,8 @@ def open_model(
     """An accompanist by name or folder (the default model for None); None where torch is to run it.
 
     `auto` is what $LIVEBAND_RUNTIME says, else the quickest that is installed; torch for a model that cannot be
-    exported. The first time a model is opened its graph is exported, which takes some 15 s; after that this
-    takes a fraction of a second and does not import torch.
+    exported. A model that ships brings its graph and needs no torch; of others the graph is exported the first time they
+    are opened, which takes some 15 s; after that this takes a fraction of a second and does not import torch.
 
     Raises:
         LiveBandModelError: no such model or runtime, weights that are missing, damaged or foreign, or an export
@@ -87,14 +88,14 @@ def open_model(
 
 
 def graph(name: str | None, runtime: str) -> tuple[Manifest, bytes]:
-    """The graph of a model for a runtime, from the cache or exported into it. Raises as `open_model`."""
+    """The graph of a model for a runtime: the one that ships, from the cache, or exported into it. Raises as `open_model`."""
     from lbmodels.families.registry import family
 
     found = locate(name)
     if not family(found.family).graph:
         raise NotExportableError(f"{found.name}: models of the family {found.family} run on torch alone")
     kept_as = key(found, runtime)
-    kept = cache.read(kept_as) if kept_as is not None else None
+    kept = (_shipped(found, runtime) or cache.read(kept_as)) if kept_as is not None else None
     if kept is None:
         with cache.exclusive():  # workers that start together wait for the first one's
             kept = cache.read(kept_as) if kept_as is not None else None
@@ -104,6 +105,26 @@ def graph(name: str | None, runtime: str) -> tuple[Manifest, bytes]:
                     cache.write(kept_as, *kept)
     text, model = kept
     return from_json(text), model
+
+
+def _shipped(found: Located, runtime: str) -> tuple[str, bytes] | None:
+    """The graph that lies beside the weights it was made from; one of other code only where none can be made."""
+    path = found.graphs.get(runtime)
+    if path is None or (found.made_by.get(runtime) != exporter(found.family) and torch_is_there()):
+        return None
+    kept = cache.read_file(path)
+    whole = kept is not None and found.pinned is not None and found.pinned.get(path.name) == sha256(path)
+    if whole or torch_is_there():
+        return kept if whole else None
+    raise LiveBandModelError(f"{path.name} is missing or damaged; reinstall liveband")
+
+
+def torch_is_there() -> bool:
+    """Whether graphs can be made here."""
+    try:
+        return importlib.util.find_spec("torch") is not None
+    except (ImportError, ValueError):
+        return False
 
 
 @functools.cache
@@ -158,6 +179,10 @@ def _exported(found: Located, runtime: str) -> tuple[str, bytes]:
     """Export in a process of its own: torch's half a gigabyte goes with it."""
     if "torch" in sys.modules:
         return exported(found, runtime)
+    if not torch_is_there():
+        raise LiveBandModelError(
+            f"{found.name} was not exported yet, which takes torch: pip install 'liveband[torch]'"
+        )
     with tempfile.TemporaryDirectory(prefix="liveband-") as folder:
         job = {
             "name": found.name,

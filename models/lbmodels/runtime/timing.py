@@ -46,6 +46,9 @@ def runtimes(name: str | None = None, frames: int = 20) -> list[Timed]:
     used = "torch" if chosen is None else chosen.runtime
     results = []
     for runtime in dict.fromkeys([used, *opening.LIVE, "torch"]):
+        if runtime == "torch" and not opening.torch_is_there():
+            results.append(Timed(runtime=runtime, used=False, note="not installed: liveband[torch]"))
+            continue
         try:
             graph = chosen if chosen is not None and runtime == used else opening.open_model(name, runtime)
             spec, step = graph_step(graph, 1) if graph is not None else torch_step(name, 1)

@@ -22,7 +22,10 @@ _FIRST_PARTS = ("codec", "generator", "timekeeper", "chordkeeper")
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """One entry of a manifest: an accompanist that ships. `parts`: name of the part -> file; `sha256`: file -> digest."""
+    """One entry of a manifest: an accompanist that ships. `parts`: name of the part -> file; `sha256`: file -> digest.
+
+    `graphs`: runtime -> the file of its exported step, which plays without torch; `made_by`: runtime -> the exporter.
+    """
 
     name: str
     parts: Mapping[str, str]
@@ -31,6 +34,8 @@ class ModelCard:
     sha256: Mapping[str, str]
     family: str = _DEFAULT_FAMILY
     default: bool = False
+    graphs: Mapping[str, str] = field(default_factory=dict)
+    made_by: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +47,8 @@ class Located:
     pinned: Mapping[str, str] | None
     family: str = _DEFAULT_FAMILY
     recipe: str = field(default="", compare=False)
+    graphs: Mapping[str, Path] = field(default_factory=dict, compare=False)
+    made_by: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -83,8 +90,8 @@ def _brought_up(table: Mapping[str, Any]) -> dict[str, Any]:
         entry["parts"] = {name: entry.pop(name) for name in _FIRST_PARTS if entry.get(name)}
         for name in _FIRST_PARTS:
             entry.pop(name, None)
-    for table_name in ("parts", "sha256"):
-        texts = entry.get(table_name)
+    for table_name in ("parts", "sha256", "graphs", "made_by"):
+        texts = entry.get(table_name, {} if table_name in ("graphs", "made_by") else None)
         if not isinstance(texts, Mapping) or not all(isinstance(text, str) for text in texts.values()):
             raise ValueError(f"{table_name} is no table of texts")
     return entry
@@ -95,7 +102,7 @@ def to_toml(card: ModelCard) -> str:
     lines = [f"[{card.name}]"]
     for key in ("family", "recipe", "description", "default"):
         lines.append(f"{key} = {json.dumps(getattr(card, key))}")
-    for key in ("parts", "sha256"):
+    for key in ("parts", "graphs", "made_by", "sha256"):
         lines.append(f"[{card.name}.{key}]")
         lines += [f"{json.dumps(name)} = {json.dumps(text)}" for name, text in getattr(card, key).items()]
     return "\n".join(lines) + "\n"
@@ -117,6 +124,11 @@ def write_manifest(
     )
     (folder / "manifest.toml").write_text(to_toml(card), encoding="utf-8")
     return card
+
+
+def rewrite_manifest(cards: Sequence[ModelCard], folder: Path) -> None:
+    """Write a folder's manifest anew."""
+    (folder / "manifest.toml").write_text("\n".join(map(to_toml, cards)), encoding="utf-8")
 
 
 def whole_name(name: str) -> str:
@@ -143,7 +155,7 @@ def locate(name: str | None = None) -> Located:
         folder = Path(name)
         own = available(folder)
         if own:
-            return _of_card(own[0], folder)
+            return located(own[0], folder)
         paths = {part: folder / f"{part}.safetensors" for part in _FIRST_PARTS}
         parts = {part: path for part, path in paths.items() if path.is_file() or part in _FIRST_PARTS[:2]}
         return Located(name=folder.name, parts=parts, pinned=None)
@@ -157,15 +169,22 @@ def locate(name: str | None = None) -> Located:
         raise LiveBandModelError(
             f"unknown model {name[:80]!r}; there are: {known}, or give a folder with weights"
         )
-    return _of_card(chosen[0], weights_folder())
+    return located(chosen[0], weights_folder())
 
 
-def _of_card(card: ModelCard, folder: Path) -> Located:
-    """Raises LiveBandModelError: the manifest names a file outside of its folder."""
-    for file in card.parts.values():
+def located(card: ModelCard, folder: Path) -> Located:
+    """Where the files of a card are. Raises LiveBandModelError: the manifest names a file outside of its folder."""
+    for file in (*card.parts.values(), *card.graphs.values()):
         if Path(file).name != file:
             raise LiveBandModelError(
                 f"{folder / 'manifest.toml'} names {file[:80]!r}: accepted are files beside it"
             )
     parts = {part: folder / file for part, file in card.parts.items()}
-    return Located(name=card.name, family=card.family, parts=parts, pinned=card.sha256)
+    return Located(
+        name=card.name,
+        family=card.family,
+        parts=parts,
+        pinned=card.sha256,
+        graphs={runtime: folder / file for runtime, file in card.graphs.items()},
+        made_by=card.made_by,
+    )

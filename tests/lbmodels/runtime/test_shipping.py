@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ships plays where torch is not installed, and plays what torch would."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lbmodels.errors import LiveBandModelError
+from lbmodels.runtime import cache, opening
+from lbmodels.runtime.engines import open_engine
+from lbmodels.runtime.graph import GraphAccompanist
+from lbmodels.runtime.manifest import from_json
+from lbmodels.runtime.timing import noise, told
+from lbmodels.weights.manifest import locate, sha256
+
+pytestmark = pytest.mark.weights
+
+WITHOUT_TORCH = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "onnx"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from lbserver.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def without_torch(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={**os.environ, "LIVEBAND_CACHE": str(folder / "cache")},
+    )
+
+
+def played(text: str, model: bytes, frames: int = 12) -> np.ndarray:
+    graph = GraphAccompanist("onnx", from_json(text), open_engine("onnx", model, "cpu"))
+    mixes, conditions, active = noise(graph.spec, 1), told(graph.spec, 1), np.ones(1, np.bool_)
+    state, heard = graph.init_state([3]), []
+    for n in range(frames):
+        stem, state = graph.step(mixes[n], conditions, state, active)
+        heard.append(stem)
+    return np.concatenate(heard, axis=-1)
+
+
+def test_the_graph_that_ships_is_the_one_that_torch_gives_now() -> None:
+    """A change of the step that forgets `liveband models graph` would ship an older band to whoever has no torch."""
+    found = locate()
+    kept = cache.read_file(found.graphs["onnx"])
+    assert kept is not None
+    text, model = opening.exported(found, "onnx")
+    assert json.loads(kept[0]) == json.loads(text)
+    shipped, fresh = played(*kept), played(text, model)
+    assert np.sqrt(np.mean((shipped - fresh) ** 2)) < 0.01 * np.sqrt(np.mean(fresh**2))
+
+
+def test_a_bounce_needs_no_torch(tmp_path: Path) -> None:
+    """The first sound must not wait for gigabytes of a training library."""
+    song = Path(__file__).parents[3] / "lbserver" / "assets" / "demo_song.flac"
+    done = without_torch(tmp_path, "bounce", str(song), "-o", "bass.wav", "--stem", "bass", "--json")
+    assert done.returncode == 0, done.stderr
+    (file,) = json.loads(done.stdout)["files"]
+    assert file["loudness_lufs"] > -60
+    for words in (
+        ("models", "info", "--json"),
+        ("models", "verify"),
+        ("train", "--help"),
+        ("evaluate", "--help"),
+    ):
+        told_ = without_torch(tmp_path, *words)
+        assert told_.returncode == 0, (words, told_.stderr)
+
+
+def test_who_lacks_torch_is_told_in_one_line(tmp_path: Path) -> None:
+    for words in (
+        ("bounce", "x.wav", "-o", "y.wav", "--model", "own"),
+        ("train", "codec", "--recipe", "tiny", "--data", ".", "--out", "out"),
+    ):
+        (tmp_path / "own").mkdir(exist_ok=True)
+        (tmp_path / "x.wav").write_bytes(
+            (Path(__file__).parents[3] / "lbserver/assets/demo_song.flac").read_bytes()
+        )
+        for part in ("codec", "generator"):
+            (tmp_path / "own" / f"{part}.safetensors").write_bytes(b"x")
+        done = without_torch(tmp_path, *words)
+        assert done.returncode == 2
+        assert "pip install 'liveband[torch]'" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_a_graph_that_was_tampered_with_is_not_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = locate()
+    damaged = tmp_path / found.graphs["onnx"].name
+    damaged.write_bytes(found.graphs["onnx"].read_bytes()[:-1] + b"x")
+    monkeypatch.setattr(opening, "torch_is_there", lambda: False)
+    other = found.__class__(**{**vars(found), "graphs": {"onnx": damaged}})
+    with pytest.raises(LiveBandModelError, match="missing or damaged; reinstall"):
+        opening._shipped(other, "onnx")
+    assert sha256(found.graphs["onnx"]) == found.pinned[found.graphs["onnx"].name]
+    assert opening._shipped(found, "onnx") is not None
