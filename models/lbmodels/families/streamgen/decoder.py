@@ -19,7 +19,10 @@ from lbmodels.families.streamgen.trunk import Trunk, TrunkConfig
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderConfig:
-    """Sizes. `chunk`: frames a call, 1 or the prefix-online model's k. `input_dim`: of the codec's embedding."""
+    """Sizes. `chunk`: frames a call, 1 or the prefix-online model's k. `input_dim`: of the codec's embedding.
+
+    `levelled`: in a stream the mix is brought to the level that the published program brings whole clips to.
+    """
 
     trunk: TrunkConfig
     levels: int = 4
@@ -27,6 +30,7 @@ class DecoderConfig:
     input_dim: int = 1024
     future_visibility: int = 0
     chunk: int = 1
+    levelled: bool = True
 
     @property
     def pads(self) -> int:

@@ -79,8 +79,8 @@ def play(
     return Played(torch.stack(played, dim=2), torch.stack(chosen_by, dim=2))
 
 
-def with_filler(tokens: Tensor, step: int, instruments: Tensor) -> Tensor:
-    """Tokens [B, Q] of a step, the instrument where a level has no frame yet."""
+def with_filler(tokens: Tensor, step: int | Tensor, instruments: Tensor) -> Tensor:
+    """Tokens [B, Q] of a step (one for all, or [B]), the instrument where a level has no frame yet."""
     return torch.where(is_filler(step, tokens.shape[1]), instruments.unsqueeze(1), tokens)
 
 

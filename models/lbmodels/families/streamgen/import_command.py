@@ -39,6 +39,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         parser.add_argument(
             "-o", "--out", type=Path, required=True, metavar="DIR", help="new folder for --model"
         )
+        parser.add_argument(
+            "--as-recorded",
+            action="store_true",
+            help="hear the mix as loud as it is (default: brought to -16 dB)",
+        )
         parser.add_argument("--json", action="store_true", help="print JSON")
         parser.set_defaults(run=_run, kind=kind)
 
@@ -47,13 +52,18 @@ def _run(arguments: argparse.Namespace) -> int:
     from lbmodels.families.streamgen.importing import import_model
 
     done = import_model(
-        arguments.kind, arguments.codec or arguments.lm, arguments.lm, arguments.args, arguments.out
+        arguments.kind,
+        arguments.codec or arguments.lm,
+        arguments.lm,
+        arguments.args,
+        arguments.out,
+        levelled=not arguments.as_recorded,
     )
     if arguments.json:
         print(to_json(asdict(done)))
         return 0
     print(
         f"{done.folder}: {done.parameters / 1e6:.1f} million parameters, strides {'-'.join(map(str, done.strides))}, future "
-        f"visibility {done.future_visibility} frames, k = {done.chunk}; {done.left_out} tensors of training alone left out"
+        f"visibility {done.future_visibility} frames, k = {done.chunk}; {done.left_out} tensors of training alone left out. {done.deployment}"
     )
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 
 from lbmodels.documents import read_yaml
 from lbmodels.errors import LiveBandModelError
-from lbmodels.families.streamgen import published, published_lm
+from lbmodels.families.streamgen import CODEC_KIND, DECODER_KIND, published, published_lm
 from lbmodels.families.streamgen.codec import Dac, DacConfig
 from lbmodels.families.streamgen.decoder import Decoder, DecoderConfig
 from lbmodels.weights.checkpoints import open_checkpoint, tensors_under
@@ -21,7 +21,6 @@ from lbmodels.weights.comparing import check_names, fetch, filled, on_meta, stat
 from lbmodels.weights.manifest import sha256
 from lbmodels.weights.modules import save_weights
 
-CODEC_KIND, DECODER_KIND = "streamgen-codec", "streamgen-decoder"
 LM_PREFIXES = ("model._orig_mod.", "model.")
 CODEC_PREFIXES = ("tokenizer.model.",)
 DEFAULT_WINDOW = 501
@@ -64,9 +63,12 @@ class Imported:
     strides: tuple[int, ...]
     parameters: int
     left_out: int
+    deployment: str
 
 
-def import_model(kind: str, codec_file: Path, lm_file: Path, args_file: Path, out: Path) -> Imported:
+def import_model(
+    kind: str, codec_file: Path, lm_file: Path, args_file: Path, out: Path, *, levelled: bool = True
+) -> Imported:
     """Write codec.safetensors, generator.safetensors and card.md into a new folder, or nothing.
 
     Raises:
@@ -84,9 +86,14 @@ def import_model(kind: str, codec_file: Path, lm_file: Path, args_file: Path, ou
     _check_pair(codec.config, decoder.config)
     out.mkdir(parents=True, exist_ok=True)
     save_weights(out / "codec.safetensors", codec, kind=CODEC_KIND, config=codec.config)
-    save_weights(out / "generator.safetensors", decoder, kind=DECODER_KIND, config=decoder.config)
+    save_weights(
+        out / "generator.safetensors",
+        decoder,
+        kind=DECODER_KIND,
+        config=replace(decoder.config, levelled=levelled),
+    )
     files = {"codec": codec_file, "language model": lm_file, "arguments": args_file}
-    (out / "card.md").write_text(_card(SOURCES[kind], files, codec, decoder), encoding="utf-8")
+    (out / "card.md").write_text(_card(SOURCES[kind], files, codec, decoder, levelled), encoding="utf-8")
     return Imported(
         folder=out,
         future_visibility=decoder.config.future_visibility,
@@ -94,6 +101,7 @@ def import_model(kind: str, codec_file: Path, lm_file: Path, args_file: Path, ou
         strides=codec.config.strides,
         parameters=sum(p.numel() for model in (codec, decoder) for p in model.parameters()),
         left_out=left_out,
+        deployment=deployment(decoder.config, 1000 * codec.config.hop / codec.config.sample_rate),
     )
 
 
@@ -202,7 +210,7 @@ def _check_pair(codec: DacConfig, decoder: DecoderConfig) -> None:
         )
 
 
-def _card(source: Source, files: Mapping[str, Path], codec: Dac, decoder: Decoder) -> str:
+def _card(source: Source, files: Mapping[str, Path], codec: Dac, decoder: Decoder, levelled: bool) -> str:
     frame_ms = 1000 * codec.config.hop / codec.config.sample_rate
     t_f = decoder.config.future_visibility * frame_ms / 1000
     rows = "\n".join(
@@ -220,4 +228,24 @@ product of weight norms.
 
 {codec.config.sample_rate} Hz mono, strides {codec.config.strides}, {decoder.config.levels} of {codec.config.levels} levels of
 {codec.config.codebook_size} codes, frames of {frame_ms:g} ms, t_f = {t_f:g} s, k = {decoder.config.chunk} frames.
+{deployment(decoder.config, frame_ms)}
+{_LEVELLED if levelled else "The mix is heard as loud as it is."}
+In a stream the window of {decoder.config.trunk.window} steps slides, with the instrument's step in sight; beyond it nobody trained the model.
 """
+
+
+_LEVELLED = """The published program brings whole clips to -16 LUFS before it codes them. A stream cannot: a causal gain follows the mix's
+mean square to -16 dB instead, and the stem is turned down by as much (`--as-recorded` leaves it out)."""
+
+
+def deployment(config: DecoderConfig, frame_ms: float) -> str:
+    """Whether a model can play along, in words."""
+    if config.future_visibility > 0:
+        return f"It hears {config.future_visibility * frame_ms:g} ms of the future: it plays offline only."
+    ahead = config.chunk * (-config.future_visibility // config.chunk) - config.levels
+    if ahead < 0:
+        return (
+            f"Not deployable as it is: it comes {-ahead * frame_ms:g} ms late, since its t_f leaves no time for "
+            "the delay pattern and the codec."
+        )
+    return f"It writes A = {ahead} frames ({ahead * frame_ms:g} ms) ahead, of which a machine may use all to compute."

@@ -48,6 +48,7 @@ class _View(NamedTuple):
     """What all layers share of one step: where new keys go [B, n], how old each slot is, what is seen [B, 1, 1, n, S]."""
 
     slots: Tensor
+    first_turn: Tensor
     key_turn: Tensor
     query_turn: Tensor
     seen: Tensor
@@ -213,12 +214,24 @@ class Trunk(nn.Module):
             keys, values = cache.keys[:, i], cache.values[:, i]
             _write(keys, k, view)
             _write(values, v, view)
-            logits = turn(q, view.query_turn) @ turn(keys, view.key_turn).mT.unsqueeze(1)
+            first = turn(
+                keys[:, :, :1].expand(-1, -1, x.shape[1], -1), view.first_turn
+            )  # as old as each step sees it
+            logits = turn(q, view.query_turn) @ turn(keys[:, :, 1:], view.key_turn).mT.unsqueeze(1)
+            logits = torch.cat([(q * first.unsqueeze(1)).sum(-1, keepdim=True), logits], dim=-1)
             logits = (LOGIT_SCALE * logits).masked_fill(~view.seen, -torch.inf)
             x = x + attend.gated(layer.read(logits, values), condition)
             x = x + forward.gated(forward.branch(forward.norm(x, condition)), condition)
         steps = torch.where(active, cache.steps + x.shape[1], cache.steps)
         return self.norm(x, condition), Cache(cache.keys, cache.values, steps)
+
+    def init_state(self, batch: int) -> Cache:
+        return self.init_cache(batch)
+
+    def step(self, x: Tensor, state: Cache, active: Tensor) -> tuple[Tensor, Cache]:
+        """One step [B, dim], without a condition."""
+        y, state = self.extend(x.unsqueeze(1), state, active)
+        return y.squeeze(1), state
 
     def _view(self, cache: Cache, count: int, active: Tensor) -> _View:
         window, slots = self.config.window, cache.keys.shape[3]
@@ -232,10 +245,10 @@ class Trunk(nn.Module):
         there = (place >= 1) | (slot == 0)
         age = new.unsqueeze(2) - place.unsqueeze(1)
         seen = there.unsqueeze(1) & (age >= 0) & ((age < window) | (slot == 0))
-        oldest = torch.where(slot == 0, (last - place).clamp(max=window - 1), last - place)
         return _View(
             slots=torch.where(new == 0, 0, 1 + (new - 1) % ring),
-            key_turn=self._turns(-oldest)[:, None],
+            first_turn=self._turns(-new.clamp(max=window - 1))[:, None],
+            key_turn=self._turns((place - last)[:, 1:])[:, None],
             query_turn=self._turns(new - last)[:, None, None],
             seen=seen[:, None, None],
             active=active,
