@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,11 +26,11 @@ M = TypeVar("M", bound=nn.Module)
 FORMAT = "liveband-weights-1"
 # What a size in a weights header may be, 1 to 16384 if it is not named here: a header is a stranger's word.
 _LEAST_SIZES = dict.fromkeys(
-    ("anticipation_max", "noise", "style", "semitones", "delay_strides", "decoder_depth", "encoder_columns", "decoder_columns"), 0
-) | {"sample_rate": 8_000}  # fmt: skip
+    ("anticipation_max", "noise", "style", "semitones", "delay_strides", "decoder_depth", "encoder_columns", "decoder_columns", "condition", "condition_hidden"), 0
+) | {"sample_rate": 8_000, "future_visibility": -500}  # fmt: skip
 _MOST_SIZES = {
     "sample_rate": 192_000, "depth": 64, "decoder_depth": 64, "encoder_column_depth": 64, "decoder_column_depth": 64,
-    "high_bands": 1024, "low_bins": 8192, "semitones": 256,
+    "high_bands": 1024, "low_bins": 8192, "semitones": 256, "future_visibility": 500, "chunk": 500,
 }  # fmt: skip
 _MOST_NUMBER = 1e6
 
@@ -126,7 +126,7 @@ def construct(
     Raises:
         LiveBandModelError: sizes out of range, or that do not go together.
     """
-    for key, value in config.items():
+    for key, value in _sizes(config):
         least, most = _LEAST_SIZES.get(key, 1), _MOST_SIZES.get(key, 2**14)
         if isinstance(value, float) and not abs(value) <= _MOST_NUMBER:
             raise LiveBandModelError(f"weights {name} have an impossible {key}: {value:g}")
@@ -142,6 +142,15 @@ def construct(
     except (ValueError, RuntimeError, ZeroDivisionError, IndexError) as error:
         line = " ".join(str(error).split())[:200]
         raise LiveBandModelError(f"weights {name} have impossible sizes: {line}") from None
+
+
+def _sizes(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every entry by its name, those of tables within it too."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _sizes(value)
+        else:
+            yield key, value
 
 
 def load_part(part: Part[M], path: Path, digest: str | None = None) -> M:

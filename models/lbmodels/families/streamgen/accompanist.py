@@ -25,7 +25,7 @@ from lbmodels.families.streamgen.generation import with_filler
 from lbmodels.families.streamgen.level import Level, LevelState
 from lbmodels.families.streamgen.pattern import FIRST_CODE
 from lbmodels.families.streamgen.trunk import Cache
-from lbmodels.liveband.noise import gaussian
+from lbmodels.streaming.noise import gaussian
 from lbmodels.streaming.state import map_tensors, select
 
 INSTRUMENTS: Mapping[str, int] = {"drums": 15, "bass": 5, "piano": 1, "guitar": 4}
@@ -74,6 +74,8 @@ class StreamgenAccompanist(nn.Module):
     ) -> None:
         super().__init__()
         config = decoder.config
+        if config.input_dim != codec.config.latent_dim or config.levels > codec.config.levels:
+            raise LiveBandModelError(f"{name}: its codec and its language model are not a pair")
         if config.future_visibility > 0:
             raise LiveBandModelError(
                 f"{name} hears {config.future_visibility} frames of the future (t_f > 0): it can be played offline only"

@@ -18,7 +18,7 @@ from lbmodels.families.streamgen.codec import Dac, DacConfig
 from lbmodels.families.streamgen.decoder import Decoder, DecoderConfig
 from lbmodels.weights.checkpoints import open_checkpoint, tensors_under
 from lbmodels.weights.comparing import check_names, fetch, filled, on_meta, state_dict
-from lbmodels.weights.manifest import sha256
+from lbmodels.weights.manifest import sha256, write_manifest
 from lbmodels.weights.modules import save_weights
 
 LM_PREFIXES = ("model._orig_mod.", "model.")
@@ -69,7 +69,7 @@ class Imported:
 def import_model(
     kind: str, codec_file: Path, lm_file: Path, args_file: Path, out: Path, *, levelled: bool = True
 ) -> Imported:
-    """Write codec.safetensors, generator.safetensors and card.md into a new folder, or nothing.
+    """Write tokens.safetensors, decoder.safetensors, card.md and manifest.toml into a new folder, or nothing.
 
     Raises:
         LiveBandModelError: a file that is damaged, hostile or of another model; each missing, extra and misshapen tensor
@@ -85,15 +85,22 @@ def import_model(
         raise LiveBandModelError(f"{lm_file} is a {other} model, not {kind}: liveband models import {other}")
     _check_pair(codec.config, decoder.config)
     out.mkdir(parents=True, exist_ok=True)
-    save_weights(out / "codec.safetensors", codec, kind=CODEC_KIND, config=codec.config)
+    save_weights(out / "tokens.safetensors", codec, kind=CODEC_KIND, config=codec.config)
     save_weights(
-        out / "generator.safetensors",
+        out / "decoder.safetensors",
         decoder,
         kind=DECODER_KIND,
         config=replace(decoder.config, levelled=levelled),
     )
     files = {"codec": codec_file, "language model": lm_file, "arguments": args_file}
     (out / "card.md").write_text(_card(SOURCES[kind], files, codec, decoder, levelled), encoding="utf-8")
+    write_manifest(
+        out,
+        "streamgen",
+        ["tokens", "decoder"],
+        recipe=f"streamgen/{kind}",
+        description=f"{SOURCES[kind].title}, imported",
+    )
     return Imported(
         folder=out,
         future_visibility=decoder.config.future_visibility,

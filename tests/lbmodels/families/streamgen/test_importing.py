@@ -105,10 +105,10 @@ def test_a_published_pair_becomes_a_folder_with_its_card(files: Files) -> None:
     """Prefixes, optimiser states, weight norm: a loader that misses one of them refuses every real file."""
     done = files.run()
     assert (done.future_visibility, done.chunk, done.strides) == (-5, 1, (4, 4, 5, 8))
-    config, tensors = read_weights(files.out / "generator.safetensors", DECODER_KIND)
+    config, tensors = read_weights(files.out / "decoder.safetensors", DECODER_KIND)
     assert config["trunk"]["window"] == 41
     assert torch.equal(tensors["gate"], decoder_tensors()["add_gate"])
-    _, codec = read_weights(files.out / "codec.safetensors", CODEC_KIND)
+    _, codec = read_weights(files.out / "tokens.safetensors", CODEC_KIND)
     told = codec_tensors()
     first = torch._weight_norm(told["encoder.block.1.weight_v"], told["encoder.block.1.weight_g"], 0)
     torch.testing.assert_close(codec["encoder.stack.layers.0.weight"], first)
@@ -125,7 +125,7 @@ def test_the_codec_inside_the_language_model_serves_and_safetensors_too(files: F
     save_file(decoder_tensors(), flat)
     other = Files(codec=files.codec, lm=flat, args=files.args, out=tmp_path / "other")
     other.run()
-    for name in ("generator", "codec"):
+    for name in ("decoder", "tokens"):
         ours, theirs = (load_file(one.out / f"{name}.safetensors") for one in (files, other))
         assert ours.keys() == theirs.keys()
         assert all(torch.equal(ours[key], theirs[key]) for key in ours)
@@ -244,7 +244,7 @@ def test_what_is_damaged_or_hostile_is_refused_in_words_and_not_run(files: Files
         files.run()
     assert "\n" not in str(caught.value)
     assert not (files.lm.parent / "ran").exists()
-    assert not (files.out / "generator.safetensors").exists()
+    assert not (files.out / "decoder.safetensors").exists()
 
 
 def test_the_kinds_are_told_apart(files: Files) -> None:
