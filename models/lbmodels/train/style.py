@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -218,6 +218,15 @@ def nearest_takes(
     return rows
 
 
+def taught(space: StyleSpace, takes: Takes, *, least: int = 3) -> StyleSpace:
+    """The same space without the words that fewer than `least` training takes had: those would be guesses."""
+    kept = [k for k in range(len(CONCEPTS)) if int(takes.true[:, k].sum()) >= least]
+    config = replace(space.config, concepts=tuple(CONCEPTS[k] for k in kept))
+    smaller = StyleSpace(config).eval().requires_grad_(False)
+    smaller.load_state_dict(space.state_dict() | {"words": space.words[kept]})
+    return smaller
+
+
 class StyleObjective:
     """One side; see `lbmodels.train.loop.Objective`."""
 
@@ -279,7 +288,8 @@ class StyleObjective:
             "prompts": nearest_takes(space, self.judged),
         }
         (folder / "style.json").write_text(json.dumps(told, indent=1) + "\n")
-        save_weights(folder / "style.safetensors", space, kind=KIND, config=space.config, half=True)
+        known = taught(space, self.takes)
+        save_weights(folder / "style.safetensors", known, kind=KIND, config=known.config, half=True)
         self.unjudged = False
         return {name: rate for name, (rate, _, _) in figures.items()}
 

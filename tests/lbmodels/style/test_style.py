@@ -170,3 +170,19 @@ def test_retrieval_finds_what_is_there_and_chance_where_nothing_is() -> None:
     assert 0.1 < np.mean(parts) < 0.3
     nothing = trials(noise[:3], true[:3], songs[:3], names, say, size=3, held=False)
     assert np.isnan(nothing[0].rate()[0])
+
+
+@pytest.mark.weights
+def test_shipped_weights_know_a_bass_from_a_hi_hat() -> None:
+    """Weights that were saved half, or with the words in another order, would say nonsense without an error."""
+    shipped = space.load(space.shipped())
+    time = np.arange(10 * 48_000) / 48_000
+    beat = (time % 0.5 < 0.4).astype(np.float32) * np.exp(-4 * (time % 0.5))
+    low = sum(np.sin(2 * np.pi * 55 * n * time) / n**2 for n in range(1, 8)) * beat
+    hiss = np.random.default_rng(0).standard_normal(len(time)) * np.exp(-40 * (time % 0.25))
+    bass, drums = (space.of_sound(shipped, audio, 48_000) for audio in (low, hiss))
+    said_bass, said_drums = space.of_text(shipped, "Kontrabass"), space.of_text(shipped, "Schlagzeug")
+    assert float(bass @ said_bass) > float(bass @ said_drums)
+    assert float(drums @ said_drums) > float(drums @ said_bass)
+    with pytest.raises(LiveBandModelError, match="unknown: theremin"):
+        space.of_text(shipped, "theremin")

@@ -5,8 +5,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
+from lbmodels.errors import LiveBandModelError
 from lbmodels.style.retrieval import held_out
 from lbmodels.style.space import load, of_text
 from lbmodels.style.vocabulary import CONCEPTS
@@ -76,6 +78,10 @@ def test_trains_stops_and_goes_on(tmp_path: Path) -> None:
     assert all(not prompt["unknown"] for prompt in told["prompts"])
     space = load(path)
     assert of_text(space, "fretless bass").shape == (8,)
+    with pytest.raises(
+        LiveBandModelError, match="unknown: banjo"
+    ):  # a known word that no take had is no guess
+        of_text(space, "bass and banjo")
 
 
 def test_phrases_in_training_are_true_and_none_is_held_out(tmp_path: Path) -> None:
