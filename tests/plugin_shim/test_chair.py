@@ -14,8 +14,8 @@ Build = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def program(build: Build) -> Path:
-    """The core with its chairs, optimised."""
-    return build("tests/chair.cpp", "chair", flags=("-O2",))
+    """The core with its chairs."""
+    return build("tests/chair.cpp", "chair")
 
 
 def test_a_number_is_the_one_that_was_typed(program: Path) -> None:
@@ -47,3 +47,17 @@ def test_the_audio_thread_makes_no_system_call(program: Path, servers: Callable[
     calls, number, state = done.stdout.split(maxsplit=2)
     assert calls == "0", f"system call {number}"
     assert state.strip() in ("playing", "late", "lost")
+
+
+def test_another_mode_while_it_plays(program: Path, servers: Callable[[str], Path]) -> None:
+    """From live to aligned the stem fades, comes back by what is then reported, to the sample, and nothing clicks."""
+    environment = {**os.environ, "LIVEBAND_RUN": str(servers("test:copy"))}
+    done = subprocess.run(
+        [program, "modes"], env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
+    live, aligned = (list(map(float, line.split())) for line in done.stdout.splitlines())
+    assert live[0] == 0
+    assert live[1] >= 1920
+    assert aligned[0] > 0
+    assert aligned[1] == 1920 + aligned[0]
+    assert aligned[2] < 0.05
