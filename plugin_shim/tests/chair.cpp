@@ -64,7 +64,7 @@ int calls(bool write) {
         if (write) syscall(SYS_getppid);
         for (int n = 1; n <= 12000; ++n) {
             block(n);
-            for (int spin = 0; spin < 20000; ++spin) asm volatile("" ::: "memory");
+            for (int spin = 0; spin < 5000; ++spin) asm volatile("" ::: "memory");
         }
         done = 1;
         while (true) asm volatile("" ::: "memory");  // to end would be a call too
