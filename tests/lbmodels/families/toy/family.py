@@ -41,5 +41,6 @@ FAMILY = Family(
     build=build,
     identity=("model", "rvq"),
     position="generator.position",
+    graph=False,
     objectives={"toy": Objective(module="lbmodels.families.toy.training", from_latents=False)},
 )

@@ -87,7 +87,7 @@ class TokenPlayer(nn.Module):
         places = first.unsqueeze(1) + torch.arange(logits.shape[1], device=logits.device)
         noise = gaussian(seed.unsqueeze(1).expand_as(places), places, logits[0, 0].numel())
         moved = logits + variation[..., None, None] * noise.view(logits.shape)
-        return Answer(self.rvq.decode(moved.argmax(-1)), logits.new_zeros(len(logits), 15))
+        return Answer(self.rvq.decode(moved.argmax(-1)), logits.new_zeros(logits.shape[0], 15))
 
     def play_chunk(
         self,
