@@ -16,6 +16,7 @@ from lbmodels.contract.stems import STEMS
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.showing import EXAMPLES, add_options, run_shown
 from lbmodels.plain_json import to_json
+from lbmodels.runtime.devices import ACCEPTED
 
 if TYPE_CHECKING:
     from lbmodels.evaluate.run import Settings
@@ -62,6 +63,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--runtime",
         default="auto",
         help="what runs the model: auto, onnx, onnx-float32, torch (default: the quickest that is installed)",
+    )
+    parser.add_argument(
+        "--device", default="auto", metavar="DEVICE", help=f"where it runs: {ACCEPTED} (default: the CPU)"
     )
     parser.add_argument("--stems", type=_words(STEMS), default=STEMS, help="comma-separated (default: all)")
     parser.add_argument(
@@ -217,7 +221,7 @@ def _run_model(arguments: argparse.Namespace) -> int:
     if not embedding.installed():
         print(f"liveband: without Frechet distances; for them: {embedding.INSTALL}", file=sys.stderr)
     try:
-        accompanist = open_contender(arguments.model, arguments.runtime)
+        accompanist = open_contender(arguments.model, arguments.runtime, arguments.device)
         out = _out_folder(arguments.out)
         chosen = choose(settings, accompanist)
         counts = {stem: len(excerpts) for stem, excerpts in chosen.items()}
@@ -392,6 +396,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         save_audio=arguments.out / "audio" if arguments.save_audio else None,
         model=arguments.model,
         runtime=arguments.runtime,
+        device=arguments.device,
     )
 
 

@@ -121,7 +121,8 @@ def generate(
         stems = whole(heard, told, list(seeds))[:, : frames - 1 - anticipation]
         result[..., (1 + anticipation) * H :] = stems.transpose(1, 2).flatten(2).numpy()
         return result[..., :samples]
-    active = torch.ones(rows, dtype=torch.bool)
+    device = getattr(accompanist, "device", torch.device("cpu"))
+    mix, active = mix.to(device), torch.ones(rows, dtype=torch.bool, device=device)
     with torch.inference_mode():
         state = accompanist.init_state(list(seeds))
         for n in range(0, frames, k):
@@ -129,7 +130,8 @@ def generate(
             if m >= frames:
                 break
             host = _at_frames(conditions, range(m, m + k), KNOWN[known])
-            stems, state = accompanist.step(mix[..., n * H : (n + k) * H], {**always, **host}, state, active)
+            told = {name: value.to(device) for name, value in {**always, **host}.items()}
+            stems, state = accompanist.step(mix[..., n * H : (n + k) * H], told, state, active)
             whole_frames = min(k, frames - m)
             result[..., m * H : (m + whole_frames) * H] = stems[..., : whole_frames * H].float().cpu().numpy()
             on_frame()

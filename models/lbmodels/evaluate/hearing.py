@@ -40,6 +40,7 @@ class Listening:
     kept: Path | None
     save_audio: Path | None = None
     runtime: str = "auto"
+    device: str = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +125,7 @@ def question(spec: Spec, batch: Batch, excerpt: Excerpt, seed: int, listening: L
         spec.name, spec.weights_id, spec.recipe, batch.conditions, anticipation_frames(spec, batch.anticipation_ms),
         excerpt.stem_class, str(excerpt.track_dir.resolve()), data.st_mtime_ns, excerpt.first_frame,
         excerpt.duration_s, seed, listening.networks, listening.start_s, listening.runtime,
+        *([] if listening.device in ("auto", "cpu") else [listening.device]),
     ))  # fmt: skip
 
 
@@ -132,13 +134,13 @@ def hear_all(
     batches: Sequence[Batch],
     listening: Listening,
     *,
-    model: tuple[str | None, str],
+    model: tuple[str | None, str, str],
     pool: ProcessPoolExecutor | None,
     on_progress: Progress,
 ) -> dict[tuple[str, float], list[Features]]:
     """(conditions, A in ms) -> features of every excerpt in the batches' order; only what is not kept is played.
 
-    `model` is name and runtime, with which the pool's processes open the player for themselves.
+    `model` is name, runtime and device, with which the pool's processes open the player for themselves.
     """
     answers: dict[tuple[int, int], Features] = {}
     missing: list[tuple[int, list[int], Batch]] = []
@@ -205,12 +207,12 @@ def hear_truths(
     return [found[i][0] for i in range(len(excerpts))], [found[i][1] for i in range(len(excerpts))]
 
 
-def _work(model: str | None, runtime: str, batch: Batch, listening: Listening) -> list[Features]:
+def _work(model: str | None, runtime: str, device: str, batch: Batch, listening: Listening) -> list[Features]:
     """In a process of the pool."""
     import torch
 
     torch.set_num_threads(1)
-    return hear_batch(open_player(model, runtime), batch, listening)
+    return hear_batch(open_player(model, runtime, device), batch, listening)
 
 
 def _save_audio(

@@ -14,8 +14,9 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.baselines import PREFIX, Oracle, open_baseline
 from lbmodels.evaluate.generation import Accompanist
 from lbmodels.families import loading
+from lbmodels.runtime.devices import chosen
 from lbmodels.runtime.graph import GraphAccompanist, GraphState
-from lbmodels.runtime.opening import open_model
+from lbmodels.runtime.opening import GRAPHS, open_model
 
 
 class GraphPlayer:
@@ -36,28 +37,32 @@ class GraphPlayer:
         return torch.from_numpy(stem), state
 
 
-def open_contender(model: str | None, runtime: str = "auto") -> Accompanist | Oracle:
+def open_contender(model: str | None, runtime: str = "auto", device: str = "auto") -> Accompanist | Oracle:
     """Whoever can have a row in the table: by name, folder or `baseline:...`.
 
-    `runtime` is auto, onnx (8-bit weights, as the server runs them), onnx-float32 or torch.
+    `runtime` is auto, onnx (8-bit weights, as the server runs them), onnx-float32 or torch; `device` as `lbmodels.runtime.devices` has it.
 
     Raises:
         LiveBandModelError: no such model, baseline or runtime, or damaged weights.
     """
     if model is not None and model.startswith(PREFIX):
         return open_baseline(model)
-    graph = open_model(model, runtime)
-    return loading.load(model) if graph is None else GraphPlayer(graph)
+    place = chosen(device)
+    graph = open_model(model, runtime, place) if place == "cpu" or runtime in GRAPHS else None
+    if graph is not None:
+        return GraphPlayer(graph)
+    found: Accompanist = loading.load(model)
+    return found if place == "cpu" else found.to(place)  # type: ignore[attr-defined] # a torch module
 
 
 @lru_cache(maxsize=1)
-def open_player(model: str | None, runtime: str = "auto") -> Accompanist:
+def open_player(model: str | None, runtime: str = "auto", device: str = "auto") -> Accompanist:
     """As `open_contender`, for what needs someone who listens and plays.
 
     Raises:
         LiveBandModelError: as there, and for a baseline that is read from the data set.
     """
-    found = open_contender(model, runtime)
+    found = open_contender(model, runtime, device)
     if isinstance(found, Oracle):
         raise LiveBandModelError(f"{found.spec.name} is read from the data set: it does not listen or play")
     return found

@@ -58,6 +58,7 @@ class Settings:
     save_audio: Path | None = None
     model: str | None = None
     runtime: str = "auto"
+    device: str = "auto"
 
     @property
     def grid(self) -> list[tuple[str, float]]:
@@ -73,6 +74,7 @@ class Settings:
             kept=self.kept,
             save_audio=self.save_audio,
             runtime=self.runtime,
+            device=self.device,
         )
 
 
@@ -188,7 +190,7 @@ def hear(
         accompanist,
         batches,
         settings.listening,
-        model=(settings.model, settings.runtime),
+        model=(settings.model, settings.runtime, settings.device),
         pool=pool,
         on_progress=on_progress,
     )

@@ -65,7 +65,7 @@ def _gallery(arguments: argparse.Namespace) -> int:
 
     if arguments.data is None or not 1 <= arguments.gallery <= 20:
         raise LiveBandModelError("--gallery takes 1 to 20 excerpts per stem and needs --data ROOT")
-    accompanist = open_player(arguments.model, arguments.runtime)
+    accompanist = open_player(arguments.model, arguments.runtime, arguments.device)
     _folder(arguments.out)
     shown = make_gallery(
         accompanist,
@@ -91,7 +91,7 @@ def _real(arguments: argparse.Namespace) -> int:
     from lbmodels.evaluate.report import write_json
     from lbmodels.evaluate.tracker import check
 
-    accompanist = open_player(arguments.model, arguments.runtime)
+    accompanist = open_player(arguments.model, arguments.runtime, arguments.device)
     pieces = find_pieces(arguments.real, accompanist.spec.stems)
     check()
     _folder(arguments.out)

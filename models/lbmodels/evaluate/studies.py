@@ -32,7 +32,7 @@ def measure_drift(settings: Settings, jobs: int, bar: Bar) -> tuple[list[dict[st
 
     pool = open_pool(jobs)
     try:
-        player = open_contender(settings.model, settings.runtime)
+        player = open_contender(settings.model, settings.runtime, settings.device)
         chosen = choose(settings, player)
         counts = {stem: len(excerpts) for stem, excerpts in chosen.items()}
         found = []
@@ -85,7 +85,7 @@ def measure_reaction(settings: Settings, bar: Bar) -> tuple[list[dict[str, Any]]
     from lbmodels.evaluate.tracker import check
 
     check()
-    player = open_player(settings.model, settings.runtime)
+    player = open_player(settings.model, settings.runtime, settings.device)
     chosen = choose(settings, player)
     steps = settings.excerpts * len(settings.conditions) * len(settings.anticipation_ms)
     found: list[Reaction] = []
@@ -130,7 +130,7 @@ def measure_control(
             "--control takes one set of --conditions and one --anticipation-ms, got "
             f"{','.join(settings.conditions)} and {','.join(f'{ms:g}' for ms in settings.anticipation_ms)}"
         )
-    player = open_player(settings.model, settings.runtime)
+    player = open_player(settings.model, settings.runtime, settings.device)
     chosen = choose(settings, player)
     found: list[Effect] = []
     with bar(len(values) * sum(map(len, chosen.values()))) as advance:

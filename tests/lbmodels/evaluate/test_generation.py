@@ -95,3 +95,12 @@ def test_a_bidirectional_reference_is_played_from_the_whole_mix_and_placed_alike
     reference = Band("toy", codec, Generator(GeneratorConfig(**sizes, causal=False)))
     with pytest.raises(LiveBandModelError, match="cannot stream"):
         reference.init_state([0])
+
+
+def test_a_device_that_is_not_here_is_refused_before_anything_is_loaded() -> None:
+    from lbmodels.evaluate.players import open_contender
+
+    with pytest.raises(LiveBandModelError, match="unknown device 'gpu'; accepted: auto, cpu, cuda"):
+        open_contender("nobody", device="gpu")
+    with pytest.raises(LiveBandModelError, match="device cuda:99: this machine has"):
+        open_contender("nobody", device="cuda:99")

@@ -136,7 +136,12 @@ def test_a_killed_run_goes_on_where_it_was(accompanist, dataset, tmp_path, monke
 
     def go(batches=batches):
         return hear_all(
-            accompanist, batches, listening, model=(None, "auto"), pool=None, on_progress=lambda *_: None
+            accompanist,
+            batches,
+            listening,
+            model=(None, "auto", "auto"),
+            pool=None,
+            on_progress=lambda *_: None,
         )["beat", 40.0]
 
     monkeypatch.setattr(hearing, "analyse", dies)
