@@ -96,28 +96,18 @@ test("the real server plays a stem by it", { skip: given === null && "pytest sta
   });
   try {
     for (const [what, value] of [["protocol", "rtap"], ["port", given.port], ["reply", given.reply], ["rate", 44100], ["r", 0.03125], ["w", 1], ["run", 1]]) tell(what, value);
-    const step = Math.floor(0.03125 * 6 * 44100 + 0.01);
+    // test:copy plays the mix later by its own frame and the ten that it writes ahead: eleven of 1920 samples at 48 kHz. A batch whose
+    // context lost a chunk on its way has a hole there, and does not count.
+    const lag = (11 * 1920 * 44100) / 48000;
+    const isCopy = ([, outcome, start, length]) => outcome === "on_time" && start > 2 * lag &&
+      heard.subarray(start, start + length).every((value, i) => Math.abs(value - sound(start + i - lag)) < 2e-3);
     let fed = 0;
-    while (batches.filter(([, outcome]) => outcome === "on_time").length < 8) {
+    while (batches.filter(isCopy).length < 3) {
       assert.ok(fed < 15 * STEP, JSON.stringify([batches, said.slice(-5)]));
       tell("mix", fed, 1, ...Array.from({ length: BLOCK }, (_, n) => sound(fed + n)));
       fed += BLOCK;
       await sleep(15);
     }
-    const lastId = batches.filter(([, outcome]) => outcome === "on_time").at(-1);
-    const [first, end] = [lastId[2] - 3 * step, lastId[2] + step];
-    // The server's copy is the mix, later by a constant: found where the two go best together.
-    const match = (lag) => {
-      let [both, one, other] = [0, 0, 0];
-      for (let i = first; i < end; i += 3) {
-        both += heard[i] * sound(i - lag);
-        one += heard[i] ** 2;
-        other += sound(i - lag) ** 2;
-      }
-      return both / Math.sqrt(one * other);
-    };
-    const best = Math.max(...Array.from({ length: 30000 }, (_, lag) => match(lag)));
-    assert.ok(best > 0.99, `${best} ${JSON.stringify(batches)}`);
   } finally {
     child.disconnect();
   }
