@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from lbmodels.codec.autoencoder import Codec
 from lbmodels.codec.discriminator import StftDiscriminator
@@ -14,15 +15,20 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.coherence import CoherenceNetwork
 from lbmodels.families.liveband.critic import Critic
 from lbmodels.families.liveband.generator import Generator
+from lbmodels.families.lookahead.network import LookaheadConfig, WindowNetwork
 from lbmodels.listening.chordkeeper import Chordkeeper
 from lbmodels.listening.timekeeper import Timekeeper
+from lbmodels.style.space import StyleSpace
 from lbmodels.train.chordkeeper import ChordkeeperTraining
 from lbmodels.train.codec import CodecTraining
 from lbmodels.train.coherence import CoherenceTraining
+from lbmodels.train.consistency import ConsistencyTraining
 from lbmodels.train.liveband import LiveBandTraining
+from lbmodels.train.lookahead import LookaheadTraining
 from lbmodels.train.recipe import read_recipe, recipes_folder
 from lbmodels.train.recolour import RecolourFit
 from lbmodels.train.rvq import RvqFit
+from lbmodels.train.style import StyleTraining
 from lbmodels.train.timekeeper import TimekeeperTraining
 
 KINDS: dict[str, Any] = {
@@ -34,8 +40,25 @@ KINDS: dict[str, Any] = {
     "coherence": CoherenceTraining,
     "recolour": RecolourFit,
     "rvq": RvqFit,
+    "lookahead": LookaheadTraining,
+    "consistency": ConsistencyTraining,
+    "style": StyleTraining,
 }
-SMALL: dict[str, Any] = {"timekeeper": Timekeeper, "chordkeeper": Chordkeeper, "coherence": CoherenceNetwork}
+
+
+def on_meta(config: LookaheadConfig) -> WindowNetwork:
+    """Of any size: shapes without memory."""
+    with torch.device("meta"):
+        return WindowNetwork(config)
+
+
+SMALL: dict[str, Any] = {
+    "timekeeper": Timekeeper,
+    "chordkeeper": Chordkeeper,
+    "coherence": CoherenceNetwork,
+    "lookahead": on_meta,
+    "style": StyleSpace,
+}
 RECIPES = sorted((path.parent.name, path.stem) for path in recipes_folder().glob("*/*.toml"))
 
 
@@ -75,6 +98,9 @@ def test_a_recipe_builds_its_models(objective: str, name: str) -> None:
         )
         return
     assert config.loop.warmup_steps < config.loop.steps
+    if isinstance(config, ConsistencyTraining):
+        assert 1 <= config.teacher_steps < config.levels
+        return
     if objective in SMALL:
         SMALL[objective](config.model)
         return
