@@ -136,8 +136,8 @@ class _Worker:
             try:
                 return step.result(timeout=calibrate.POLL_S)
             except TimeoutError:
-                if step.done():
-                    raise
+                if step.done():  # it ended meanwhile
+                    return step.result()
                 now_s = time.monotonic()
                 self.player.listen(now_s)
                 self.report(now_s)

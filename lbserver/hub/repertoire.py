@@ -6,9 +6,7 @@ A model that nobody plays for some time is unloaded, so memory is held by what i
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from lbserver.host.logs import fields
@@ -37,7 +35,7 @@ class Repertoire:
         self._others: dict[str, Place] = {}
         self._idle_since_s: dict[str, float] = {}
         self._offer = Offer(names=(), place=_nobody)
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._loading: dict[str, asyncio.Task[Place]] = {}
         self._idle_s = idle_s
 
     @property
@@ -52,7 +50,11 @@ class Repertoire:
         await asyncio.gather(*(place.start() for place in places))
 
     async def stop(self) -> None:
-        """Stop every place."""
+        """Stop every place, those that are loading as well."""
+        loading = list(self._loading.values())
+        for load in loading:
+            load.cancel()
+        await asyncio.gather(*loading, return_exceptions=True)
         await asyncio.gather(*(place.stop() for place in self.places))
 
     async def playing(self, model: str | None) -> list[Place]:
@@ -68,20 +70,31 @@ class Repertoire:
                 return [place]
         if model not in self._offer.names:
             raise HubError("unknown_model", f"this server plays {', '.join(self.names())}")
-        async with self._locks[model]:
-            if model not in self._others:
-                if len(self._others) >= _MOST_LOADED:
-                    raise HubError(
-                        "busy", f"{_MOST_LOADED} models are loaded beside the default: close sessions of one"
-                    )
-                place = self._offer.place(model)
-                try:
-                    ready = await place.start()
-                except WorkerError as error:
-                    raise HubError(error.code, f"{model} cannot play: {error}") from None
-                log.info("model loaded", extra=fields(model=ready.spec.name))
-                self._others[model] = place
-            return [self._others[model]]
+        load = self._loading.get(model)
+        if load is None:
+            if len(self._others) + len(self._loading) >= _MOST_LOADED:
+                raise HubError(
+                    "busy", f"{_MOST_LOADED} models are loaded beside the default: close sessions of one"
+                )
+            load = self._loading[model] = asyncio.create_task(self._load(model))
+            load.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps nobody waits
+        # Who asked may go away; the load goes on for whoever asks next, and is idle otherwise.
+        return [await asyncio.shield(load)]
+
+    async def _load(self, model: str) -> Place:
+        place = self._offer.place(model)
+        try:
+            ready = await place.start()
+        except WorkerError as error:
+            raise HubError(error.code, f"{model} cannot play: {error}") from None
+        except BaseException:
+            await place.stop()
+            raise
+        finally:
+            del self._loading[model]
+        log.info("model loaded", extra=fields(model=ready.spec.name))
+        self._others[model] = place
+        return place
 
     def names(self) -> list[str]:
         """Names that a session may ask for, the default's first."""
@@ -92,13 +105,11 @@ class Repertoire:
         """Let go of models that had no session for long; the caller stops the places returned."""
         gone = []
         for name, place in list(self._others.items()):
-            if place in used or self._locks[name].locked():
+            if place in used:
                 self._idle_since_s.pop(name, None)
             elif now_s - self._idle_since_s.setdefault(name, now_s) > self._idle_s:
                 gone.append(self._others.pop(name))
                 del self._idle_since_s[name]
-                with suppress(KeyError):
-                    del self._locks[name]
                 log.info("model unloaded", extra=fields(model=name))
         return gone
 

@@ -38,7 +38,10 @@ def read_file(path: Path) -> tuple[str, bytes] | None:
     if len(data) < _HEAD_BYTES or hashlib.sha256(memoryview(data)[32:]).digest() != data[:32]:
         return None
     middle = _HEAD_BYTES + int.from_bytes(data[32:_HEAD_BYTES], "little")
-    return data[_HEAD_BYTES:middle].decode(), data[middle:]
+    try:
+        return data[_HEAD_BYTES:middle].decode(), data[middle:]
+    except UnicodeDecodeError:
+        return None
 
 
 def packed(manifest: str, model: bytes) -> bytes:

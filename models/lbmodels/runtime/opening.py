@@ -24,7 +24,7 @@ from lbmodels.runtime.devices import chosen
 from lbmodels.runtime.engines import installed, open_engine
 from lbmodels.runtime.graph import GraphAccompanist
 from lbmodels.runtime.manifest import Manifest, from_json
-from lbmodels.weights.manifest import Located, locate, sha256
+from lbmodels.weights.manifest import Located, locate, sha256, weights_folder
 
 if TYPE_CHECKING:
     from lbmodels.runtime.matrices import Matrices
@@ -108,9 +108,14 @@ def graph(name: str | None, runtime: str) -> tuple[Manifest, bytes]:
 
 
 def _shipped(found: Located, runtime: str) -> tuple[str, bytes] | None:
-    """The graph that lies beside the weights it was made from; one of other code only where none can be made."""
+    """The graph that lies beside the weights it was made from; one of other code only where none can be made.
+
+    Only ours: a stranger's folder may bring weights, which are checked, but no program, which a graph is.
+    """
     path = found.graphs.get(runtime)
-    if path is None or (found.made_by.get(runtime) != exporter(found.family) and torch_is_there()):
+    if path is None or path.parent != weights_folder():
+        return None
+    if found.made_by.get(runtime) != exporter(found.family) and torch_is_there():
         return None
     kept = cache.read_file(path)
     whole = kept is not None and found.pinned is not None and found.pinned.get(path.name) == sha256(path)

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,11 +105,14 @@ def test_a_graph_that_was_tampered_with_is_not_played(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = locate()
+    assert found.pinned is not None
+    assert sha256(found.graphs["onnx"]) == found.pinned[found.graphs["onnx"].name]
     damaged = tmp_path / found.graphs["onnx"].name
     damaged.write_bytes(found.graphs["onnx"].read_bytes()[:-1] + b"x")
     monkeypatch.setattr(opening, "torch_is_there", lambda: False)
-    other = found.__class__(**{**vars(found), "graphs": {"onnx": damaged}})
+    assert opening._shipped(found, "onnx") is not None
+    other = replace(found, graphs={"onnx": damaged})
+    assert opening._shipped(other, "onnx") is None  # a stranger's folder brings no program
+    monkeypatch.setattr(opening, "weights_folder", lambda: tmp_path)
     with pytest.raises(LiveBandModelError, match="missing or damaged; reinstall"):
         opening._shipped(other, "onnx")
-    assert sha256(found.graphs["onnx"]) == found.pinned[found.graphs["onnx"].name]
-    assert opening._shipped(found, "onnx") is not None

@@ -63,6 +63,42 @@ def test_a_model_is_loaded_once_however_many_name_it_at_once() -> None:
     asyncio.run(scene())
 
 
+def test_who_asked_may_go_away_and_the_load_is_for_the_next() -> None:
+    """A worker whose asker was cancelled was in no list: it held its memory for ever, and `stop` did not end it."""
+
+    async def scene() -> None:
+        made: list[Stand] = []
+        repertoire = await started(made)
+        first = asyncio.create_task(repertoire.playing("second"))
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.wait({first})
+        assert await repertoire.playing("second") == made
+        loading = asyncio.create_task(repertoire.playing("third"))
+        await asyncio.sleep(0)
+        await repertoire.stop()
+        await asyncio.wait({loading})
+        assert not any(stand.up for stand in made)
+
+    asyncio.run(scene())
+
+
+def test_loads_under_way_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Askers of many models at once passed the limit before any of them was loaded."""
+    monkeypatch.setattr("lbserver.hub.repertoire._MOST_LOADED", 1)
+
+    async def scene() -> None:
+        made: list[Stand] = []
+        repertoire = await started(made)
+        both = await asyncio.gather(
+            repertoire.playing("second"), repertoire.playing("third"), return_exceptions=True
+        )
+        assert len(made) == 1
+        assert [getattr(one, "code", "") for one in both] == ["", "busy"]
+
+    asyncio.run(scene())
+
+
 def test_a_model_that_is_not_offered_is_refused_with_those_that_are() -> None:
     async def scene() -> None:
         repertoire = await started([])
