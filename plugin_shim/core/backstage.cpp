@@ -28,7 +28,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kLook = milliseconds(5), kLookWhenEmpty = milliseconds(20), kReportEvery = milliseconds(50);
 constexpr auto kFadeAway = milliseconds(100);  // nobody plays if nothing has faded by then
-constexpr auto kPatience = milliseconds(10000), kPatienceAlone = milliseconds(1000), kStep = milliseconds(20);
+constexpr auto kPatience = milliseconds(30000), kPatienceAlone = milliseconds(1000), kStep = milliseconds(20);
 constexpr int kOfflineBlock = 512;
 constexpr double kSettleSeconds = 0.05;  // longer than any fade
 

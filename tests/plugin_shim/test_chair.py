@@ -36,7 +36,7 @@ def test_the_audio_thread_makes_no_system_call(program: Path, servers: Callable[
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         command = [str(program), "calls", *words]
         return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=120, check=False
+            command, env=environment, capture_output=True, text=True, timeout=300, check=False
         )
 
     seen = run("write")
@@ -53,7 +53,7 @@ def test_another_mode_while_it_plays(program: Path, servers: Callable[[str], Pat
     """From live to aligned the stem fades, comes back by what is then reported, to the sample, and nothing clicks."""
     environment = {**os.environ, "LIVEBAND_RUN": str(servers("test:copy"))}
     done = subprocess.run(
-        [program, "modes"], env=environment, capture_output=True, text=True, timeout=120, check=True
+        [program, "modes"], env=environment, capture_output=True, text=True, timeout=300, check=True
     )
     live, aligned = (list(map(float, line.split())) for line in done.stdout.splitlines())
     assert live[0] == 0

@@ -304,5 +304,5 @@ def test_live_over_jack(
         assert not band[shift + begin + FADE_OUT : shift + end + 1 - FADE_IN].any(), (
             f"neither right nor silent: {begin}..{end}"
         )
-    assert len(wrong) < 0.5 * len(band)
+    assert len(wrong) < len(band) - shift, "nothing of the band was heard"
     until("no session", lambda: not sessions())

@@ -20,18 +20,20 @@ class Bars:
     bar: int = 0
 
     def passed(self, beat: float) -> list[tuple[str, int]]:
-        """What has begun since: ("bar", counted from 1), ("beat", its number in the bar). A step back is no beat."""
+        """What has begun since: ("bar", counted from 1), ("beat", its number in the bar), each that passed meanwhile. A step
+        back is no beat.
+        """
         before, fresh = self.beat, isnan(self.beat)
         if isnan(beat) or (not fresh and -0.5 <= beat - before <= 0.0):
             return []
         self.beat = beat
         began = []
+        first = int(beat) if fresh else int(before) + 1
         if fresh or beat < before:
             self.bar += 1
             began.append(("bar", self.bar))
-        if fresh or beat < before or int(beat) > int(before):
-            began.append(("beat", int(beat)))
-        return began
+            first = int(beat) if fresh else 1
+        return began + [("beat", number) for number in range(first, int(beat) + 1)]
 
 
 @dataclass

@@ -168,9 +168,9 @@ def test_cues_come_as_the_bars_of_what_is_played(server, opened, play, noise, pa
     client, stream = opened(server)
     patch.enter()
     patch.say("/lb/guitar/cues")
-    patch.say("/lb/guitar/tempo", 240.0)
+    patch.say("/lb/guitar/tempo", 120.0)
     patch.say("/lb/guitar/beat", 1.0, 3)
-    play(stream, noise(3 * 48000))
+    play(stream, noise(5 * 48000))
     heard = [patch.hear("/lb/guitar/cue/beat").arguments[0] for _ in range(6)]
     first = heard[0]
     assert heard == [(first - 1 + step) % 3 + 1 for step in range(6)]
