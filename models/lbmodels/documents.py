@@ -17,6 +17,7 @@ MOST_FIGURES_CHARACTERS = 1 << 28
 MOST_DEPTH = 32
 MOST_XML_DEPTH = 64
 _LARGEST_INTEGER = 1 << 64
+_MOST_NUMBER_CHARACTERS = 64
 
 
 def read_json(
@@ -71,6 +72,7 @@ def read_yaml(text: str | bytes) -> Any:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MOST_DEPTH:
                 raise _too_deep(MOST_DEPTH)
+            check_scalar(event)
             if isinstance(event, yaml.AliasEvent):
                 raise ValueError("aliases are not taken")  # noqa: TRY004 (the text's fault)
         value = yaml.load(text, Loader=yaml.SafeLoader)
@@ -80,6 +82,20 @@ def read_yaml(text: str | bytes) -> Any:
         ) from None
     _check(value)
     return value
+
+
+def check_scalar(event: Any) -> None:
+    """A number of YAML that costs the square of its length: 1:1:1:... counts by sixties.
+
+    Raises:
+        ValueError: one of more than 64 characters.
+    """
+    value, tag = getattr(event, "value", ""), event.tag if hasattr(event, "tag") else None
+    if len(value) <= _MOST_NUMBER_CHARACTERS:
+        return
+    read_as_number = event.implicit[0] and ":" in value and re.fullmatch(r"[-+0-9_:.]+", value)
+    if read_as_number or str(tag).endswith((":int", ":float")):
+        _no_number(f"{value[:40]}... of {len(value)} characters")
 
 
 def read_xml(data: bytes, *, most_bytes: int) -> ElementTree.Element:

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JSON, TOML and XML that anybody may have written."""
+"""JSON, TOML, YAML and XML that anybody may have written."""
 
 import json
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmodels.documents import MOST_DEPTH, read_json, read_toml, read_xml
+from lbmodels.data.errors import DataError
+from lbmodels.data.slakh import load_yaml
+from lbmodels.documents import MOST_DEPTH, read_json, read_toml, read_xml, read_yaml
 
 BAD = [
     "",
@@ -79,3 +82,14 @@ def test_as_deep_as_allowed() -> None:
     deep = "[" * (MOST_DEPTH - 1) + "1" + "]" * (MOST_DEPTH - 1)
     assert read_json(deep) == json.loads(deep)
     assert read_toml(f"a = {deep[1:-1]}") == tomllib.loads(f"a = {deep[1:-1]}")
+
+
+@pytest.mark.parametrize("text", ["a: {}", "a: !!int '{}'", "a: !!float 1e3:{}", "a: ! '{}'", "? {}.5\n: b"])
+def test_numbers_by_sixties_do_not_cost_their_length_squared(text: str, tmp_path: Path) -> None:
+    """1 MB of 1:1:1:... took minutes, here and in a data set's metadata."""
+    text = text.format("1" + ":1" * 10_000)
+    with pytest.raises(ValueError, match="characters is no number"):
+        read_yaml(text)
+    (tmp_path / "metadata.yaml").write_text(text)
+    with pytest.raises(DataError, match="cannot be read as YAML"):
+        load_yaml(tmp_path / "metadata.yaml")

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from lbmodels.contract.stems import STEMS
 from lbmodels.data.errors import DataError
 from lbmodels.data.harmony import parse_label, pitch_class_vector
+from lbmodels.documents import check_scalar
 
 SPLITS = ("train", "validation", "test")
 _MOST_METADATA_CHARACTERS = 2**20  # Slakh's own have 10,000
@@ -102,6 +103,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
         depth = 0
         for event in yaml.parse(text, Loader=loader):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            check_scalar(event)
             if depth > _MOST_METADATA_DEPTH:
                 raise DataError(
                     f"{path}: nested more than {_MOST_METADATA_DEPTH} deep, no metadata of a track"

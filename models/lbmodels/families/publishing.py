@@ -13,6 +13,7 @@ import torch
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.loading import assemble
 from lbmodels.families.registry import family
+from lbmodels.folders import write_whole
 from lbmodels.weights.manifest import Located, ModelCard, available, rewrite_manifest, sha256
 from lbmodels.weights.modules import load_part, module_of, read_weights, save_weights
 from lbmodels.weights.part import Part
@@ -82,5 +83,5 @@ def publish(
     )
     others = [replace(c, default=False) for c in available(folder) if c.name != name]
     rewrite_manifest([entry, *others], folder)
-    (folder / f"{name}.md").write_text(card)
+    write_whole(folder / f"{name}.md", card.encode())
     return entry

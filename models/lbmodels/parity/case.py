@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError
 from lbmodels.parity import rule
+from lbmodels.weights.archives import check_directory
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -85,17 +88,35 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     if not path.is_file():
         raise LiveBandModelError(f"golden file not found: {path}")
     try:
+        check_directory(path)
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             if sum(entry.file_size for entry in entries) > MOST_BYTES:
                 raise LiveBandModelError(f"{path} unpacks to more than {MOST_BYTES} bytes")
-            return {entry.filename.removesuffix(".npy"): _array(archive.read(entry)) for entry in entries}
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError) as error:
-        if isinstance(error, LiveBandModelError):
-            raise
+            return {
+                entry.filename.removesuffix(".npy"): _array(_unpacked(archive, entry)) for entry in entries
+            }
+    except LiveBandModelError:
+        raise
+    except _DAMAGE as error:
         raise LiveBandModelError(
             f"{path} is damaged or no golden file: {' '.join(str(error).split())[:160]}"
         ) from None
+
+
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, OSError, ValueError, OverflowError, RuntimeError, EOFError,
+    SyntaxError, TypeError, MemoryError, tokenize.TokenError,
+)  # fmt: skip
+"""Of archives, and in the second line of numpy, which reads an array's header as Python's literals."""
+
+
+def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """No more than the entry claims to hold. Raises ValueError: compressed by other means than numpy's."""
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"entry {entry.filename[:80]!r} is compressed by means that numpy does not use")
+    with archive.open(entry) as file:
+        return file.read(entry.file_size)
 
 
 def _array(data: bytes) -> NDArray[Any]:

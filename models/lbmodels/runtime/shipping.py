@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lbmodels.errors import LiveBandModelError
+from lbmodels.folders import write_whole
 from lbmodels.runtime import cache
 from lbmodels.runtime.opening import LIVE, exported, exporter
 from lbmodels.weights.manifest import ModelCard, available, located, rewrite_manifest, sha256
@@ -27,7 +28,7 @@ def ship_graph(name: str, folder: Path) -> ModelCard:
     graphs, made_by, digests = {}, {}, dict(card.sha256)
     for runtime in LIVE:
         file = f"{name}-{runtime}.graph"
-        (folder / file).write_bytes(cache.packed(*exported(found, runtime)))
+        write_whole(folder / file, cache.packed(*exported(found, runtime)))
         graphs[runtime], made_by[runtime] = file, exporter(card.family)
         digests[file] = sha256(folder / file)
     entry = replace(card, graphs=graphs, made_by=made_by, sha256=digests)

@@ -25,8 +25,17 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.weights import checks
 from lbmodels.weights.archives import check_stored
 
-MOST_PICKLE_BYTES = 1 << 25
+MOST_PICKLE_BYTES = 1 << 22
+MOST_OPCODES = 1 << 20
+"""An empty table is one byte of pickle and 64 of memory."""
+MOST_ENTRIES_FILLED = 1 << 20
+"""Of all tables together: a few bytes fill another one from the same list."""
 MOST_DEPTH = 64
+MOST_KEY_ITEMS = 8
+MOST_INTEGER_BITS = 60
+"""Of keys: below, no two integers have one hash."""
+MOST_VIEWS = 8
+"""How many times its own size a storage may be read as tensors, beyond `_FREE_VIEW_NUMBERS`."""
 MOST_DIMENSIONS = 8
 MOST_CHECKPOINT_BYTES = 1 << 36
 
@@ -35,13 +44,17 @@ _TYPES: Mapping[str, torch.dtype] = {
     "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
     "ShortStorage": torch.int16, "CharStorage": torch.int8, "ByteStorage": torch.uint8, "BoolStorage": torch.bool,
 }  # fmt: skip
+_FREE_VIEW_NUMBERS = 1 << 20
+_DTYPES = frozenset(
+    ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64", "complex128")
+)  # fmt: skip
 _REBUILD = {("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_tensor")}
 _PARAMETER = ("torch._utils", "_rebuild_parameter")
 _TABLE = ("collections", "OrderedDict")
 _INERT = {("torch", "Size"), ("torch", "device"), ("collections", "defaultdict"), ("collections", "Counter")}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Name:
     """Something that the pickle names, as (module, name). It stays a name."""
 
@@ -49,25 +62,26 @@ class Name:
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Opaque:
     """What the pickle would have made of something that we do not run."""
 
     made_of: Name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stored:
-    """A tensor that is still in the archive: where its numbers lie, in elements."""
+    """A tensor that is still in the archive: where its numbers lie, in elements; `count` are its storage's."""
 
     dtype: torch.dtype
     key: str
     offset: int
     shape: tuple[int, ...]
     stride: tuple[int, ...]
+    count: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Storage:
     dtype: torch.dtype
     key: str
@@ -81,29 +95,43 @@ class Checkpoint:
         self.path, self.root, self._loaded, self._prefix = path, root, loaded, prefix
 
     def tensors(self, wanted: Mapping[str, Stored]) -> Iterator[tuple[str, Tensor]]:
-        """Names and numbers, each of its own memory, one after the other.
+        """Names and numbers, each of its own memory, storage by storage, so that each is read once.
 
         Raises:
-            LiveBandModelError: the archive's numbers are damaged.
+            LiveBandModelError: the archive's numbers are damaged, or tensors are many times as large as their storage.
         """
         if self._loaded is not None:
             yield from ((name, self._loaded[stored.key]) for name, stored in wanted.items())
             return
         try:
             with zipfile.ZipFile(self.path) as archive:
-                for name, stored in wanted.items():
-                    data = archive.read(f"{self._prefix}data/{stored.key}")
-                    yield name, _numbers(data, stored)
-        except (zipfile.BadZipFile, OSError, ValueError, KeyError, EOFError) as error:
-            if isinstance(error, LiveBandModelError):  # of who takes the tensors
-                raise
+                for key, names in self._by_storage(wanted).items():
+                    data = bytearray(archive.read(f"{self._prefix}data/{key}"))
+                    for name in names:
+                        yield name, _numbers(data, wanted[name])
+        except LiveBandModelError:  # of who takes the tensors as well
+            raise
+        except (*_ARCHIVE_ERRORS, KeyError) as error:
             raise _damaged(self.path, error) from None
 
+    def _by_storage(self, wanted: Mapping[str, Stored]) -> dict[str, list[str]]:
+        names: dict[str, list[str]] = {}
+        numbers: dict[str, int] = {}
+        for name, stored in wanted.items():
+            names.setdefault(stored.key, []).append(name)
+            numbers[stored.key] = numbers.get(stored.key, 0) + math.prod(stored.shape)
+            if numbers[stored.key] > max(MOST_VIEWS * stored.count, _FREE_VIEW_NUMBERS):
+                raise LiveBandModelError(
+                    f"checkpoint {self.path}: its tensors read the {stored.count} numbers of data/{stored.key[:80]} "
+                    f"more than {MOST_VIEWS} times over"
+                )
+        return names
 
-def _numbers(data: bytes, stored: Stored) -> Tensor:
+
+def _numbers(data: bytearray, stored: Stored) -> Tensor:
     if not data:
         return torch.empty(stored.shape, dtype=stored.dtype)
-    flat = torch.frombuffer(bytearray(data), dtype=stored.dtype)
+    flat = torch.frombuffer(data, dtype=stored.dtype)
     return flat.as_strided(stored.shape, stored.stride, stored.offset).clone()
 
 
@@ -155,6 +183,12 @@ def tensors_under(table: Any, prefixes: tuple[str, ...]) -> dict[str, Stored]:
     return found
 
 
+_ARCHIVE_ERRORS = (
+    zipfile.BadZipFile, OSError, EOFError, ValueError, OverflowError, RuntimeError
+)  # fmt: skip
+"""Of damaged archives: RuntimeError of encrypted ones, and with it NotImplementedError of patched ones; of torch, of views."""
+
+
 def _damaged(path: Path, error: Exception) -> LiveBandModelError:
     return LiveBandModelError(f"checkpoint {path} is damaged: {' '.join(str(error).split())[:160]}")
 
@@ -167,7 +201,7 @@ def _open_safetensors(path: Path) -> Checkpoint:
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise _damaged(path, error) from None
     root = {
-        name: Stored(tensor.dtype, name, 0, tuple(tensor.shape), tuple(tensor.stride()))
+        name: Stored(tensor.dtype, name, 0, tuple(tensor.shape), tuple(tensor.stride()), tensor.numel())
         for name, tensor in loaded.items()
     }
     return Checkpoint(path, {"state_dict": root}, loaded)
@@ -185,12 +219,16 @@ def _open_archive(path: Path, opaque: bool) -> Checkpoint:
                 )
             prefix = pickles[0].removesuffix("data.pkl")
             if sizes[pickles[0]] > MOST_PICKLE_BYTES:
-                raise LiveBandModelError(f"checkpoint {path}: its data.pkl has {sizes[pickles[0]]} bytes")
+                raise LiveBandModelError(
+                    f"checkpoint {path}: its data.pkl has {sizes[pickles[0]]} bytes; accepted are up to {MOST_PICKLE_BYTES}"
+                )
             order = archive.read(f"{prefix}byteorder") if f"{prefix}byteorder" in sizes else b"little"
             if order != b"little":
                 raise LiveBandModelError(f"checkpoint {path}: its numbers are not little-endian")
             root = _Machine(path, sizes, prefix, opaque).run(archive.read(pickles[0]))
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+    except LiveBandModelError:
+        raise
+    except _ARCHIVE_ERRORS as error:
         raise _damaged(path, error) from None
     _check_depth(path, root)
     return Checkpoint(path, root, None, prefix)
@@ -225,7 +263,11 @@ def _check_depth(path: Path, root: Any) -> None:
         level = below
         if not level:
             return
-    raise LiveBandModelError(f"checkpoint {path}: nested deeper than {MOST_DEPTH}")
+    raise _too_deep(path)
+
+
+def _too_deep(path: Path) -> LiveBandModelError:
+    return LiveBandModelError(f"checkpoint {path}: nested deeper than {MOST_DEPTH}")
 
 
 _MARK = object()
@@ -238,10 +280,16 @@ class _Machine:
         self.path, self.sizes, self.prefix, self.opaque = path, sizes, prefix, opaque
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.opcodes = self.filled = 0
+        self.nested: dict[int, tuple[tuple[Any, ...], int]] = {}
+        """Tuples that hold tuples, by identity, kept so that it stays theirs, and how deep they are."""
 
     def run(self, data: bytes) -> Any:
         try:
             for opcode, argument, _place in pickletools.genops(data):
+                self.opcodes += 1
+                if self.opcodes > MOST_OPCODES:
+                    raise ValueError(f"its data.pkl has more than {MOST_OPCODES} steps")
                 if opcode.name == "STOP":
                     (result,) = self.stack
                     return result
@@ -274,6 +322,8 @@ class _Machine:
         elif name in ("PROTO", "FRAME"):
             pass
         elif name in ("BINPUT", "LONG_BINPUT", "PUT"):
+            if int(argument) >= 2**32:
+                raise ValueError("a memo's place beyond 32 bits")
             memo[int(argument)] = stack[-1]
         elif name == "MEMOIZE":
             memo[len(memo)] = stack[-1]
@@ -284,11 +334,11 @@ class _Machine:
         elif name in ("TUPLE", "LIST", "DICT"):
             items = self._marked()
             stack.append(
-                tuple(items) if name == "TUPLE" else items if name == "LIST" else self._fill({}, items)
+                self._tuple(items) if name == "TUPLE" else items if name == "LIST" else self._fill({}, items)
             )
         elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
             count = int(name[-1])
-            stack[-count:] = [tuple(stack[-count:])]
+            stack[-count:] = [self._tuple(stack[-count:])]
         elif name in ("APPEND", "APPENDS"):
             items = self._marked() if name == "APPENDS" else [stack.pop()]
             if not isinstance(stack[-1], Opaque):
@@ -320,24 +370,40 @@ class _Machine:
         del self.stack[place:]
         return items
 
+    def _tuple(self, items: list[Any]) -> tuple[Any, ...]:
+        """Raises LiveBandModelError: tuples within tuples too deep, as soon as they are, before anything recurses in them."""
+        made = tuple(items)
+        inner = [self.nested.get(id(item), (item, 1))[1] for item in made if type(item) is tuple]
+        if inner:
+            depth = 1 + max(inner)
+            if depth > MOST_DEPTH:
+                raise _too_deep(self.path)
+            self.nested[id(made)] = made, depth
+        return made
+
     def _fill(self, table: Any, items: list[Any]) -> Any:
         if not isinstance(table, dict) or len(items) % 2:
             raise ValueError("no table")
+        self.filled += len(items) // 2
+        if self.filled > MOST_ENTRIES_FILLED:
+            raise ValueError(f"its tables have more than {MOST_ENTRIES_FILLED} entries")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if not isinstance(key, str | int | float | bool | tuple | None):
-                raise ValueError("a table's key is no text and no number")  # noqa: TRY004 (the file's fault)
+            if not _is_key(key):  # before it is hashed
+                raise ValueError("a table's key is no text, no number and no short tuple of those")
             if key in table:
                 raise LiveBandModelError(f"checkpoint {self.path}: {str(key)[:80]!r} is in it twice")
             table[key] = value
         return table
 
     def _name(self, module: Any, symbol: Any) -> Name:
+        if type(module) is not str or type(symbol) is not str:
+            raise ValueError("a name that is no text")
         known = {*_REBUILD, _PARAMETER, _TABLE, *_INERT}
         storage = module in ("torch", "torch.storage") and symbol in _TYPES
-        dtype = module == "torch" and isinstance(getattr(torch, str(symbol), None), torch.dtype)
+        dtype = module == "torch" and symbol in _DTYPES
         if not self.opaque and not storage and not dtype and (module, symbol) not in known:
-            raise self.refuse(f"{str(module)[:80]}.{str(symbol)[:80]} is named, which is code")
-        return Name(str(module), str(symbol))
+            raise self.refuse(f"{module[:80]}.{symbol[:80]} is named, which is code")
+        return Name(module, symbol)
 
     def _storage(self, told: Any) -> Any:
         kind, name, key, _place, count = told
@@ -361,6 +427,8 @@ class _Machine:
             return arguments[0]
         if called == _TABLE and (not arguments or isinstance(arguments[0], list)):
             pairs = arguments[0] if arguments else []
+            if any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in pairs):
+                raise ValueError("a table of no pairs")
             return self._fill({}, [item for pair in pairs for item in pair])
         if self.opaque or called in _INERT:
             return Opaque(name)
@@ -369,10 +437,13 @@ class _Machine:
 
 def _tensor(storage: Any, offset: Any, shape: Any, stride: Any) -> Stored:
     """Raises ValueError: not within its storage, or larger than it."""
+    for sizes in (shape, stride):  # before they are looked through: the same long one may be told many times
+        if not isinstance(sizes, tuple | list) or len(sizes) > MOST_DIMENSIONS:
+            raise ValueError("a tensor of impossible sizes")
     numbers = (offset, *shape, *stride)
     if not isinstance(storage, _Storage) or any(type(n) is not int or not 0 <= n < 2**48 for n in numbers):
         raise ValueError("a tensor of impossible sizes")
-    if len(shape) != len(stride) or len(shape) > MOST_DIMENSIONS:
+    if len(shape) != len(stride):
         raise ValueError("a tensor of impossible sizes")
     count = math.prod(shape)
     last = (
@@ -380,7 +451,16 @@ def _tensor(storage: Any, offset: Any, shape: Any, stride: Any) -> Stored:
     )
     if last >= storage.count or count > storage.count:
         raise ValueError(f"a tensor of {tuple(shape)} in a storage of {storage.count} numbers")
-    return Stored(storage.dtype, storage.key, offset, tuple(shape), tuple(stride))
+    return Stored(storage.dtype, storage.key, offset, tuple(shape), tuple(stride), storage.count)
+
+
+def _is_key(key: Any) -> bool:
+    """Whether it may be a table's: hashing it is cheap and does not recurse."""
+    if type(key) is tuple:
+        return len(key) <= MOST_KEY_ITEMS and all(type(item) is not tuple and _is_key(item) for item in key)
+    if type(key) is int:
+        return key.bit_length() <= MOST_INTEGER_BITS
+    return key is None or type(key) in (str, float, bool)
 
 
 _CONSTANTS: Mapping[str, Any] = {

@@ -14,6 +14,7 @@ from typing import Any
 
 from lbmodels.documents import read_toml
 from lbmodels.errors import LiveBandModelError
+from lbmodels.folders import write_whole
 
 _DEFAULT_FAMILY = "liveband"
 _FIRST_PARTS = ("codec", "generator", "timekeeper", "chordkeeper")
@@ -109,12 +110,12 @@ def to_toml(card: ModelCard) -> str:
 
 
 def write_manifest(
-    folder: Path, family: str, parts: Sequence[str], *, recipe: str, description: str
+    folder: Path, family: str, parts: Sequence[str], *, recipe: str, description: str, name: str | None = None
 ) -> ModelCard:
-    """Make a folder with files called as the parts of one model a model of its own, named as the folder."""
+    """Make a folder with files called as the parts of one model a model of its own, named as the folder for None."""
     files = {part: f"{part}.safetensors" for part in parts}
     card = ModelCard(
-        name=re.sub(r"[^A-Za-z0-9_-]", "-", folder.resolve().name) or family,
+        name=re.sub(r"[^A-Za-z0-9_-]", "-", name or folder.resolve().name) or family,
         family=family,
         parts=files,
         recipe=recipe,
@@ -122,13 +123,13 @@ def write_manifest(
         sha256={file: sha256(folder / file) for file in files.values()},
         default=True,
     )
-    (folder / "manifest.toml").write_text(to_toml(card), encoding="utf-8")
+    write_whole(folder / "manifest.toml", to_toml(card).encode())
     return card
 
 
 def rewrite_manifest(cards: Sequence[ModelCard], folder: Path) -> None:
     """Write a folder's manifest anew."""
-    (folder / "manifest.toml").write_text("\n".join(map(to_toml, cards)), encoding="utf-8")
+    write_whole(folder / "manifest.toml", "\n".join(map(to_toml, cards)).encode())
 
 
 def whole_name(name: str) -> str:

@@ -45,7 +45,11 @@ def save_weights(path: Path, model: nn.Module, *, kind: str, config: Any, half: 
     digest = checks.digest_of(safetensors.torch.save(tensors, header))
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
-    safetensors.torch.save_file(tensors, part, metadata=header | {checks.DIGEST: digest})
+    try:
+        safetensors.torch.save_file(tensors, part, metadata=header | {checks.DIGEST: digest})
+    except safetensors.SafetensorError as error:  # a full disk too
+        part.unlink(missing_ok=True)
+        raise LiveBandModelError(f"{path} cannot be written: {' '.join(str(error).split())[:160]}") from None
     part.replace(path)
     return path
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Golden files: read safely, judged strictly, excused only where they say so."""
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,6 +105,13 @@ def test_files_that_are_no_golden_files_are_refused_in_words(
     }
     for name, arrays in bad.items():
         np.savez(tmp_path / f"dac_{name}.npz", **arrays)
+    np.savez_compressed(tmp_path / "dac_damaged.npz", **stored)
+    damaged = bytearray((tmp_path / "dac_damaged.npz").read_bytes())
+    damaged[200:400] = b"\xff" * 200
+    (tmp_path / "dac_damaged.npz").write_bytes(damaged)
+    header = b"{'descr': '<f4', 'shape': ((("  # numpy's second try reads it as tokens
+    with zipfile.ZipFile(tmp_path / "dac_header.npz", "w") as archive:
+        archive.writestr("x.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
     (tmp_path / "dac_text.npz").write_text("no zip")
     (tmp_path / "dac_empty.npz").write_bytes(b"")
     for path in sorted(tmp_path.iterdir()):

@@ -2,6 +2,7 @@
 """Zip archives that would grow: refused before anything is unpacked."""
 
 import io
+import struct
 import zipfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from lbmodels.errors import LiveBandModelError
+from lbmodels.weights import archives
 from lbmodels.weights.archives import check_stored
 
 
@@ -47,6 +49,37 @@ def test_overlapping_entries_are_refused(tmp_path: Path) -> None:
     path.write_bytes(inner.getvalue())
     with pytest.raises(LiveBandModelError, match="claims to hold 510000"):
         check_stored(path)
+
+
+@pytest.mark.parametrize("count", [50, 70_000])
+def test_entries_are_counted_before_they_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """An archive of 100 MB with 2 million entries took 1 GB before it was refused. From 65,536 on its end has 64 bits."""
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("x", b"")
+    data = inner.getvalue()
+    place = data.index(b"PK\x01\x02")
+    entry = data[place : data.index(b"PK\x05\x06")]
+    size = count * len(entry)
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    long_end = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, size, place)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, place + size, 1)
+    path = tmp_path / "many.pt"
+    path.write_bytes(data[:place] + entry * count + long_end + locator + end)
+    made = []
+    monkeypatch.setattr(archives.zipfile, "ZipFile", lambda path: (made.append(path), zipfile_class(path))[1])
+    if count < 100:
+        check_stored(path)
+        assert made
+        return
+    with pytest.raises(LiveBandModelError, match="has 70000 entries"):
+        check_stored(path)
+    assert not made
+
+
+zipfile_class = zipfile.ZipFile
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"not an archive"])

@@ -2,6 +2,7 @@
 """Weights on disk: what is whole loads and streams, what is not says so in one line."""
 
 import json
+import resource
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -258,3 +259,20 @@ def test_a_mean_of_generators(toy_weights: Path, toy_accompanist: Band, tmp_path
     other = save_weights(tmp_path / "other.safetensors", wide, kind="liveband-generator", config=wide.config)
     with pytest.raises(LiveBandModelError, match="different sizes"):
         publishing.average(GENERATOR, [later, other], out)
+
+
+def test_a_full_disk_leaves_the_manifest_that_was_there(tmp_path: Path) -> None:
+    """It was written over in place: cut in the middle, none of the folder's models was found any more."""
+    (tmp_path / "a.safetensors").write_bytes(b"x")
+    card = manifest.write_manifest(tmp_path, "toy", ["a"], recipe="r", description="d")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            manifest.write_manifest(tmp_path, "toy", ["a"], recipe="r", description="d")
+        with pytest.raises(OSError, match="too large"):
+            manifest.rewrite_manifest([card, card], tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert manifest.available(tmp_path) == [card]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.safetensors", "manifest.toml"]

@@ -18,6 +18,7 @@ from lbmodels.families.livemusic import mapped, published
 from lbmodels.families.livemusic.conditioning import CHANNEL_SIZES
 from lbmodels.families.livemusic.depthformer import PUBLISHED, Depthformer, DepthformerConfig
 from lbmodels.families.livemusic.spectrostream import Decoder, Encoder, Quantiser
+from lbmodels.folders import whole_folder
 from lbmodels.weights.modules import construct
 
 FORMAT = "liveband-mrt2-1"
@@ -162,30 +163,26 @@ def make(
         not folder.is_dir() or (any(folder.iterdir()) and not (folder / _FACTS).is_file())
     ):
         raise LiveBandModelError(f"{folder} is there and no model folder of ours; give another one")
-    folder.mkdir(parents=True, exist_ok=True)
-    digests = {}
-    for part, path in files.items():
-        target = folder / f"{part}.safetensors"
-        if not (target.exists() and target.samefile(path)):
-            rest = target.with_suffix(".part")
-            rest.unlink(missing_ok=True)
-            shutil.copyfile(path, rest)
-            rest.replace(target)
-        digests[target.name] = mapped.sha256(target)
-    facts = {"format": FORMAT, "name": name, "past_window": config.past_window, "sha256": digests}
-    (folder / _FACTS).write_text(json.dumps(facts, indent=1) + "\n")
     millions = sum(p.numel() for p in model.language_model.parameters()) / 1e6
-    (folder / _CARD).write_text(
-        CARD.format(
-            name=name,
-            millions=millions,
-            layers=config.temporal.layers,
-            dim=config.temporal.dim,
-            window=config.past_window,
-            encoder="here" if model.encoder else "not here: no prefill from audio, no injection",
-            files="\n".join(f"| {file} | {digest} |" for file, digest in digests.items()),
+    with whole_folder(folder, last=_FACTS) as part:
+        digests = {}
+        for what, path in files.items():
+            target = part / f"{what}.safetensors"
+            shutil.copyfile(path, target)
+            digests[target.name] = mapped.sha256(target)
+        facts = {"format": FORMAT, "name": name, "past_window": config.past_window, "sha256": digests}
+        (part / _FACTS).write_text(json.dumps(facts, indent=1) + "\n")
+        (part / _CARD).write_text(
+            CARD.format(
+                name=name,
+                millions=millions,
+                layers=config.temporal.layers,
+                dim=config.temporal.dim,
+                window=config.past_window,
+                encoder="here" if model.encoder else "not here: no prefill from audio, no injection",
+                files="\n".join(f"| {file} | {digest} |" for file, digest in digests.items()),
+            )
         )
-    )
     yield f"{name}: {millions:.1f} million numbers in {folder}"
     if model.encoder is None:
         yield "no encoder: prefill from audio and injection need --resources"

@@ -36,6 +36,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--tier", choices=("teacher", "student"), help="where the file does not say which of the two it is"
     )
+    parser.add_argument(
+        "--as-published",
+        action="store_true",
+        help="play 41 to 48 ms late, as the published server does (default: where the audio belongs)",
+    )
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="new folder for --model")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_run)

@@ -15,6 +15,7 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.families.lookahead.family import MUSIC2LATENT, PUBLISHED
 from lbmodels.families.lookahead.published import TIERS, PublishedConfig, PublishedNetwork
 from lbmodels.families.lookahead.song_unet import SongUNetConfig
+from lbmodels.folders import check_free, whole_folder
 from lbmodels.weights.checkpoints import Stored, open_checkpoint, tensors_under
 from lbmodels.weights.comparing import Shapes, check_names, fetch, filled, on_meta, state_dict
 from lbmodels.weights.manifest import sha256, write_manifest
@@ -56,8 +57,7 @@ def import_model(
     Raises:
         LiveBandModelError: a file that is damaged, hostile or of another model; the folder exists already.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise LiveBandModelError(f"{out} exists; give the name of a new folder")
+    check_free(out)
     checkpoint = open_checkpoint(file, opaque=True)
     state = state_dict(checkpoint)
     stored, found = _network_tensors(file, state)
@@ -74,21 +74,21 @@ def import_model(
     from lbmodels.families.lookahead.music2latent import read_codec
 
     autoencoder = None if codec is None else read_codec(codec)
-    out.mkdir(parents=True, exist_ok=True)
-    save_weights(out / "published.safetensors", network, kind=PUBLISHED.kind, config=config)
-    if autoencoder is not None:
-        save_weights(
-            out / "music2latent.safetensors", autoencoder, kind=MUSIC2LATENT.kind, config=autoencoder.config
-        )
     parts = [PUBLISHED.name] + ([] if autoencoder is None else [MUSIC2LATENT.name])
-    write_manifest(
-        out,
-        "lookahead",
-        parts,
-        recipe="lookahead/published",
-        description=f"imported look-ahead {tier}, not for commercial use",
-    )
-    (out / "card.md").write_text(_card(config, file, codec), encoding="utf-8")
+    with whole_folder(out, last="manifest.toml") as part:
+        save_weights(part / "published.safetensors", network, kind=PUBLISHED.kind, config=config)
+        if autoencoder is not None:
+            target = part / "music2latent.safetensors"
+            save_weights(target, autoencoder, kind=MUSIC2LATENT.kind, config=autoencoder.config)
+        write_manifest(
+            part,
+            "lookahead",
+            parts,
+            name=out.resolve().name,
+            recipe="lookahead/published",
+            description=f"imported look-ahead {tier}, not for commercial use",
+        )
+        (part / "card.md").write_text(_card(config, file, codec), encoding="utf-8")
     return Imported(
         folder=out,
         tier=tier,

@@ -16,6 +16,7 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.families.streamgen import CODEC_KIND, DECODER_KIND, published, published_lm
 from lbmodels.families.streamgen.codec import Dac, DacConfig
 from lbmodels.families.streamgen.decoder import Decoder, DecoderConfig
+from lbmodels.folders import check_free, whole_folder
 from lbmodels.weights.checkpoints import open_checkpoint, tensors_under
 from lbmodels.weights.comparing import check_names, fetch, filled, on_meta, state_dict
 from lbmodels.weights.manifest import sha256, write_manifest
@@ -75,8 +76,7 @@ def import_model(
         LiveBandModelError: a file that is damaged, hostile or of another model; each missing, extra and misshapen tensor
             is named. The folder exists already.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise LiveBandModelError(f"{out} exists; give the name of a new folder")
+    check_free(out)
     told = read_arguments(args_file)
     codec = _codec(codec_file)
     decoder, left_out = _decoder(lm_file, told, codec)
@@ -84,23 +84,20 @@ def import_model(
         other = "silentmetronome" if decoder.config.trunk.condition else "streamgen"
         raise LiveBandModelError(f"{lm_file} is a {other} model, not {kind}: liveband models import {other}")
     _check_pair(codec.config, decoder.config)
-    out.mkdir(parents=True, exist_ok=True)
-    save_weights(out / "tokens.safetensors", codec, kind=CODEC_KIND, config=codec.config)
-    save_weights(
-        out / "decoder.safetensors",
-        decoder,
-        kind=DECODER_KIND,
-        config=replace(decoder.config, levelled=levelled),
-    )
+    config = replace(decoder.config, levelled=levelled)
     files = {"codec": codec_file, "language model": lm_file, "arguments": args_file}
-    (out / "card.md").write_text(_card(SOURCES[kind], files, codec, decoder, levelled), encoding="utf-8")
-    write_manifest(
-        out,
-        "streamgen",
-        ["tokens", "decoder"],
-        recipe=f"streamgen/{kind}",
-        description=f"{SOURCES[kind].title}, imported",
-    )
+    with whole_folder(out, last="manifest.toml") as part:
+        save_weights(part / "tokens.safetensors", codec, kind=CODEC_KIND, config=codec.config)
+        save_weights(part / "decoder.safetensors", decoder, kind=DECODER_KIND, config=config)
+        (part / "card.md").write_text(_card(SOURCES[kind], files, codec, decoder, levelled), encoding="utf-8")
+        write_manifest(
+            part,
+            "streamgen",
+            ["tokens", "decoder"],
+            name=out.resolve().name,
+            recipe=f"streamgen/{kind}",
+            description=f"{SOURCES[kind].title}, imported",
+        )
     return Imported(
         folder=out,
         future_visibility=decoder.config.future_visibility,
@@ -162,7 +159,11 @@ def _codec(path: Path) -> Dac:
     codec = on_meta(lambda: Dac(config), path)
     wanted = published.dac_shapes(config, codec)
     check_names(path, "causal DAC", wanted, shapes)
-    tensors = published.dac_tensors(config, fetch(checkpoint, stored, wanted))
+    given = fetch(checkpoint, stored, wanted)
+    try:
+        tensors = published.dac_tensors(config, given)
+    except LiveBandModelError as error:
+        raise LiveBandModelError(f"{path}: {error}") from None
     return filled(codec, tensors, path)
 
 
@@ -171,7 +172,13 @@ def _sample_rate(path: Path, root: Any) -> int:
     kwargs = metadata.get("kwargs") if isinstance(metadata, dict) else None
     rate = kwargs.get("sample_rate", 32_000) if isinstance(kwargs, dict) else 32_000
     if type(rate) is not int or not 8_000 <= rate <= 192_000:
-        raise LiveBandModelError(f"{path}: its sample rate is {rate!r}; accepted are 8000 to 192000 Hz")
+        # of a table not even its text: tables may be shared within it
+        told = (
+            f"{rate!r}"[:40]
+            if isinstance(rate, str | float) or (type(rate) is int and abs(rate) < 2**64)
+            else "no number"
+        )
+        raise LiveBandModelError(f"{path}: its sample rate is {told}; accepted are 8000 to 192000 Hz")
     return rate
 
 

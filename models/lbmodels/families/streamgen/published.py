@@ -14,6 +14,7 @@ from torch import Tensor
 
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.streamgen.codec import DacConfig
+from lbmodels.weights.checkpoints import finite
 
 Tensors = Mapping[str, Tensor]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -121,10 +122,16 @@ def weight_normed(tensors: Tensors, name: str) -> Tensor:
 
 
 def dac_tensors(config: DacConfig, tensors: Tensors) -> dict[str, Tensor]:
-    """A published codec's tensors under our names."""
+    """A published codec's tensors under our names.
+
+    Raises:
+        LiveBandModelError: a weight norm without direction, or one whose product is too large.
+    """
     found: dict[str, Tensor] = {}
     for ours, theirs in dac_names(config).items():
         value = weight_normed(tensors, theirs) if f"{theirs}_v" in tensors else tensors[theirs].float()
+        if not finite(value):  # each factor was, their product need not be
+            raise LiveBandModelError(f"tensor {theirs} has numbers that are NaN or infinite")
         linear = ours.startswith("levels.") and ours.endswith("weight")  # a convolution of one sample
         found[ours] = value.squeeze(2) if linear else value
     return found

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`liveband models import mrt2`: what is checked, what is refused, and what the folder holds."""
 
-import argparse
+import resource
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,8 @@ import torch
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.livemusic import model_folder, published
 from lbmodels.families.livemusic.depthformer import Depthformer, DepthformerConfig, StackConfig
-from lbmodels.families.livemusic.importing import add_parser
 from lbmodels.families.livemusic.spectrostream import Decoder, Encoder, Quantiser
+from lbserver import cli
 
 CONFIG = DepthformerConfig(
     cond_dim=8, temporal=StackConfig(layers=1, dim=8, ff=8, heads=2, dim_per_head=4),
@@ -140,12 +140,31 @@ def test_a_folder_of_somebody_else_is_left_alone(
         list(model_folder.make(tmp_path / "some.safetensors", None, tmp_path / "mine", past_window=3))
 
 
-def test_the_command_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
-    """The command line turns this error into exit code 2."""
-    parser = argparse.ArgumentParser()
-    add_parser(parser.add_subparsers())
-    told = parser.parse_args(["mrt2", "--checkpoint", str(tmp_path / "none"), "-o", str(tmp_path / "x")])
-    with pytest.raises(LiveBandModelError) as refused:
-        told.run(told)
-    assert "none cannot be read: no such file or directory" in str(refused.value)
-    assert "\n" not in str(refused.value)
+def test_the_command_says_in_one_line_what_is_wrong(
+    files: dict[str, dict[str, torch.Tensor]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["models", "import", "mrt2", "-o", str(tmp_path / "x"), "--past-window", "3", "--checkpoint"]
+    assert cli.main([*given, str(tmp_path / "none")]) == 2
+    said = capsys.readouterr().err
+    assert "none cannot be read: no such file or directory" in said
+    assert said.count("\n") == 1
+    assert cli.main([*given, str(tmp_path / "some.safetensors")]) == 0
+
+
+def test_a_full_disk_leaves_nothing_and_the_folder_that_was_there(
+    files: dict[str, dict[str, torch.Tensor]], tmp_path: Path
+) -> None:
+    """Half a folder stayed, of which the next try said that it is none of ours."""
+    source, out = tmp_path / "some.safetensors", tmp_path / "out"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for tries in range(2):  # the second time a whole folder is there
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        try:
+            with pytest.raises(OSError, match="too large"):
+                list(model_folder.make(source, None, out, past_window=3))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert out.exists() == bool(tries)
+        assert not list(tmp_path.glob("*.part"))
+        list(model_folder.make(source, None, out, past_window=3))
+        assert model_folder.load(out).language_model.config == CONFIG

@@ -15,11 +15,14 @@ from torch import Tensor, nn
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families import loading
 from lbmodels.families.lookahead import published
+from lbmodels.families.lookahead.family import PUBLISHED
 from lbmodels.families.lookahead.importing import import_model, sizes_of
 from lbmodels.families.lookahead.published_accompanist import PublishedAccompanist
 from lbmodels.families.lookahead.song_unet import SongUNet, SongUNetConfig
 from lbmodels.families.lookahead.window import Window
 from lbmodels.streaming.state import from_bytes, to_bytes
+from lbmodels.weights.modules import read_weights
+from lbserver import cli
 
 SMALL = SongUNetConfig(
     resolution=16, model_channels=16, channel_mult=(1, 2), num_blocks=1, attn_resolutions=(8,)
@@ -64,6 +67,18 @@ def test_a_training_checkpoint_gives_its_network(
     assert "zenodo" in card
     with pytest.raises(LiveBandModelError, match="new folder"):
         import_model(table, tmp_path / "out")
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_command_as_it_is_typed(
+    tmp_path: Path, state: dict[str, Tensor], capsys: pytest.CaptureFixture[str], late: bool
+) -> None:
+    """It read an option that its parser did not have, and so always failed."""
+    path = checkpoint(tmp_path / "last.ckpt", state, "model.unet.")
+    given = ["--checkpoint", str(path), "-o", str(tmp_path / "out"), "--json"]
+    assert cli.main(["models", "import", "lookahead", *given, *(["--as-published"] if late else [])]) == 0
+    assert '"teacher"' in capsys.readouterr().out
+    assert read_weights(tmp_path / "out" / "published.safetensors", PUBLISHED.kind)[0]["as_published"] is late
 
 
 def test_sizes_are_told_by_shapes(state: dict[str, Tensor], tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Published checkpoints are read whole or refused in words, and nothing in them is run."""
 
-import argparse
 import os
 import pickle
+import resource
 import shutil
 import zipfile
 from collections import OrderedDict
@@ -22,8 +22,9 @@ from lbmodels.families.streamgen.decoder import Decoder, DecoderConfig
 from lbmodels.families.streamgen.importing import CODEC_KIND, DECODER_KIND, import_model, read_arguments
 from lbmodels.families.streamgen.trunk import TrunkConfig
 from lbmodels.parity import rule
-from lbmodels.weights.manifest import sha256
+from lbmodels.weights.manifest import available, sha256
 from lbmodels.weights.modules import read_weights
+from lbserver import cli
 
 CODEC = DacConfig(
     encoder_dim=4,
@@ -224,6 +225,7 @@ SPOILT: dict[str, tuple[Callable[[Files], object], str]] = {
     "extra": (with_lm(lambda t: t.__setitem__("decoder.more", torch.zeros(2))), "1 extra .decoder.more"),
     "misshapen": (with_lm(lambda t: t.__setitem__("ln_out.bias", torch.zeros(63))), r"1 misshapen .ln_out.bias \(63,\) in place"),
     "whole numbers": (with_lm(lambda t: t.__setitem__("add_gate", torch.zeros(64, dtype=torch.int64))), "no fractions"),
+    "no direction": (lambda f: torch.save({"state_dict": codec_tensors() | {"encoder.block.1.weight_v": torch.zeros(4, 1, 7)}}, f.codec), "encoder.block.1.weight has numbers that are NaN"),
     "codec for model": (lambda f: torch.save({"state_dict": codec_tensors()}, f.lm), "no StreamMusicGen language model"),
     "model for codec": (lambda f: torch.save(lightning(decoder_tensors(), {}), f.codec), "no causal DAC"),
     "other codec": (lambda f: torch.save({"state_dict": codec_tensors() | {"quantizer.quantizers.0.codebook.weight": torch.ones(24, 4)}}, f.codec), "another codec"),
@@ -265,12 +267,23 @@ def test_arguments_that_classes_tell_alike_are_taken_and_others_not(tmp_path: Pa
 
 def test_the_command_says_what_it_made(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
     """The command and its options, as the README has them."""
-    from lbmodels.families.streamgen.import_command import add_parser
-
-    parser = argparse.ArgumentParser()
-    add_parser(parser.add_subparsers())
-    told = parser.parse_args(
-        ["streamgen", "--lm", str(files.lm), "--args", str(files.args), "-o", str(files.out), "--json"]
-    )
-    assert told.run(told) == 0
+    given = ["--lm", str(files.lm), "--args", str(files.args), "-o", str(files.out), "--json"]
+    assert cli.main(["models", "import", "streamgen", *given]) == 0
     assert '"future_visibility": -5' in capsys.readouterr().out
+    given = ["--lm", str(files.lm), "--args", str(files.args), "-o", str(files.out.parent / "other")]
+    assert cli.main(["models", "import", "silentmetronome", *given]) == 2
+    assert "is a streamgen model, not silentmetronome" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_nothing_and_the_next_try_succeeds(files: Files) -> None:
+    """Half a folder stayed, and the next try said that it exists."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(LiveBandModelError, match="cannot be written"):
+            files.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in files.out.parent.iterdir()] == ["files"]
+    files.run()
+    assert available(files.out)[0].name == "model"
