@@ -290,7 +290,7 @@ WINDOW = (
     ("fade", "cross-fade (ms)", (0.0, 100.0, 20.0)),
 )
 """The window of the remote mode: name, meaning, and least, greatest, first value."""
-COUNTS = ("batch", "on_time", "partial", "late", "dropped", "lost_packets", "late_packets")
+COUNTS = ("batch", "on_time", "partial", "late", "dropped", "lost_packets", "late_packets", "refused")
 """What the sidecar counts, in the order in which `counts` gives it."""
 RING_SECONDS = 20
 """Length of both buffers: a playhead in samples stays exact in 32 bits at 192 kHz."""

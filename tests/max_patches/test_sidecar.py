@@ -32,8 +32,8 @@ def node_test(node: str, *files: str, **environment: str) -> str:
 
 
 def test_its_modules_do_what_they_say(client: Callable[[str], str]) -> None:
-    """Without a server: packets, windows, batches, cross-fades, what a patch may say, and the ring in Max's own buffer."""
-    node_test(client("node"), "modules.test.js", "buffer.test.js")
+    """Without a server: packets, windows, batches, cross-fades, what a patch may say, the ring in Max's own buffer, strangers."""
+    node_test(client("node"), "modules.test.js", "buffer.test.js", "strangers.test.js")
 
 
 def test_the_published_patch_s_protocol_with_a_peer_from_its_description_and_the_real_server(

@@ -2837,8 +2837,9 @@
      "id": "obj-102",
      "maxclass": "newobj",
      "numinlets": 1,
-     "numoutlets": 7,
+     "numoutlets": 8,
      "outlettype": [
+      "",
       "",
       "",
       "",
@@ -2850,10 +2851,10 @@
      "patching_rect": [
       1010.0,
       1364.0,
-      176.0,
+      189.2,
       22.0
      ],
-     "text": "unpack i i i i i i i"
+     "text": "unpack i i i i i i i i"
     }
    },
    {
@@ -2866,14 +2867,14 @@
      "patching_rect": [
       1010.0,
       1428.0,
-      83.14285714285714,
+      72.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
       20.0,
       470.0,
-      83.14285714285714,
+      72.0,
       18.0
      ],
      "text": "batch",
@@ -2895,14 +2896,14 @@
      "patching_rect": [
       1010.0,
       1492.0,
-      83.14285714285714,
+      72.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
       20.0,
       488.0,
-      83.14285714285714,
+      72.0,
       24.0
      ],
      "text": "-",
@@ -2942,14 +2943,14 @@
      "patching_rect": [
       1010.0,
       1620.0,
-      83.14285714285714,
+      72.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      109.14285714285714,
+      98.0,
       470.0,
-      83.14285714285714,
+      72.0,
       18.0
      ],
      "text": "on time",
@@ -2971,14 +2972,14 @@
      "patching_rect": [
       1010.0,
       1684.0,
-      83.14285714285714,
+      72.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      109.14285714285714,
+      98.0,
       488.0,
-      83.14285714285714,
+      72.0,
       24.0
      ],
      "text": "-",
@@ -3018,14 +3019,14 @@
      "patching_rect": [
       1010.0,
       1812.0,
-      83.14285714285714,
+      72.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      198.28571428571428,
+      176.0,
       470.0,
-      83.14285714285714,
+      72.0,
       18.0
      ],
      "text": "partial",
@@ -3047,14 +3048,14 @@
      "patching_rect": [
       1010.0,
       1876.0,
-      83.14285714285714,
+      72.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      198.28571428571428,
+      176.0,
       488.0,
-      83.14285714285714,
+      72.0,
       24.0
      ],
      "text": "-",
@@ -3094,14 +3095,14 @@
      "patching_rect": [
       1010.0,
       2004.0,
-      83.14285714285714,
+      72.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      287.42857142857144,
+      254.0,
       470.0,
-      83.14285714285714,
+      72.0,
       18.0
      ],
      "text": "late",
@@ -3123,14 +3124,14 @@
      "patching_rect": [
       1010.0,
       2068.0,
-      83.14285714285714,
+      72.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      287.42857142857144,
+      254.0,
       488.0,
-      83.14285714285714,
+      72.0,
       24.0
      ],
      "text": "-",
@@ -3170,14 +3171,14 @@
      "patching_rect": [
       1010.0,
       2196.0,
-      83.14285714285714,
+      72.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      376.57142857142856,
+      332.0,
       470.0,
-      83.14285714285714,
+      72.0,
       18.0
      ],
      "text": "dropped",
@@ -3199,14 +3200,14 @@
      "patching_rect": [
       1010.0,
       2260.0,
-      83.14285714285714,
+      72.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      376.57142857142856,
+      332.0,
       488.0,
-      83.14285714285714,
+      72.0,
       24.0
      ],
      "text": "-",
@@ -3246,14 +3247,14 @@
      "patching_rect": [
       1010.0,
       2388.0,
-      83.14285714285714,
+      72.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      465.71428571428567,
+      410.0,
       470.0,
-      83.14285714285714,
+      72.0,
       18.0
      ],
      "text": "lost packets",
@@ -3275,14 +3276,14 @@
      "patching_rect": [
       1010.0,
       2452.0,
-      83.14285714285714,
+      72.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      465.71428571428567,
+      410.0,
       488.0,
-      83.14285714285714,
+      72.0,
       24.0
      ],
      "text": "-",
@@ -3322,14 +3323,14 @@
      "patching_rect": [
       1010.0,
       2580.0,
-      83.14285714285714,
+      72.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      554.8571428571429,
+      488.0,
       470.0,
-      83.14285714285714,
+      72.0,
       18.0
      ],
      "text": "late packets",
@@ -3351,14 +3352,14 @@
      "patching_rect": [
       1010.0,
       2644.0,
-      83.14285714285714,
+      72.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      554.8571428571429,
       488.0,
-      83.14285714285714,
+      488.0,
+      72.0,
       24.0
      ],
      "text": "-",
@@ -3396,6 +3397,82 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
+      1010.0,
+      2772.0,
+      72.0,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      566.0,
+      470.0,
+      72.0,
+      18.0
+     ],
+     "text": "refused",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-125",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      2836.0,
+      72.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      566.0,
+      488.0,
+      72.0,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-126",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      2900.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-127",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
       1340.0,
       20.0,
       300.0,
@@ -3426,7 +3503,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-125",
+     "id": "obj-128",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3464,7 +3541,7 @@
    },
    {
     "box": {
-     "id": "obj-126",
+     "id": "obj-129",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3483,7 +3560,7 @@
    },
    {
     "box": {
-     "id": "obj-127",
+     "id": "obj-130",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3502,7 +3579,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-128",
+     "id": "obj-131",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3537,7 +3614,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-129",
+     "id": "obj-132",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3575,7 +3652,7 @@
    },
    {
     "box": {
-     "id": "obj-130",
+     "id": "obj-133",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3594,7 +3671,7 @@
    },
    {
     "box": {
-     "id": "obj-131",
+     "id": "obj-134",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3613,7 +3690,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-132",
+     "id": "obj-135",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3648,7 +3725,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-133",
+     "id": "obj-136",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3686,7 +3763,7 @@
    },
    {
     "box": {
-     "id": "obj-134",
+     "id": "obj-137",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3705,7 +3782,7 @@
    },
    {
     "box": {
-     "id": "obj-135",
+     "id": "obj-138",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3724,7 +3801,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-136",
+     "id": "obj-139",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3753,7 +3830,7 @@
    {
     "box": {
      "fontsize": 14.0,
-     "id": "obj-137",
+     "id": "obj-140",
      "maxclass": "live.numbox",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3794,7 +3871,7 @@
    },
    {
     "box": {
-     "id": "obj-138",
+     "id": "obj-141",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3813,7 +3890,7 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-139",
+     "id": "obj-142",
      "maxclass": "live.text",
      "mode": 0,
      "numinlets": 1,
@@ -3857,7 +3934,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-140",
+     "id": "obj-143",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3885,7 +3962,7 @@
    },
    {
     "box": {
-     "id": "obj-141",
+     "id": "obj-144",
      "maxclass": "message",
      "numinlets": 2,
      "numoutlets": 1,
@@ -3903,7 +3980,7 @@
    },
    {
     "box": {
-     "id": "obj-142",
+     "id": "obj-145",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3922,7 +3999,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-143",
+     "id": "obj-146",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3957,7 +4034,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-144",
+     "id": "obj-147",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3995,7 +4072,7 @@
    },
    {
     "box": {
-     "id": "obj-145",
+     "id": "obj-148",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -4014,7 +4091,7 @@
    },
    {
     "box": {
-     "id": "obj-146",
+     "id": "obj-149",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4033,7 +4110,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-147",
+     "id": "obj-150",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4068,7 +4145,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-148",
+     "id": "obj-151",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -4106,7 +4183,7 @@
    },
    {
     "box": {
-     "id": "obj-149",
+     "id": "obj-152",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -4125,7 +4202,7 @@
    },
    {
     "box": {
-     "id": "obj-150",
+     "id": "obj-153",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4143,7 +4220,7 @@
    },
    {
     "box": {
-     "id": "obj-151",
+     "id": "obj-154",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 4,
@@ -4164,7 +4241,7 @@
    },
    {
     "box": {
-     "id": "obj-152",
+     "id": "obj-155",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 9,
@@ -4191,7 +4268,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-153",
+     "id": "obj-156",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4220,7 +4297,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-154",
+     "id": "obj-157",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4248,7 +4325,7 @@
    },
    {
     "box": {
-     "id": "obj-155",
+     "id": "obj-158",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4267,7 +4344,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-156",
+     "id": "obj-159",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4296,7 +4373,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-157",
+     "id": "obj-160",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4324,7 +4401,7 @@
    },
    {
     "box": {
-     "id": "obj-158",
+     "id": "obj-161",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4343,7 +4420,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-159",
+     "id": "obj-162",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4372,7 +4449,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-160",
+     "id": "obj-163",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4400,7 +4477,7 @@
    },
    {
     "box": {
-     "id": "obj-161",
+     "id": "obj-164",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4419,7 +4496,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-162",
+     "id": "obj-165",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4448,7 +4525,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-163",
+     "id": "obj-166",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4476,7 +4553,7 @@
    },
    {
     "box": {
-     "id": "obj-164",
+     "id": "obj-167",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4495,7 +4572,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-165",
+     "id": "obj-168",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4524,7 +4601,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-166",
+     "id": "obj-169",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4552,7 +4629,7 @@
    },
    {
     "box": {
-     "id": "obj-167",
+     "id": "obj-170",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4571,7 +4648,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-168",
+     "id": "obj-171",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4600,7 +4677,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-169",
+     "id": "obj-172",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4628,7 +4705,7 @@
    },
    {
     "box": {
-     "id": "obj-170",
+     "id": "obj-173",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4647,7 +4724,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-171",
+     "id": "obj-174",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4676,7 +4753,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-172",
+     "id": "obj-175",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4704,7 +4781,7 @@
    },
    {
     "box": {
-     "id": "obj-173",
+     "id": "obj-176",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4723,7 +4800,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-174",
+     "id": "obj-177",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4752,7 +4829,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-175",
+     "id": "obj-178",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4780,7 +4857,7 @@
    },
    {
     "box": {
-     "id": "obj-176",
+     "id": "obj-179",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4799,7 +4876,7 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-177",
+     "id": "obj-180",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4827,7 +4904,7 @@
    },
    {
     "box": {
-     "id": "obj-178",
+     "id": "obj-181",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4846,7 +4923,7 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-179",
+     "id": "obj-182",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4874,7 +4951,7 @@
    },
    {
     "box": {
-     "id": "obj-180",
+     "id": "obj-183",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -6094,15 +6171,15 @@
      ],
      "order": 0,
      "source": [
-      "obj-125",
-      0
+      "obj-102",
+      7
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-127",
+      "obj-125",
       0
      ],
      "order": 0,
@@ -6115,12 +6192,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
+      "obj-129",
       0
      ],
      "order": 0,
      "source": [
-      "obj-127",
+      "obj-128",
       0
      ]
     }
@@ -6141,7 +6218,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-131",
+      "obj-3",
       0
      ],
      "order": 0,
@@ -6154,12 +6231,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
+      "obj-133",
       0
      ],
      "order": 0,
      "source": [
-      "obj-131",
+      "obj-132",
       0
      ]
     }
@@ -6180,7 +6257,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-135",
+      "obj-3",
       0
      ],
      "order": 0,
@@ -6193,12 +6270,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
+      "obj-137",
       0
      ],
      "order": 0,
      "source": [
-      "obj-135",
+      "obj-136",
       0
      ]
     }
@@ -6237,7 +6314,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-139",
+      "obj-140",
       0
      ]
     }
@@ -6245,7 +6322,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-142",
+      "obj-3",
       0
      ],
      "order": 0,
@@ -6258,7 +6335,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
+      "obj-144",
       0
      ],
      "order": 0,
@@ -6284,7 +6361,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-146",
+      "obj-3",
       0
      ],
      "order": 0,
@@ -6297,12 +6374,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
+      "obj-148",
       0
      ],
      "order": 0,
      "source": [
-      "obj-146",
+      "obj-147",
       0
      ]
     }
@@ -6323,7 +6400,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-150",
+      "obj-3",
       0
      ],
      "order": 0,
@@ -6336,51 +6413,38 @@
    {
     "patchline": {
      "destination": [
+      "obj-152",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-151",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-153",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-152",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
       "obj-3",
       0
      ],
      "order": 0,
      "source": [
-      "obj-150",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-151",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-81",
-      2
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-152",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-151",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-155",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-152",
+      "obj-153",
       0
      ]
     }
@@ -6393,7 +6457,20 @@
      ],
      "order": 0,
      "source": [
+      "obj-81",
+      2
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
       "obj-155",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-154",
       0
      ]
     }
@@ -6406,8 +6483,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-152",
-      1
+      "obj-155",
+      0
      ]
     }
    },
@@ -6432,8 +6509,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-152",
-      2
+      "obj-155",
+      1
      ]
     }
    },
@@ -6458,8 +6535,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-152",
-      3
+      "obj-155",
+      2
      ]
     }
    },
@@ -6484,8 +6561,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-152",
-      4
+      "obj-155",
+      3
      ]
     }
    },
@@ -6510,8 +6587,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-152",
-      5
+      "obj-155",
+      4
      ]
     }
    },
@@ -6536,8 +6613,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-152",
-      6
+      "obj-155",
+      5
      ]
     }
    },
@@ -6562,8 +6639,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-152",
-      7
+      "obj-155",
+      6
      ]
     }
    },
@@ -6583,12 +6660,38 @@
    {
     "patchline": {
      "destination": [
+      "obj-179",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-155",
+      7
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
       "obj-178",
       0
      ],
      "order": 0,
      "source": [
-      "obj-151",
+      "obj-179",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-181",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-154",
       1
      ]
     }
@@ -6596,12 +6699,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-177",
+      "obj-180",
       0
      ],
      "order": 0,
      "source": [
-      "obj-178",
+      "obj-181",
       0
      ]
     }
@@ -6609,12 +6712,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-180",
+      "obj-183",
       0
      ],
      "order": 0,
      "source": [
-      "obj-151",
+      "obj-154",
       2
      ]
     }
@@ -6622,12 +6725,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-179",
+      "obj-182",
       0
      ],
      "order": 0,
      "source": [
-      "obj-180",
+      "obj-183",
       0
      ]
     }

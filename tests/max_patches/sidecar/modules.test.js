@@ -28,7 +28,9 @@ test("bytes of strangers are refused, never a crash", () => {
   for (const packet of [Buffer.alloc(0), Buffer.from("/a"), Buffer.from("/a\0\0,i\0\0\0"), Buffer.from("/a\0\0,b\0\0\xff\xff\xff\xff", "latin1"),
     Buffer.from("#bundle\0aaaaaaaa\0\0\xff\xff", "latin1"), Buffer.from("junk\0\0\0\0")]) {
     assert.throws(() => decode(packet), RangeError);
-    assert.deepEqual(new Listener().heard(packet), []);
+    const listener = new Listener();
+    assert.deepEqual(listener.heard(packet).map(({ out }) => out.slice(0, 2)), [["error", "here"]]);
+    assert.deepEqual([listener.heard(packet), listener.refusals.count], [[], 2], "told once, counted twice");
   }
 });
 

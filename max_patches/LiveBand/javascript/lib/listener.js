@@ -4,6 +4,8 @@
 
 const osc = require("./osc.js");
 const { Door } = require("./door.js");
+const { isPort } = require("./endpoint.js");
+const { Refusals } = require("./refusals.js");
 const { asWords } = require("./told.js");
 const { PORT } = require("../tables.js");
 
@@ -14,13 +16,20 @@ class Listener {
   constructor() {
     this.settings = { host: "127.0.0.1", port: PORT, session: "*" };
     this.door = new Door("Max");
+    this.refusals = new Refusals();
     this.subscribeMs = -Infinity;
+  }
+
+  /** The port that answers come from. */
+  get answersFrom() {
+    return this.settings.port;
   }
 
   /** One message of the patch. Throws RangeError with words. */
   told(what, values) {
     if (!(what in this.settings)) throw new RangeError(`the listener knows ${Object.keys(this.settings).join(", ")}, not ${what}`);
     if (what === "session" && !SESSION.test(String(values[0]))) throw new RangeError("session: a name, or a pattern such as *");
+    if (what === "port" && !isPort(Number(values[0]))) throw new RangeError("port: 1 to 65535");
     this.settings[what] = what === "port" ? Number(values[0]) : String(values[0]);
     this.subscribeMs = -Infinity;
     if (what !== "session") this.door.leave();
@@ -37,13 +46,7 @@ class Listener {
   }
 
   heard(packet) {
-    let messages = [];
-    try {
-      messages = osc.decode(packet);
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-    }
-    return messages.flatMap((message) => {
+    return this.refusals.hear(packet, (message) => {
       const was = this.door.isIn;
       const sent = this.door.hear(message).map((send) => ({ send }));
       if (message.address === "/lb/error" && message.values[0] === "unauthorised") this.door.leave();

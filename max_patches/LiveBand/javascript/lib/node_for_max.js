@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The one file that knows Max: handlers in, outlets out, one UDP socket, a tick of 5 ms. Max brings the module max-api.
+// The one file that knows Max: handlers in, outlets out, one socket, a tick of 5 ms. Max brings the module max-api.
 "use strict";
 
-const dgram = require("node:dgram");
 const Max = require("max-api");
+const { Endpoint } = require("./endpoint.js");
 
 const TICK_MS = 5;
-const RECEIVE_BYTES = 4 << 20; // the system may give less
 
-/** Gives a sidecar ({settings, told, heard, tick}) its socket, its clock and the patch. */
+/** Gives a sidecar ({settings, answersFrom, refusals, told, heard, tick}) its socket, its clock and the patch. */
 function run(sidecar) {
-  let socket = null, bound = null;
+  const said = new Set(); // complaints since the patch set something; each is made once
   const now = () => performance.now();
   const act = (steps) => {
     for (const { send, out } of steps) {
-      if (send) listening().send(send, sidecar.settings.port, sidecar.settings.host);
+      const { host, port } = sidecar.settings;
+      if (send) endpoint.send(send, { host, port, listensAt: sidecar.listensAt || 0, answersFrom: sidecar.answersFrom });
       if (out) Max.outlet(...out);
     }
   };
   const complain = (error) => {
+    if (said.has(error.message)) return;
+    said.add(error.message);
     Max.outlet("error", "here", error.message);
     Max.post(error.message, Max.POST_LEVELS.WARN);
   };
@@ -26,25 +28,17 @@ function run(sidecar) {
     try {
       act(work());
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
       complain(error);
     }
   };
-  /** The socket, another one where answers are to come to another port. */
-  const listening = () => {
-    const wanted = sidecar.listensAt || 0;
-    if (bound !== wanted) {
-      if (socket) socket.close();
-      bound = wanted;
-      socket = dgram.createSocket({ type: "udp4", recvBufferSize: RECEIVE_BYTES });
-      socket.on("message", (packet) => guarded(() => sidecar.heard(packet, now())));
-      socket.on("error", complain);
-      socket.bind(wanted);
-    }
-    return socket;
-  };
+  const endpoint = new Endpoint({
+    heard: (packet) => guarded(() => sidecar.heard(packet, now())),
+    foreign: (words) => guarded(() => sidecar.refusals.add(words)),
+    failed: complain,
+  });
   Max.addHandler(Max.MESSAGE_TYPES.ALL, (handled, ...message) => {
     const [what, ...values] = message;
+    if (what !== "mix") said.clear();
     if (typeof what === "string") guarded(() => sidecar.told(what, values, now()));
   });
   setInterval(() => guarded(() => sidecar.tick(now())), TICK_MS);

@@ -22,7 +22,7 @@ function toBlob(samples, first, end) {
 
 function fromBlob(blob, channels) {
   const length = blob.length / (4 * channels);
-  if (!Number.isInteger(length) || length < 1) throw new RangeError("a blob that is no whole samples");
+  if (!Number.isInteger(length) || length < 1 || blob.length > MAX_PACKET_BYTES) throw new RangeError("a blob that is no whole samples, or longer than a packet");
   return Array.from({ length: channels }, (_, channel) =>
     Float32Array.from({ length }, (_, i) => blob.readFloatLE(4 * (channel * length + i))));
 }
@@ -69,15 +69,34 @@ class Receiver {
   /** Counts packets by sequence: a gap is asked for again until `patience` samples later, then lost. */
   constructor(session, stream, channels) {
     Object.assign(this, { address: `/lb/${session}/resend`, stream, channels, next: 0, missing: new Map(), lost: 0, late: 0 });
+    this.far = null; // the sequence that would make a leap over more than is kept a true one, as in RFC 3550, A.1
   }
 
-  /** {position, samples}, or null for one that came before. */
+  /** {position, samples}, or null for one that came before, or that leaps too far for the first time. */
   take([, sequence, position, , blob], playhead, nowMs) {
+    const samples = fromBlob(blob, this.channels);
+    if (sequence - this.next > KEPT) {
+      if (sequence !== this.far) {
+        this.far = sequence + 1;
+        return null;
+      }
+      this.lost += sequence - this.next;
+      this.next = sequence;
+    }
     if (sequence >= this.next) {
       for (let gap = this.next; gap < sequence; gap += 1) this.missing.set(gap, { since: playhead, askMs: nowMs, tries: 0 });
       this.next = sequence + 1;
+      this._giveUp(this.missing.size - KEPT);
     } else if (!this.missing.delete(sequence)) return null;
-    return { position, samples: fromBlob(blob, this.channels) };
+    return { position, samples };
+  }
+
+  /** The oldest `count` of what is missing are lost. */
+  _giveUp(count) {
+    for (const sequence of [...this.missing.keys()].slice(0, Math.max(0, count))) {
+      this.missing.delete(sequence);
+      this.lost += 1;
+    }
   }
 
   /** Requests for what is missing now; what is missing for longer than `patience` samples is lost. */

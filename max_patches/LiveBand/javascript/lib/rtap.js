@@ -22,7 +22,7 @@ class Rtap {
   constructor(config) {
     const window = { ...config.window, T: CONTEXT_S };
     Object.assign(this, { config, window, wanted: null, batches: new Batches(1), lost: 0, late: 0 });
-    Object.assign(this, { greeted: false, cursor: null, heard: [], got: new Map(), refused: 0, playhead: 0 });
+    Object.assign(this, { greeted: false, cursor: null, heard: [], got: new Map(), playhead: 0 });
   }
 
   get isPlaying() {
@@ -62,19 +62,12 @@ class Rtap {
     return decided.map((decision) => ({ decision }));
   }
 
-  hear(packet) {
-    let messages = [];
-    try {
-      messages = osc.decode(packet);
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-    }
-    return messages.flatMap(({ address, values }) => {
-      if (address === "/ready") return [{ say: ["link", "ready"] }];
-      if (address === "/batch_dropped") return this._refuse(values[0]);
-      if (STEMS.includes(address.slice(1))) this._place(values);
-      return [];
-    });
+  /** A message of the server's. Throws RangeError for numbers that are none of a batch. */
+  hear({ address, values }) {
+    if (address === "/ready") return [{ say: ["link", "ready"] }];
+    if (address === "/batch_dropped") return [{ say: ["link", `batch ${this._number(values[0])} was dropped by the server`] }];
+    if (address === `/${this.config.stem}`) this._place(values);
+    return [];
   }
 
   _greet() {
@@ -106,7 +99,7 @@ class Rtap {
     for (const name of ["start", "deadline", "last"]) batch[name] -= batch.fade;
     this.batches.expect(batch);
     const total = Math.ceil(context.length / CHUNK);
-    this.got.set(id, { batch, chunks: new Set(), total: 0 });
+    this.got.set(id, { batch, chunks: new Set(), total: null });
     const settings = [...this._tellWindow(), this._tellStem()]; // with each batch: nothing here is acknowledged
     const chunks = Array.from({ length: total }, (_, chunk) =>
       floats("/context", [id, chunk * CHUNK, total], context.slice(chunk * CHUNK, (chunk + 1) * CHUNK)));
@@ -118,28 +111,37 @@ class Rtap {
     return [...settings, ...chunks].map((send) => ({ send }));
   }
 
-  /** Chunks of one batch are equally long, the last one excepted. */
+  /** A batch that was asked for. */
+  _number(id) {
+    if (!Number.isInteger(id) || id < 1 || id > this.batches.newest) throw new RangeError("a batch that was not asked for is left out");
+    return id;
+  }
+
+  /** Chunks of one batch are equally long, the last one excepted, and are the batch together. */
   _place([id, chunk, total, ...samples]) {
-    const entry = this.got.get(id);
+    const entry = this.got.get(this._number(id));
     if (!entry) {
       this.late += 1;
       return;
     }
+    const { start, length, fade } = entry.batch;
+    const whole = length + fade;
+    const isLast = chunk === total - 1;
+    const size = isLast && total > 1 ? (whole - samples.length) / (total - 1) : samples.length;
+    const isWhole = [chunk, total, size].every(Number.isInteger) && samples.every((one) => typeof one === "number");
+    const isOfBatch = isWhole && chunk >= 0 && chunk < total && total === (entry.total ?? total) && total === Math.ceil(whole / size) &&
+      samples.length === (isLast ? whole - (total - 1) * size : size);
+    if (!isOfBatch) throw new RangeError("a chunk that is no part of its batch is left out: is r, w or the fade another one there?");
+    if (entry.chunks.has(chunk)) return;
     entry.total = total;
     entry.chunks.add(chunk);
-    const { start, length, fade } = entry.batch;
-    const offset = chunk === total - 1 ? length + fade - samples.length : chunk * samples.length;
+    const offset = chunk * size;
     this.batches.place(start + offset, [Float32Array.from(samples)], id);
-  }
-
-  _refuse(id) {
-    this.refused += 1;
-    return [{ say: ["link", `batch ${id} was dropped by the server`] }];
   }
 
   _forget(batch) {
     const entry = this.got.get(batch.id);
-    if (entry) this.lost += entry.total - entry.chunks.size;
+    if (entry && entry.total) this.lost += entry.total - entry.chunks.size;
     this.got.delete(batch.id);
   }
 }

@@ -3,6 +3,8 @@
 "use strict";
 
 const osc = require("./osc.js");
+const { isPort } = require("./endpoint.js");
+const { Refusals } = require("./refusals.js");
 const { Rtap } = require("./rtap.js");
 const { CHANNELS, Streaming } = require("./streaming.js");
 const { TOLD, setControl, tell } = require("./told.js");
@@ -20,6 +22,7 @@ class Sidecar {
     this.wished = {}; // of the window, as the patch said it
     this.controls = new Map(); // as the patch set them; told again whenever the session begins
     this.engine = null;
+    this.refusals = new Refusals();
     this.writer = new Writer();
     this.shown = "";
   }
@@ -41,8 +44,13 @@ class Sidecar {
     return this.settings.protocol === PROTOCOLS[0] ? 0 : this.settings.reply;
   }
 
+  /** The port that answers come from; 0 is any: over rtap the server may answer through another socket. */
+  get answersFrom() {
+    return this.settings.protocol === PROTOCOLS[0] ? this.settings.port : 0;
+  }
+
   heard(packet, nowMs) {
-    return this.engine ? this._done(this.engine.hear(packet, nowMs)) : [];
+    return this.engine ? this._done(this.refusals.hear(packet, (message) => this.engine.hear(message, nowMs))) : [];
   }
 
   tick(nowMs) {
@@ -68,15 +76,23 @@ class Sidecar {
   _window(name, value) {
     if (!Number.isFinite(Number(value))) throw new RangeError(`${name}: a number is wanted, not ${value}`);
     this.wished[name] = Number(value);
-    if (this.engine) this.engine.change(windowOf(this.wished));
-    return [];
+    if (!this.engine) return [];
+    const window = windowOf(this.wished, this.settings.protocol);
+    this.engine.change(window);
+    return this._heldBack(window);
+  }
+
+  /** Says so where the patch wished for an r that its w does not permit. */
+  _heldBack({ w, r }) {
+    const isHeld = r < windowOf(this.wished).r;
+    return isHeld ? [{ out: ["error", "here", `r is held at ${r} with w ${w}: over rtap (w + 1) r is at most 0.5`] }] : [];
   }
 
   _setting(name, value) {
     if (name === "session" && !NAME.test(String(value))) throw new RangeError("session: letters, digits, _ . -, at most 64");
     if (name === "protocol" && !PROTOCOLS.includes(value)) throw new RangeError(`protocol: ${PROTOCOLS.join(" or ")}`);
     const number = Number(value);
-    if ((name === "port" || name === "reply") && !(Number.isInteger(number) && number > 0 && number < 65536)) throw new RangeError(`${name}: 1 to 65535`);
+    if ((name === "port" || name === "reply") && !isPort(number)) throw new RangeError(`${name}: 1 to 65535`);
     if (name === "rate" && !(number >= 8000 && number <= 384000)) throw new RangeError("rate: 8000 to 384000");
     const settled = ["port", "rate", "reply"].includes(name) ? number : String(value);
     const changed = this.settings[name] !== settled;
@@ -96,10 +112,10 @@ class Sidecar {
     if (!on) return [...leave, { out: ["link", "stopped"] }];
     const stem = CONTROLS.stem.choices[this.controls.get("stem") ?? CONTROLS.stem.initial] ?? this.controls.get("stem");
     const { session, rate, protocol } = this.settings;
-    const config = { session, stem, rateHz: rate, window: windowOf(this.wished) };
+    const config = { session, stem, rateHz: rate, window: windowOf(this.wished, protocol) };
     this.engine = protocol === PROTOCOLS[0] ? new Streaming(config) : new Rtap(config);
     this.writer = new Writer();
-    return [...leave, { out: ["link", "knocks"] }];
+    return [...leave, { out: ["link", "knocks"] }, ...this._heldBack(config.window)];
   }
 
   _done(steps) {
@@ -121,7 +137,7 @@ class Sidecar {
   }
 
   _counts() {
-    const counts = this.engine.counts();
+    const counts = { ...this.engine.counts(), refused: this.refusals.count };
     return Object.fromEntries(COUNTS.map((name) => [name, counts[name]]));
   }
 

@@ -9,6 +9,7 @@ const { Batches } = require("./batches.js");
 const { Sender, Receiver } = require("./packets.js");
 const { anticipationMs, batchAt, sizes } = require("./window.js");
 const { asWords } = require("./told.js");
+const { RING_SECONDS } = require("../tables.js");
 
 const CHANNELS = 2;
 const BLOCK = 480;
@@ -18,7 +19,7 @@ class Streaming {
   /** config: {session, stem, rateHz, window}. */
   constructor(config) {
     Object.assign(this, { config, window: config.window, wanted: null, door: new Door("Max"), batches: new Batches(CHANNELS) });
-    Object.assign(this, { sender: null, receiver: null, base: 0, cursor: 0, opening: -Infinity, lost: 0, late: 0 });
+    Object.assign(this, { sender: null, receiver: null, base: 0, cursor: 0, opening: -Infinity, asked: 0, next: null, lost: 0, late: 0 });
     Object.assign(this, { playhead: 0, stepped: false, reopening: false });
   }
 
@@ -65,25 +66,20 @@ class Streaming {
     return [...done, ...decided.map((decision) => ({ decision }))];
   }
 
-  /** A packet of the server's. Bytes that are no OSC are ignored. */
-  hear(packet, nowMs) {
-    let messages = [];
-    try {
-      messages = osc.decode(packet);
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-    }
-    return messages.flatMap((message) => this._hear(message, nowMs));
-  }
-
-  _hear(message, nowMs) {
+  /** A message of the server's, with the arguments of the table. */
+  hear(message, nowMs) {
     const mine = `/lb/${this.config.session}/`;
     const { address, values } = message;
     const done = this.door.hear(message).map((send) => ({ send }));
     if (address === `${mine}opened`) return [...done, this._opened(values)];
     if (address === `${mine}stem` && this.receiver && values[0] === this.receiver.stream) {
       const piece = this.receiver.take(values, this.playhead, nowMs);
-      if (piece && this.batches.place(this.base + piece.position, piece.samples)) this.receiver.late += 1;
+      if (!piece) return done;
+      const from = this.base + piece.position;
+      if (piece.position < 0 || from > this.playhead + RING_SECONDS * this.config.rateHz) {
+        throw new RangeError("a piece of the stem that lies outside of the buffer is left out");
+      }
+      if (this.batches.place(from, piece.samples)) this.receiver.late += 1;
       return done;
     }
     if (address === `${mine}resend` && this.sender && values[0] === this.sender.stream) {
@@ -97,6 +93,7 @@ class Streaming {
 
   _open(nowMs) {
     this.opening = nowMs;
+    this.asked += 1;
     this.next = this.wanted || this.window;
     const { session, stem, rateHz } = this.config;
     const values = [session, stem, rateHz, CHANNELS, BLOCK, "manual", anticipationMs(this.next, rateHz)];
@@ -104,6 +101,8 @@ class Streaming {
   }
 
   _opened([latency, anticipation, , stream]) {
+    if (this.asked === 0) throw new RangeError("/opened is left out: nothing was asked to be opened");
+    this.asked -= 1;
     this._end();
     this.wanted = this.wanted === this.next ? null : this.wanted;
     this.window = this.next;

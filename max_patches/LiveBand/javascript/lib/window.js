@@ -2,16 +2,20 @@
 // The window protocol as numbers: T seconds of context, steps of r T, written w steps ahead of what was heard.
 "use strict";
 
-const { WINDOW } = require("../tables.js");
+const { PROTOCOLS, WINDOW } = require("../tables.js");
 
-/** A window from settings of a patch; values out of range are held at its ends. */
-function windowOf(settings) {
+const UNHEARD = 0.5; // of the window, at most, over rtap
+
+/** A window from settings of a patch; values out of range are held at its ends, over rtap also r where (w + 1) r is too much. */
+function windowOf(settings, protocol = PROTOCOLS[0]) {
   const held = {};
   for (const [name, { minimum, maximum, initial }] of Object.entries(WINDOW)) {
     const value = Number(settings[name] ?? initial);
     held[name] = Number.isFinite(value) ? Math.min(maximum, Math.max(minimum, value)) : initial;
   }
-  return { ...held, w: Math.round(held.w) };
+  const w = Math.round(held.w);
+  const most = protocol === PROTOCOLS[0] || w < 0 ? held.r : UNHEARD / (w + 1);
+  return { ...held, w, r: Math.min(held.r, most) };
 }
 
 /** Samples of a step and of a cross-fade. */
