@@ -2,13 +2,7 @@
 // Which batches are complete, and what becomes of those that are not. Pieces are placed by position, in any order.
 "use strict";
 
-const LOUDEST = 2;
 const OUTCOMES = ["on_time", "partial", "late", "dropped"];
-
-/** No sample of what comes is louder than twice full scale, and what is no number is silent: in place. */
-function tame(row) {
-  row.forEach((value, i) => (row[i] = Number.isFinite(value) ? Math.min(LOUDEST, Math.max(-LOUDEST, value)) : 0));
-}
 
 class Batches {
   /** `channels` of what comes. Counts go on for ever. */
@@ -32,7 +26,6 @@ class Batches {
   /** Samples [channel][n] that belong to `position`, and to the batch `id` alone if it is given. Returns whether they came too late for their batch. */
   place(position, samples, id = null) {
     const end = position + samples[0].length;
-    samples.forEach(tame);
     this.pieces.push({ position, end, samples, id });
     return end > this.first && end <= this.closedTo;
   }

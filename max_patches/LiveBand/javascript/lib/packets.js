@@ -10,6 +10,7 @@ const AHEAD = 512;
 const KEPT = 2048;
 const MOST_REQUESTS = 4;
 const REQUEST_EVERY_MS = 20;
+const LOUDEST = 2;
 
 /** Samples [channel][n] as a blob, float32, planar, little-endian. */
 function toBlob(samples, first, end) {
@@ -20,11 +21,16 @@ function toBlob(samples, first, end) {
   return blob;
 }
 
+/** A sample that came: held within twice full scale, silent if it is no number. */
+function bounded(value) {
+  return Number.isFinite(value) ? Math.min(LOUDEST, Math.max(-LOUDEST, value)) : 0;
+}
+
 function fromBlob(blob, channels) {
   const length = blob.length / (4 * channels);
   if (!Number.isInteger(length) || length < 1 || blob.length > MAX_PACKET_BYTES) throw new RangeError("a blob that is no whole samples, or longer than a packet");
   return Array.from({ length: channels }, (_, channel) =>
-    Float32Array.from({ length }, (_, i) => blob.readFloatLE(4 * (channel * length + i))));
+    Float32Array.from({ length }, (_, i) => bounded(blob.readFloatLE(4 * (channel * length + i)))));
 }
 
 class Sender {
@@ -116,4 +122,4 @@ class Receiver {
   }
 }
 
-module.exports = { Sender, Receiver };
+module.exports = { Sender, Receiver, bounded };

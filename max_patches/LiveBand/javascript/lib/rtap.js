@@ -6,6 +6,7 @@
 
 const osc = require("./osc.js");
 const { Batches } = require("./batches.js");
+const { bounded } = require("./packets.js");
 const { batchAt, sizes } = require("./window.js");
 
 const CHUNK = 2048;
@@ -136,7 +137,7 @@ class Rtap {
     entry.total = total;
     entry.chunks.add(chunk);
     const offset = chunk * size;
-    this.batches.place(start + offset, [Float32Array.from(samples)], id);
+    this.batches.place(start + offset, [Float32Array.from(samples, (value) => bounded(value))], id);
   }
 
   _forget(batch) {
