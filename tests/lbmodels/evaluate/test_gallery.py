@@ -15,7 +15,7 @@ from lbmodels.evaluate.pictures import BANDS, HIGH_HZ, LOW_HZ, spectrogram_db
 
 @pytest.fixture
 def played(accompanist, monkeypatch):
-    monkeypatch.setattr(players, "open_player", lambda name, runtime: accompanist)
+    monkeypatch.setattr(players, "open_player", lambda name, runtime, device: accompanist)
 
 
 @pytest.fixture

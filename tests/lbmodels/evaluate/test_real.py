@@ -60,7 +60,7 @@ def test_pieces_are_recordings_not_their_stems(folder):
      ("beats = 'none.txt'", "none.txt"), ("title = ", "not TOML")],
 )  # fmt: skip
 def test_a_sidecar_that_is_wrong_is_named(folder, tmp_path, sidecar, says, capsys, monkeypatch, accompanist):
-    monkeypatch.setattr(players, "open_player", lambda name, runtime: accompanist)
+    monkeypatch.setattr(players, "open_player", lambda name, runtime, device: accompanist)
     (folder / "two.toml").write_text(sidecar)
     assert main(["evaluate", "--real", str(folder), "--out", str(tmp_path / "out")]) == 2
     message = capsys.readouterr().err
@@ -109,7 +109,7 @@ def test_verdicts(changed, verdict):
 @pytest.mark.slow
 def test_the_report_says_who_is_in_time(folder, tmp_path, monkeypatch, capsys, accompanist):
     """The click player is in time when told the beat and silent otherwise, and the report says both."""
-    monkeypatch.setattr(players, "open_player", lambda name, runtime: accompanist)
+    monkeypatch.setattr(players, "open_player", lambda name, runtime, device: accompanist)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (folder / "two.wav").unlink()
     out = tmp_path / "out"
