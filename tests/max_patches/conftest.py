@@ -103,13 +103,18 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., di
         )
         processes.append(process)
         assert process.stdout is not None
-        return json.loads(process.stdout.readline()) | {"environment": environment}
+        told = process.stdout.readline()
+        assert told, "the server did not start"
+        return json.loads(told) | {"environment": environment}
 
     yield start
     for process in processes:
         process.send_signal(signal.SIGTERM)
     for process in processes:
-        process.wait(60)
+        try:
+            process.wait(60)
+        finally:
+            process.kill()
         assert process.stdout is not None
         process.stdout.close()
 

@@ -104,7 +104,8 @@ def test_a_recipe_tells_tempo_chord_and_stem_and_is_told_each_bar(
     assert {tempo for _, tempo in bars[1:]} == {120}
     assert player.status["tempo"] == 120.0
     url = f"http://127.0.0.1:{server['http_port']}/lb/song/set/stem?VALUE"
-    with urllib.request.urlopen(url, timeout=60) as answer:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(url, timeout=60) as answer:
         assert json.load(answer)["VALUE"] in (["piano"], [STEMS.index("piano")])
     assert player.errors == []
 

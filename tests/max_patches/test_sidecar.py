@@ -65,7 +65,7 @@ def test_what_it_writes_through_five_percent_of_loss_is_the_bounce(
     client: Callable[[str], str], server: dict[str, Any], tmp_path: Path
 ) -> None:
     """A piece one sample out of its place, a batch written twice, a hole where nothing was lost; counts that the relay denies."""
-    mix = (0.1 * np.random.default_rng(18).standard_normal((2, 8 * RATE_HZ))).astype(np.float32)
+    mix = (0.1 * np.random.default_rng(18).standard_normal((2, 14 * RATE_HZ))).astype(np.float32)
     soundfile.write(tmp_path / "mix.wav", mix.T, RATE_HZ, subtype="FLOAT")
     given = {name: str(tmp_path / name) for name in ("mix", "heard", "record")} | {"port": server["osc_port"]}
     given["mix"], given["heard"] = str(tmp_path / "mix.wav"), str(tmp_path / "heard.wav")

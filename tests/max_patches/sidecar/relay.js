@@ -49,7 +49,7 @@ class Relay {
 
   /** Whether something that was lost may come again soon. */
   get isAwaiting() {
-    for (const [sequence, sinceMs] of this.awaited) if (Date.now() - sinceMs > 300) this.awaited.delete(sequence);
+    for (const [sequence, sinceMs] of this.awaited) if (Date.now() - sinceMs > 2000) this.awaited.delete(sequence);
     return this.awaited.size > 0;
   }
 

@@ -88,7 +88,7 @@ test("at another rate it says what is wanted", () => {
 test("the real server plays a stem by it", { skip: given === null && "pytest starts it, with a server" }, async () => {
   const child = fork(path.join(SCRIPTS, "liveband.remote.js"), { env: { ...process.env, NODE_PATH: path.resolve(__dirname, "../stand_in/node_modules") } });
   const tell = (...list) => child.send(list);
-  const heard = new Float32Array(20 * STEP), batches = [], said = [];
+  const heard = new Float32Array(45 * STEP), batches = [], said = [];
   child.on("message", ([what, ...values]) => {
     if (what === "write" && values[1] === 0) heard.set(values.slice(2), values[0]);
     else if (what === "batch") batches.push(values);
@@ -103,7 +103,7 @@ test("the real server plays a stem by it", { skip: given === null && "pytest sta
       heard.subarray(start, start + length).every((value, i) => Math.abs(value - sound(start + i - lag)) < 2e-3);
     let fed = 0;
     while (batches.filter(isCopy).length < 3) {
-      assert.ok(fed < 15 * STEP, JSON.stringify([batches, said.slice(-5)]));
+      assert.ok(fed < 40 * STEP, JSON.stringify([batches, said.slice(-5)]));
       tell("mix", fed, 1, ...Array.from({ length: BLOCK }, (_, n) => sound(fed + n)));
       fed += BLOCK;
       await sleep(15);
