@@ -350,7 +350,7 @@ def test_on_a_stage_here_the_far_band_rests_when_the_player_stops(two_servers, n
             (name,) = place.player.sessions
 
             def rests():
-                return place.player.sessions[name].conditions()["rests"]
+                return place.player.sessions[name].conditions()[0]["rests"]
 
             assert rests() == 1.0
             await near.set_control("a", "when_silent", "play_on", peer=PEER)
