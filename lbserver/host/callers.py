@@ -22,6 +22,16 @@ def are_known() -> bool:
     return os.access("/proc/net/udp", os.R_OK)
 
 
+def is_here(host: str) -> bool:
+    """Whether an IPv4 address is one of this machine's own: only to those can be bound."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return False
+    return True
+
+
 def sent_datagram(port: int) -> bool:
     """Whether a datagram from this UDP port of this machine is the user's."""
     return port in our_datagram_ports(port)

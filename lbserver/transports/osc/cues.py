@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Beats and bars as plain messages when they begin, for whoever asks: code on a stage follows the band by them. Pure."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from math import isnan
 
-from lbserver.hub.hub import HubError
-from lbserver.protocol import limits
 from lbserver.transports.osc.addresses import compose
 from lbserver.transports.osc.doorway import Source
 from lbserver.transports.osc.packet import Message
+from lbserver.transports.osc.watches import Watches
 
 
 @dataclass
@@ -21,10 +20,10 @@ class Bars:
 
     def passed(self, beat: float) -> list[tuple[str, int]]:
         """What has begun since: ("bar", counted from 1), ("beat", its number in the bar), each that passed meanwhile. A step
-        back is no beat.
+        back, or what is not known, is no beat.
         """
         before, fresh = self.beat, isnan(self.beat)
-        if isnan(beat) or (not fresh and -0.5 <= beat - before <= 0.0):
+        if not beat >= 1.0 or (not fresh and -0.5 <= beat - before <= 0.0):
             return []
         self.beat = beat
         began = []
@@ -37,37 +36,26 @@ class Bars:
 
 
 @dataclass
-class Cues:
+class Cues(Watches):
     """Who asked for the cues of which sessions."""
 
-    asked: dict[Source, set[str]] = field(default_factory=dict)
     _bars: dict[str, Bars] = field(default_factory=dict)
 
-    def ask(self, source: Source, session: str) -> None:
-        """Raises HubError."""
-        sessions = self.asked.setdefault(source, set())
-        if len(sessions) >= limits.OSC_WATCHED:
-            raise HubError("busy", f"{limits.OSC_WATCHED} sessions may be watched")
-        sessions.add(session)
-        self._bars.setdefault(session, Bars())
-
-    def due(self, beats: Mapping[str, float]) -> Iterator[tuple[Source, Message]]:
-        """Whom to tell what, once `beats` is the place in the bar of each session."""
+    def due(self, beats: Mapping[str, float]) -> Iterator[tuple[Source, str, Message]]:
+        """Whom to tell of which session what, once `beats` is the place in the bar of each."""
         for session, beat in beats.items():
-            for name, number in self._bars[session].passed(beat):
+            for name, number in self._bars.setdefault(session, Bars()).passed(beat):
                 one = compose(f"/lb/<session>/cue/{name}", number, session=session)
-                yield from ((source, one) for source, sessions in self.asked.items() if session in sessions)
+                yield from (
+                    (source, session, one) for source, names in self.asked.items() if session in names
+                )
 
     @property
     def sessions(self) -> Set[str]:
         """Those that somebody follows."""
         return set().union(*self.asked.values())
 
-    def keep_house(self, sources: Set[Source], alive: Set[str]) -> None:
-        """Forget guests who left, and sessions that are no more."""
-        self.asked = {
-            source: left
-            for source, sessions in self.asked.items()
-            if source in sources and (left := sessions & alive)
-        }
-        self._bars = {name: bars for name, bars in self._bars.items() if name in self.sessions}
+    def keep_house(self, sees: Callable[[Source, str], bool]) -> None:
+        super().keep_house(sees)
+        followed = self.sessions
+        self._bars = {name: bars for name, bars in self._bars.items() if name in followed}

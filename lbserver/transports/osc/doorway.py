@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from lbserver.hub.admission import USER
 from lbserver.hub.hub import Peer
 from lbserver.protocol import limits
 from lbserver.protocol.osc import SHORTEST_TOKEN as SHORTEST_TOKEN
@@ -105,6 +106,13 @@ class ReplayWindow:
         return True
 
 
+def peer_of(source: Source, *, ours: bool, entered: bool) -> Peer:
+    """Who a source is to the hub: this user (`ours`) or somebody with the token; a peer of its own once it is in."""
+    owner, host = (USER, USER) if ours else ("token", source[0])
+    identity = f"{source[0]}:{source[1]}" if entered else source[0]
+    return Peer(kind="osc", identity=identity, trusted=ours, owner=owner, host=host)
+
+
 @dataclass(eq=False)
 class Guest:
     """A source that has returned its cookie and is let in until `until_s`: then it must say hello again.
@@ -118,6 +126,11 @@ class Guest:
     heard_s: float
     ours: bool = False
     counters: ReplayWindow = field(default_factory=ReplayWindow)
+
+    @property
+    def peer(self) -> Peer:
+        """Who it is to the hub."""
+        return peer_of(self.source, ours=self.ours, entered=True)
 
 
 class Guests:

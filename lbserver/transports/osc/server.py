@@ -13,20 +13,17 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from math import isnan
 from typing import Any, cast
 
 from lbserver import __version__
 from lbserver.host import callers
 from lbserver.host.logs import fields
-from lbserver.hub.admission import USER
 from lbserver.hub.hub import Hub, HubError, Peer
 from lbserver.protocol import MAJOR, MINOR, limits
 from lbserver.protocol.osc import LAST, MAX_PACKET_BYTES, REPLY_PORTS
-from lbserver.protocol.status import STATUS
 from lbserver.transports.osc.addresses import Call, compose, known, meant, reached, understand
 from lbserver.transports.osc.config import OscConfig as OscConfig
 from lbserver.transports.osc.control import PANIC, SIMPLE, Control, in_turn, listed
@@ -38,20 +35,23 @@ from lbserver.transports.osc.doorway import (
     Guests,
     Sender,
     Source,
+    peer_of,
     reply_port_in,
     unsigned,
 )
 from lbserver.transports.osc.link import AudioLink
-from lbserver.transports.osc.packet import Argument, Message, OscError, bundles, parse, timed_messages, write
+from lbserver.transports.osc.packet import Message, OscError, bundles, parse, timed_messages, write
 from lbserver.transports.osc.patterns import is_pattern
 from lbserver.transports.osc.schedule import Agenda, delay_s
 from lbserver.transports.osc.sockets import is_of_this_machine, listening
 from lbserver.transports.osc.stage import AUDIO, RESEND, Stage, StageConfig
 from lbserver.transports.osc.stream import JitterConfig
+from lbserver.transports.osc.watches import Watches, figures
 
 log = logging.getLogger(__name__)
 
 _LONGEST_ERROR = 600
+_ALL = Peer(kind="osc", identity="status", trusted=True)
 _OF_LAST = f"/lb/{LAST}/"
 _HANDSHAKE = ("/lb/hello", "/lb/hello/reply", "/lb/cookie")
 
@@ -66,8 +66,7 @@ class OscServer(asyncio.DatagramProtocol):
         self._control = Control(hub)
         self._cookies, self._guests, self._agenda = Cookies(), Guests(), Agenda()
         self._addresses: dict[Source, tuple[Any, ...]] = {}
-        self._subscribed: dict[Source, set[str]] = {}
-        self._cues = Cues()
+        self._subscribed, self._cues = Watches(), Cues()
         self._untold: set[str] = set()
         self._complaints = Buckets(burst=limits.OSC_ERRORS_PER_S, per_s=limits.OSC_ERRORS_PER_S)
         self._opening: Counter[str] = Counter()
@@ -152,9 +151,7 @@ class OscServer(asyncio.DatagramProtocol):
             # Audio bears the number of its stream, which was told to its guest alone.
             plays = guest is not None and data.partition(b"\0")[0].endswith((b"/audio", b"/resend"))
             ours = guest.ours if guest is not None and plays else callers.sent_datagram(source[1])
-        identity = f"{source[0]}:{source[1]}" if guest is not None else source[0]
-        owner, host = (USER, USER) if ours else ("token", source[0])
-        peer = Peer(kind="osc", identity=identity, trusted=ours, owner=owner, host=host)
+        peer = peer_of(source, ours=ours, entered=guest is not None)
         receives_at = address if guest is None else self._addresses.get(source, address)
         return Sender(address, receives_at, peer, guest, len(data), proven=ours and not self._config.token)
 
@@ -249,10 +246,9 @@ class OscServer(asyncio.DatagramProtocol):
                 for row in listed(self._hub, sender.peer):
                     self._send(write(row), sender.receives_at)
             case "/lb/<session>/subscribe":
-                self._subscribe(call.names["session"], sender)
+                self._watch(self._subscribed, call.names["session"], sender)
             case "/lb/<session>/cues":
-                self._hub.status(call.names["session"], peer=sender.peer)
-                self._cues.ask(self._let_in(sender).source, call.names["session"])
+                self._watch(self._cues, call.names["session"], sender)
             case "/lb/open":
                 guest, name = self._let_in(sender), str(call.arguments["session"])
                 self._queue(partial(self._open, call, sender, guest), opening=True)
@@ -296,24 +292,23 @@ class OscServer(asyncio.DatagramProtocol):
 
     def _admit(self, call: Call, sender: Sender, now_s: float) -> None:
         cookie = str(call.arguments["cookie"])
+        port = reply_port_in(cookie) or sender.address[1]
         until_s = self._cookies.good_until_s(cookie, sender.source, now_s)
         if until_s is None:
             raise HubError("unauthorised", "this is not the cookie that was sent to you: say /lb/hello again")
+        if sender.peer.trusted and not (self._config.anyone or callers.sent_datagram(port)):
+            raise HubError("unauthorised", f"port {port}, which is to be answered at, is not this user's")
         guest = self._guests.admit(sender.source, cookie, until_s, now_s)
         if guest is None:
             raise HubError("busy", "too many peers")
         guest.ours = sender.peer.trusted
-        port = reply_port_in(cookie) or sender.address[1]
         self._addresses[sender.source] = sender.address[0], port, *sender.address[2:]
         self._stage.back(guest)
 
-    def _subscribe(self, session: str, sender: Sender) -> None:
+    def _watch(self, watches: Watches, session: str, sender: Sender) -> None:
         guest = self._let_in(sender)
         self._hub.status(session, peer=sender.peer)
-        names = self._subscribed.setdefault(guest.source, set())
-        if len(names) >= limits.OSC_WATCHED:
-            raise HubError("busy", f"{limits.OSC_WATCHED} sessions may be watched")
-        names.add(session)
+        watches.ask(guest.source, session)
 
     async def _act(self, call: Call, sender: Sender) -> None:
         if call.pattern == PANIC:
@@ -361,37 +356,44 @@ class OscServer(asyncio.DatagramProtocol):
     def _push_cues(self, now_s: float) -> None:
         if not self._cues.asked:
             return
-        everybody = Peer(kind="osc", identity="cues", trusted=True)
-        open_now = self._cues.sessions & set(self._hub.sessions())
-        beats = {name: float(self._hub.status(name, peer=everybody)["beat"]) for name in open_now}
-        for source, one in self._cues.due(beats):
+        beats: dict[str, float] = {}
+        for name in self._cues.sessions:
+            with suppress(HubError):  # it has closed
+                beats[name] = float(self._hub.status(name, peer=_ALL)["beat"])
+        for source, name, one in self._cues.due(beats):
             guest = self._guests.get(source, now_s)
-            if guest is not None and self._guests.attentive(guest, now_s):
+            if guest is not None and self._guests.attentive(guest, now_s) and self._sees(source, name):
                 self._send_to(guest, write(one))
+
+    def _sees(self, source: Source, session: str) -> bool:
+        """Whether a guest may be told of a session: its name may be another's by now."""
+        guest = self._guests.get(source, self._loop.time())
+        with suppress(HubError):
+            return guest is not None and bool(self._hub.status(session, peer=guest.peer))
+        return False
 
     def _watchers(self, now_s: float) -> dict[Guest, set[str]]:
         """Who is told of which sessions."""
         watchers: dict[Guest, set[str]] = {}
         for guest, name in self._stage.players():
             watchers.setdefault(guest, set()).add(name)
-        for source, names in self._subscribed.items():
+        for source, names in self._subscribed.asked.items():
             watcher = self._guests.get(source, now_s)
             if watcher is not None:
                 watchers.setdefault(watcher, set()).update(names)
-        return {guest: names for guest, names in watchers.items() if self._guests.attentive(guest, now_s)}
+        return {
+            guest: {name for name in names if self._sees(guest.source, name)}
+            for guest, names in watchers.items()
+            if self._guests.attentive(guest, now_s)
+        }
 
     def _status_packets(self, session: str) -> list[bytes]:
         try:
-            status = self._hub.status(session, peer=Peer(kind="osc", identity="status", trusted=True))
+            status = self._hub.status(session, peer=_ALL)
         except HubError:
             return []
-        figures: list[Message] = []
-        for info in STATUS:
-            value: Argument = status.get(info.name)
-            if value is not None and not (isinstance(value, float) and isnan(value)):
-                figures.append(compose("/lb/<session>/status/<name>", value, session=session, name=info.name))
         try:
-            return bundles(figures, largest_bytes=MAX_PACKET_BYTES)
+            return bundles(figures(session, status), largest_bytes=MAX_PACKET_BYTES)
         except OscError as error:  # a fault of this session's, said once; the others are told of theirs
             if session not in self._untold:
                 self._untold.add(session)
@@ -403,16 +405,17 @@ class OscServer(asyncio.DatagramProtocol):
         """Guests that are silent lose their sessions when the lease is over; those who come back in time do not."""
         if not self._config.anyone and any(guest.ours for guest in self._guests):
             ports = callers.our_datagram_ports()
-            self._guests.expel(lambda guest: guest.ours and guest.source[1] not in ports, now_s)
+            self._guests.expel(
+                lambda one: one.ours and not {one.source[1], self._addresses[one.source][1]} <= ports, now_s
+            )
         for guest in self._guests.forget(now_s):
-            self._subscribed.pop(guest.source, None)
             self._addresses.pop(guest.source, None)
         alive = set(self._hub.sessions())
-        self._cues.keep_house(self._addresses.keys(), alive)
+        self._subscribed.keep_house(self._sees)
+        self._cues.keep_house(self._sees)
         self._stage.keep_house(now_s, alive)
         self._control.keep_house(alive)
-        for names in (*self._subscribed.values(), self._untold):
-            names.intersection_update(alive)
+        self._untold &= alive
 
     # Answers
 

@@ -15,11 +15,9 @@ from lbmodels.contract.conditions import table
 from lbserver.engine.lane import Lane, grid_of, resampling_samples
 from lbserver.engine.shell import Shell, shell_conditions
 from lbserver.engine.stream import stem_seed
-from lbserver.transports.rtap.batches import Recording
+from lbserver.transports.rtap.batches import RATE_HZ, WINDOW_SAMPLES, Recording
 from lbserver.transports.rtap.packets import Floats
 
-RATE_HZ = 44_100
-WINDOW_SAMPLES = 6 * RATE_HZ
 STEMS = ("bass", "drums", "guitar", "piano")
 """In the order of the flags of /predict_instruments; a model's other stems follow."""
 
@@ -28,6 +26,8 @@ STEMS = ("bass", "drums", "guitar", "piano")
 class Task:
     """What one prediction is asked for: stems over [start, end), with the mix heard before `cursor`; positions in samples."""
 
+    take: int
+    """Which take it is of: another one begins from silence."""
     cursor: int
     start: int
     end: int
@@ -50,6 +50,7 @@ class Band:
         self._lane: Lane | None = None
         self._key: tuple[object, ...] = ()
         self._offset = 0
+        self._stopped = False
         self._stems: tuple[Recording, ...] = ()
 
     def stem_names(self) -> tuple[str, ...]:
@@ -68,14 +69,14 @@ class Band:
         keep = getattr(self._accompanist, "keep_pace", None)
         return "" if keep is None else str(keep(took_s, budget_s))
 
-    def reset(self) -> None:
-        """Forget all: the next task begins from silence."""
-        self._lane, self._key = None, ()
+    def stop(self) -> None:
+        """From whatever thread: what is being played ends with the next chunk of the model's; nothing is played after it."""
+        self._stopped = True
 
     def play(self, task: Task) -> dict[str, Floats]:
         """Each stem's samples [start, end), mono."""
         frames = self.anticipation_frames(task.ahead_samples)
-        key = (task.stems, frames)
+        key = (task.take, task.stems, frames)
         if self._lane is None or self._key != key or not self._follows(task):
             self._begin(task, frames)
             self._key = key
@@ -111,7 +112,7 @@ class Band:
         }
         active = np.ones(rows, np.bool_)
         nothing: list[dict[str, float]] = [{} for _ in range(self.spec.chunk_frames)]
-        while lane.waiting > 0:
+        while lane.waiting > 0 and not self._stopped:
             mix = np.repeat(lane.take_mix()[None], rows, axis=0)
             stem, self._state = self._shell.step(mix, table(always, nothing, rows), self._state, active)
             lane.play(stem.reshape(rows * self.spec.channels, -1))

@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lbserver.errors import LiveBandError
 from lbserver.transports.rtap.packets import Floats
 
+RATE_HZ = 44_100
+WINDOW_SAMPLES = 6 * RATE_HZ
 MOST_CHUNKS = 4096
 PATIENCE_GAPS = 5.0
 FIRST_GAP_S = 0.05
@@ -21,13 +24,14 @@ _REMEMBERED = 64
 
 @dataclass(kw_only=True)
 class Batch:
-    """Chunks of one step by where they begin in it, in samples."""
+    """Chunks of one step by where they begin in it, in samples; `held` are all of theirs."""
 
     number: int
     total: int
     first_s: float
     last_s: float
     chunks: dict[int, Floats] = field(default_factory=dict)
+    held: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -41,6 +45,21 @@ class Batch:
     def samples(self) -> int:
         """Samples from the batch's first to its last that came."""
         return max(start + len(floats) for start, floats in self.chunks.items())
+
+    def put(self, start: int, floats: Floats) -> None:
+        """A chunk, once. Raises LiveBandError: with it there are more samples than a batch has."""
+        if start in self.chunks:
+            return
+        if self.held + len(floats) > WINDOW_SAMPLES:
+            raise LiveBandError(f"/context: chunks that overlap: a batch has up to {WINDOW_SAMPLES} samples")
+        self.chunks[start] = floats
+        self.held += len(floats)
+
+    def over(self, samples: Floats) -> Floats:
+        """What came written over `samples`, which are as many: what did not come is as it is there."""
+        for start, floats in self.chunks.items():
+            samples[start : start + len(floats)] = floats
+        return samples
 
     @property
     def deadline_s(self) -> float:
@@ -63,7 +82,10 @@ class Batches:
         return None if self.current is None else self.current.deadline_s
 
     def add(self, number: int, start: int, total: int, floats: Floats, now_s: float) -> list[Batch]:
-        """A chunk came; the batches that are done by it: one that a newer one overtook, one that is whole."""
+        """A chunk came; the batches that are done by it: one that a newer one overtook, one that is whole.
+
+        Raises LiveBandError: it would make the batch longer than a window.
+        """
         done = []
         if number in self._done or (
             self.current is not None and 0 < self.current.number - number < _REMEMBERED
@@ -75,8 +97,8 @@ class Batches:
         if self.current is None:
             self.current = Batch(number=number, total=total, first_s=now_s, last_s=now_s)
         batch = self.current
+        batch.put(start, floats)
         batch.total, batch.last_s = total, now_s
-        batch.chunks.setdefault(start, floats)
         if batch.is_whole:
             done.append(self._finish(batch))
         return done

@@ -2,7 +2,7 @@
 """The server's end of that protocol over UDP: chunks in at one port, stems out at another, one prediction at a time.
 
 Nothing is acknowledged but by what is played; what is wrong is logged once and left out. Heard are this user's programs on this
-machine, or one peer that is named.
+machine, or one peer that is named; whatever name or address of this machine that is, the programs must be this user's.
 """
 
 import asyncio
@@ -24,8 +24,16 @@ from lbmodels.contract.accompanist import Accompanist
 from lbserver.errors import LiveBandError
 from lbserver.host import callers
 from lbserver.transports.rtap import packets
-from lbserver.transports.rtap.band import RATE_HZ, WINDOW_SAMPLES, Band, Task
-from lbserver.transports.rtap.batches import MOST_CHUNKS, Batch, Batches, Cursor, Recording
+from lbserver.transports.rtap.band import Band, Task
+from lbserver.transports.rtap.batches import (
+    MOST_CHUNKS,
+    RATE_HZ,
+    WINDOW_SAMPLES,
+    Batch,
+    Batches,
+    Cursor,
+    Recording,
+)
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +108,7 @@ class RtapServer(asyncio.DatagramProtocol):
         self.settings = self._used = Settings()
         self.tier = ""
         self._load, self._peers = load, peers
+        self._hears_here = any(callers.is_here(peer) for peer in peers)
         self._band: Band | None = None
         self._worker = ThreadPoolExecutor(1, "rtap", initializer=_give_way)
         self._batches, self._cursor = Batches(), Cursor()
@@ -130,9 +139,9 @@ class RtapServer(asyncio.DatagramProtocol):
         log.debug("rtap: %s", exc)  # nobody listens at the reply port
 
     def _is_heard(self, addr: tuple[str, int]) -> bool:
-        if addr[0] not in self._peers:
-            return False
-        return bool(self.config.peer or self.config.anyone or callers.sent_datagram(addr[1]))
+        if callers.is_here(addr[0]):
+            return self._hears_here and (self.config.anyone or callers.sent_datagram(addr[1]))
+        return addr[0] in self._peers
 
     def _handle(self, message: packets.Received) -> None:
         name, numbers = message.address, message.leading
@@ -191,8 +200,6 @@ class RtapServer(asyncio.DatagramProtocol):
         self._mix = Recording(2 * WINDOW_SAMPLES)
         self._take += 1
         self._stop_watchdog()
-        if self._band is not None:
-            self._worker.submit(self._band.reset)
 
     def _hear(self, message: packets.Received) -> None:
         if len(message.leading) != 3 or not len(message.floats):
@@ -200,6 +207,8 @@ class RtapServer(asyncio.DatagramProtocol):
         if not all(float(value).is_integer() for value in message.leading):
             raise LiveBandError("/context: batch, start and chunks are whole numbers")
         number, start, total = (int(value) for value in message.leading)
+        if not -(1 << 31) <= number < 1 << 31:
+            raise LiveBandError("/context: a batch has a number of 32 bits")
         if not 0 <= start <= WINDOW_SAMPLES - len(message.floats) or not 1 <= total <= MOST_CHUNKS:
             raise LiveBandError(
                 f"/context: start {start}, chunks {total}: a batch has up to {WINDOW_SAMPLES} samples, {MOST_CHUNKS} chunks"
@@ -234,8 +243,7 @@ class RtapServer(asyncio.DatagramProtocol):
             log.info("rtap: batch %d lacks %d of %d chunks", batch.number, batch.missing, batch.total)
         settings = self._settle()
         first = self._cursor.advance(batch, settings.step)
-        for start, floats in batch.chunks.items():
-            self._mix.put(first + start, floats)
+        self._mix.put(first, batch.over(self._mix.get(first, first + batch.samples)))
         if self._mix.end < self._cursor.position:
             self._mix.put(self._cursor.position, np.zeros(0, np.float32))
         if not predict:
@@ -269,6 +277,7 @@ class RtapServer(asyncio.DatagramProtocol):
             start = cursor + settings.look_ahead * settings.step
             end, fade = start + settings.step, settings.fade
             task = Task(
+                take=take,
                 cursor=cursor,
                 start=start - fade,
                 end=end,
@@ -342,7 +351,7 @@ class RtapServer(asyncio.DatagramProtocol):
     def _send(self, data: bytes) -> None:
         if self._transport is None or self._to is None or self._transport.is_closing():
             return
-        here = self.config.peer is None
+        here = callers.is_here(self._to)
         if here and not self.config.anyone and not callers.sent_datagram(self.config.reply_port):
             return  # nobody listens there, or somebody else
         self._transport.sendto(data, (self._to, self.config.reply_port))
@@ -361,6 +370,8 @@ class RtapServer(asyncio.DatagramProtocol):
 
     async def close(self) -> None:
         self._stop_watchdog()
+        if self._band is not None:
+            self._band.stop()  # the interpreter waits for its thread at its end
         if self._busy is not None:
             self._busy.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -412,7 +423,7 @@ async def rtap_server(config: RtapConfig, load: Callable[[], Accompanist]) -> As
     peers = _addresses(config.peer)
     if peers <= {"127.0.0.1"}:
         config = replace(config, peer=None)
-    if config.peer is None and not config.anyone and not callers.are_known():
+    if any(callers.is_here(peer) for peer in peers) and not config.anyone and not callers.are_known():
         raise LiveBandError(
             "this system does not tell whose a datagram is: name the peer, or allow anyone of this machine"
         )

@@ -17,10 +17,11 @@ import pytest
 from numpy.typing import NDArray
 
 from lbserver.errors import LiveBandError
+from lbserver.host import callers
 from lbserver.testing import accompanists
 from lbserver.testing.network import Network, Relay
 from lbserver.transports.rtap import packets
-from lbserver.transports.rtap.batches import Batches, Cursor, Recording
+from lbserver.transports.rtap.batches import WINDOW_SAMPLES, Batches, Cursor, Recording
 from lbserver.transports.rtap.server import RtapConfig, rtap_server
 
 RATE, WINDOW = 44_100, 264_600
@@ -393,9 +394,14 @@ def test_nonsense_changes_nothing(serve: Callable[..., Any], caplog: pytest.LogC
     client.send("/context", 3, -5, 1, floats=np.zeros(10, np.float32))
     client.send("/context", 3, 0, 1 << 30, floats=np.zeros(10, np.float32))
     client.send("/context", 3, 0, 1)
+    for number in (3e9, -3e9):  # no answer could bear it
+        client.socket.sendto(
+            b"/context\0\0\0\0,diif\0\0\0" + struct.pack(">diif", number, 0, 1, 0.5), client.server
+        )
     client.send("/update_r", 0.5)  # with w = 1 it is more than a window holds: r stays as it is
     client.play(mix, 2)
     check(client, mix, "bass", 4 * RATE, client.targets[4][1])
+    assert not [record for record in caplog.records if record.exc_info or record.name == "asyncio"]
 
 
 def test_who_is_heard(serve: Callable[..., Any]) -> None:
@@ -408,6 +414,26 @@ def test_who_is_heard(serve: Callable[..., Any]) -> None:
         asyncio.run(enter(RtapConfig(port=0, peer="no.such.machine.invalid")))
     with pytest.raises(LiveBandError, match="--rtap-ports"):
         asyncio.run(enter(RtapConfig(port=server.address[1])))
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.0.1.1", "127.0.0.2", socket.gethostname()])
+def test_a_peer_that_is_this_machine_is_this_user_all_the_same(
+    serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, peer: str
+) -> None:
+    """By any name but 127.0.0.1 it let all users of the machine in, and answered whoever had the port."""
+    client = Client()
+    server = serve(client, peer=peer)
+    client.send("/packet_test", 1, floats=np.zeros(1, np.float32))
+    client.until("/packet_test_response")
+    assert server._is_heard(("127.0.0.1", client.port))
+    monkeypatch.setattr(callers, "sent_datagram", lambda port: False)  # another user's
+    for host in ("127.0.0.1", "127.0.0.2", *server._peers):
+        assert not server._is_heard((host, client.port))
+    assert server._is_heard(("192.0.2.7", client.port)) is False
+    server._send(packets.write_true("/ready"))
+    monkeypatch.undo()
+    client.send("/packet_test", 2, floats=np.zeros(2, np.float32))
+    assert client.receive()[1][0] == 2
 
 
 async def enter(config: RtapConfig) -> None:
@@ -431,6 +457,87 @@ def test_chunks_make_batches_whatever_their_order() -> None:
     assert batches.late_chunks == 2
     batches.reset()
     assert len(batches.add(1, 0, 1, one, 2.0)) == 1
+
+
+def test_chunks_that_overlap_hold_no_more_than_a_window() -> None:
+    """4096 chunks of one batch, each at a place of its own, held 245 MiB."""
+    batches, most = Batches(), np.ones(16_000, np.float32)
+    room = WINDOW_SAMPLES // len(most)
+    for start in range(room):
+        batches.add(1, start, 4096, most, 0.0)
+    for start in (room, room + 1):
+        with pytest.raises(LiveBandError, match="overlap"):
+            batches.add(1, start, 4096, most, 0.0)
+    batches.add(1, 0, 4096, most, 0.0)  # the same once more
+    batch = batches.give_up()
+    assert batch is not None
+    assert batch.held == room * len(most)
+    assert batch.over(np.full(batch.samples, 5.0, np.float32)).tolist() == [1.0] * (room - 1 + len(most))
+
+
+def test_many_chunks_are_one_write(serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each chunk moved the whole recording: a batch of thousands stopped all that the server does."""
+    client, mix, put, puts = Client(ratio=0.0625), music(4), Recording.put, []
+
+    def counted(self: Recording, start: int, floats: Samples) -> None:
+        puts.append(threading.current_thread())
+        put(self, start, floats)
+
+    server = serve(client)
+    client.send("/update_r", client.ratio)
+    client.package = 256
+    monkeypatch.setattr(Recording, "put", counted)
+    client.step(mix)
+    client.until("/server_predicted")
+    assert server.counts.partial == 0
+    assert len(puts) < 5
+
+
+def test_resets_without_end_leave_no_work(serve: Callable[..., Any]) -> None:
+    """Each one was a job for the thread that plays: they piled up behind a prediction."""
+    gate, entered = threading.Event(), threading.Event()
+    client, mix = Client(), music(4)
+    server = serve(client, lambda: held(gate, entered))
+    client.step(mix)
+    assert entered.wait(60)
+    for _ in range(50):
+        client.send("/reset", 1)
+    client.send("/packet_test", 1, floats=mix[:1])
+    client.until("/packet_test_response")
+    assert server._worker._work_queue.qsize() == 0
+    gate.set()
+
+
+def test_the_end_waits_for_no_prediction() -> None:
+    """Ctrl-C waited until a whole step was played, of which nobody was to hear anything."""
+    gate, entered, mix, steps = threading.Event(), threading.Event(), music(4), []
+
+    async def run() -> None:
+        async with rtap_server(RtapConfig(port=0), lambda: held(gate, entered, steps)) as server:
+            client = Client()
+            client.server = ("127.0.0.1", server.address[1])
+            client.step(mix)
+            assert await asyncio.to_thread(entered.wait, 60)
+        gate.set()
+        await asyncio.to_thread(server._worker.shutdown)
+        client.socket.close()
+
+    asyncio.run(run())
+    assert len(steps) == 1
+
+
+def held(gate: threading.Event, entered: threading.Event, steps: list[int] | None = None) -> Any:
+    """An accompanist whose first chunk waits at a gate; the chunks that it plays are counted."""
+    plain = accompanists.copy()
+
+    def play(*arguments: Any) -> Any:
+        entered.set()
+        assert gate.wait(60)
+        if steps is not None:
+            steps.append(1)
+        return plain.play(*arguments)
+
+    return accompanists.SmallAccompanist(spec=plain.spec, play=play)
 
 
 def test_a_longer_batch_is_the_whole_context() -> None:
