@@ -266,18 +266,53 @@ def test_a_guests_streams_do_not_go_to_who_has_its_port_next(serve) -> None:
         address = guest.socket.getsockname()
         guest.close()
         theirs.bind(address)
-        theirs.setblocking(False)
-        told = silent = 0
-        while silent < 10:  # the witness was told so often, and the other was told nothing
-            witness.expect("/lb/<session>/status/<name>", lambda call: call.names["name"] == "state")
-            told, silent = told + 1, silent + 1
-            with contextlib.suppress(BlockingIOError):
-                while theirs.recv(1 << 16):
-                    silent = 0
-            assert told < 60, "its streams went on"
+        nothing_comes(theirs, witness)
         theirs.settimeout(60)
         theirs.sendto(write(LONG), door)
         assert answers(theirs) == ["/lb/error unauthorised"]
+
+
+def nothing_comes(theirs: socket.socket, witness: OscClient) -> None:
+    """The witness is told ten times, and the other nothing meanwhile."""
+    theirs.setblocking(False)
+    told = silent = 0
+    while silent < 10:
+        witness.expect("/lb/<session>/status/<name>", lambda call: call.names["name"] == "state")
+        told, silent = told + 1, silent + 1
+        with contextlib.suppress(BlockingIOError):
+            while theirs.recv(1 << 16):
+                silent = 0
+        assert told < 60, "its streams went on"
+
+
+def test_a_reply_port_that_another_user_has_now_is_not_answered_at(serve) -> None:
+    """Only the port that a guest sends from was asked after: who took the one it receives at was sent its streams."""
+    server = serve("--model", "test:copy", "--osc-port", "0")
+    playing(server)
+    door = ("127.0.0.1", server.info["osc_port"])
+    out, inlet, theirs = (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
+        socket_of_nobody(),
+    )
+    with OscClient(door, timeout_s=60) as witness, out, inlet, theirs:
+        witness.enter()
+        witness.call("/lb/<session>/subscribe", session="mine")
+        for line in (out, inlet):
+            line.bind(("127.0.0.1", 0))
+            line.settimeout(60)
+        address = inlet.getsockname()
+        out.sendto(write(Message("/lb/hello/reply", "iiis", (address[1], 1, 0, "x"))), door)
+        ((_, welcome),) = timed_messages(parse(inlet.recv(1 << 16)))
+        cookie = Message("/lb/cookie", "s", (welcome.arguments[3],))
+        for one in (cookie, Message("/lb/mine/subscribe")):
+            out.sendto(write(one), door)
+        assert any(answer.startswith("/lb/mine/status") for answer in answers(inlet))
+        inlet.close()
+        theirs.bind(address)
+        nothing_comes(theirs, witness)
+        out.sendto(write(cookie), door)  # what was read there is good no more
+        assert answers(out) == ["/lb/error unauthorised"]
 
 
 def test_zeromq_without_keys_is_not_offered_beside_a_token(serve, tmp_path: Path) -> None:
