@@ -26,7 +26,7 @@ _REACHABLE = {
     for session in ("a", "b.1")
     for what in (
         *(f"set/{control.name}" for control in CONTROLS),
-        *("tempo", "beat", "chord", "chart", "key", "keep", "recall", "subscribe"),
+        *("tempo", "beat", "chord", "chart", "key", "keep", "recall", "subscribe", "cues"),
     )
 }
 _BUNDLE = b"#bundle\0" + bytes(7) + b"\1"

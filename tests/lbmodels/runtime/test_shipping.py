@@ -61,6 +61,9 @@ def test_the_graph_that_ships_is_the_one_that_torch_gives_now() -> None:
     found = locate()
     kept = cache.read_file(found.graphs["onnx"])
     assert kept is not None
+    assert found.made_by["onnx"] == opening.exporter(found.family), (
+        "run: liveband models graph tiny --folder models/weights"
+    )
     text, model = opening.exported(found, "onnx")
     assert json.loads(kept[0]) == json.loads(text)
     shipped, fresh = played(*kept), played(text, model)

@@ -258,7 +258,8 @@ def test_sessions_leave_nothing_behind(server, descriptors):
     rounds(2)
     before = held()
     rounds(10)
-    assert held() == before
+    # What an earlier test let go of may be collected meanwhile.
+    assert all(now <= then for now, then in zip(held(), before, strict=True))
 
 
 def test_the_server_dies_and_returns(own_server, noise):
