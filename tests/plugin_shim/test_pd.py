@@ -102,7 +102,12 @@ def test_a_chord_that_cannot_be_read_is_named(
 ) -> None:
     """What the server refuses is printed in Pd, in the server's words."""
     console = say(
-        "chord Am7", "chord Hxy", "bang", arguments="song -offline -channels 1", run=servers("test:copy")
+        "chord Am7",
+        "chord Hxy",
+        "bang",
+        arguments="song -offline -channels 1",
+        run=servers("test:copy"),
+        wait_ms=10_000,  # of Pd's time, which runs ahead of ours here: what is refused is told by ours
     )
     assert re.search(r"error: liveband~: .*Hxy", console), console
     assert "Am7" not in console
