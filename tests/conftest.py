@@ -4,10 +4,12 @@
 import ctypes
 import gc
 import importlib.util
+import operator
 import os
 import signal
 import sys
 import tempfile
+import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
@@ -131,6 +133,20 @@ def repository() -> Path:
 def small_font() -> Path:
     """The one sound font that tests play; a test that asks for it is marked `render`."""
     return FONT
+
+
+@pytest.fixture
+def settles() -> Callable[..., None]:
+    """`settles(count, before)`: no number that `count()` gives is larger than in `before`, as soon as what was let go of is
+    gone; other processes and threads take their time."""
+
+    def wait(count: Callable[[], tuple[int, ...]], before: tuple[int, ...], timeout_s: float = 30.0) -> None:
+        deadline_s = time.monotonic() + timeout_s
+        while any(map(operator.gt, left := count(), before)):
+            assert time.monotonic() < deadline_s, f"{left}, before {before}"
+            time.sleep(0.05)
+
+    return wait
 
 
 @pytest.fixture

@@ -110,6 +110,19 @@ def test_children_and_libraries_go_through_their_doors() -> None:
     assert not found
 
 
+def test_no_check_waits_for_a_child_that_may_never_end() -> None:
+    """`with Popen(...)` waits on the way out, so a failing check inside it hangs the suite: `running` kills."""
+    found = [
+        f"{path.relative_to(ROOT)}:{item.lineno}"
+        for path in python_files()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.With | ast.AsyncWith)
+        for item in (each.context_expr for each in node.items)
+        if isinstance(item, ast.Call) and ast.unparse(item.func).endswith("Popen")
+    ]
+    assert not found, found
+
+
 def test_soundfile_is_given_no_text_for_a_name() -> None:
     """It encodes a text as UTF-8: a name whose bytes are none is a traceback. os.fsencode gives the name itself."""
     named = re.compile(r"soundfile\.(?:SoundFile|read|write|info)\(\s*(?:str\(|path\b|folder\b)")

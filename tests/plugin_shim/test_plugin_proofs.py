@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lbserver.testing.processes import running
 
 from benchmarks import plugin
 
@@ -72,7 +73,7 @@ def test_a_bridges_life_has_no_race(build: Build, server: Any, tmp_path: Path) -
     """ThreadSanitizer over all of it: sessions, settings, a lost server, another one, renders, many instances."""
     program = build("tests/bridge_driver.cpp", "core", flags=_TSAN)
     server.start()
-    with subprocess.Popen(
+    with running(
         [program, "track-1", tmp_path / "recording.f32"],
         env={**server.environment, "TSAN_OPTIONS": "halt_on_error=1"},
         stdin=subprocess.PIPE,

@@ -14,6 +14,7 @@ import pytest
 import safetensors.torch
 import soundfile
 import torch
+from lbserver.testing.processes import running
 
 from lbmodels.codec.autoencoder import Codec, CodecConfig
 from lbmodels.errors import LiveBandModelError
@@ -143,7 +144,7 @@ def test_a_killed_training_goes_on(codec_tables: Tables, tmp_path: Path) -> None
     command = [sys.executable, "-m", "lbserver.cli", "train", "codec", "--recipe", str(recipe), "--quiet"]
     command += ["--out", str(out), "--set", "loop.steps=100000", "--set", "loop.sample_every=2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+    with running(command, env=environment, stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and not ((out / "log.jsonl").is_file() and log(out)):
             time.sleep(0.1)

@@ -241,7 +241,7 @@ def test_a_closed_client_says_so(server):
         session.status()
 
 
-def test_sessions_leave_nothing_behind(server, descriptors):
+def test_sessions_leave_nothing_behind(server, descriptors, settles):
     """Descriptors, maps and threads are where they were; the first rounds warm the caches."""
 
     def held():
@@ -258,8 +258,7 @@ def test_sessions_leave_nothing_behind(server, descriptors):
     rounds(2)
     before = held()
     rounds(10)
-    # What an earlier test let go of may be collected meanwhile.
-    assert all(now <= then for now, then in zip(held(), before, strict=True))
+    settles(held, before)
 
 
 def test_the_server_dies_and_returns(own_server, noise):
