@@ -23,7 +23,6 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import plot, record
-from benchmarks.measure.server import running
 from lbmodels.contract.accompanist import Audio
 from lbserver.client import Client
 from lbserver.engine.budget import Budget
@@ -31,6 +30,7 @@ from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.ring.timeline import Mode
 from lbserver.testing import accompanists, stage
 from lbserver.testing.osc_client import OscClient
+from lbserver.testing.servers import running
 
 TRANSPORTS = ("virtual", "local", "local offline", "zeromq", "upstream", "osc")
 _HOP_S = 0.04

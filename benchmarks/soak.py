@@ -23,12 +23,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import machine, plot, record
-from benchmarks.measure.server import running
 from lbmodels.contract.accompanist import Audio
 from lbserver.client import Client
 from lbserver.engine.budget import Budget
 from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.testing import accompanists, stage
+from lbserver.testing.servers import running
 
 _PARTS = 10
 

@@ -30,6 +30,7 @@ from lbserver.protocol.wire import Framer, WireError, frame, receive
 _READ_BYTES = 1 << 16
 _MOST_DESCRIPTORS = 8
 _ANSWER_S = 30.0
+_OPEN_S = 180.0  # a model that a session names may have to be loaded first, and its steps measured
 _HELLO_S = 5.0
 _CREDENTIALS = struct.Struct("iII")  # pid, uid, gid
 
@@ -110,7 +111,7 @@ class LocalLine:
         return welcome
 
     async def ask(self, message: Mapping[str, Any]) -> Told:
-        return await self._ask(message, _ANSWER_S)
+        return await self._ask(message, _OPEN_S if message["type"] == "open" else _ANSWER_S)
 
     async def close(self) -> None:
         self._hang_up("closed")

@@ -26,6 +26,7 @@ from lbserver.client.connection import Connection
 from lbserver.commands.checks import machine, playing, surroundings
 from lbserver.commands.checks.finding import LEVELS, Finding
 from lbserver.commands.checks.playing import RuntimeFigure
+from lbserver.commands.loaded_models import loaded_models
 from lbserver.engine import backends
 from lbserver.engine.calibrate import load_or_measure
 from lbserver.errors import LiveBandError
@@ -217,6 +218,7 @@ def _machine() -> Iterable[Finding]:
 def _model(name: str | None, *, quick: bool, again: bool, notice: Notify) -> Iterable[Finding]:
     try:
         yield from playing.check_weights(backends.verify_weights())
+        yield from playing.check_sizes(backends.sizes_bytes())
     except (ValueError, ImportError) as error:
         yield playing.cannot_play(_line(error))
         return
@@ -272,15 +274,16 @@ def _server() -> Iterable[Finding]:
         yield surroundings.check_run_directory(path, exists=path.exists(), log=log if log.exists() else None)
     except LiveBandError as error:
         yield surroundings.check_run_directory(path, exists=True, error=str(error))
-    sessions: Mapping[str, Mapping[str, Any]] | None = None
+    told: Mapping[str, Any] = {}
     fault = ""
     if server is not None:
         try:
             with closing(Connection(server, "doctor")) as line:
-                sessions = line.ask("session_list", "sessions")["sessions"]
+                told = line.ask("session_list", "sessions")
         except LiveBandError as error:
             fault = str(error)
-    yield from surroundings.check_server(server, sessions=sessions, error=fault)
+    yield from surroundings.check_server(server, sessions=told.get("sessions"), error=fault)
+    yield from surroundings.check_loaded(loaded_models(told))
     for use, kind, port, option in (
         ("OSC", "udp", PORT, "--osc-port"),
         ("HTTP", "tcp", HTTP_PORT, "--http-port"),

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lbserver.client.connection import Connection, ServerGoneError, connected
+from lbserver.commands.loaded_models import loaded_models, model_words
 from lbserver.errors import LiveBandError
 from lbserver.files.plain_json import to_json
 from lbserver.host.logs import shown
@@ -42,12 +43,13 @@ Status = Mapping[str, float | int | str]
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """What the server said at one time; `sessions` are status figures by session name."""
+    """What the server said at one time; `sessions` are status figures by session name, `models` those that are loaded."""
 
     server: ServerInfo
     name: str
     model: str
     sessions: Mapping[str, Status]
+    models: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     taken: float = field(default_factory=time.time)
 
 
@@ -63,6 +65,7 @@ def look(line: Connection) -> Snapshot:
             for name, status in answer["sessions"].items()
             if isinstance(status, Mapping)
         },
+        models=loaded_models(answer),
     )
 
 
@@ -85,6 +88,7 @@ def render(snapshot: Snapshot, rises: Rises | None = None, *, hint: str = "") ->
     """The whole screen."""
     rises = rises or Rises()
     parts: list[RenderableType] = [_server_line(snapshot)]
+    parts += [Text(f" {model_words(name, told)}", style="dim") for name, told in snapshot.models.items()]
     if snapshot.sessions:
         parts.append(Padding(_Sessions(snapshot, rises), (1, 0)))
         parts += _reasons(snapshot.sessions)
@@ -160,6 +164,7 @@ def as_json(snapshot: Snapshot) -> dict[str, Any]:
     return {
         "server": asdict(snapshot.server) | {"name": snapshot.name, "model": snapshot.model},
         "taken": snapshot.taken,
+        "models": snapshot.models,
         "sessions": {
             session: {name: None if _unknown(value) else value for name, value in status.items()}
             for session, status in snapshot.sessions.items()

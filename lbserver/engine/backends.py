@@ -7,6 +7,7 @@ Nothing here imports lbmodels or torch until a model is asked for, so the server
 import argparse
 import importlib
 import sys
+from pathlib import Path
 from typing import Any
 
 from lbmodels.contract.accompanist import Accompanist
@@ -47,6 +48,20 @@ def whole_name(name: str) -> str:
         return name
 
 
+def own_name(name: str) -> str:
+    """What a model calls itself: of a folder of weights, the name that its card has. As given where there is no such model."""
+    if name.startswith("test:"):
+        return name
+    try:
+        return str(importlib.import_module("lbmodels.weights.manifest").locate(name).name)
+    except ImportError:
+        return name
+    except ValueError as error:
+        if not is_user_error(error):
+            raise
+        return name
+
+
 def models() -> list[Any]:
     """Cards of the models that are installed (lbmodels.weights.manifest.ModelCard)."""
     return list(importlib.import_module("lbmodels.weights.manifest").available())
@@ -72,6 +87,20 @@ def verify_weights() -> dict[str, bool]:
             path = folder / file
             right[file] = path.is_file() and manifest.sha256(path) == digest
     return right
+
+
+def sizes_bytes() -> dict[str, int]:
+    """What of each installed model is read where it plays, by its name: of one with a graph that ships the graph, else its parts."""
+    folder = importlib.import_module("lbmodels.weights.manifest").weights_folder()
+    files = {card.name: (card.graphs or card.parts).values() for card in models()}
+    return {name: sum(_size_bytes(folder / file) for file in played) for name, played in files.items()}
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def runtimes(name: str | None = None) -> list[Any]:

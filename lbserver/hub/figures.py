@@ -7,11 +7,14 @@ a number that every transport can carry: finite, and exact in a double.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isfinite, nan
 
+from lbmodels.contract.stems import STEMS
 from lbserver.host.logs import fields
+from lbserver.host.memory import resident_bytes
 from lbserver.hub.session_record import Entry
+from lbserver.places.place import Place
 from lbserver.protocol.errors import ERRORS
 from lbserver.protocol.segment import LADDER, split
 from lbserver.ring.segment import Segment
@@ -77,6 +80,37 @@ def status_of(entry: Entry) -> dict[str, float | int | str]:
         "tempo": _number(segment, "tempo", unknown=nan),
         "beat": _number(segment, "beat", unknown=nan),
     }
+
+
+def listed(entry: Entry) -> dict[str, float | int | str]:
+    """A session's figures, and what it is: for those who look at many."""
+    return {
+        **status_of(entry),
+        "stem": STEMS[int(entry.controls["stem"])],
+        "mode": entry.wish.mode.value,
+        "peer": entry.peer.kind,
+        "model": entry.spec.name,
+        "rate_hz": entry.wish.rate_hz,
+    }
+
+
+def models(places: Iterable[Place], entries: Iterable[Entry]) -> dict[str, dict[str, int]]:
+    """By the name of a model that is loaded: its workers, their sessions, and their memory where they are of this machine.
+
+    A worker's sessions share its weights, so it is the worker whose memory is told. Shared pages count for each worker.
+    """
+    playing: dict[str, list[Place]] = {}
+    for place in places:
+        if place.ready is not None:
+            playing.setdefault(place.ready.spec.name, []).append(place)
+    held, found = list(entries), {}
+    for name, workers in playing.items():
+        found[name] = {"workers": len(workers), "sessions": sum(one.place in workers for one in held)}
+        pids = [place.pid for place in workers if place.pid is not None]
+        memory = resident_bytes(pids)
+        if pids and memory is not None:
+            found[name]["resident_bytes"] = memory
+    return found
 
 
 def _count(segment: Segment, name: str) -> int:

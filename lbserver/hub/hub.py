@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lbmodels.contract.stems import STEMS
 from lbserver.engine.worker import merged
 from lbserver.errors import LiveBandError
 from lbserver.host.logs import fields
@@ -24,7 +23,7 @@ from lbserver.hub.admission import Admission, as_told, check_name
 from lbserver.hub.admission import HubConfig as HubConfig
 from lbserver.hub.admission import HubError as HubError
 from lbserver.hub.admission import Peer as Peer
-from lbserver.hub.figures import status_of, tell_of_overload
+from lbserver.hub.figures import listed, models, status_of, tell_of_overload
 from lbserver.hub.handover import Handover, Request
 from lbserver.hub.memories import Memories
 from lbserver.hub.recovery import Recovery
@@ -177,17 +176,14 @@ class Hub:
     def sessions(self, *, peer: Peer | None = None) -> dict[str, dict[str, float | int | str]]:
         """Status of every session that a peer may see; of all for None."""
         return {
-            name: {
-                **status_of(entry),
-                "stem": STEMS[int(entry.controls["stem"])],
-                "mode": entry.wish.mode.value,
-                "peer": entry.peer.kind,
-                "model": entry.spec.name,
-                "rate_hz": entry.wish.rate_hz,
-            }
+            name: listed(entry)
             for name, entry in self._entries.items()
             if peer is None or peer.trusted or entry.peer == peer
         }
+
+    def models(self, *, peer: Peer) -> dict[str, dict[str, int]]:
+        """Models that are loaded, with their memory; a stranger learns nothing of them but its own sessions."""
+        return models(self.places, self._entries.values()) if peer.trusted else {}
 
     def controls(self, session: str, *, peer: Peer) -> dict[str, float]:
         """Values of a session's controls. Raises HubError."""

@@ -6,7 +6,7 @@ A model that nobody plays for some time is unloaded, so memory is held by what i
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lbserver.host.logs import fields
@@ -21,10 +21,16 @@ _MOST_LOADED = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """Models that may be named beside the default: `names` of them, `place(name)` makes a place that plays it."""
+    """Models that may be named beside the default: `models` by their short names, each a name or a folder, by which it may
+    be named as well; `place(model)` makes a place that plays it.
+    """
 
-    names: Collection[str]
+    models: Mapping[str, str]
     place: Callable[[str], Place]
+
+    def meant(self, name: str) -> str | None:
+        """The model that a session means by a name, None if it is none of these."""
+        return self.models.get(name, name if name in self.models.values() else None)
 
 
 class Repertoire:
@@ -34,7 +40,7 @@ class Repertoire:
         self.default: list[Place] = []
         self._others: dict[str, Place] = {}
         self._idle_since_s: dict[str, float] = {}
-        self._offer = Offer(names=(), place=_nobody)
+        self._offer = Offer(models={}, place=_nobody)
         self._loading: dict[str, asyncio.Task[Place]] = {}
         self._idle_s = idle_s
 
@@ -64,29 +70,30 @@ class Repertoire:
         """
         if model is None or _plays(self.default, model):
             return self.default
+        meant = self._offer.meant(model)
         for name, place in self._others.items():
-            if name == model or _plays([place], model):
+            if name == meant or _plays([place], model):
                 self._idle_since_s.pop(name, None)
                 return [place]
-        if model not in self._offer.names:
+        if meant is None:
             raise HubError("unknown_model", f"this server plays {', '.join(self.names())}")
-        load = self._loading.get(model)
+        load = self._loading.get(meant)
         if load is None:
             if len(self._others) + len(self._loading) >= _MOST_LOADED:
                 raise HubError(
                     "busy", f"{_MOST_LOADED} models are loaded beside the default: close sessions of one"
                 )
-            load = self._loading[model] = asyncio.create_task(self._load(model))
+            load = self._loading[meant] = asyncio.create_task(self._load(model, meant))
             load.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps nobody waits
         # Who asked may go away; the load goes on for whoever asks next, and is idle otherwise.
         return [await asyncio.shield(load)]
 
-    async def _load(self, model: str) -> Place:
+    async def _load(self, name: str, model: str) -> Place:
         place = self._offer.place(model)
         try:
             ready = await place.start()
         except WorkerError as error:
-            raise HubError(error.code, f"{model} cannot play: {error}") from None
+            raise HubError(error.code, f"{name} cannot play: {error}") from None
         except BaseException:
             await place.stop()
             raise
@@ -99,7 +106,7 @@ class Repertoire:
     def names(self) -> list[str]:
         """Names that a session may ask for, the default's first."""
         default = [place.ready.spec.name for place in self.default if place.ready is not None][:1]
-        return list(dict.fromkeys([*default, *self._others, *self._offer.names]))
+        return list(dict.fromkeys([*default, *self._offer.models]))
 
     def tidy(self, used: Sequence[Place], now_s: float) -> list[Place]:
         """Let go of models that had no session for long; the caller stops the places returned."""

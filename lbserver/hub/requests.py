@@ -108,7 +108,8 @@ async def _answer(hub: Hub, peer: Peer, message: dict[str, Any]) -> tuple[dict[s
         case "status":
             return {"type": "status", "session": session, "status": hub.status(session, peer=peer)}, None
         case "sessions":
-            return {"type": "session_list", "sessions": hub.sessions(peer=peer)}, None
+            told = {"sessions": hub.sessions(peer=peer), "models": hub.models(peer=peer)}
+            return {"type": "session_list", **told}, None
         case "close":
             await hub.close(session, peer=peer)
             return {"type": "closed", "session": session, "reason": "asked to"}, None

@@ -28,6 +28,11 @@ class Place(Protocol):
         ...
 
     @property
+    def pid(self) -> int | None:
+        """The process that plays there; None where it is none of this machine."""
+        ...
+
+    @property
     def ready(self) -> Ready | None:
         """What is played there and how long it takes; may change while it lives."""
         ...

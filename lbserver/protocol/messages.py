@@ -288,7 +288,17 @@ MESSAGES = (
         name="session_list",
         direction="out",
         meaning="the sessions that you may see, by name: the status of each, and its stem, mode, peer, model and rate_hz",
-        parts=(Part(name="sessions", kind="map", maximum=4096),),
+        parts=(
+            Part(name="sessions", kind="map", maximum=4096),
+            Part(
+                name="models",
+                kind="map",
+                maximum=64,
+                required=False,
+                meaning="those that are loaded, by name: workers, sessions and, where they are of this machine, resident_bytes; "
+                "for the server's user alone",
+            ),
+        ),
     ),
     Message(
         name="description",

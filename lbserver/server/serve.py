@@ -18,6 +18,7 @@ from lbserver.engine import backends
 from lbserver.engine.moments_folder import MomentsFolder, moments_folder
 from lbserver.errors import LiveBandError
 from lbserver.files.folders import CACHE_ADVICE, cache_fault, data_folder
+from lbserver.host.memory import resident_bytes
 from lbserver.host.program_file import note_program
 from lbserver.host.rundir import RunDirectory, ServerInfo, ServerRunningError
 from lbserver.hub.hub import Hub, HubConfig, Offer
@@ -30,7 +31,7 @@ from lbserver.transports.ableton_link import LinkConfig as AbletonLinkConfig
 from lbserver.transports.ableton_link import ableton_link
 from lbserver.transports.http import HttpConfig, http_server
 from lbserver.transports.local import LocalConfig, LocalServer, local_server
-from lbserver.transports.metrics import ServerFigures, resident_bytes
+from lbserver.transports.metrics import ServerFigures
 from lbserver.transports.osc import oscquery
 from lbserver.transports.osc.server import OscConfig, osc_server
 from lbserver.transports.rtap.server import RtapConfig, rtap_server
@@ -184,9 +185,14 @@ def _offer(config: ServeConfig, hub: Hub, folder: MomentsFolder) -> Offer | None
     """What sessions may name beside the default: the models that are installed, and those the user named."""
     if config.upstream is not None:
         return None
-    numbers = count(config.workers)
+    numbers, installed = count(config.workers), backends.installed()
+    models: dict[str, str] = {}
+    for model in config.more_models:
+        name = backends.own_name(model)
+        # What is installed keeps its name, and so does the first of two folders: the other is named by its path.
+        models[model if name in installed or name in models else name] = model
     return Offer(
-        names=(*config.more_models, *backends.installed()),
+        models=models | {name: name for name in installed},
         place=lambda name: _worker(next(numbers), name, config, hub, folder),
     )
 
@@ -212,9 +218,7 @@ def _figures(hub: Hub, begun_s: float) -> ServerFigures:
         uptime_s=time.monotonic() - begun_s,
         workers=sum(place.up for place in hub.places),
         worker_restarts=sum(place.restarts for place in hub.places),
-        worker_resident_bytes=resident_bytes(
-            place.pid for place in hub.places if isinstance(place, WorkerPlace) and place.pid
-        ),
+        worker_resident_bytes=resident_bytes(place.pid for place in hub.places if place.pid is not None),
     )
 
 

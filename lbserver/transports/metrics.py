@@ -5,11 +5,9 @@ Base units, as Prometheus wants them: seconds, samples, bytes. A figure that a s
 told) is left out; it is never shown as zero.
 """
 
-import resource
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -129,17 +127,6 @@ def _figures(sessions: Sessions) -> Iterable[Metric]:
                 family.add_metric([session], float(value) * figure.factor)
         if family.samples:
             yield family
-
-
-def resident_bytes(pids: Iterable[int]) -> int | None:
-    """Resident memory of processes, as Linux counts it (shared pages count for each); None if it does not tell."""
-    total, page_bytes = 0, resource.getpagesize()
-    try:
-        for pid in pids:
-            total += page_bytes * int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        return None
-    return total
 
 
 class _Fixed:

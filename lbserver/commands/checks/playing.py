@@ -43,6 +43,13 @@ def check_weights(right: Mapping[str, bool]) -> list[Finding]:
     ]
 
 
+def check_sizes(bytes_of: Mapping[str, int]) -> list[Finding]:
+    """What a worker reads of each model when it is loaded, by its name."""
+    told = ", ".join(f"{name} {size / 1e6:.0f} MB" for name, size in bytes_of.items())
+    text = f"weights to be loaded, once for each worker, whatever it has of sessions: {told}"
+    return [ok("model", text, data={"bytes": dict(bytes_of)})] if bytes_of else []
+
+
 @dataclass(frozen=True, kw_only=True)
 class RuntimeFigure:
     """What one step costs with a runtime; `error` if it cannot play."""

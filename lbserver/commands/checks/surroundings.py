@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lbserver.commands.checks.finding import Finding, bad, ok, warning
+from lbserver.commands.loaded_models import model_words
 from lbserver.host.listeners import Listener
 from lbserver.host.rundir import ServerInfo
 from lbserver.host.sound_card import Devices
@@ -77,6 +78,14 @@ def check_server(
                 )
             )
     return found
+
+
+def check_loaded(models: Mapping[str, Mapping[str, int]]) -> list[Finding]:
+    """Models that the server holds, as `loaded_models` has them, with the memory of their workers."""
+    return [
+        ok("server", f"it holds {model_words(name, told)}", data={"model": name, **told})
+        for name, told in models.items()
+    ]
 
 
 def check_port(

@@ -331,7 +331,7 @@ struct Message {
     std::string_view name, direction;
     std::size_t first_part, parts;
 };
-inline constexpr std::array<Part, 95> kParts{{
+inline constexpr std::array<Part, 96> kParts{{
     {"major", "int", 0.0, 65535.0, true},
     {"minor", "int", 0.0, 65535.0, true},
     {"client", "str", 0.0, 64.0, true},
@@ -415,6 +415,7 @@ inline constexpr std::array<Part, 95> kParts{{
     {"session", "str", 0.0, 64.0, true},
     {"reason", "str", 0.0, 4096.0, true},
     {"sessions", "map", 0.0, 4096.0, true},
+    {"models", "map", 0.0, 64.0, false},
     {"model", "str", 0.0, 64.0, true},
     {"spec", "map", 0.0, 64.0, true},
     {"compute_ms", "float", 0.0, 1000000.0, true},
@@ -452,10 +453,10 @@ inline constexpr std::array<Message, 27> kMessages{{
     {"status", "out", 78, 2},
     {"closed", "out", 80, 2},
     {"pong", "out", 82, 0},
-    {"session_list", "out", 82, 1},
-    {"description", "out", 83, 4},
-    {"stem", "out", 87, 6},
-    {"error", "out", 93, 2},
+    {"session_list", "out", 82, 2},
+    {"description", "out", 84, 4},
+    {"stem", "out", 88, 6},
+    {"error", "out", 94, 2},
 }};
 
 struct ErrorInfo {

@@ -85,6 +85,18 @@ def test_weights() -> None:
     assert levels(playing.check_weights({})) == ["bad"]
 
 
+def test_memory_of_models() -> None:
+    """What it holds while it runs, and what it would load."""
+    loaded = {"tiny": {"workers": 1, "sessions": 3, "resident_bytes": 156_000_000}}
+    assert [one.text for one in surroundings.check_loaded(loaded)] == [
+        "it holds tiny: 1 worker, 3 sessions, 156 MB"
+    ]
+    assert (
+        "tiny 22 MB, own 3 MB" in only(playing.check_sizes({"tiny": 21_700_000, "own": 3_000_000}), "ok").text
+    )
+    assert playing.check_sizes({}) == []
+
+
 def test_runtimes() -> None:
     def check(*figures: RuntimeFigure) -> list[Finding]:
         return playing.check_runtimes(figures, "onnx", 40.0)

@@ -119,6 +119,29 @@ def screen(width: int = 140, rises: Rises | None = None, **named: dict[str, Any]
     return file.getvalue()
 
 
+def test_models_with_their_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a server that grows without saying which model it is; a model of another machine has no memory here."""
+    told = {
+        "tiny": {"workers": 2, "sessions": 5, "resident_bytes": 312_400_000},
+        "far\x1b[2J": {"workers": 1, "sessions": 1, "later": "?"},
+        "odd": 7,
+    }
+
+    def answer(message: dict[str, Any]) -> list[Any]:
+        listed = {"type": "session_list", "sessions": {}, "models": told}
+        return [WELCOME if message["type"] == "hello" else listed]
+
+    with server(monkeypatch, tmp_path, answer):
+        assert run("--once") == run("--json") == 0
+    shown, _, printed = capsys.readouterr().out.partition("{")
+    assert "tiny: 2 workers, 5 sessions, 312 MB" in shown
+    assert "1 worker, 1 session\n" in shown
+    assert "\x1b[2J" not in shown
+    assert json.loads("{" + printed)["models"]["tiny"] == told["tiny"]
+
+
 def test_json_is_one_snapshot(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,7 @@ from lbserver.testing import accompanists
 class Stand:
     """A place that plays nothing; counts its lives."""
 
-    up, reason, restarts = True, "", 0
+    up, reason, restarts, pid = True, "", 0, None
 
     def __init__(self, model: str, *, fault: str = "") -> None:
         self.model, self.fault, self.starts = model, fault, 0
@@ -45,7 +45,8 @@ async def started(made: list[Stand], **faults: str) -> Repertoire:
         return made[-1]
 
     repertoire = Repertoire(idle_s=10.0)
-    await repertoire.start([Stand("first")], Offer(names=("second", "third"), place=place))
+    offered = {"second": "second", "third": "third", "fourth": "/models/fourth"}
+    await repertoire.start([Stand("first")], Offer(models=offered, place=place))
     return repertoire
 
 
@@ -59,6 +60,20 @@ def test_a_model_is_loaded_once_however_many_name_it_at_once() -> None:
         assert len(made) == made[0].starts == 1
         assert all(one == [made[0]] for one in places)
         assert await repertoire.playing(None) == await repertoire.playing("first") == repertoire.default
+
+    asyncio.run(scene())
+
+
+def test_a_folder_is_named_by_its_own_name_or_its_path_and_loaded_once() -> None:
+    """A path longer than a message's 64 characters could not be named at all."""
+
+    async def scene() -> None:
+        made: list[Stand] = []
+        repertoire = await started(made)
+        (one,) = await repertoire.playing("fourth")
+        assert [made[0]] == [one] == await repertoire.playing("/models/fourth")
+        assert (made[0].model, len(made)) == ("/models/fourth", 1)
+        assert repertoire.names() == ["first", "second", "third", "fourth"]
 
     asyncio.run(scene())
 

@@ -34,7 +34,7 @@ class HerePlace:
     """A place to play in this process: the real player on the real clock, without a process around it."""
 
     number = 0
-    restarts = 0
+    restarts, pid = 0, None
     reason = ""
     up = False
     pid = None

@@ -56,3 +56,18 @@ def test_a_step_of_three_seconds_is_not_taken_for_hung_and_disturbs_nobody(serve
     assert np.abs(other.render("quick", mix[:, :48000])).max() > 0.05
     status = front_end.ask("status", session="slow")["status"]
     assert status["state"] == "playing"
+
+
+def test_each_model_tells_its_memory(serve: Callable[..., Any]) -> None:
+    """Catches memory of one model that is told as another's, or of a model that nobody has loaded."""
+    server = serve("--model", "test:copy", "--model", "test:silence", "--workers", "2")
+    front_end = server.connect()
+    assert set(front_end.ask("sessions")["models"]) == {"test:copy"}
+    for name in ("a", "b", "c"):
+        front_end.open(name, offline=True, model="test:copy" if name == "a" else "test:silence")
+    told = front_end.ask("sessions")["models"]
+    assert {name: (one["workers"], one["sessions"]) for name, one in told.items()} == {
+        "test:copy": (2, 1),
+        "test:silence": (1, 2),
+    }
+    assert all(one["resident_bytes"] > 1e7 * one["workers"] for one in told.values())

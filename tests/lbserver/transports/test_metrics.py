@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Prometheus page: every figure in base units, nothing shown that is not known."""
 
-import os
-
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,7 +11,6 @@ from lbserver.transports.metrics import (
     ServerFigures,
     Sessions,
     exposition,
-    resident_bytes,
 )
 
 SERVER = ServerFigures(
@@ -99,16 +96,6 @@ def test_memory_of_the_process() -> None:
     page = read({}, process=True)
     assert page["process_resident_memory_bytes"][""] > 1e6
     assert page["process_open_fds"][""] >= 3
-
-
-def test_memory_of_workers() -> None:
-    own = resident_bytes([os.getpid()])
-    assert own is not None
-    assert own > 1e6
-    twice = resident_bytes([os.getpid(), os.getpid()])
-    assert twice is not None
-    assert twice > 1.5 * own
-    assert resident_bytes([2**22 + 1]) is None  # no such process: not zero
 
 
 def test_figures_are_those_of_the_status_table() -> None:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real server in a process of its own, with a run directory of its own, as long as a measurement lasts."""
+"""A real server in a process of its own, with a run directory of its own, as long as a test or a measurement lasts."""
 
 from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,23 @@ from typing import Any
 from lbserver.files.documents import read_json
 from lbserver.host.isolation import environment, python
 
+_PATIENCE_S = 60.0  # for a server to end by itself
+
 
 @contextmanager
-def running(*options: str) -> Iterator[dict[str, Any]]:
-    """What the server printed when it was ready, and `run`, its run directory.
+def running(*options: str, more: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
+    """What the server printed when it was ready, and `run`, its run directory; `more` is added to its environment.
 
     Raises RuntimeError with its own words when it does not start.
     """
-    with tempfile.TemporaryDirectory(prefix="liveband-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="liveband-test-") as folder:
         run = Path(folder) / "run"
         quiet = [p for name in ("--osc-port", "--http-port") if name not in options for p in (name, "off")]
         process = subprocess.Popen(
             python("lbserver", "serve", "--json", *quiet, *options),
-            env=environment({"LIVEBAND_RUN": str(run), "XDG_DATA_HOME": str(Path(folder) / "data")}),
+            env=environment(
+                {"LIVEBAND_RUN": str(run), "XDG_DATA_HOME": str(Path(folder) / "data"), **(more or {})}
+            ),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -38,4 +42,7 @@ def running(*options: str) -> Iterator[dict[str, Any]]:
             yield {**read_json(line), "run": str(run), "process": process.pid}
         finally:
             process.terminate()
-            process.communicate(timeout=20)
+            try:
+                process.communicate(timeout=_PATIENCE_S)
+            finally:
+                process.kill()

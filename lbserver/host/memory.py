@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How much memory processes hold."""
+
+import resource
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def resident_bytes(pids: Iterable[int]) -> int | None:
+    """Resident memory of processes, as Linux counts it (shared pages count for each); None if it does not tell."""
+    total, page_bytes = 0, resource.getpagesize()
+    try:
+        for pid in pids:
+            total += page_bytes * int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return total
