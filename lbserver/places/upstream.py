@@ -84,11 +84,6 @@ class UpstreamPlace:
         return None
 
     @property
-    def pid(self) -> None:
-        """Of no process here."""
-        return None
-
-    @property
     def ready(self) -> Ready | None:
         """What is played there, with a budget as of the last round trips."""
         round_trip = self._link.round_trip
