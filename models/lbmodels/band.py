@@ -15,9 +15,9 @@ from lbmodels.contract.conditions import HOST
 from lbmodels.contract.spec import Control, Spec
 from lbmodels.errors import LiveBandModelError
 from lbmodels.listening.ahead import ahead_by
-from lbmodels.listening.chordkeeper import Chordkeeper, ChordkeeperState
-from lbmodels.listening.timekeeper import TEMPO_CONTROLS, Timekeeper, TimekeeperState, span_of
-from lbmodels.streaming.preamp import Preamp, PreampState
+from lbmodels.listening.beat_tracker import TEMPO_CONTROLS, BeatTracker, BeatTrackerState, span_of
+from lbmodels.listening.chord_tracker import ChordTracker, ChordTrackerState
+from lbmodels.streaming.input_level import InputLevel, InputLevelState
 from lbmodels.streaming.spectral import FrontState, SemitoneFrontEnd
 from lbmodels.streaming.state import select
 
@@ -102,13 +102,13 @@ class Player(Protocol):
 class SessionState(NamedTuple):
     """Everything one batch of sessions remembers. `guess` [B, 15]: see `Answer`.
 
-    `beat` [B, 4]: what the timekeeper knew of the frame played last, see `Timekeeper.ahead`.
-    `level` [B]: what the stem of the last frame was multiplied by, to undo the preamp; 0 before the first sound.
-    `timekeeper` and `chordkeeper` are empty where the model has none.
+    `beat` [B, 4]: what the beat tracker knew of the frame played last, see `BeatTracker.ahead`.
+    `level` [B]: what the stem of the last frame was multiplied by, to undo the gain of the input level; 0 before the first sound.
+    `beat_tracker` and `chord_tracker` are empty where the model has none.
     """
 
     seed: Tensor
-    preamp: PreampState
+    input_level: InputLevelState
     level: Tensor
     encoder: EncoderState
     ear: FrontState
@@ -116,8 +116,8 @@ class SessionState(NamedTuple):
     decoder: DecoderState
     guess: Tensor
     beat: Tensor
-    timekeeper: TimekeeperState | tuple[()] = ()
-    chordkeeper: ChordkeeperState | tuple[()] = ()
+    beat_tracker: BeatTrackerState | tuple[()] = ()
+    chord_tracker: ChordTrackerState | tuple[()] = ()
 
 
 def _together(frames: Sequence[Tensor]) -> Tensor:
@@ -129,7 +129,7 @@ class Band(nn.Module):
     """Audio of the mix in, audio of the stem out: mix frames [n*k, (n+1)*k) give stem frames [(n+1)*k + A, (n+2)*k + A).
 
     A soft mix is heard louder than it is, and its stem is as much softer: the band plays along with whoever plays softly.
-    With a `timekeeper` it hears the beat that no host tells, with a `chordkeeper` the chord; what the host does tell
+    With a `beat_tracker` it hears the beat that no host tells, with a `chord_tracker` the chord; what the host does tell
     always holds.
     """
 
@@ -138,8 +138,8 @@ class Band(nn.Module):
         name: str,
         codec: Codec,
         generator: Any,
-        timekeeper: Timekeeper | None = None,
-        chordkeeper: Chordkeeper | None = None,
+        beat_tracker: BeatTracker | None = None,
+        chord_tracker: ChordTracker | None = None,
         *,
         weights_id: str = "",
         recipe: str = "",
@@ -152,21 +152,24 @@ class Band(nn.Module):
             raise LiveBandModelError(
                 f"codec has {sizes.latent} latent channels, generator {player.latent}: not a pair"
             )
-        if timekeeper is not None and (timekeeper.config.sample_rate, timekeeper.config.hop) != (
+        if beat_tracker is not None and (beat_tracker.config.sample_rate, beat_tracker.config.hop) != (
             sizes.sample_rate,
             sizes.hop,
         ):
             raise LiveBandModelError(
-                f"codec has frames of {sizes.hop} samples at {sizes.sample_rate} Hz, the timekeeper "
-                f"{timekeeper.config.hop} at {timekeeper.config.sample_rate}: not a pair"
+                f"codec has frames of {sizes.hop} samples at {sizes.sample_rate} Hz, the beat tracker "
+                f"{beat_tracker.config.hop} at {beat_tracker.config.sample_rate}: not a pair"
             )
-        if chordkeeper is not None and (chordkeeper.config.semitones, chordkeeper.config.frame_rate) != (
+        if chord_tracker is not None and (
+            chord_tracker.config.semitones,
+            chord_tracker.config.frame_rate,
+        ) != (
             player.semitones,
             player.frame_rate,
         ):
             raise LiveBandModelError(
                 f"generator hears {player.semitones} semitones {player.frame_rate:g} times a second, "
-                f"the chordkeeper {chordkeeper.config.semitones}, {chordkeeper.config.frame_rate:g}: not a pair"
+                f"the chord tracker {chord_tracker.config.semitones}, {chord_tracker.config.frame_rate:g}: not a pair"
             )
         if player.trim_db and (
             len(player.trim_db) != len(player.stems) or max(map(abs, player.trim_db)) > _MOST_TRIM_DB
@@ -176,9 +179,9 @@ class Band(nn.Module):
                 f"-{_MOST_TRIM_DB:g} to {_MOST_TRIM_DB:g} dB"
             )
         self.codec, self.generator = codec, generator
-        self.timekeeper, self.chordkeeper = timekeeper, chordkeeper
+        self.beat_tracker, self.chord_tracker = beat_tracker, chord_tracker
         self.register_buffer("gain", 10 ** (torch.tensor(player.trim_db) / 20), persistent=False)
-        self.preamp = Preamp()
+        self.input_level = InputLevel()
         self.register_buffer("along", torch.arange(1, sizes.hop + 1) / sizes.hop, persistent=False)
         self.ear = SemitoneFrontEnd(sample_rate=sizes.sample_rate, hop=sizes.hop, semitones=player.semitones)
         self.spec = Spec(
@@ -190,8 +193,8 @@ class Band(nn.Module):
             anticipation_frames=player.anticipation_frames,
             anticipation_step=player.anticipation_step,
             stems=player.stems,
-            controls=(*player.controls, *(TEMPO_CONTROLS if timekeeper is not None else ())),
-            conditions=HOST if timekeeper is None else (*HOST, "tempo_scale"),
+            controls=(*player.controls, *(TEMPO_CONTROLS if beat_tracker is not None else ())),
+            conditions=HOST if beat_tracker is None else (*HOST, "tempo_scale"),
             context_frames=player.context_frames,
             parameters=sum(p.numel() for p in self.parameters()),
             recipe=recipe,
@@ -221,7 +224,7 @@ class Band(nn.Module):
         batch, device = len(seeds), self.device
         return SessionState(
             torch.tensor(list(seeds), dtype=torch.int64, device=device),
-            self.preamp.init_state(batch, device),
+            self.input_level.init_state(batch, device),
             torch.zeros(batch, device=device),
             self.codec.encoder.init_state(batch),
             self.ear.init_state(batch),
@@ -229,12 +232,12 @@ class Band(nn.Module):
             self.codec.decoder.init_state(batch),
             torch.zeros(batch, 15, device=device),
             torch.full((batch, 4), -1.0, device=device),
-            () if self.timekeeper is None else self.timekeeper.init_state(batch),
-            () if self.chordkeeper is None else self.chordkeeper.init_state(batch),
+            () if self.beat_tracker is None else self.beat_tracker.init_state(batch),
+            () if self.chord_tracker is None else self.chord_tracker.init_state(batch),
         )
 
     def _at_level(self, audio: Tensor, stem: Tensor, before: Tensor, after: Tensor) -> Tensor:
-        """Stem frames [B, ..., 2, hop], each at its stem's level and turned down by what the preamp turned the mix up.
+        """Stem frames [B, ..., 2, hop], each at its stem's level and turned down by as much as the mix was turned up.
 
         stem [B]; before, after [B, ...]: the level of the frame before and of this one, between which it glides.
         """
@@ -245,7 +248,7 @@ class Band(nn.Module):
         return audio * (start + (end - start) * self.get_buffer("along"))
 
     def heard_beat(self, state: SessionState) -> Tensor:
-        """What the timekeeper knows of the frames after the one played last: beat phase, bar phase, bpm [B, k, 3],
+        """What the beat tracker knows of the frames after the one played last: beat phase, bar phase, bpm [B, k, 3],
         negative where it does not know.
         """
         frame_s = self.spec.hop / self.spec.sample_rate
@@ -269,37 +272,37 @@ class Band(nn.Module):
         """
         k, hop = self.spec.chunk_frames, self.spec.hop
         told = [columns({name: value[:, n] for name, value in conditions.items()}) for n in range(k)]
-        preamp, encoder, ear = state.preamp, state.encoder, state.ear
-        timekeeper, chordkeeper, beat = state.timekeeper, state.chordkeeper, state.beat
+        input_level, encoder, ear = state.input_level, state.encoder, state.ear
+        beat_tracker, chord_tracker, beat = state.beat_tracker, state.chord_tracker, state.beat
         gains, sounding, latents, semitones = [], [], [], []
         beat_heard = chord_heard = None
         for n, known in enumerate(told):
             frame = mix if k == 1 else mix[..., n * hop : (n + 1) * hop]
-            gain, preamp = self.preamp.step(frame, preamp, active)
+            gain, input_level = self.input_level.step(frame, input_level, active)
             frame = frame * gain[:, None, None]
             gains.append(gain)
-            sounding.append(preamp.frames >= 1)
-            if self.timekeeper is not None:
-                assert isinstance(timekeeper, TimekeeperState)
-                beat_heard, timekeeper = self.timekeeper.step(
-                    frame, timekeeper, active, known["tempo"], span_of(known)
+            sounding.append(input_level.frames >= 1)
+            if self.beat_tracker is not None:
+                assert isinstance(beat_tracker, BeatTrackerState)
+                beat_heard, beat_tracker = self.beat_tracker.step(
+                    frame, beat_tracker, active, known["tempo"], span_of(known)
                 )
             latent, encoder = self.codec.encoder.step(frame, encoder, active)
             tones, ear = self.ear.step(frame, ear, active)
             latents.append(latent)
             semitones.append(tones)
-            if self.chordkeeper is not None:
-                assert isinstance(chordkeeper, ChordkeeperState)
-                chord_heard, chordkeeper = self.chordkeeper.step(tones, chordkeeper, active)
+            if self.chord_tracker is not None:
+                assert isinstance(chord_tracker, ChordTrackerState)
+                chord_heard, chord_tracker = self.chord_tracker.step(tones, chord_tracker, active)
         for n, known in enumerate(
             told
         ):  # frame n of the chunk is n frames further ahead of the last one heard
             ahead = known["anticipation"] if n == 0 else known["anticipation"] + n
-            if self.timekeeper is not None and beat_heard is not None:
-                beat = self.timekeeper.ahead(beat_heard, ahead)
-                known = self.timekeeper.tell(beat_heard, known, ahead)
-            if self.chordkeeper is not None and chord_heard is not None:
-                known = self.chordkeeper.tell(chord_heard, known, ahead)
+            if self.beat_tracker is not None and beat_heard is not None:
+                beat = self.beat_tracker.ahead(beat_heard, ahead)
+                known = self.beat_tracker.tell(beat_heard, known, ahead)
+            if self.chord_tracker is not None and chord_heard is not None:
+                known = self.chord_tracker.tell(chord_heard, known, ahead)
             told[n] = known
         answer, generator = self.generator.play_chunk(
             Heard(_together(latents), _together(semitones)),
@@ -317,7 +320,7 @@ class Band(nn.Module):
             before = level
         return frames[0] if k == 1 else torch.cat(frames, dim=-1), SessionState(
             seed=state.seed,
-            preamp=preamp,
+            input_level=input_level,
             level=select(active, before, state.level),
             encoder=encoder,
             ear=ear,
@@ -325,8 +328,8 @@ class Band(nn.Module):
             decoder=decoder,
             guess=select(active, answer.guess, state.guess),
             beat=select(active, beat, state.beat),
-            timekeeper=timekeeper,
-            chordkeeper=chordkeeper,
+            beat_tracker=beat_tracker,
+            chord_tracker=chord_tracker,
         )
 
     @torch.no_grad()
@@ -339,16 +342,16 @@ class Band(nn.Module):
         ahead = conditions["anticipation"]
         if k > 1:
             ahead = ahead + torch.arange(mix.shape[1], device=mix.device) % k
-        gain = self.preamp(mix)
-        level = torch.where(self.preamp.heard(mix), 1 / gain, 0.0)
+        gain = self.input_level(mix)
+        level = torch.where(self.input_level.heard(mix), 1 / gain, 0.0)
         mix = mix * gain[..., None, None]
-        if self.timekeeper is not None:
-            kept = self._at_chunks(self.timekeeper(mix, conditions["tempo"], span_of(conditions)))
-            conditions = self.timekeeper.tell(kept, conditions, ahead)
+        if self.beat_tracker is not None:
+            kept = self._at_chunks(self.beat_tracker(mix, conditions["tempo"], span_of(conditions)))
+            conditions = self.beat_tracker.tell(kept, conditions, ahead)
         heard = Heard(self.codec.encoder(mix), self.ear(mix))
-        if self.chordkeeper is not None:
-            conditions = self.chordkeeper.tell(
-                self._at_chunks(self.chordkeeper(heard.semitones)), conditions, ahead
+        if self.chord_tracker is not None:
+            conditions = self.chord_tracker.tell(
+                self._at_chunks(self.chord_tracker(heard.semitones)), conditions, ahead
             )
         seed = torch.tensor(list(seeds), dtype=torch.int64, device=mix.device)
         answer = self.generator.play_all(heard, conditions, seed)

@@ -16,14 +16,15 @@ from lbmodels.evaluate.commands import add_parser as add_evaluate
 from lbmodels.families import registry
 from lbmodels.families.liveband.family import GENERATOR
 from lbmodels.families.parts import Objective
+from lbmodels.former_names import today
 from lbmodels.isolation import keep_caches
 from lbmodels.plain_json import to_json
 from lbmodels.train.pool_command import add_parser as add_pool
 
 SHARED = {
     "codec": Objective(module="lbmodels.train.codec", from_latents=False),
-    "timekeeper": Objective(module="lbmodels.train.timekeeper", from_latents=False),
-    "chordkeeper": Objective(module="lbmodels.train.chordkeeper"),
+    "beat_tracker": Objective(module="lbmodels.train.beat_tracker", from_latents=False),
+    "chord_tracker": Objective(module="lbmodels.train.chord_tracker"),
     "coherence": Objective(module="lbmodels.train.coherence", from_latents=False),
     "rvq": Objective(module="lbmodels.train.rvq"),
     "style": Objective(module="lbmodels.train.style", from_latents=False),
@@ -56,20 +57,20 @@ def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         epilog="""examples:
   liveband train codec --recipe tiny --data dataset --out runs/codec
   liveband train codec --recipe tiny-decoder --data dataset --out runs/decoder --set start_from=runs/codec/codec.safetensors
-  liveband train pulse --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/pulse
-  liveband train liveband --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/band --set start_from=runs/pulse/generator.safetensors
-  liveband train recolour --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/coloured --set start_from=runs/band/generator.safetensors
-  liveband train timekeeper --recipe tiny --data dataset --out runs/timekeeper
-  liveband train chordkeeper --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/chordkeeper
+  liveband train tempogram --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/tempogram
+  liveband train liveband --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/band --set start_from=runs/tempogram/generator.safetensors
+  liveband train latent_matching --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/matched --set start_from=runs/band/generator.safetensors
+  liveband train beat_tracker --recipe tiny --data dataset --out runs/beat_tracker
+  liveband train chord_tracker --recipe tiny --data dataset --codec runs/decoder/codec.safetensors --out runs/chord_tracker
   liveband train rvq --recipe tiny --data dataset --out runs/tokens
   liveband train lookahead --recipe tiny --data dataset --out runs/lookahead
   liveband train consistency --recipe tiny --data dataset --out runs/lookahead --set teacher=runs/lookahead/teacher.safetensors
   liveband train style --recipe tiny --data dataset --out runs/style
-  liveband bounce song.wav -o bass.wav --stem bass --model runs/coloured
+  liveband bounce song.wav -o bass.wav --stem bass --model runs/matched
 """,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("objective", choices=tuple(objectives()), help="what to train")
+    parser.add_argument("objective", type=today, choices=tuple(objectives()), help="what to train")
     parser.add_argument("--recipe", default="tiny", help="name of a recipe, or a .toml file (default: tiny)")
     parser.add_argument(
         "--data", metavar="ROOT", help="data set folder, made by 'liveband data render' or Slakh2100"
@@ -207,7 +208,7 @@ def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "--family", choices=registry.names(), default="liveband", help="default: %(default)s"
     )
     for part in registry.all_parts().values():
-        publish.add_argument(f"--{part.name}", type=Path, metavar="FILE", help=part.help)
+        publish.add_argument(f"--{part.name.replace('_', '-')}", type=Path, metavar="FILE", help=part.help)
     for option in ("--card", "--folder"):
         publish.add_argument(option, required=True, type=Path)
     publish.add_argument(
@@ -256,7 +257,9 @@ def _publish(arguments: argparse.Namespace) -> int:
     parts = {part: path for part, path in told.items() if path is not None}
     for part in family.parts:
         if part.required and part.name not in parts:
-            raise LiveBandModelError(f"a model of {family.name} needs --{part.name}: {part.help}")
+            raise LiveBandModelError(
+                f"a model of {family.name} needs --{part.name.replace('_', '-')}: {part.help}"
+            )
     entry = publish(
         arguments.name,
         parts,

@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from lbmodels.errors import LiveBandModelError
+from lbmodels.former_names import today
 
 T = TypeVar("T")
 
@@ -25,12 +26,13 @@ def _is(value: Any, kind: type) -> bool:
 
 
 def build(config: type[T], values: Mapping[str, Any], where: str = "recipe") -> T:
-    """A frozen dataclass from nested tables; unknown keys and values of another kind are refused.
+    """A frozen dataclass from nested tables; unknown keys and values of another kind are refused, former names are not.
 
     Raises:
         LiveBandModelError: names the key and says what is accepted.
     """
     known = {f.name for f in fields(config)}  # type: ignore[arg-type]
+    values = {key if key in known else today(key): value for key, value in values.items()}
     for key in values:
         if key not in known:
             raise LiveBandModelError(f"{where}: unknown key {key!r}; accepted: {', '.join(sorted(known))}")

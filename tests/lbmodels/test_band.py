@@ -231,7 +231,7 @@ def test_nobody_plays_before_the_first_sound(band: Band, told: Told) -> None:
 
 def test_the_spec_says_what_the_model_is(band: Band) -> None:
     spec = band.spec
-    listens = band.timekeeper is not None
+    listens = band.beat_tracker is not None
     assert spec.conditions == (*HOST, *(["tempo_scale"] if listens else []))
     assert spec.parameters == sum(p.numel() for p in band.parameters())
     assert spec.anticipation_frames == (0, 25)

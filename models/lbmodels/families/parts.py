@@ -15,8 +15,8 @@ from lbmodels.weights.part import Part
 
 if TYPE_CHECKING:
     from lbmodels.codec.autoencoder import Codec
-    from lbmodels.listening.chordkeeper import Chordkeeper
-    from lbmodels.listening.timekeeper import Timekeeper
+    from lbmodels.listening.beat_tracker import BeatTracker
+    from lbmodels.listening.chord_tracker import ChordTracker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,30 +64,30 @@ def _codec() -> tuple[type, Callable[[Any], Codec]]:
     return CodecConfig, Codec
 
 
-def _timekeeper() -> tuple[type, Callable[[Any], Timekeeper]]:
-    from lbmodels.listening.timekeeper import Timekeeper, TimekeeperConfig
+def _beat_tracker() -> tuple[type, Callable[[Any], BeatTracker]]:
+    from lbmodels.listening.beat_tracker import BeatTracker, BeatTrackerConfig
 
-    return TimekeeperConfig, Timekeeper
+    return BeatTrackerConfig, BeatTracker
 
 
-def _chordkeeper() -> tuple[type, Callable[[Any], Chordkeeper]]:
-    from lbmodels.listening.chordkeeper import Chordkeeper, ChordkeeperConfig
+def _chord_tracker() -> tuple[type, Callable[[Any], ChordTracker]]:
+    from lbmodels.listening.chord_tracker import ChordTracker, ChordTrackerConfig
 
-    return ChordkeeperConfig, Chordkeeper
+    return ChordTrackerConfig, ChordTracker
 
 
 CODEC = Part(name="codec", kind="codec", network=_codec, help="the autoencoder: audio to latents and back")
-TIMEKEEPER = Part(
-    name="timekeeper",
-    kind="timekeeper",
-    network=_timekeeper,
+BEAT_TRACKER = Part(
+    name="beat_tracker",
+    kind="beat_tracker",
+    network=_beat_tracker,
     help="hears the beat where no host tells it",
     required=False,
 )
-CHORDKEEPER = Part(
-    name="chordkeeper",
-    kind="chordkeeper",
-    network=_chordkeeper,
+CHORD_TRACKER = Part(
+    name="chord_tracker",
+    kind="chord_tracker",
+    network=_chord_tracker,
     help="hears the chord where no host tells it",
     required=False,
 )

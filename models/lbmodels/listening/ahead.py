@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a timekeeper said of one moment, moved on to a later one. Knows no torch: graphs are played without it."""
+"""What a beat tracker said of one moment, moved on to a later one. Knows no torch: graphs are played without it."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ All runtimes hold the same tensors, so that what one saved another continues; to
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError
+from lbmodels.former_names import today
 from lbmodels.weights import checks
 
 _MAGIC = b"LBSTATE1"
@@ -80,24 +82,25 @@ def opened(data: bytes, *, weights_id: str) -> Sealed:
         )
     if type(rows) is not int or not 1 <= rows <= _MOST_ROWS:
         raise LiveBandModelError(f"a state has 1 to {_MOST_ROWS} rows: the label is damaged")
-    checks.check(body, "snapshot is not readable")
-    return Sealed(runtime, rows, _brought_up(_expanded(body) if head.get("compact") else body))
+    names = checks.check(body, "snapshot is not readable").tensors
+    return Sealed(runtime, rows, _brought_up(_expanded(body) if head.get("compact") else body, names))
 
 
-def _brought_up(body: bytes) -> bytes:
+def _brought_up(body: bytes, names: Iterable[str]) -> bytes:
     """A state that an earlier release saved, as this one keeps it.
 
-    It kept the gain by which a stem is turned down, now kept as the level it leaves at, and no beat, which is heard anew.
+    It had other names, or the gain by which a stem is turned down, now kept as the level it leaves at, and no beat, which is
+    heard anew.
     """
-    if b'"turned_up"' not in body[: checks.MOST_HEADER_BYTES]:
+    if all(name != "turned_up" and today(name) == name for name in names):
         return body
-    tensors = _tensors(body)
-    gain = tensors.pop("turned_up", None)
-    if gain is None or gain.ndim != 1:
-        return body  # no such state: whoever reads it says what is wrong
-    with np.errstate(divide="ignore"):
-        tensors["level"] = np.where(gain > 0, np.float32(1) / gain, np.float32(0)).astype(np.float32)
-    tensors["beat"] = np.full((len(gain), 4), -1.0, np.float32)
+    tensors = {today(name): tensor for name, tensor in _tensors(body).items()}
+    gain = tensors.get("turned_up")
+    if gain is not None and gain.ndim == 1:  # else no such state: whoever reads it says what is wrong
+        del tensors["turned_up"]
+        with np.errstate(divide="ignore"):
+            tensors["level"] = np.where(gain > 0, np.float32(1) / gain, np.float32(0)).astype(np.float32)
+        tensors["beat"] = np.full((len(gain), 4), -1.0, np.float32)
     return safetensors.numpy.save(tensors)
 
 

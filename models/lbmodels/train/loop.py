@@ -14,7 +14,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +24,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from lbmodels.errors import LiveBandModelError
+from lbmodels.former_names import today
 from lbmodels.plain_json import to_json
 from lbmodels.train.curves import draw_curves
 from lbmodels.train.recipe import LoopConfig
@@ -132,15 +133,20 @@ def _save(path: Path, objective: Objective, step: int) -> None:
     part.replace(path)
 
 
+def _by_today(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A module's tensors by today's names."""
+    return {today(name): tensor for name, tensor in state.items()}
+
+
 def _restore(path: Path, objective: Objective) -> int:
     try:
         check_stored(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
         for name, (model, optimizer) in state["sides"].items():
-            objective.sides[name].model.load_state_dict(model)
-            objective.sides[name].optimizer.load_state_dict(optimizer)
+            objective.sides[today(name)].model.load_state_dict(_by_today(model))
+            objective.sides[today(name)].optimizer.load_state_dict(optimizer)
         for name, averaged in state["averaged"].items():
-            objective.averaged[name].load_state_dict(averaged)
+            objective.averaged[today(name)].load_state_dict(_by_today(averaged))
         torch.set_rng_state(state["random"])
         return int(state["step"])
     except (RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:

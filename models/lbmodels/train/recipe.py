@@ -9,6 +9,7 @@ from typing import Any
 
 from lbmodels.documents import read_toml
 from lbmodels.errors import LiveBandModelError
+from lbmodels.former_names import today
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ def read_recipe(objective: str, name: str, _above: tuple[str, ...] = ()) -> dict
     Raises:
         LiveBandModelError: no such recipe, it is not TOML, or it is its own base.
     """
+    objective = today(objective)
     folder = recipes_folder() / objective
     path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
     if not path.is_file():

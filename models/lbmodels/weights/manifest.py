@@ -15,9 +15,10 @@ from typing import Any
 from lbmodels.documents import read_toml
 from lbmodels.errors import LiveBandModelError
 from lbmodels.folders import write_whole
+from lbmodels.former_names import formerly, today
 
 _DEFAULT_FAMILY = "liveband"
-_FIRST_PARTS = ("codec", "generator", "timekeeper", "chordkeeper")
+_FIRST_PARTS = ("codec", "generator", "beat_tracker", "chord_tracker")
 """Of entries of the manifest's first version, which knew one family and named its parts beside everything else."""
 
 
@@ -86,7 +87,7 @@ def available(folder: Path | None = None) -> list[ModelCard]:
 
 def _brought_up(table: Mapping[str, Any]) -> dict[str, Any]:
     """An entry as this version has it, whichever wrote it."""
-    entry = dict(table)
+    entry = {today(key): value for key, value in table.items()}
     if "parts" not in entry:
         entry["parts"] = {name: entry.pop(name) for name in _FIRST_PARTS if entry.get(name)}
         for name in _FIRST_PARTS:
@@ -95,6 +96,7 @@ def _brought_up(table: Mapping[str, Any]) -> dict[str, Any]:
         texts = entry.get(table_name, {} if table_name in ("graphs", "made_by") else None)
         if not isinstance(texts, Mapping) or not all(isinstance(text, str) for text in texts.values()):
             raise ValueError(f"{table_name} is no table of texts")
+    entry["parts"] = {today(name): file for name, file in entry["parts"].items()}
     return entry
 
 
@@ -157,7 +159,7 @@ def locate(name: str | None = None) -> Located:
         own = available(folder)
         if own:
             return located(own[0], folder)
-        paths = {part: folder / f"{part}.safetensors" for part in _FIRST_PARTS}
+        paths = {part: _file_of(part, folder) for part in _FIRST_PARTS}
         parts = {part: path for part, path in paths.items() if path.is_file() or part in _FIRST_PARTS[:2]}
         return Located(name=folder.name, parts=parts, pinned=None)
     chosen = [card for card in cards if card.name == name or (name is None and card.default)]
@@ -171,6 +173,12 @@ def locate(name: str | None = None) -> Located:
             f"unknown model {name[:80]!r}; there are: {known}, or give a folder with weights"
         )
     return located(chosen[0], weights_folder())
+
+
+def _file_of(part: str, folder: Path) -> Path:
+    """The file called as a part in a folder, by a former name of it where an earlier release wrote the folder."""
+    file, *former = (folder / f"{name}.safetensors" for name in (part, *formerly(part)))
+    return next((path for path in (file, *former) if path.is_file()), file)
 
 
 def located(card: ModelCard, folder: Path) -> Located:

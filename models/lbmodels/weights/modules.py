@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from lbmodels.config import build
 from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError
+from lbmodels.former_names import today
 from lbmodels.weights import checks
 from lbmodels.weights.part import Part
 
@@ -68,7 +69,7 @@ def read_weights(
             f"weights {path.name} differ from the manifest: truncated or foreign; reinstall them"
         )
     header = checks.check(data, f"weights {path.name}").metadata
-    if header.get("format") != FORMAT or header.get("kind") != kind:
+    if header.get("format") != FORMAT or today(header.get("kind", "")) != kind:
         found = header.get("kind", "none of ours")
         raise LiveBandModelError(
             f"weights {path.name} are foreign: kind {found[:80]!r}, wanted {kind!r} in {FORMAT}"
@@ -89,7 +90,7 @@ def read_weights(
         tensors = safetensors.torch.load(data)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise LiveBandModelError(f"weights {path.name} are truncated or not safetensors ({error})") from None
-    return config, tensors
+    return config, {today(key): tensor for key, tensor in tensors.items()}
 
 
 def fill(model: nn.Module, tensors: Mapping[str, torch.Tensor], name: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A toy timekeeper with random weights, and what the network of a good one would say of a known song."""
+"""A toy beat tracker with random weights, and what the network of a good one would say of a known song."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from lbmodels.listening.beat_tracker import BeatTracker, BeatTrackerConfig
 from lbmodels.listening.onsets import STRIDES
-from lbmodels.listening.timekeeper import Timekeeper, TimekeeperConfig
 
-TOY = TimekeeperConfig(
+TOY = BeatTrackerConfig(
     hop=480, bands=8, features=16, kernel=3, depth=2, tempi=16, beat_on=0.05, beat_off=0.01
 )
 
@@ -24,12 +24,12 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def toy_timekeeper() -> Timekeeper:
+def toy_beat_tracker() -> BeatTracker:
     """The read-out is scaled so that what it hears moves its beliefs."""
     torch.manual_seed(6)
-    timekeeper = Timekeeper(TOY)
-    torch.nn.init.normal_(timekeeper.network.head.weight, std=0.3)
-    return timekeeper.eval().requires_grad_(False)
+    beat_tracker = BeatTracker(TOY)
+    torch.nn.init.normal_(beat_tracker.network.head.weight, std=0.3)
+    return beat_tracker.eval().requires_grad_(False)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def heard() -> Callable[..., Tensor]:
     """
 
     def say(beats: list[float], frames: int, metre: int = 4, first: int = 0) -> Tensor:
-        config = TimekeeperConfig()
+        config = BeatTrackerConfig()
         stride = torch.arange(frames * STRIDES).unsqueeze(1)
         off = stride - torch.tensor(beats) - config.delay_strides
         near = torch.exp(-0.5 * off.square())

@@ -61,13 +61,15 @@ def test_torch_reads_it_too(toy: Any) -> None:
 
 @pytest.mark.parametrize("compact", [False, True])
 def test_what_an_earlier_release_kept_plays_on(toy: Any, music: Play, stream: Play, compact: bool) -> None:
-    """Its states held the preamp's gain where ours hold the level, and no beat: kept moments would be lost."""
+    """Its states held the gain of the input where ours hold the level, no beat, and other names: kept moments would be lost."""
     graph = toy.graphs["onnx"]
     mix = music(graph.spec, 1, 12)
     _, state = stream(graph, mix[:8], [3])
     tensors = dict(state.tensors)
     tensors["turned_up"] = (1 / tensors.pop("level")).astype(np.float32)
     del tensors["beat"]
+    for name in ("input_level.power", "input_level.frames", "generator.tempogram.resonators"):
+        tensors[name.replace("input_level", "preamp").replace("tempogram", "pulse")] = tensors.pop(name)
     old = snapshot.sealed(
         safetensors.numpy.save(tensors), weights_id=graph.spec.weights_id, runtime="onnx", rows=1
     )

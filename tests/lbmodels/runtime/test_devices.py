@@ -9,8 +9,8 @@ import torch
 
 from lbmodels.band import Band
 from lbmodels.errors import LiveBandModelError
-from lbmodels.listening.chordkeeper import Chordkeeper, ChordkeeperConfig
-from lbmodels.listening.timekeeper import Timekeeper, TimekeeperConfig
+from lbmodels.listening.beat_tracker import BeatTracker, BeatTrackerConfig
+from lbmodels.listening.chord_tracker import ChordTracker, ChordTrackerConfig
 from lbmodels.runtime import devices
 from lbmodels.runtime.eager import TorchAccompanist
 from lbmodels.streaming.state import named_tensors
@@ -18,11 +18,11 @@ from lbmodels.streaming.state import named_tensors
 
 @pytest.fixture
 def listening(toy_accompanist: Band) -> Band:
-    """The toy with both keepers: all the state that there is."""
+    """The toy with both trackers: all the state that there is."""
     toy, sizes = toy_accompanist, toy_accompanist.generator.config
-    time = Timekeeper(TimekeeperConfig(hop=480, features=16, depth=2, tempi=24, bands=8))
-    chord = Chordkeeper(
-        ChordkeeperConfig(semitones=sizes.semitones, frame_rate=sizes.frame_rate, features=16, depth=2)
+    time = BeatTracker(BeatTrackerConfig(hop=480, features=16, depth=2, tempi=24, bands=8))
+    chord = ChordTracker(
+        ChordTrackerConfig(semitones=sizes.semitones, frame_rate=sizes.frame_rate, features=16, depth=2)
     )
     return Band("toy", toy.codec, toy.generator, time, chord).eval().requires_grad_(False)
 

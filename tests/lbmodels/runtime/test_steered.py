@@ -26,15 +26,15 @@ def steered(toy_weights_folder: Path) -> tuple[Band, GraphAccompanist]:
     toy = loading.load(str(toy_weights_folder))
     torch.manual_seed(6)
     config = dataclasses.replace(
-        toy.generator.config, steered=True, guidance=(0.0, 0.5, 0.25, 0.0), recoloured=True
+        toy.generator.config, steered=True, guidance=(0.0, 0.5, 0.25, 0.0), latent_matching=True
     )
     generator = Generator(config)
     generator.load_state_dict(toy.generator.state_dict(), strict=False)
     assert generator.steer is not None
     torch.nn.init.normal_(generator.steer.get_parameter("2.weight"), 0, 0.3)
-    assert generator.recolour is not None
-    torch.nn.init.normal_(generator.recolour.weight, 0, 0.5)
-    torch.nn.init.normal_(generator.recolour.bias, 0, 0.5)
+    assert generator.latent_matching is not None
+    torch.nn.init.normal_(generator.latent_matching.weight, 0, 0.5)
+    torch.nn.init.normal_(generator.latent_matching.bias, 0, 0.5)
     model = Band("steered", toy.codec, generator.eval().requires_grad_(False))
     graph, manifest = export.export(model, opening.matrices("onnx-float32"), FAMILY)
     return model, GraphAccompanist(

@@ -22,10 +22,10 @@ from lbmodels.families import loading
 from lbmodels.families.liveband.family import GENERATOR
 from lbmodels.families.parts import CODEC
 from lbmodels.train import codec as codec_program
+from lbmodels.train import latent_matching as latent_matching_program
 from lbmodels.train import liveband as band_program
-from lbmodels.train import pulse as pulse_program
-from lbmodels.train import recolour as recolour_program
 from lbmodels.train import rvq as rvq_program
+from lbmodels.train import tempogram as tempogram_program
 from lbmodels.weights import modules
 
 Tables = dict[str, Any]
@@ -175,20 +175,20 @@ def test_a_data_set_that_is_not_there_is_refused(codec_tables: Tables, tmp_path:
         codec_program.main(codec_tables, tmp_path / "run", quiet=True)
 
 
-def test_the_band_starts_from_a_trained_pulse(band_tables: Tables, tmp_path: Path) -> None:
-    """The pulse program moves the tempogram alone, and its weights are a start that the band accepts."""
+def test_the_band_starts_from_a_trained_tempogram(band_tables: Tables, tmp_path: Path) -> None:
+    """The program of the tempogram moves the tempogram alone, and its weights are a start that the band accepts."""
     from lbmodels.config import build
     from lbmodels.families.liveband.generator import Generator
 
-    weights = pulse_program.main(band_tables, tmp_path / "pulse", quiet=True)
-    (row,) = log(tmp_path / "pulse")
+    weights = tempogram_program.main(band_tables, tmp_path / "tempogram", quiet=True)
+    (row,) = log(tmp_path / "tempogram")
     assert {"beat", "tempo", "validation_beat"} <= row.keys()
     config = build(band_program.LiveBandTraining, band_tables)
     torch.manual_seed(config.loop.seed)
     fresh = Generator(config.model).state_dict()
     trained = modules.read_weights(weights, "liveband-generator")[1]
     moved = {name.split(".")[0] for name in fresh if not torch.equal(fresh[name], trained[name])}
-    assert moved == {"pulse", "feel"}
+    assert moved == {"tempogram", "feel"}
     band_program.main(band_tables | {"start_from": str(weights)}, tmp_path / "band", quiet=True)
 
 
@@ -196,25 +196,27 @@ def test_a_trained_band_is_given_the_colours_of_true_stems(band_tables: Tables, 
     """Its latents spread as those of the songs, nothing else of it changes, and a second time is as the first."""
     from lbmodels.config import build
     from lbmodels.train.batches import LatentSource
-    from lbmodels.train.recolour import RecolourFit
+    from lbmodels.train.latent_matching import LatentMatchingFit
 
     plain = band_program.main(band_tables, tmp_path / "band", quiet=True)
     tables = {
         "start_from": str(plain), "data": band_tables["data"], "batches": 12, "batch": 8, "settling_frames": 0,
         "least": 0.0, "most": 1e6,
     }  # fmt: skip
-    coloured = recolour_program.main(tables, tmp_path / "coloured", quiet=True)
-    config, tensors = modules.read_weights(coloured, "liveband-generator")
-    assert config["recoloured"] is True
-    assert loading.load(str(tmp_path / "coloured")).generator.recolour is not None
+    matched = latent_matching_program.main(tables, tmp_path / "matched", quiet=True)
+    config, tensors = modules.read_weights(matched, "liveband-generator")
+    assert config["latent_matching"] is True
+    assert loading.load(str(tmp_path / "matched")).generator.latent_matching is not None
     was = modules.read_weights(plain, "liveband-generator")[1]
     assert all(torch.equal(tensors[name], tensor) for name, tensor in was.items())
 
-    again = recolour_program.main(tables | {"start_from": str(coloured)}, tmp_path / "again", quiet=True)
+    again = latent_matching_program.main(
+        tables | {"start_from": str(matched)}, tmp_path / "again", quiet=True
+    )
     for name, tensor in modules.read_weights(again, "liveband-generator")[1].items():
         torch.testing.assert_close(tensor, tensors[name], atol=1e-4, rtol=1e-4)
 
-    fit = build(RecolourFit, tables)
+    fit = build(LatentMatchingFit, tables)
 
     def narrower(file: Path) -> torch.Tensor:
         """By how much the spread of the bass's latents is off, as a logarithm."""
@@ -236,7 +238,7 @@ def test_a_trained_band_is_given_the_colours_of_true_stems(band_tables: Tables, 
         return (torch.cat(theirs).std(0) / torch.cat(ours).std(0)).log().abs()
 
     with torch.no_grad():
-        assert (narrower(coloured) < 0.02).all()
+        assert (narrower(matched) < 0.02).all()
         assert (narrower(plain) > 0.02).any()
     with pytest.raises(LiveBandModelError, match="name the generator"):
-        recolour_program.main({"data": band_tables["data"]}, tmp_path / "none", quiet=True)
+        latent_matching_program.main({"data": band_tables["data"]}, tmp_path / "none", quiet=True)

@@ -16,29 +16,29 @@ from lbmodels.evaluate.coherence import CoherenceNetwork
 from lbmodels.families.liveband.critic import Critic
 from lbmodels.families.liveband.generator import Generator
 from lbmodels.families.lookahead.network import LookaheadConfig, WindowNetwork
-from lbmodels.listening.chordkeeper import Chordkeeper
-from lbmodels.listening.timekeeper import Timekeeper
+from lbmodels.listening.beat_tracker import BeatTracker
+from lbmodels.listening.chord_tracker import ChordTracker
 from lbmodels.style.space import StyleSpace
-from lbmodels.train.chordkeeper import ChordkeeperTraining
+from lbmodels.train.beat_tracker import BeatTrackerTraining
+from lbmodels.train.chord_tracker import ChordTrackerTraining
 from lbmodels.train.codec import CodecTraining
 from lbmodels.train.coherence import CoherenceTraining
 from lbmodels.train.consistency import ConsistencyTraining
+from lbmodels.train.latent_matching import LatentMatchingFit
 from lbmodels.train.liveband import LiveBandTraining
 from lbmodels.train.lookahead import LookaheadTraining
 from lbmodels.train.recipe import read_recipe, recipes_folder
-from lbmodels.train.recolour import RecolourFit
 from lbmodels.train.rvq import RvqFit
 from lbmodels.train.style import StyleTraining
-from lbmodels.train.timekeeper import TimekeeperTraining
 
 KINDS: dict[str, Any] = {
     "codec": CodecTraining,
-    "pulse": LiveBandTraining,
+    "tempogram": LiveBandTraining,
     "liveband": LiveBandTraining,
-    "timekeeper": TimekeeperTraining,
-    "chordkeeper": ChordkeeperTraining,
+    "beat_tracker": BeatTrackerTraining,
+    "chord_tracker": ChordTrackerTraining,
     "coherence": CoherenceTraining,
-    "recolour": RecolourFit,
+    "latent_matching": LatentMatchingFit,
     "rvq": RvqFit,
     "lookahead": LookaheadTraining,
     "consistency": ConsistencyTraining,
@@ -53,8 +53,8 @@ def on_meta(config: LookaheadConfig) -> WindowNetwork:
 
 
 SMALL: dict[str, Any] = {
-    "timekeeper": Timekeeper,
-    "chordkeeper": Chordkeeper,
+    "beat_tracker": BeatTracker,
+    "chord_tracker": ChordTracker,
     "coherence": CoherenceNetwork,
     "lookahead": on_meta,
     "style": StyleSpace,
@@ -89,7 +89,7 @@ def test_the_sizes_that_are_promised_exist() -> None:
 def test_a_recipe_builds_its_models(objective: str, name: str) -> None:
     """The sizes that fit a test's time and memory are built; of the larger ones the arithmetic is checked."""
     config = build(KINDS[objective], read_recipe(objective, name))
-    if isinstance(config, RecolourFit):
+    if isinstance(config, LatentMatchingFit):
         assert 0 <= config.least <= 1 <= config.most
         return
     if isinstance(config, RvqFit):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lbmodels.families.parts import CHORDKEEPER, CODEC, TIMEKEEPER, Family, Objective
+from lbmodels.families.parts import BEAT_TRACKER, CHORD_TRACKER, CODEC, Family, Objective
 from lbmodels.weights.part import Part
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ def build(name: str, parts: Mapping[str, Any], *, weights_id: str = "", recipe: 
     """The band of these parts. Raises LiveBandModelError: they do not go together."""
     from lbmodels.band import Band
 
-    keepers = parts.get("timekeeper"), parts.get("chordkeeper")
+    trackers = parts.get("beat_tracker"), parts.get("chord_tracker")
     return Band(
-        name, parts["codec"], parts["generator"], *keepers, weights_id=weights_id, recipe=recipe
+        name, parts["codec"], parts["generator"], *trackers, weights_id=weights_id, recipe=recipe
     ).eval()
 
 
@@ -39,15 +39,15 @@ GENERATOR = Part(
 
 FAMILY = Family(
     name="liveband",
-    parts=(CODEC, GENERATOR, TIMEKEEPER, CHORDKEEPER),
+    parts=(CODEC, GENERATOR, BEAT_TRACKER, CHORD_TRACKER),
     build=build,
-    identity=("generator", "timekeeper", "chordkeeper"),
+    identity=("generator", "beat_tracker", "chord_tracker"),
     # In 8 bits the matrix that writes the spectrum would cost more of the sound (0.8 dB of log spectrum) than all others
-    # together; the keepers' are small, and decide between tempi and chords.
-    exact=("codec.decoder.head.weight", "timekeeper.", "chordkeeper."),
+    # together; the trackers' are small, and decide between tempi and chords.
+    exact=("codec.decoder.head.weight", "beat_tracker.", "chord_tracker."),
     objectives={
-        "pulse": Objective(module="lbmodels.train.pulse"),
+        "tempogram": Objective(module="lbmodels.train.tempogram"),
         "liveband": Objective(module="lbmodels.train.liveband"),
-        "recolour": Objective(module="lbmodels.train.recolour"),
+        "latent_matching": Objective(module="lbmodels.train.latent_matching"),
     },
 )

@@ -23,7 +23,7 @@ from lbmodels.contract.stems import STEMS
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.liveband.latent_matching import LatentMatching
 from lbmodels.streaming.noise import gaussian
-from lbmodels.streaming.pulse import PulseBank, PulseState
+from lbmodels.streaming.tempogram import Tempogram, TempogramState
 from lbmodels.streaming.transformer import CausalTransformer, TransformerState
 
 VARIATION = Control(
@@ -47,7 +47,7 @@ class GeneratorConfig:
     `steered`: it takes the controls of `lbmodels.conditioning.steering`. `trim_db`: make-up gain of each stem, of a trained
     model whose stems were measured softer than true ones; empty for none. `guidance`: for each stem, how much more than in
     training counts what is heard and told, of a trained model that was measured to follow it too little; empty for none.
-    `recoloured`: its latents are given the colours of true ones by `lbmodels.families.liveband.latent_matching`.
+    `latent_matching`: its latents are given the colours of true ones by `lbmodels.families.liveband.latent_matching`.
     """
 
     latent: int = 64
@@ -65,7 +65,7 @@ class GeneratorConfig:
     steered: bool = False
     trim_db: tuple[float, ...] = ()
     guidance: tuple[float, ...] = ()
-    recoloured: bool = False
+    latent_matching: bool = False
 
 
 class Played(NamedTuple):
@@ -81,10 +81,10 @@ class Played(NamedTuple):
 
 
 class GeneratorState(NamedTuple):
-    """The trunk's past, and the pulse that was heard."""
+    """The trunk's past, and the tempogram of what was heard."""
 
     trunk: TransformerState
-    pulse: PulseState
+    tempogram: TempogramState
 
 
 def silent_at_first(inputs: int, features: int) -> nn.Sequential:
@@ -113,17 +113,19 @@ class Generator(nn.Module):
         d = config.features
         self.listen = nn.Linear(config.latent + config.semitones, d)
         self.know = nn.Sequential(nn.Linear(host.WIDTH, d), nn.SiLU(), nn.Linear(d, d))
-        self.pulse = PulseBank(config.latent + config.semitones, frame_rate=config.frame_rate)
-        tempogram = 3 * self.pulse.channels * self.pulse.tempi
+        self.tempogram = Tempogram(config.latent + config.semitones, frame_rate=config.frame_rate)
+        inputs = 3 * self.tempogram.channels * self.tempogram.tempi
         felt = nn.Linear(d, d)
         nn.init.zeros_(felt.weight)
-        self.feel = nn.Sequential(nn.Linear(tempogram, d), nn.SiLU(), felt)
+        self.feel = nn.Sequential(nn.Linear(inputs, d), nn.SiLU(), felt)
         self.chance = nn.Linear(config.noise + config.style, d)
         self.stem = nn.Embedding(len(config.stems), d)
         self.ahead = nn.Sequential(nn.Linear(8, d), nn.SiLU(), nn.Linear(d, d))
         self.trunk = CausalTransformer(d, config.heads, config.depth, config.window, causal=config.causal)
         self.play = nn.Linear(d, config.latent)
-        self.recolour = LatentMatching(len(config.stems), config.latent) if config.recoloured else None
+        self.latent_matching = (
+            LatentMatching(len(config.stems), config.latent) if config.latent_matching else None
+        )
         self.tell = nn.Linear(d, 2 + 1 + 12)
         self.steer = silent_at_first(WIDTH, d) if config.steered else None
 
@@ -211,9 +213,9 @@ class Generator(nn.Module):
         last = torch.cat([played.beat, played.tempo.unsqueeze(-1), played.chord], dim=-1)[:, -1]
         return Answer(played.latents, last)
 
-    def feel_pulse(self, pulse: Tensor, anticipation: Tensor) -> Tensor:
+    def feel_tempogram(self, tempogram: Tensor, anticipation: Tensor) -> Tensor:
         """The tempogram [..., channels, tempi, 2], turned on to the output time, as features [..., features]."""
-        at_output = self.pulse.ahead(pulse, 1 + anticipation.expand(pulse.shape[:-3]))
+        at_output = self.tempogram.ahead(tempogram, 1 + anticipation.expand(tempogram.shape[:-3]))
         size = at_output.square().sum(-1, keepdim=True).add(1e-6).sqrt()
         felt: Tensor = self.feel(torch.cat([at_output, size], dim=-1).flatten(-3))
         return felt
@@ -221,7 +223,7 @@ class Generator(nn.Module):
     def _input(
         self,
         heard: Tensor,
-        pulse: Tensor,
+        tempogram: Tensor,
         known: Tensor,
         stem: Tensor,
         anticipation: Tensor,
@@ -229,7 +231,7 @@ class Generator(nn.Module):
         steer: Steer | None,
     ) -> Tensor:
         """Sum of all inputs; `stem` and `anticipation` [...] broadcast over frames."""
-        felt = self.feel_pulse(pulse, anticipation)
+        felt = self.feel_tempogram(tempogram, anticipation)
         ahead = anticipation.float().unsqueeze(-1) / self.config.anticipation_max
         orders = torch.arange(8, device=ahead.device) / 2
         waves = torch.cos(torch.pi * ahead.sqrt() * orders)
@@ -258,8 +260,8 @@ class Generator(nn.Module):
 
     def _output(self, h: Tensor, stem: Tensor) -> Played:
         told, latents = self.tell(h), self.play(h)
-        if self.recolour is not None:
-            latents = self.recolour(latents, stem)
+        if self.latent_matching is not None:
+            latents = self.latent_matching(latents, stem)
         return Played(latents, told[..., :2], told[..., 2], told[..., 3:])
 
     def chance_at(self, seed: Tensor, position: Tensor, variation: Tensor) -> Tensor:
@@ -298,12 +300,12 @@ class Generator(nn.Module):
         )
         both = torch.cat(heard, dim=-1)
         x = self._input(
-            both, self.pulse(both), known, stem.unsqueeze(1), anticipation.unsqueeze(1), chance, steer
+            both, self.tempogram(both), known, stem.unsqueeze(1), anticipation.unsqueeze(1), chance, steer
         )
         return self._output(self.trunk(x), stem)
 
     def init_state(self, batch: int) -> GeneratorState:
-        return GeneratorState(self.trunk.init_state(batch), self.pulse.init_state(batch))
+        return GeneratorState(self.trunk.init_state(batch), self.tempogram.init_state(batch))
 
     def step(
         self,
@@ -320,7 +322,7 @@ class Generator(nn.Module):
         """One frame: as `forward` without the frame axis."""
         chance = self.chance_at(seed, state.trunk.position, variation)
         both = torch.cat(heard, dim=-1)
-        pulse, felt = self.pulse.step(both, state.pulse, active)
-        x = self._input(both, pulse, known, stem, anticipation, chance, steer)
+        tempogram, resonators = self.tempogram.step(both, state.tempogram, active)
+        x = self._input(both, tempogram, known, stem, anticipation, chance, steer)
         h, trunk = self.trunk.step(x, state.trunk, active)
-        return self._output(h, stem), GeneratorState(trunk, felt)
+        return self._output(h, stem), GeneratorState(trunk, resonators)

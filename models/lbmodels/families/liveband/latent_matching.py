@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class LatentMatching(nn.Module):
-    """Latents [..., latent] -> latents; changes nothing until it is fitted (`lbmodels.train.recolour`)."""
+    """Latents [..., latent] -> latents; changes nothing until it is fitted (`lbmodels.train.latent_matching`)."""
 
     def __init__(self, stems: int, latent: int) -> None:
         super().__init__()
@@ -22,8 +22,8 @@ class LatentMatching(nn.Module):
     def forward(self, latents: Tensor, stem: Tensor) -> Tensor:
         """Latents [B, latent] or [B, F, latent] of stems [B]."""
         frames = latents.unflatten(0, (-1, 1)) if latents.dim() == 2 else latents
-        coloured: Tensor = frames @ self.weight[stem].mT + self.bias[stem].unsqueeze(1)
-        return coloured.reshape(latents.shape)
+        matched: Tensor = frames @ self.weight[stem].mT + self.bias[stem].unsqueeze(1)
+        return matched.reshape(latents.shape)
 
 
 def optimal_map(source: Tensor, target: Tensor, *, least: float, most: float) -> tuple[Tensor, Tensor]:

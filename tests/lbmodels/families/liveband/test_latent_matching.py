@@ -41,12 +41,12 @@ def test_no_direction_is_narrowed_below_the_least() -> None:
 
 
 def test_each_stem_by_its_own_map_one_frame_or_many() -> None:
-    recolour = LatentMatching(3, 4)
+    matching = LatentMatching(3, 4)
     frames, stem = torch.randn(2, 6, 4), torch.tensor([2, 0])
-    assert torch.equal(recolour(frames, stem), frames)
+    assert torch.equal(matching(frames, stem), frames)
     with torch.no_grad():
-        recolour.weight[2] *= 3
-        recolour.bias[0] += 1
-        coloured = recolour(frames, stem)
-        torch.testing.assert_close(coloured, torch.stack([3 * frames[0], frames[1] + 1]))
-        torch.testing.assert_close(recolour(frames[:, 4], stem), coloured[:, 4])
+        matching.weight[2] *= 3
+        matching.bias[0] += 1
+        matched = matching(frames, stem)
+        torch.testing.assert_close(matched, torch.stack([3 * frames[0], frames[1] + 1]))
+        torch.testing.assert_close(matching(frames[:, 4], stem), matched[:, 4])

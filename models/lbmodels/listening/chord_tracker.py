@@ -30,7 +30,7 @@ _SHARES = (0.42, 0.19, 0.11, 0.09, 0.08, 0.02, 0.02, 0.02, 0.01, 0.02, 0.01, 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChordkeeperConfig:
+class ChordTrackerConfig:
     """Sizes; `trust` weighs one frame's evidence, chords last `lasts_s`; told above `on`, until the belief sinks below `off`."""
 
     semitones: int = 66
@@ -44,7 +44,7 @@ class ChordkeeperConfig:
     off: float = 0.35
 
 
-class ChordkeeperState(NamedTuple):
+class ChordTrackerState(NamedTuple):
     """`before` [B, semitones]: the last frame; `belief` [B, 12 * qualities]; `told` [B]: 1 or 0."""
 
     before: Tensor
@@ -53,10 +53,10 @@ class ChordkeeperState(NamedTuple):
     told: Tensor
 
 
-class Chordkeeper(nn.Module):
+class ChordTracker(nn.Module):
     """Semitone energies [B, F, semitones] -> [B, F, 15]: tones of the chord, its lowest, how sure (0..1), told (1 or 0)."""
 
-    def __init__(self, config: ChordkeeperConfig) -> None:
+    def __init__(self, config: ChordTrackerConfig) -> None:
         super().__init__()
         self.config = config
         self.embed = nn.Linear(2 * config.semitones, config.features)
@@ -108,12 +108,12 @@ class Chordkeeper(nn.Module):
         prior = self.get_buffer("prior")
         return prior.expand(batch, -1).clone(), prior.new_zeros(batch)
 
-    def init_state(self, batch: int) -> ChordkeeperState:
+    def init_state(self, batch: int) -> ChordTrackerState:
         blocks = tuple(block.init_state(batch) for block in self._typed())
         belief, told = self._start(batch)
-        return ChordkeeperState(belief.new_zeros(batch, self.config.semitones), blocks, belief, told)
+        return ChordTrackerState(belief.new_zeros(batch, self.config.semitones), blocks, belief, told)
 
-    def step(self, x: Tensor, state: ChordkeeperState, active: Tensor) -> tuple[Tensor, ChordkeeperState]:
+    def step(self, x: Tensor, state: ChordTrackerState, active: Tensor) -> tuple[Tensor, ChordTrackerState]:
         """One frame [B, semitones] -> [B, 15]."""
         h = self._features(x, state.before)
         blocks = []
@@ -121,7 +121,7 @@ class Chordkeeper(nn.Module):
             h, new = block.step(h, past, active)
             blocks.append(new)
         y, belief, told = self._believe(self.head(self.norm(h)), state.belief, state.told, active)
-        return y, ChordkeeperState(select(active, x, state.before), tuple(blocks), belief, told)
+        return y, ChordTrackerState(select(active, x, state.before), tuple(blocks), belief, told)
 
     def _believe(
         self, heard: Tensor, belief: Tensor, told: Tensor, active: Tensor

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lbmodels.streaming.contract import assert_streaming_contract
-from lbmodels.streaming.pulse import PulseBank
+from lbmodels.streaming.tempogram import Tempogram
 
 
 def clicks(period: int, frames: int) -> torch.Tensor:
@@ -16,9 +16,9 @@ def clicks(period: int, frames: int) -> torch.Tensor:
     return x
 
 
-def bank() -> PulseBank:
+def bank() -> Tempogram:
     """A bank whose onset strength is the input itself, nearly."""
-    made = PulseBank(1, frame_rate=25.0, channels=1)
+    made = Tempogram(1, frame_rate=25.0, channels=1)
     torch.nn.init.constant_(made.onset.weight, 5.0)
     torch.nn.init.constant_(made.onset.bias, -2.0)
     return made.eval()
@@ -26,7 +26,7 @@ def bank() -> PulseBank:
 
 def test_contract_across_blocks_of_the_parallel_pass() -> None:
     torch.manual_seed(0)
-    assert_streaming_contract(PulseBank(8, frame_rate=25.0, tempi=12), torch.randn(3, 300, 8))
+    assert_streaming_contract(Tempogram(8, frame_rate=25.0, tempi=12), torch.randn(3, 300, 8))
 
 
 @pytest.mark.parametrize("period", [9, 10, 13, 15])

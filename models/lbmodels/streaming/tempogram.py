@@ -21,14 +21,14 @@ _BLOCK = 128
 """Frames answered at once by the parallel pass."""
 
 
-class PulseState(NamedTuple):
+class TempogramState(NamedTuple):
     """The last input [B, D], and the resonators [B, channels, tempi + 1, 2] (real, imaginary; the last has no tempo)."""
 
     before: Tensor
     resonators: Tensor
 
 
-class PulseBank(nn.Module):
+class Tempogram(nn.Module):
     """Features [B, F, D] -> resonators [B, F, channels, tempi, 2], scaled to a magnitude of at most about 1."""
 
     def __init__(
@@ -86,15 +86,15 @@ class PulseBank(nn.Module):
             blocks.append(answer)
         return self._scaled(torch.cat(blocks, dim=1))
 
-    def init_state(self, batch: int) -> PulseState:
+    def init_state(self, batch: int) -> TempogramState:
         weight = self.onset.weight
-        return PulseState(
+        return TempogramState(
             weight.new_zeros(batch, weight.shape[1] // 2),
             weight.new_zeros(batch, self.channels, self.tempi + 1, 2),
         )
 
-    def step(self, x: Tensor, state: PulseState, active: Tensor) -> tuple[Tensor, PulseState]:
+    def step(self, x: Tensor, state: TempogramState, active: Tensor) -> tuple[Tensor, TempogramState]:
         drive = self._drive(x, state.before)
         turned = torch.view_as_complex(state.resonators) * self.get_buffer("powers")[1] + drive.unsqueeze(-1)
         kept = select(active, torch.view_as_real(turned), state.resonators)
-        return self._scaled(turned), PulseState(select(active, x, state.before), kept)
+        return self._scaled(turned), TempogramState(select(active, x, state.before), kept)

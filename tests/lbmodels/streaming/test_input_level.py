@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The preamp: soft mixes are turned up to where models were trained, and nothing else is touched."""
+"""The input level: soft mixes are turned up to where models were trained, and nothing else is touched."""
 
 import pytest
 import torch
 from torch import Tensor
 
 from lbmodels.streaming.contract import assert_streaming_contract
-from lbmodels.streaming.preamp import Preamp
+from lbmodels.streaming.input_level import InputLevel
 
 
 def noise(*levels_db: float, frames: int = 100) -> Tensor:
@@ -18,7 +18,7 @@ def noise(*levels_db: float, frames: int = 100) -> Tensor:
 
 
 def turned_up_db(*levels_db: float, frames: int = 100) -> Tensor:
-    return 20 * torch.log10(Preamp()(noise(*levels_db, frames=frames))[0])
+    return 20 * torch.log10(InputLevel()(noise(*levels_db, frames=frames))[0])
 
 
 def test_streams_as_it_plays_offline() -> None:
@@ -27,11 +27,11 @@ def test_streams_as_it_plays_offline() -> None:
     mix = noise(*levels.tolist(), frames=6).repeat(3, 1, 1, 1) * torch.tensor([1.0, 0.1, 0.02]).view(
         3, 1, 1, 1
     )
-    assert_streaming_contract(Preamp(), mix)
+    assert_streaming_contract(InputLevel(), mix)
 
 
 def test_usual_mixes_are_left_alone_to_the_bit() -> None:
-    assert torch.equal(Preamp()(noise(-20, -31, -8, -26, -60)), torch.ones(1, 500))
+    assert torch.equal(InputLevel()(noise(-20, -31, -8, -26, -60)), torch.ones(1, 500))
 
 
 def test_soft_mixes_are_heard_at_one_level() -> None:
@@ -49,7 +49,7 @@ def test_softer_is_never_turned_up_less() -> None:
 
 def test_silence_is_not_turned_up() -> None:
     assert not turned_up_db(-120.0).any()
-    assert not Preamp()(torch.zeros(2, 9, 2, 64)).log().any()
+    assert not InputLevel()(torch.zeros(2, 9, 2, 64)).log().any()
 
 
 def test_a_note_after_noise_is_not_overdriven() -> None:
@@ -64,7 +64,7 @@ def test_a_knock_on_the_microphone_is_soon_forgotten(knock: float) -> None:
     """Catches a level that one loud frame holds up: the band would play at full level to a soft player, for a minute."""
     mix = noise(-50.0, -50.0, -50.0)
     mix[:, 100] = knock
-    up = 20 * torch.log10(Preamp()(mix)[0])
+    up = 20 * torch.log10(InputLevel()(mix)[0])
     assert up[100] == 0
     assert up[101] > 20
     assert up[120:].min() > 24
@@ -91,6 +91,6 @@ def test_a_player_who_turns_down_is_followed() -> None:
 
 def test_nan_in_one_row_stays_there() -> None:
     mix = noise(-50.0).repeat(2, 1, 1, 1)
-    calm = Preamp()(mix)[0]
+    calm = InputLevel()(mix)[0]
     mix[1, 3:] = torch.nan
-    assert torch.equal(Preamp()(mix)[0], calm)
+    assert torch.equal(InputLevel()(mix)[0], calm)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A preamp for soft mixes: what is heard is turned up to the level that models were trained on."""
+"""The input level: a soft mix is turned up to the level that models were trained on."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _SURGE = 10**2.0
 """A frame counts as at most 20 dB over the running level: a knock on the microphone is not the music's level."""
 
 
-class PreampState(NamedTuple):
+class InputLevelState(NamedTuple):
     """The mix's running mean square [B] and how many frames it was taken from [B], at most `_MEMORY_FRAMES`."""
 
     power: Tensor
     frames: Tensor
 
 
-class Preamp(nn.Module):
+class InputLevel(nn.Module):
     """Mix frames [B, F, C, hop] -> gains [B, F], 1 for mixes at usual levels and up to 250 for soft ones.
 
     A frame that is louder than those before it is never turned up by more than it needs itself: a note after silence
     does not overdrive what listens.
     """
 
-    def init_state(self, batch: int, device: torch.device | None = None) -> PreampState:
-        return PreampState(torch.zeros(batch, device=device), torch.zeros(batch, device=device))
+    def init_state(self, batch: int, device: torch.device | None = None) -> InputLevelState:
+        return InputLevelState(torch.zeros(batch, device=device), torch.zeros(batch, device=device))
 
     def forward(self, mix: Tensor) -> Tensor:
         power = mix.square().mean(dim=(-2, -1))
@@ -54,14 +54,14 @@ class Preamp(nn.Module):
         """Whether there was a sound by each frame, bool [B, F]: in the state, at least one in `frames`."""
         return (mix.square().mean(dim=(-2, -1)) > _SOUNDING).cumsum(dim=1) > 0
 
-    def step(self, mix: Tensor, state: PreampState, active: Tensor) -> tuple[Tensor, PreampState]:
+    def step(self, mix: Tensor, state: InputLevelState, active: Tensor) -> tuple[Tensor, InputLevelState]:
         """One frame [B, C, hop] -> gain [B]."""
         gain, after = self._next(mix.square().mean(dim=(-2, -1)), state)
-        return gain, PreampState(
+        return gain, InputLevelState(
             select(active, after.power, state.power), select(active, after.frames, state.frames)
         )
 
-    def _next(self, now: Tensor, state: PreampState) -> tuple[Tensor, PreampState]:
+    def _next(self, now: Tensor, state: InputLevelState) -> tuple[Tensor, InputLevelState]:
         sounds, rests = now > _SOUNDING, (state.frames >= 1) & (now <= state.power * _REST)
         counts = sounds & ~rests
         most = torch.where(state.frames < 1, 1.0, state.power * _SURGE)
@@ -73,4 +73,4 @@ class Preamp(nn.Module):
         level_db = 10 * torch.log10(louder.clamp(min=_SOUNDING))
         gently_db, wholly_db = 2 * (_SOFT_DB - level_db).clamp(min=0.0), _USUAL_DB - level_db
         turned_db = torch.where(gently_db < wholly_db, gently_db, wholly_db.clamp(min=0.0))
-        return 10 ** (torch.where(frames < 1, 0.0, turned_db) / 20), PreampState(power, frames)
+        return 10 ** (torch.where(frames < 1, 0.0, turned_db) / 20), InputLevelState(power, frames)

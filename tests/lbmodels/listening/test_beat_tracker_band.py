@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The timekeeper within an accompanist: in torch, as a graph, from a folder and from the manifest."""
+"""The beat tracker within an accompanist: in torch, as a graph, from a folder and from the manifest."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ from lbmodels.contract.conditions import BEAT
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families import loading, publishing
 from lbmodels.families.liveband.family import FAMILY
-from lbmodels.listening.timekeeper import Timekeeper, TimekeeperConfig
+from lbmodels.listening.beat_tracker import BeatTracker, BeatTrackerConfig
 from lbmodels.runtime import export, opening
 from lbmodels.runtime.engines import open_engine
 from lbmodels.runtime.graph import GraphAccompanist
@@ -26,17 +26,17 @@ Told = Callable[..., dict[str, Tensor]]
 
 
 @pytest.fixture
-def band(toy_accompanist: Band, toy_timekeeper: Timekeeper) -> Band:
-    return Band("toy", toy_accompanist.codec, toy_accompanist.generator, toy_timekeeper).eval()
+def band(toy_accompanist: Band, toy_beat_tracker: BeatTracker) -> Band:
+    return Band("toy", toy_accompanist.codec, toy_accompanist.generator, toy_beat_tracker).eval()
 
 
 @pytest.fixture
-def folder(toy_weights: Path, toy_timekeeper: Timekeeper) -> Path:
+def folder(toy_weights: Path, toy_beat_tracker: BeatTracker) -> Path:
     modules.save_weights(
-        toy_weights / "timekeeper.safetensors",
-        toy_timekeeper,
-        kind="timekeeper",
-        config=toy_timekeeper.config,
+        toy_weights / "beat_tracker.safetensors",
+        toy_beat_tracker,
+        kind="beat_tracker",
+        config=toy_beat_tracker.config,
     )
     return toy_weights
 
@@ -70,7 +70,7 @@ def untold(told: Told, batch: int, frames: int) -> dict[str, Tensor]:
 
 
 def test_what_the_host_tells_is_all_that_counts(band: Band, toy_accompanist: Band, told: Told) -> None:
-    """A host that knows the beat hears the very bits that it hears from a band without a timekeeper."""
+    """A host that knows the beat hears the very bits that it hears from a band without a beat tracker."""
     mix, conditions = pulses(2, 40, band.spec.hop), told(2, 40)
     ours, _ = stream(band, mix, conditions, [1, 2])
     plain, _ = stream(toy_accompanist, mix, conditions, [1, 2])
@@ -78,13 +78,13 @@ def test_what_the_host_tells_is_all_that_counts(band: Band, toy_accompanist: Ban
     unknown = untold(told, 2, 40)
     alone, state = stream(band, mix, unknown, [1, 2])
     without, _ = stream(toy_accompanist, mix, unknown, [1, 2])
-    assert state.timekeeper.told[:, 0].any()
+    assert state.beat_tracker.told[:, 0].any()
     assert not torch.equal(alone, without)
 
 
 def test_a_band_without_one_has_nothing_of_it(toy_accompanist: Band) -> None:
     names = [name for name, _ in named_tensors(toy_accompanist.init_state([0]))]
-    assert not [name for name in names if "timekeeper" in name]
+    assert not [name for name in names if "beat_tracker" in name]
 
 
 def test_the_band_obeys_the_laws(band: Band, told: Told) -> None:
@@ -135,9 +135,9 @@ def test_the_graph_believes_what_torch_believes(band: Band, graph: GraphAccompan
     stems, tensors = play([0, 1, 2])
     _, state = stream(band, mix, conditions, [5, 5, 5])
     wanted = dict(named_tensors(state))
-    assert wanted["timekeeper.told"][:, 0].any()
+    assert wanted["beat_tracker.told"][:, 0].any()
     for name, found in tensors.items():
-        if name.startswith("timekeeper."):
+        if name.startswith("beat_tracker."):
             np.testing.assert_allclose(found, wanted[name].numpy(), atol=1e-4, err_msg=name)
     for rows in ([1], [2, 0], [1] * 7):
         again, alone = play(rows)
@@ -146,41 +146,41 @@ def test_the_graph_believes_what_torch_believes(band: Band, graph: GraphAccompan
             assert np.array_equal(alone[name][0], wanted_bits[rows[0]]), (name, rows)
 
 
-def test_a_folder_may_hold_a_timekeeper(folder: Path) -> None:
+def test_a_folder_may_hold_a_beat_tracker(folder: Path) -> None:
     """The model's identity tells whether: a snapshot of the one is none of the other."""
     found = manifest.locate(str(folder))
-    assert found.parts["timekeeper"] == folder / "timekeeper.safetensors"
+    assert found.parts["beat_tracker"] == folder / "beat_tracker.safetensors"
     with_one = loading.load(str(folder))
-    assert isinstance(with_one.timekeeper, Timekeeper)
+    assert isinstance(with_one.beat_tracker, BeatTracker)
     key = opening.key(found, "onnx")
-    (folder / "timekeeper.safetensors").unlink()
+    (folder / "beat_tracker.safetensors").unlink()
     without = loading.load(str(folder))
-    assert without.timekeeper is None
+    assert without.beat_tracker is None
     assert without.spec.weights_id != with_one.spec.weights_id
     assert opening.key(manifest.locate(str(folder)), "onnx") != key
 
 
-def test_a_model_is_published_with_its_timekeeper(
+def test_a_model_is_published_with_its_beat_tracker(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = {name: folder / f"{name}.safetensors" for name in ("codec", "generator", "timekeeper")}
+    names = {name: folder / f"{name}.safetensors" for name in ("codec", "generator", "beat_tracker")}
     publishing.publish(
         "ours", names, recipe="r", description="", card="# ours\n", folder=tmp_path / "out",
     )  # fmt: skip
     monkeypatch.setattr(manifest, "weights_folder", lambda: tmp_path / "out")
-    assert loading.load("ours").timekeeper is not None
-    damaged = tmp_path / "out" / "ours-timekeeper.safetensors"
+    assert loading.load("ours").beat_tracker is not None
+    damaged = tmp_path / "out" / "ours-beat_tracker.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:-8])
-    with pytest.raises(LiveBandModelError, match="ours-timekeeper"):
+    with pytest.raises(LiveBandModelError, match="ours-beat_tracker"):
         loading.load("ours")
 
 
 def test_foreign_weights_are_refused(folder: Path) -> None:
-    (folder / "timekeeper.safetensors").write_bytes((folder / "codec.safetensors").read_bytes())
+    (folder / "beat_tracker.safetensors").write_bytes((folder / "codec.safetensors").read_bytes())
     with pytest.raises(LiveBandModelError, match="foreign"):
         loading.load(str(folder))
 
 
 def test_another_frame_length_is_refused(toy_accompanist: Band) -> None:
     with pytest.raises(LiveBandModelError, match="not a pair"):
-        Band("toy", toy_accompanist.codec, toy_accompanist.generator, Timekeeper(TimekeeperConfig()))
+        Band("toy", toy_accompanist.codec, toy_accompanist.generator, BeatTracker(BeatTrackerConfig()))

@@ -26,7 +26,7 @@ _SETTLING_FRAMES = 60
 """Frames at the start of a crop that are not judged: nobody knows a tempo from the first beat."""
 
 
-class PulseReader(nn.Module):
+class TempogramReader(nn.Module):
     """The generator's ear for the beat, with a head of its own."""
 
     def __init__(self, generator: Generator) -> None:
@@ -37,12 +37,12 @@ class PulseReader(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """[B, F, 3]: sine and cosine of the beat phase, log2(BPM / 120), at output time."""
         both = torch.cat(batch.heard, dim=-1)
-        felt = self.generator.feel_pulse(self.generator.pulse(both), batch.anticipation.unsqueeze(1))
+        felt = self.generator.feel_tempogram(self.generator.tempogram(both), batch.anticipation.unsqueeze(1))
         told: Tensor = self.head(felt)
         return told
 
 
-class PulseObjective:
+class TempogramObjective:
     """One side; see `lbmodels.train.loop.Objective`."""
 
     def __init__(self, config: LiveBandTraining, device: torch.device) -> None:
@@ -52,8 +52,8 @@ class PulseObjective:
         for module in (generator.listen, generator.know, generator.chance, generator.stem, generator.ahead,
                        generator.trunk, generator.play, generator.tell):  # fmt: skip
             module.requires_grad_(False)
-        nn.init.normal_(generator.pulse.onset.weight, std=0.15)
-        self.reader = PulseReader(generator).to(device)
+        nn.init.normal_(generator.tempogram.onset.weight, std=0.15)
+        self.reader = TempogramReader(generator).to(device)
         self.sides: dict[str, Side] = {"reader": side(self.reader, config.loop, config.loop.learning_rate)}
         self.averaged: dict[str, nn.Module] = {}
         self.source = LatentSource(config.data, config.model, config.loop.batch)
@@ -86,7 +86,7 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
     """Train by a recipe's tables; returns the weights of a generator that has only learned to hear the beat."""
     config = build(LiveBandTraining, tables)
     config = replace(config, data=replace(config.data, blind_share=1.0))
-    objective = PulseObjective(config, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    objective = TempogramObjective(config, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     run(objective, config.loop, folder, quiet=quiet)
     generator = objective.reader.generator
     return save_weights(

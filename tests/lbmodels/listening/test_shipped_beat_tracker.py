@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The timekeeper that ships, on audio."""
+"""The beat tracker that ships, on audio."""
 
 import pytest
 import torch
 from torch import Tensor
 
 from lbmodels.families import loading
-from lbmodels.listening.timekeeper import Timekeeper
+from lbmodels.listening.beat_tracker import BeatTracker
 
 pytestmark = pytest.mark.weights
 
 
 @pytest.fixture(scope="module")
-def timekeeper() -> Timekeeper:
-    found = loading.load().timekeeper
+def beat_tracker() -> BeatTracker:
+    found = loading.load().beat_tracker
     assert found is not None
     return found
 
@@ -36,12 +36,12 @@ def backbeat(bpm: float, frames: int) -> Tensor:
 
 
 @pytest.mark.parametrize("bpm", [112.0, 138.0])
-def test_a_drum_kit_is_followed_a_second_ahead(timekeeper: Timekeeper, bpm: float) -> None:
+def test_a_drum_kit_is_followed_a_second_ahead(beat_tracker: BeatTracker, bpm: float) -> None:
     """From the eighth second on, to an eighth of a beat. (At 84 and 100 BPM it hears the eighths.)"""
     frames, ahead = 300, 25
     nothing = torch.full((1, frames), torch.nan)
-    told = timekeeper.tell(
-        timekeeper(backbeat(bpm, frames)),
+    told = beat_tracker.tell(
+        beat_tracker(backbeat(bpm, frames)),
         dict.fromkeys(("beat_phase", "bar_phase", "tempo"), nothing),
         torch.full((1, frames), float(ahead)),
     )
@@ -53,11 +53,11 @@ def test_a_drum_kit_is_followed_a_second_ahead(timekeeper: Timekeeper, bpm: floa
     assert (told["tempo"][0, late] / bpm - 1).abs().max() < 0.03
 
 
-def test_silence_is_not_followed(timekeeper: Timekeeper) -> None:
-    assert timekeeper(torch.zeros(1, 400, 2, 1920))[..., 4].sum() == 0
+def test_silence_is_not_followed(beat_tracker: BeatTracker) -> None:
+    assert beat_tracker(torch.zeros(1, 400, 2, 1920))[..., 4].sum() == 0
 
 
-def test_noise_is_not_followed(timekeeper: Timekeeper) -> None:
+def test_noise_is_not_followed(beat_tracker: BeatTracker) -> None:
     torch.manual_seed(0)
-    kept = timekeeper(0.1 * torch.randn(3, 400, 2, 1920))
+    kept = beat_tracker(0.1 * torch.randn(3, 400, 2, 1920))
     assert kept[..., 4].mean() < 0.1

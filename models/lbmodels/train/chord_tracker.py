@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Teach the chordkeeper which tones a chord has and which is the lowest, from the mix without the player."""
+"""Teach the chord tracker which tones a chord has and which is the lowest, from the mix without the player."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lbmodels.config import build
 from lbmodels.families.liveband.generator import GeneratorConfig
-from lbmodels.listening.chordkeeper import Chordkeeper, ChordkeeperConfig
+from lbmodels.listening.chord_tracker import ChordTracker, ChordTrackerConfig
 from lbmodels.train.batches import Batch, LatentDataConfig, LatentSource, to_device
 from lbmodels.train.loop import Side, run, side
 from lbmodels.train.recipe import LoopConfig
@@ -26,10 +26,10 @@ _SETTLING_FRAMES = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChordkeeperTraining:
+class ChordTrackerTraining:
     """A whole recipe. Mixes are transposed by up to `transpose` semitones either way; their level moves by `gain`."""
 
-    model: ChordkeeperConfig = field(default_factory=ChordkeeperConfig)
+    model: ChordTrackerConfig = field(default_factory=ChordTrackerConfig)
     data: LatentDataConfig = field(default_factory=LatentDataConfig)
     loop: LoopConfig = field(default_factory=LoopConfig)
     transpose: int = 6
@@ -56,16 +56,16 @@ def truth_of(batch: Batch, by: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
-class ChordkeeperObjective:
+class ChordTrackerObjective:
     """One side; see `lbmodels.train.loop.Objective`."""
 
-    def __init__(self, config: ChordkeeperTraining, device: torch.device) -> None:
+    def __init__(self, config: ChordTrackerTraining, device: torch.device) -> None:
         self.config, self.device = config, device
         torch.manual_seed(config.loop.seed)
-        self.keeper = Chordkeeper(config.model).to(device)
-        self.sides: dict[str, Side] = {"keeper": side(self.keeper, config.loop, config.loop.learning_rate)}
+        self.tracker = ChordTracker(config.model).to(device)
+        self.sides: dict[str, Side] = {"tracker": side(self.tracker, config.loop, config.loop.learning_rate)}
         self.averaged: dict[str, nn.Module] = {
-            "keeper": copy.deepcopy(self.keeper).eval().requires_grad_(False)
+            "tracker": copy.deepcopy(self.tracker).eval().requires_grad_(False)
         }
         # It tells the chord that sounds next, up to three frames ahead, whatever the player's anticipation.
         told = GeneratorConfig(semitones=config.model.semitones, anticipation_max=2)
@@ -74,9 +74,9 @@ class ChordkeeperObjective:
     def batches(self, seed: int) -> Iterable[Batch]:
         return self.source.batches("train", seed, 1000)
 
-    def _losses(self, keeper: Chordkeeper, batch: Batch, by: Tensor, gain: Tensor) -> dict[str, Tensor]:
+    def _losses(self, tracker: ChordTracker, batch: Batch, by: Tensor, gain: Tensor) -> dict[str, Tensor]:
         heard = (shifted(batch.heard.semitones, by) + gain.view(-1, 1, 1)).clamp(min=0)
-        logits = keeper.hear(heard)[:, _SETTLING_FRAMES:]
+        logits = tracker.hear(heard)[:, _SETTLING_FRAMES:]
         tones, lowest = (value[:, _SETTLING_FRAMES:] for value in truth_of(batch, by))
         known = ~lowest.isnan()
         return {
@@ -89,23 +89,23 @@ class ChordkeeperObjective:
         rows, config = len(batch.stem), self.config
         by = torch.randint(-config.transpose, config.transpose + 1, (rows,), device=self.device)
         gain = config.gain * (2 * torch.rand(rows, device=self.device) - 1)
-        losses = self._losses(self.keeper, batch, by, gain)
-        gradient = self.sides["keeper"].descend(losses["tones"] + 0.3 * losses["lowest"])
+        losses = self._losses(self.tracker, batch, by, gain)
+        gradient = self.sides["tracker"].descend(losses["tones"] + 0.3 * losses["lowest"])
         return {"gradient": gradient} | {name: float(value.detach()) for name, value in losses.items()}
 
     @torch.no_grad()
     def sample(self, folder: Path) -> dict[str, float]:  # noqa: ARG002 (nothing to hear)
         """How it hears validation songs: losses, how often it tells a chord, and how often that is right."""
-        keeper = self.averaged["keeper"]
-        assert isinstance(keeper, Chordkeeper)
+        tracker = self.averaged["tracker"]
+        assert isinstance(tracker, ChordTracker)
         found: dict[str, list[float]] = {}
         for batch in self.source.batches("validation", 99, 6):
             batch = to_device(batch, self.device)
             none = torch.zeros(len(batch.stem), device=self.device)
             figures = {
-                name: float(value) for name, value in self._losses(keeper, batch, none.long(), none).items()
+                name: float(value) for name, value in self._losses(tracker, batch, none.long(), none).items()
             }
-            y = keeper(batch.heard.semitones)[:, _SETTLING_FRAMES:]
+            y = tracker(batch.heard.semitones)[:, _SETTLING_FRAMES:]
             tones, lowest = (value[:, _SETTLING_FRAMES:] for value in truth_of(batch, none.long()))
             told = (y[..., 14] > 0.5) & ~lowest.isnan()
             figures["told"] = float(told.sum() / (~lowest.isnan()).sum())
@@ -119,8 +119,10 @@ class ChordkeeperObjective:
 
 def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Path:
     """Train by a recipe's tables; returns the averaged weights' path."""
-    config = build(ChordkeeperTraining, tables)
-    objective = ChordkeeperObjective(config, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    config = build(ChordTrackerTraining, tables)
+    objective = ChordTrackerObjective(config, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     run(objective, config.loop, folder, quiet=quiet)
-    keeper = objective.averaged["keeper"]
-    return save_weights(folder / "chordkeeper.safetensors", keeper, kind="chordkeeper", config=config.model)
+    tracker = objective.averaged["tracker"]
+    return save_weights(
+        folder / "chord_tracker.safetensors", tracker, kind="chord_tracker", config=config.model
+    )

@@ -22,7 +22,7 @@ from lbmodels.weights.modules import fill, load_part, save_weights
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecolourFit:
+class LatentMatchingFit:
     """A whole recipe: the generator's file, the data, how many batches of it, and how far a direction may be narrowed and stretched.
 
     `guidance`: for each stem, as `GeneratorConfig` has it; it goes with the result, since the colours are those of a guided
@@ -41,7 +41,9 @@ class RecolourFit:
 
 
 @torch.no_grad()
-def fit(generator: Generator, source: LatentSource, config: RecolourFit, *, quiet: bool) -> LatentMatching:
+def fit(
+    generator: Generator, source: LatentSource, config: LatentMatchingFit, *, quiet: bool
+) -> LatentMatching:
     """The map of each stem, from what the generator plays over training songs and what was played there.
 
     Raises:
@@ -58,15 +60,15 @@ def fit(generator: Generator, source: LatentSource, config: RecolourFit, *, quie
         for stem, mine, true in zip(batch.stem.tolist(), played, batch.played, strict=True):
             ours[stem].append(mine[config.settling_frames :])
             theirs[stem].append(true[config.settling_frames :])
-    recolour = LatentMatching(len(stems), generator.config.latent)
+    matching = LatentMatching(len(stems), generator.config.latent)
     for index, name in enumerate(stems):
         if sum(map(len, ours[index])) < 2:
             raise LiveBandModelError(f"no song has a {name} to take colours from; give more data or batches")
         matrix, offset = optimal_map(
             torch.cat(ours[index]), torch.cat(theirs[index]), least=config.least, most=config.most
         )
-        recolour.weight[index], recolour.bias[index] = matrix, offset
-    return recolour
+        matching.weight[index], matching.bias[index] = matrix, offset
+    return matching
 
 
 def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Path:
@@ -75,23 +77,23 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
     Raises:
         LiveBandModelError: no generator was named.
     """
-    config = build(RecolourFit, tables)
+    config = build(LatentMatchingFit, tables)
     if not config.start_from:
         raise LiveBandModelError(
-            "name the generator whose stems are to be recoloured: --set start_from=generator.safetensors"
+            "name the generator whose stems are to be brought to the statistics of true ones: --set start_from=generator.safetensors"
         )
     was = load_part(GENERATOR, Path(config.start_from))
-    plain = replace(was.config, recoloured=False, guidance=config.guidance or was.config.guidance)
-    weights = {name: w for name, w in was.state_dict().items() if not name.startswith("recolour.")}
+    plain = replace(was.config, latent_matching=False, guidance=config.guidance or was.config.guidance)
+    weights = {name: w for name, w in was.state_dict().items() if not name.startswith("latent_matching.")}
     generator = Generator(plain)
     fill(generator, weights, config.start_from)
     # Ranks of density and brightness are not asked for, and would cost more than all else.
     source = LatentSource(config.data, replace(plain, steered=False), config.batch)
-    coloured = Generator(replace(plain, recoloured=True))
-    coloured.load_state_dict(weights, strict=False)
-    coloured.recolour = fit(generator, source, config, quiet=quiet)
+    matched = Generator(replace(plain, latent_matching=True))
+    matched.load_state_dict(weights, strict=False)
+    matched.latent_matching = fit(generator, source, config, quiet=quiet)
     folder.mkdir(parents=True, exist_ok=True)
     save_weights(folder / "codec.safetensors", source.codec, kind="codec", config=source.codec.config)
     return save_weights(
-        folder / "generator.safetensors", coloured, kind="liveband-generator", config=coloured.config
+        folder / "generator.safetensors", matched, kind="liveband-generator", config=matched.config
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A timekeeper: hears the mix and tells the beat of the frame to be played, where the host does not.
+"""A beat tracker: hears the mix and tells the beat of the frame to be played, where the host does not.
 
 Network (`network`), belief about the beat (`pointer`) and about the bar (`bars`); what is told comes on when the belief is
 sure and goes off when it is no longer, with a gap between the two so that it does not flicker.
@@ -25,7 +25,7 @@ from lbmodels.streaming.state import select
 
 
 @dataclass(frozen=True, kw_only=True)
-class TimekeeperConfig:
+class BeatTrackerConfig:
     """Sizes, and how the filter weighs what it hears. A stride is a quarter of a frame.
 
     `delay_strides`: how late the network answers. `shortest_strides`: of a beat, one tempo for each length from there on.
@@ -91,7 +91,7 @@ class Kept(NamedTuple):
     bar_told: Tensor
 
 
-class TimekeeperState(NamedTuple):
+class BeatTrackerState(NamedTuple):
     """`steady` [B, 3]: sureness and log period, smoothed, and sureness of the bar; `told` [B, 2]: of beat and bar, 1 or 0."""
 
     front: FrontState
@@ -102,10 +102,10 @@ class TimekeeperState(NamedTuple):
     told: Tensor
 
 
-class Timekeeper(nn.Module):
+class BeatTracker(nn.Module):
     """Mix [B, F, C, hop] -> what `Kept` holds, stacked: [B, F, 6]."""
 
-    def __init__(self, config: TimekeeperConfig) -> None:
+    def __init__(self, config: BeatTrackerConfig) -> None:
         super().__init__()
         self.config = config
         self.front = BandFrontEnd(sample_rate=config.sample_rate, hop=config.hop, bands=config.bands)
@@ -148,10 +148,10 @@ class Timekeeper(nn.Module):
             outputs.append(y)
         return torch.stack(outputs, dim=1)
 
-    def init_state(self, batch: int) -> TimekeeperState:
+    def init_state(self, batch: int) -> BeatTrackerState:
         front = self.front.init_state(batch)
         zeros = front.past.new_zeros(batch, 3)
-        return TimekeeperState(
+        return BeatTrackerState(
             front,
             self.network.init_state(batch),
             self.pointer.init_state(batch),
@@ -163,11 +163,11 @@ class Timekeeper(nn.Module):
     def step(
         self,
         x: Tensor,
-        state: TimekeeperState,
+        state: BeatTrackerState,
         active: Tensor,
         host_bpm: Tensor | None = None,
         span_bpm: Tensor | None = None,
-    ) -> tuple[Tensor, TimekeeperState]:
+    ) -> tuple[Tensor, BeatTrackerState]:
         """One frame [B, C, hop] -> [B, 6]. `host_bpm` [B], NaN where the host tells no tempo, decides among tempi;
         `span_bpm` [B, 2] says between which two it lies, NaN where nobody does.
         """
@@ -176,7 +176,7 @@ class Timekeeper(nn.Module):
         y, pointer, bars, steady, told = self._believe(
             heard, host_bpm, span_bpm, state.pointer, state.bars, state.steady, state.told, active
         )
-        return y, TimekeeperState(front, network, pointer, bars, steady, told)
+        return y, BeatTrackerState(front, network, pointer, bars, steady, told)
 
     def _tempo_evidence(self, logits: Tensor, host_bpm: Tensor | None, span_bpm: Tensor | None) -> Tensor:
         """Log likelihoods of one frame, [B, tempi]: what the network thinks, or what the host says."""

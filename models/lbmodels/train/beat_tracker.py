@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Teach the timekeeper's network to hear beats in mixes that lack a player, and count how well it keeps time.
+"""Teach the beat tracker's network to hear beats in mixes that lack a player, and count how well it keeps time.
 
 Trained is the network alone; the beliefs behind it are fixed and only used where it is judged.
 """
@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from lbmodels.config import build
 from lbmodels.contract.stems import STEMS_AND_REST
+from lbmodels.listening.beat_tracker import BeatTracker, BeatTrackerConfig
 from lbmodels.listening.onsets import STRIDES
-from lbmodels.listening.timekeeper import Timekeeper, TimekeeperConfig
 from lbmodels.train.beats import BeatBatch, BeatDataConfig, BeatSource, Song, linear
 from lbmodels.train.loop import Side, run, side
 from lbmodels.train.recipe import LoopConfig
@@ -33,19 +33,19 @@ _WINDOW_S = 0.07
 
 
 @dataclass(frozen=True, kw_only=True)
-class TimekeeperTraining:
+class BeatTrackerTraining:
     """Weights of the losses beside the beats' own, songs a figure of the validation is taken from, and the rest."""
 
     downbeat_weight: float = 0.5
     tempo_weight: float = 0.05
     validation_songs: int = 12
     validation_frames: int = 1000
-    model: TimekeeperConfig = field(default_factory=TimekeeperConfig)
+    model: BeatTrackerConfig = field(default_factory=BeatTrackerConfig)
     data: BeatDataConfig = field(default_factory=BeatDataConfig)
     loop: LoopConfig = field(default_factory=LoopConfig)
 
 
-def listening_losses(heard: Tensor, batch: BeatBatch, model: TimekeeperConfig) -> dict[str, Tensor]:
+def listening_losses(heard: Tensor, batch: BeatBatch, model: BeatTrackerConfig) -> dict[str, Tensor]:
     """Cross entropies of beats, first beats and tempi, where they are known. `heard`: the network's answers."""
     from lbmodels.listening.network import BeatNetwork
 
@@ -124,22 +124,22 @@ def missing_mixes(songs: list[Song], frames: int) -> tuple[Tensor, list[tuple[So
 
 @torch.no_grad()
 def judge(
-    timekeeper: Timekeeper, heard: Tensor, labels: list[tuple[Song, str]], anticipations: Iterable[int]
+    beat_tracker: BeatTracker, heard: Tensor, labels: list[tuple[Song, str]], anticipations: Iterable[int]
 ) -> list[Followed]:
     """Follow the network's answers [N, F, D] and compare what is told with the truth, from 5 s on."""
-    frame_s = STRIDES / timekeeper.config.stride_hz
-    kept = timekeeper.follow(heard)
+    frame_s = STRIDES / beat_tracker.config.stride_hz
+    kept = beat_tracker.follow(heard)
     found = []
     for anticipation in anticipations:
         nothing = torch.full(kept.shape[:-1], torch.nan)
         names = ("beat_phase", "bar_phase", "tempo")
-        told = timekeeper.tell(
+        told = beat_tracker.tell(
             kept, dict.fromkeys(names, nothing), torch.full_like(nothing, float(anticipation))
         )
         first = 1 + anticipation
         for n, (song, missing) in enumerate(labels):
             phase, bar = told["beat_phase"][n].numpy(), told["bar_phase"][n].numpy()
-            truth = song.beats / timekeeper.config.stride_hz
+            truth = song.beats / beat_tracker.config.stride_hz
             first_beats = truth[song.beat_in_bar == 1]
             end = min(truth[-1], (first + len(phase)) * frame_s)
             late = [t[(t >= 5.0) & (t < end)] for t in (truth, told_times(phase, first, frame_s))]
@@ -173,19 +173,19 @@ def averages(found: list[Followed]) -> dict[str, float]:
     return result
 
 
-class TimekeeperObjective:
+class BeatTrackerObjective:
     """One side; see `lbmodels.train.loop.Objective`."""
 
-    def __init__(self, config: TimekeeperTraining, device: torch.device) -> None:
+    def __init__(self, config: BeatTrackerTraining, device: torch.device) -> None:
         self.config, self.device = config, device
         torch.manual_seed(config.loop.seed)
-        self.timekeeper = Timekeeper(config.model).to(device)
-        self.network = self.timekeeper.network
+        self.beat_tracker = BeatTracker(config.model).to(device)
+        self.network = self.beat_tracker.network
         self.sides: dict[str, Side] = {"network": side(self.network, config.loop, config.loop.learning_rate)}
         self.averaged: dict[str, nn.Module] = {
             "network": copy.deepcopy(self.network).eval().requires_grad_(False)
         }
-        front = Timekeeper(config.model).front
+        front = BeatTracker(config.model).front
         self.source = BeatSource(config.data, front, config.loop.batch, config.model.delay_strides)
         self.songs = self.source.songs("train")
         mixes, self.labels = missing_mixes(
@@ -207,28 +207,28 @@ class TimekeeperObjective:
         gradient = self.sides["network"].descend(total)
         return {"gradient": gradient} | {name: float(value.detach()) for name, value in losses.items()}
 
-    def finished(self) -> Timekeeper:
-        """A timekeeper with the averaged weights, on the CPU."""
-        timekeeper = Timekeeper(self.config.model)
-        timekeeper.network.load_state_dict(self.averaged["network"].state_dict())
-        return timekeeper.eval().requires_grad_(False)
+    def finished(self) -> BeatTracker:
+        """A beat tracker with the averaged weights, on the CPU."""
+        beat_tracker = BeatTracker(self.config.model)
+        beat_tracker.network.load_state_dict(self.averaged["network"].state_dict())
+        return beat_tracker.eval().requires_grad_(False)
 
     @torch.no_grad()
     def sample(self, folder: Path) -> dict[str, float]:
-        timekeeper = self.finished()
-        heard = torch.cat([timekeeper.network(part) for part in self.mixes.split(8)])
+        beat_tracker = self.finished()
+        heard = torch.cat([beat_tracker.network(part) for part in self.mixes.split(8)])
         save_weights(
-            folder / "timekeeper.safetensors", timekeeper, kind="timekeeper", config=timekeeper.config
+            folder / "beat_tracker.safetensors", beat_tracker, kind="beat_tracker", config=beat_tracker.config
         )
-        return averages(judge(timekeeper, heard, self.labels, (0, 25)))
+        return averages(judge(beat_tracker, heard, self.labels, (0, 25)))
 
 
 def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Path:
-    """Train by a recipe's tables; returns the weights, which a model's folder holds as timekeeper.safetensors."""
-    config = build(TimekeeperTraining, tables)
-    objective = TimekeeperObjective(config, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    """Train by a recipe's tables; returns the weights, which a model's folder holds as beat_tracker.safetensors."""
+    config = build(BeatTrackerTraining, tables)
+    objective = BeatTrackerObjective(config, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     run(objective, config.loop, folder, quiet=quiet)
-    timekeeper = objective.finished()
+    beat_tracker = objective.finished()
     return save_weights(
-        folder / "timekeeper.safetensors", timekeeper, kind="timekeeper", config=timekeeper.config
+        folder / "beat_tracker.safetensors", beat_tracker, kind="beat_tracker", config=beat_tracker.config
     )

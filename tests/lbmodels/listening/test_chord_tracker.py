@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The chordkeeper alone and within an accompanist: what it tells, what it leaves to the host, the laws, the graph."""
+"""The chord tracker alone and within an accompanist: what it tells, what it leaves to the host, the laws, the graph."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +14,13 @@ from lbmodels.band import Band
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families import loading, publishing
 from lbmodels.families.liveband.family import FAMILY
-from lbmodels.listening.chordkeeper import Chordkeeper, ChordkeeperConfig
+from lbmodels.listening.chord_tracker import ChordTracker, ChordTrackerConfig
 from lbmodels.runtime import export, opening
 from lbmodels.runtime.engines import open_engine
 from lbmodels.runtime.graph import GraphAccompanist
 from lbmodels.streaming.contract import assert_streaming_contract
 from lbmodels.streaming.state import named_tensors
-from lbmodels.train.chordkeeper import shifted
+from lbmodels.train.chord_tracker import shifted
 from lbmodels.weights import manifest, modules
 
 NAN = torch.nan
@@ -35,12 +35,12 @@ def logits(tones: set[int], lowest: int, size: float = 3.0) -> Tensor:
     return torch.cat([chord, bass])
 
 
-def believed(keeper: Chordkeeper, heard: Tensor) -> Tensor:
+def believed(tracker: ChordTracker, heard: Tensor) -> Tensor:
     """Its answers [1, F, 15] to a network's [1, F, 24]."""
-    belief, told = keeper._start(1)
+    belief, told = tracker._start(1)
     outputs = []
     for n in range(heard.shape[1]):
-        y, belief, told = keeper._believe(heard[:, n], belief, told, torch.ones(1, dtype=torch.bool))
+        y, belief, told = tracker._believe(heard[:, n], belief, told, torch.ones(1, dtype=torch.bool))
         outputs.append(y)
     return torch.stack(outputs, dim=1)
 
@@ -50,12 +50,12 @@ def unknown(*shape: int) -> dict[str, Tensor]:
 
 
 @pytest.fixture
-def keeper() -> Chordkeeper:
-    return Chordkeeper(ChordkeeperConfig()).eval().requires_grad_(False)
+def tracker() -> ChordTracker:
+    return ChordTracker(ChordTrackerConfig()).eval().requires_grad_(False)
 
 
 def test_a_chord_is_told_within_a_beat_and_holds() -> None:
-    keeper = Chordkeeper(ChordkeeperConfig())
+    tracker = ChordTracker(ChordTrackerConfig())
     heard = torch.cat(
         [
             logits({9, 0, 4}, 9).expand(50, -1),
@@ -63,37 +63,37 @@ def test_a_chord_is_told_within_a_beat_and_holds() -> None:
             logits({5, 9, 0}, 5).expand(50, -1),
         ]
     )
-    y = believed(keeper, heard.unsqueeze(0))
-    told = keeper.tell(y, unknown(1, 125), torch.zeros(1, 125))
+    y = believed(tracker, heard.unsqueeze(0))
+    told = tracker.tell(y, unknown(1, 125), torch.zeros(1, 125))
     assert set(told["chord"][0, 10].nonzero().flatten().tolist()) == {9, 0, 4}
     assert told["chord_bass"][0, 10:75].eq(9).all()
     assert told["chord_bass"][0, 85:].eq(5).all()
     assert set(told["chord"][0, -1].nonzero().flatten().tolist()) == {5, 9, 0}
 
 
-def test_nothing_heard_nothing_told(keeper: Chordkeeper) -> None:
+def test_nothing_heard_nothing_told(tracker: ChordTracker) -> None:
     for sound in (torch.zeros(1, 50, 66), torch.rand(1, 50, 66)):  # its head knows nothing yet
-        told = keeper.tell(keeper(sound), unknown(1, 50), torch.zeros(1, 50))
+        told = tracker.tell(tracker(sound), unknown(1, 50), torch.zeros(1, 50))
         assert told["chord"].isnan().all()
         assert told["chord_bass"].isnan().all()
 
 
 def test_the_further_ahead_the_less_it_says() -> None:
-    keeper = Chordkeeper(ChordkeeperConfig(lasts_s=1.0))
-    y = believed(keeper, logits({0, 4, 7}, 0).expand(1, 30, -1))
-    near = keeper.tell(y, unknown(1, 30), torch.zeros(1, 30))
-    far = keeper.tell(y, unknown(1, 30), torch.full((1, 30), 50.0))
+    tracker = ChordTracker(ChordTrackerConfig(lasts_s=1.0))
+    y = believed(tracker, logits({0, 4, 7}, 0).expand(1, 30, -1))
+    near = tracker.tell(y, unknown(1, 30), torch.zeros(1, 30))
+    far = tracker.tell(y, unknown(1, 30), torch.full((1, 30), 50.0))
     assert near["chord_bass"][0, -1] == 0
     assert far["chord_bass"].isnan().all()
 
 
 @pytest.mark.parametrize("given", ["chord", "chord_bass"])
 def test_the_host_is_right(given: str) -> None:
-    keeper = Chordkeeper(ChordkeeperConfig())
-    y = believed(keeper, logits({0, 4, 7}, 0).expand(1, 30, -1))
+    tracker = ChordTracker(ChordTrackerConfig())
+    y = believed(tracker, logits({0, 4, 7}, 0).expand(1, 30, -1))
     host = unknown(1, 30)
     host[given] = torch.ones_like(host[given])
-    told = keeper.tell(y, host, torch.zeros(1, 30))
+    told = tracker.tell(y, host, torch.zeros(1, 30))
     assert all(torch.equal(told[name].nan_to_num(-1), host[name].nan_to_num(-1)) for name in host)
 
 
@@ -107,27 +107,27 @@ def test_a_mix_is_moved_by_semitones() -> None:
 
 
 @pytest.fixture
-def toy_chordkeeper(toy_accompanist: Band) -> Chordkeeper:
+def toy_chord_tracker(toy_accompanist: Band) -> ChordTracker:
     """Sizes of the toy band; the read-out is scaled so that it soon tells something."""
     torch.manual_seed(8)
     sizes = toy_accompanist.generator.config
-    keeper = Chordkeeper(
-        ChordkeeperConfig(
+    tracker = ChordTracker(
+        ChordTrackerConfig(
             semitones=sizes.semitones, frame_rate=sizes.frame_rate, features=16, depth=2, on=0.2, off=0.1
         )
     )
-    torch.nn.init.normal_(keeper.head.weight, std=0.5)
-    return keeper.eval().requires_grad_(False)
+    torch.nn.init.normal_(tracker.head.weight, std=0.5)
+    return tracker.eval().requires_grad_(False)
 
 
 @pytest.fixture
-def band(toy_accompanist: Band, toy_chordkeeper: Chordkeeper) -> Band:
+def band(toy_accompanist: Band, toy_chord_tracker: ChordTracker) -> Band:
     toy = toy_accompanist
-    return Band("toy", toy.codec, toy.generator, None, toy_chordkeeper).eval()
+    return Band("toy", toy.codec, toy.generator, None, toy_chord_tracker).eval()
 
 
-def test_the_laws(toy_chordkeeper: Chordkeeper) -> None:
-    assert_streaming_contract(toy_chordkeeper, torch.rand(2, 24, toy_chordkeeper.config.semitones))
+def test_the_laws(toy_chord_tracker: ChordTracker) -> None:
+    assert_streaming_contract(toy_chord_tracker, torch.rand(2, 24, toy_chord_tracker.config.semitones))
 
 
 def play(band: Any, mix: Tensor, told: dict[str, Tensor]) -> tuple[Tensor, Any]:
@@ -142,14 +142,14 @@ def play(band: Any, mix: Tensor, told: dict[str, Tensor]) -> tuple[Tensor, Any]:
 def test_graph_and_torch_and_a_host(
     band: Band, toy_accompanist: Band, told: Callable[..., dict[str, Tensor]]
 ) -> None:
-    """A told chord leaves every bit as without a chordkeeper; untold, graph and torch believe the same."""
+    """A told chord leaves every bit as without a chord tracker; untold, graph and torch believe the same."""
     frames, hop = 30, band.spec.hop
     mix = 0.3 * torch.randn(2, frames, 2, hop, generator=torch.Generator().manual_seed(1))
     known = told(2, frames)
     assert torch.equal(play(band, mix, known)[0], play(toy_accompanist, mix, known)[0])
     open_ = told(2, frames, chord=NAN, chord_bass=NAN)
     streamed, state = play(band, mix, open_)
-    assert state.chordkeeper.told.any()
+    assert state.chord_tracker.told.any()
     assert not torch.equal(streamed, play(toy_accompanist, mix, open_)[0])
     offline = band(mix, open_, [5, 5])
     assert (streamed - offline).square().mean().sqrt() < 0.01 * offline.square().mean().sqrt()
@@ -162,7 +162,7 @@ def test_graph_and_torch_and_a_host(
         for n in range(frames):
             conditions = {name: value[rows, n : n + 1].numpy() for name, value in open_.items()}
             _, kept = graph.step(mix[rows, n].numpy(), conditions, kept, np.ones(len(rows), np.bool_))
-        return {name: value for name, value in kept.tensors.items() if name.startswith("chordkeeper.")}
+        return {name: value for name, value in kept.tensors.items() if name.startswith("chord_tracker.")}
 
     both, wanted = bits([0, 1]), dict(named_tensors(state))
     for name, found in both.items():
@@ -172,18 +172,18 @@ def test_graph_and_torch_and_a_host(
 
 
 def test_a_folder_and_a_published_model(
-    toy_weights: Path, toy_chordkeeper: Chordkeeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy_weights: Path, toy_chord_tracker: ChordTracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = toy_weights / "chordkeeper.safetensors"
-    modules.save_weights(file, toy_chordkeeper, kind="chordkeeper", config=toy_chordkeeper.config)
+    file = toy_weights / "chord_tracker.safetensors"
+    modules.save_weights(file, toy_chord_tracker, kind="chord_tracker", config=toy_chord_tracker.config)
     with_one = loading.load(str(toy_weights))
-    assert isinstance(with_one.chordkeeper, Chordkeeper)
+    assert isinstance(with_one.chord_tracker, ChordTracker)
     publishing.publish(
-        "ours", {p: toy_weights / f"{p}.safetensors" for p in ("codec", "generator", "chordkeeper")}, recipe="r",
+        "ours", {p: toy_weights / f"{p}.safetensors" for p in ("codec", "generator", "chord_tracker")}, recipe="r",
         description="", card="# ours\n", folder=tmp_path / "out",
     )  # fmt: skip
     monkeypatch.setattr(manifest, "weights_folder", lambda: tmp_path / "out")
-    assert loading.load("ours").chordkeeper is not None
+    assert loading.load("ours").chord_tracker is not None
     key = opening.key(manifest.locate(str(toy_weights)), "onnx")
     file.unlink()
     assert loading.load(str(toy_weights)).spec.weights_id != with_one.spec.weights_id
@@ -191,6 +191,6 @@ def test_a_folder_and_a_published_model(
 
 
 def test_another_ear_is_refused(toy_accompanist: Band) -> None:
-    strange = Chordkeeper(ChordkeeperConfig(semitones=5))
+    strange = ChordTracker(ChordTrackerConfig(semitones=5))
     with pytest.raises(LiveBandModelError, match="not a pair"):
         Band("toy", toy_accompanist.codec, toy_accompanist.generator, None, strange)
