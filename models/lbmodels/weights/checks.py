@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,19 @@ def check(data: bytes, name: str) -> Header:
     return header
 
 
+def loaded_bytes(path: Path) -> int:
+    """What a file's tensors take in memory, those of half precision as float32; 0 of a file that is not there or damaged."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            header = _read_header(data, path.name)
+    except (OSError, ValueError, LiveBandModelError):
+        return 0
+    return sum(
+        math.prod(shape) * (4 if kind in ("F16", "BF16") else ELEMENT_BYTES[kind])
+        for kind, shape, _first, _end in header.tensors.values()
+    )
+
+
 def digest_of(data: bytes, header: Header | None = None) -> str:
     """Hex SHA-256 of everything safetensors bytes say: metadata but for the digest itself, tensors, data."""
     header = header or _read_header(data, "weights")
@@ -83,7 +97,7 @@ def digest_of(data: bytes, header: Header | None = None) -> str:
     return found.hexdigest()
 
 
-def _read_header(data: bytes, name: str) -> Header:
+def _read_header(data: bytes | mmap.mmap, name: str) -> Header:
     def refuse(reason: str) -> NoReturn:
         raise LiveBandModelError(f"{name}: {reason}")
 

@@ -16,6 +16,7 @@ from lbmodels.documents import read_toml
 from lbmodels.errors import LiveBandModelError
 from lbmodels.folders import write_whole
 from lbmodels.former_names import formerly, today
+from lbmodels.weights import checks
 
 _DEFAULT_FAMILY = "liveband"
 _FIRST_PARTS = ("codec", "generator", "beat_tracker", "chord_tracker")
@@ -27,6 +28,7 @@ class ModelCard:
     """One entry of a manifest: an accompanist that ships. `parts`: name of the part -> file; `sha256`: file -> digest.
 
     `graphs`: runtime -> the file of its exported step, which plays without torch; `made_by`: runtime -> the exporter.
+    `memory_bytes`: by how much a process grew that played it on the first of them; 0 where nobody measured.
     """
 
     name: str
@@ -38,6 +40,7 @@ class ModelCard:
     default: bool = False
     graphs: Mapping[str, str] = field(default_factory=dict)
     made_by: Mapping[str, str] = field(default_factory=dict)
+    memory_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +54,17 @@ class Located:
     recipe: str = field(default="", compare=False)
     graphs: Mapping[str, Path] = field(default_factory=dict, compare=False)
     made_by: Mapping[str, str] = field(default_factory=dict, compare=False)
+    measured_bytes: int = field(default=0, compare=False)
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All of them."""
         return tuple(self.parts.values())
+
+    @property
+    def memory_bytes(self) -> int:
+        """About the memory that it takes to play it: as measured when it was published, else its weights in float32."""
+        return self.measured_bytes or sum(checks.loaded_bytes(file) for file in self.files)
 
 
 def weights_folder() -> Path:
@@ -96,6 +105,8 @@ def _brought_up(table: Mapping[str, Any]) -> dict[str, Any]:
         texts = entry.get(table_name, {} if table_name in ("graphs", "made_by") else None)
         if not isinstance(texts, Mapping) or not all(isinstance(text, str) for text in texts.values()):
             raise ValueError(f"{table_name} is no table of texts")
+    if type(entry.get("memory_bytes", 0)) is not int:
+        raise ValueError("memory_bytes is no whole number")
     entry["parts"] = {today(name): file for name, file in entry["parts"].items()}
     return entry
 
@@ -103,7 +114,13 @@ def _brought_up(table: Mapping[str, Any]) -> dict[str, Any]:
 def to_toml(card: ModelCard) -> str:
     """One entry of a manifest."""
     lines = [f"[{card.name}]"]
-    for key in ("family", "recipe", "description", "default"):
+    for key in (
+        "family",
+        "recipe",
+        "description",
+        "default",
+        *(("memory_bytes",) if card.memory_bytes else ()),
+    ):
         lines.append(f"{key} = {json.dumps(getattr(card, key))}")
     for key in ("parts", "graphs", "made_by", "sha256"):
         lines.append(f"[{card.name}.{key}]")
@@ -196,4 +213,5 @@ def located(card: ModelCard, folder: Path) -> Located:
         pinned=card.sha256,
         graphs={runtime: folder / file for runtime, file in card.graphs.items()},
         made_by=card.made_by,
+        measured_bytes=card.memory_bytes,
     )

@@ -276,3 +276,30 @@ def test_a_full_disk_leaves_the_manifest_that_was_there(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert manifest.available(tmp_path) == [card]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.safetensors", "manifest.toml"]
+
+
+def test_memory_is_known_before_a_model_is_loaded(toy_weights: Path, toy_accompanist: Band) -> None:
+    """A server that says what a model will take must not load it to find out; what was measured counts more."""
+    modules.save_weights(
+        toy_weights / "codec.safetensors",
+        toy_accompanist.codec,
+        kind="codec",
+        config=toy_accompanist.codec.config,
+        half=True,
+    )
+    tensors = [
+        tensor
+        for part in (toy_accompanist.codec, toy_accompanist.generator)
+        for tensor in part.state_dict().values()
+    ]
+    wanted = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    assert manifest.locate(str(toy_weights)).memory_bytes == wanted
+    card = manifest.write_manifest(
+        toy_weights, "liveband", ("codec", "generator"), recipe="r", description=""
+    )
+    assert manifest.locate(str(toy_weights)).memory_bytes == wanted
+    manifest.rewrite_manifest([replace(card, memory_bytes=123_456_789)], toy_weights)
+    assert manifest.locate(str(toy_weights)).memory_bytes == 123_456_789
+    (toy_weights / "manifest.toml").unlink()
+    (toy_weights / "codec.safetensors").write_bytes(b"cut")
+    assert 0 < manifest.locate(str(toy_weights)).memory_bytes < wanted
