@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lbserver.testing.processes import running
 
 from benchmarks import plugin
+from lbserver.testing.processes import running
 
 Build = Callable[..., Path]
 _SHIM = Path(__file__).resolve().parents[2] / "plugin_shim"

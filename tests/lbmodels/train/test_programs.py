@@ -14,7 +14,6 @@ import pytest
 import safetensors.torch
 import soundfile
 import torch
-from lbserver.testing.processes import running
 
 from lbmodels.codec.autoencoder import Codec, CodecConfig
 from lbmodels.errors import LiveBandModelError
@@ -27,6 +26,7 @@ from lbmodels.train import liveband as band_program
 from lbmodels.train import rvq as rvq_program
 from lbmodels.train import tempogram as tempogram_program
 from lbmodels.weights import modules
+from lbserver.testing.processes import running
 
 Tables = dict[str, Any]
 
