@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 
+from lbserver.testing.grids import each
 from lbserver.testing.network import Network, Relay
 from lbserver.testing.packets import ADDRESS, RATE_HZ, SAMPLES, mix, residual, traffic, transmit
 from lbserver.transports.osc.audio import AudioPacket, Packetizer, decode
@@ -44,8 +45,7 @@ def test_loss_is_made_good_in_time_at_bounded_cost(case: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "seed"), each(list(CASES), [1, 2, 3]))
 def test_loss_is_made_good_in_time_over_many_packets(case: str, seed: int) -> None:
     check(case, 100_000, seed)
 
