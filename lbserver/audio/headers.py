@@ -10,6 +10,42 @@ Look = Callable[[int, int], bytes]
 
 READ = "WAV, FLAC, OGG, MP3, AIFF, CAF, W64, AU"
 READ_WITH_EXTRA = "M4A, MP4, WebM, Matroska, WMA, AAC, AC-3, AMR, WavPack, Monkey's Audio, FLV"
+ENDINGS = frozenset(
+    {
+        ".wav",
+        ".wave",
+        ".rf64",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".caf",
+        ".w64",
+        ".au",
+    }
+    | {
+        ".snd",
+        ".m4a",
+        ".m4b",
+        ".mp4",
+        ".mov",
+        ".webm",
+        ".mka",
+        ".mkv",
+        ".wma",
+        ".aac",
+        ".ac3",
+        ".amr",
+        ".wv",
+        ".ape",
+    }
+    | {".flv"}
+)
+"""What names of recordings end with, where many files are looked through."""
 
 _MOST_CHUNKS = 4096
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")

@@ -227,6 +227,18 @@ class AudioWriter:
                 os.close(folder)
 
 
+def remove_left(path: Path) -> None:
+    """Remove what a killed process left of a file that it was writing; what somebody is writing stays."""
+    with contextlib.suppress(LiveBandError, OSError):
+        part = beside(_target(path), ".part")
+        if part.exists():
+            descriptor = _open_part(part, path)
+            try:
+                part.unlink()
+            finally:
+                os.close(descriptor)
+
+
 def _check_room(path: Path, expected_bytes: int) -> None:
     free_bytes = shutil.disk_usage(path.parent).free
     if free_bytes < expected_bytes:

@@ -34,13 +34,19 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "symbolic link is followed. IN is a file, a named pipe, or - for standard input: WAV, FLAC, OGG, MP3,\n"
         "AIFF and more, with liveband[formats] also M4A, WebM, WMA; any rate, 1 to 32 channels (of more than 2\n"
         "the silent ones are left out, and if more than 2 are left these are averaged), of one sample or more.\n\n"
+        "IN may be a folder: every recording in it is played along to, in folders of folders too, and OUT gets the\n"
+        "same folders. The same command again goes on where it was stopped; what is there, of the same recording,\n"
+        "settings and weights, is skipped. What cannot be read is named at the end, with exit code 2.\n\n"
         "examples:\n"
         "  liveband bounce song.wav -o bass.wav --stem bass\n"
         "  liveband bounce song.mp3 -o out.wav --stem drums,bass --mix --bpm 120 --first-beat 0.35\n"
-        "  liveband bounce song.flac -o band/ --stem piano --chords chart.txt --bpm 96 --key Am",
+        "  liveband bounce song.flac -o band/ --stem piano --chords chart.txt --bpm 96 --key Am\n"
+        "  liveband bounce songs -o stems --stem drums,bass --jobs 2",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("input", type=Path, metavar="IN", help="the recording to play along to, or -")
+    parser.add_argument(
+        "input", type=Path, metavar="IN", help="the recording to play along to, a folder of them, or -"
+    )
     parser.add_argument(
         "-o", "--output", type=_destination, required=True, metavar="OUT", help="file or folder, see below"
     )
@@ -101,6 +107,16 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     playing.add_argument(
         "--chunk", type=int, default=4096, metavar="N", help="samples fed at once; changes no bit"
     )
+    many = parser.add_argument_group("where IN is a folder")
+    many.add_argument(
+        "--jobs", type=int, metavar="N", help="processes (default: 1; on a cluster all processors)"
+    )
+    many.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="let a Ray cluster play: `local`, or its address (10.0.0.1:6379, auto); every machine needs liveband, "
+        "and IN and OUT under the same names; needs liveband[cluster]",
+    )
     playing.add_argument(
         "--through",
         choices=("plugin",),
@@ -158,6 +174,13 @@ def _run(parsed: argparse.Namespace) -> int:
         key=parsed.key,
         chords_path=parsed.chords,
     )
+    if parsed.input.is_dir():
+        from lbserver.commands.bounce_folder import bounce_folder
+
+        return bounce_folder(parsed, knowledge)
+    for name in ("jobs", "cluster"):
+        if getattr(parsed, name) is not None:
+            raise LiveBandError(f"--{name} is for a folder of recordings, and {parsed.input} is none")
     # The input before the model: a wrong name should not wait for weights to load.
     with Recording(parsed.input) as source:
         with AudioReader(source):
@@ -197,11 +220,9 @@ def _bounce_with(
 
     out, folder = parsed.output
     if folder:
-        _make_folder(out)
-    stems = _stems(parsed.stem, spec)
-    controls = dict(parsed.control)
-    if len(controls) < len(parsed.control):
-        raise LiveBandError("--control names one control twice: which of its values holds?")
+        make_folder(out)
+    stems = stems_of(parsed.stem, spec)
+    controls = controls_of(parsed)
     outputs = plan_outputs(source.path, out, stems, mix=parsed.mix, mix_only=parsed.mix_only, folder=folder)
     request = BounceRequest(
         source=source,
@@ -235,14 +256,23 @@ def _bounce_with(
     return 0
 
 
-def _make_folder(folder: Path) -> None:
+def controls_of(parsed: argparse.Namespace) -> dict[str, float]:
+    """What --control says. Raises LiveBandError."""
+    controls = dict(parsed.control)
+    if len(controls) < len(parsed.control):
+        raise LiveBandError("--control names one control twice: which of its values holds?")
+    return controls
+
+
+def make_folder(folder: Path) -> None:
+    """Raises LiveBandError."""
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise LiveBandError(f"cannot make the folder {folder}: {reason(error, named=False)}") from error
 
 
-def _stems(named: list[str] | None, spec: Spec) -> tuple[str, ...]:
+def stems_of(named: list[str] | None, spec: Spec) -> tuple[str, ...]:
     """The stems asked for, in order, each once; raises LiveBandError for one that does not exist."""
     from lbserver.engine.stream import stem_index
 

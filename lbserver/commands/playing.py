@@ -75,7 +75,7 @@ class Bar:
             TextColumn("playing"),
             BarColumn(),
             TaskProgressColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} s, remaining"),
+            TextColumn("{task.fields[done]}, remaining"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
             disable=quiet or not sys.stderr.isatty(),
@@ -90,8 +90,10 @@ class Bar:
         if self._task is not None:
             self._progress.stop()
 
-    def show(self, done_s: float, total_s: float) -> None:
+    def show(self, done: float, total: float, words: str = "") -> None:
+        """`words` say how much is done, where these are not seconds."""
+        words = words or f"{done:.0f}/{total:.0f} s"
         if self._task is None:
             self._progress.start()
-            self._task = self._progress.add_task("playing", total=total_s)
-        self._progress.update(self._task, completed=done_s)
+            self._task = self._progress.add_task("playing", total=total, done=words)
+        self._progress.update(self._task, completed=done, done=words)

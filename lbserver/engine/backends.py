@@ -7,6 +7,7 @@ Nothing here imports lbmodels or torch until a model is asked for, so the server
 import argparse
 import importlib
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,16 @@ def runtimes(name: str | None = None) -> list[Any]:
     Takes about a second for each, and the first time an export.
     """
     return list(importlib.import_module("lbmodels.runtime.timing").runtimes(name))
+
+
+def run_tasks(
+    work: Callable[[Any], Any], tasks: Sequence[Any], *, jobs: int | None, cluster: str | None
+) -> Iterator[tuple[int, Any]]:
+    """Tasks done by processes of this machine or by a cluster: see lbmodels.tasks.running."""
+    found: Iterator[tuple[int, Any]] = importlib.import_module("lbmodels.tasks.running").run(
+        work, tasks, jobs=jobs, cluster=cluster
+    )
+    return found
 
 
 def is_user_error(error: BaseException) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 
 from lbmodels.contract.accompanist import Accompanist, Audio
 from lbmodels.contract.spec import Spec
+from lbserver.audio import writing
 from lbserver.audio.channels import sounding, to_channels
 from lbserver.audio.limiter import Limiter
 from lbserver.audio.loudness import LoudnessMeter, peak_dbfs
@@ -128,13 +129,18 @@ def plan_outputs(
     `o_bass.wav`, `o_mix.wav`. If `out` is a `folder`, or has no ending, they go into it, named after the source:
     `song_bass.wav`, or `stdin_bass.wav`.
     """
-    names = [MIX] if mix_only else [*stems, *([MIX] if mix else [])]
+    names = output_names(stems, mix=mix, mix_only=mix_only)
     if folder or not out.suffix:
         title = "stdin" if source == STANDARD_INPUT else source.stem
         return {name: out / f"{title}_{name}.wav" for name in names}
     if len(names) == 1:
         return {names[0]: out}
     return {name: out.with_name(f"{out.stem}_{name}{out.suffix}") for name in names}
+
+
+def output_names(stems: Sequence[str], *, mix: bool, mix_only: bool) -> list[str]:
+    """What is written: stems, and `mix` for the blend."""
+    return [MIX] if mix_only else [*stems, *([MIX] if mix else [])]
 
 
 class Performer(Protocol):
@@ -241,7 +247,7 @@ def render(
         writers = {name: open_writer(path) for name, path in request.outputs.items()}
         sinks = {name: _Sink(writer) for name, writer in writers.items() if name != MIX}
         # How loud the blend gets is known at its end: it is kept as floats and written in a second pass.
-        blend = _Sink(open_writer(beside(writers[MIX].target, ".draft.wav"))) if MIX in writers else None
+        blend = _Sink(open_writer(_draft(writers[MIX].target))) if MIX in writers else None
         source_meter = LoudnessMeter(rate_hz=reader.rate_hz, channels=OUTPUT_CHANNELS)
         started = time.perf_counter()
         for heard, played in _stream(reader, heard_channels, performer, request.feed_samples):
@@ -295,6 +301,19 @@ def render(
             for name, writer in writers.items()
         ),
     )
+
+
+def remove_left(outputs: Mapping[str, Path]) -> None:
+    """Remove what a render that was killed left of its files."""
+    for name, path in outputs.items():
+        writing.remove_left(path)
+        if name == MIX:
+            writing.remove_left(_draft(path.resolve()))
+
+
+def _draft(target: Path) -> Path:
+    """The blend before its level is known, beside the file it will be."""
+    return beside(target, ".draft.wav")
 
 
 class _AtGain:

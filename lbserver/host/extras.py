@@ -10,6 +10,7 @@ EXTRAS = {
     "aalink": "link",
     "mir_eval": "evaluate",
     "av": "formats",
+    "ray": "cluster",
 }
 """Import name -> the extra of liveband that brings it, as in pyproject.toml."""
 

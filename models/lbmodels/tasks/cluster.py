@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tasks on a Ray cluster: where it is, how it is joined, what is done when a machine of it is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
+from typing import Any, TypeVar
+
+from lbmodels.errors import LiveBandModelError
+from lbmodels.tasks.outcome import TaskLostError, outcome
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+LOCAL = "local"
+"""The address that means: a cluster of this machine alone, started for the occasion."""
+
+_TRIES = 4
+_QUEUED = 2
+"""Tasks that are handed over for each processor: the one it does, and the next."""
+_STORE_BYTES = 80 * 2**20
+"""What Ray takes of the shared memory where it is ours to say, near the least it accepts: results are small values."""
+_PATIENCE_S = 10.0
+
+
+def run_on_cluster(
+    work: Callable[[T], R], tasks: Sequence[T], address: str, jobs: int | None
+) -> Iterator[tuple[int, R | TaskLostError]]:
+    """As `lbmodels.tasks.running.run` says."""
+    with _joined(address, jobs) as ray:
+        remote = ray.remote(num_cpus=1, max_retries=_TRIES - 1)(_do)
+        waiting = deque(range(len(tasks)))
+        running: dict[Any, int] = {}
+        try:
+            while waiting or running:
+                most = jobs or _QUEUED * max(1, int(_asked(ray.cluster_resources).get("CPU", 1)))
+                while waiting and len(running) < most:
+                    index = waiting.popleft()
+                    running[_asked(remote.remote, version("liveband"), work, tasks[index])] = index
+                ended, _ = _asked(ray.wait, list(running), timeout=5.0)
+                for reference in ended:
+                    index = running.pop(reference)
+                    yield index, _result(ray, reference)
+        finally:
+            _cancel(ray, list(running))
+
+
+def _do(told: str, work: Callable[[Any], Any], task: object) -> tuple[Any, Exception | None]:
+    """One task, on a machine of the cluster."""
+    if told != version("liveband"):
+        here = f"{os.uname().nodename} has liveband {version('liveband')}"
+        return None, LiveBandModelError(
+            f"{here}, the command is of {told}: install one version on every machine"
+        )
+    return outcome(work, task)
+
+
+def _result(ray: Any, reference: Any) -> Any:
+    lost = (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError)
+    try:
+        result, error = ray.get(reference)
+    except lost as fault:
+        return TaskLostError(f"given up after {_TRIES} tries: {_line(fault)}")
+    except ray.exceptions.RayError as fault:
+        raise LiveBandModelError(f"the Ray cluster failed: {_line(fault)}") from None
+    if error is not None:
+        raise error
+    return result
+
+
+def _cancel(ray: Any, references: list[Any]) -> None:
+    """Stop what runs: tasks get a KeyboardInterrupt and time to remove what they had half written."""
+    if not references:
+        return
+    with contextlib.suppress(ray.exceptions.RayError):
+        for reference in references:
+            ray.cancel(reference, force=False)
+        _, left = ray.wait(references, num_returns=len(references), timeout=_PATIENCE_S)
+        for reference in left:
+            ray.cancel(reference, force=True)
+
+
+@contextlib.contextmanager
+def _joined(address: str, jobs: int | None) -> Iterator[Any]:
+    """The library, connected. Raises LiveBandModelError."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it tells its makers of every cluster otherwise
+    if not address:
+        raise LiveBandModelError(f"an empty text is no cluster: {LOCAL}, or an address such as 10.0.0.1:6379")
+    with contextlib.ExitStack() as stack:
+        how: dict[str, Any] = {"address": address}
+        if address == LOCAL:
+            # A cluster runs whatever it is sent: this one takes nothing from outside of this machine, nor from whoever
+            # lacks a word that is made up here.
+            os.environ["RAY_AUTH_MODE"] = "token"
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+            folder = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="lb-ray-", ignore_cleanup_errors=True)
+            )
+            how = {
+                "address": "local",
+                "num_cpus": jobs or os.cpu_count(),
+                "num_gpus": 0,
+                "object_store_memory": _STORE_BYTES,
+                "_node_ip_address": "127.0.0.1",
+                "_temp_dir": folder,
+            }
+        import ray
+
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            ray.init(
+                **how,
+                include_dashboard=None if address != LOCAL else False,
+                log_to_driver=False,
+                logging_level="error",
+            )
+        except (
+            ConnectionError,
+            RuntimeError,
+            ValueError,
+            TimeoutError,
+            OSError,
+            ray.exceptions.RayError,
+        ) as error:
+            raise LiveBandModelError(f"cannot join the Ray cluster {address}: {_line(error)}") from None
+        stack.callback(ray.shutdown)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        yield ray
+
+
+def _asked(question: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """What the cluster answers. Raises LiveBandModelError."""
+    import ray
+
+    try:
+        return question(*arguments, **named)
+    except (ray.exceptions.RayError, ConnectionError, TimeoutError) as error:
+        raise LiveBandModelError(f"the Ray cluster does not answer: {_line(error)}") from None
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
