@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A session's shared memory: made sealed and nameless, and checked to the byte before anything of it is believed."""
+"""A session's shared memory: made without a name, and checked to the byte before anything of it is believed."""
 
-import fcntl
 import mmap
-import os
 import struct
 from dataclasses import dataclass
 
@@ -11,11 +9,11 @@ import numpy as np
 
 from lbmodels.contract.accompanist import Audio
 from lbserver.errors import LiveBandError, refused
+from lbserver.host import shared_memory
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol import segment as layout
 from lbserver.ring.atomics import load_acquire, store_release
 
-_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 _DOUBLE = struct.Struct("<d")
 _WORD = struct.Struct("<Q")
 
@@ -67,54 +65,40 @@ def create(shape: Shape) -> int:
 
     Raises LiveBandError when the machine has no descriptor or memory left for it.
     """
-    descriptor = -1
+    header = bytearray(layout.HEADER_BYTES)
+    values = {
+        "magic": layout.MAGIC,
+        "endian": layout.ENDIAN,
+        "major": MAJOR,
+        "minor": MINOR,
+        "header_bytes": layout.HEADER_BYTES,
+        "total_bytes": shape.total_bytes,
+        "rate_hz": shape.rate_hz,
+        "mix_channels": shape.mix_channels,
+        "stem_channels": shape.stem_channels,
+        "capacity": shape.capacity,
+        "event_capacity": layout.EVENT_CAPACITY,
+        "events_offset": layout.HEADER_BYTES,
+        "mix_offset": shape.mix_offset,
+        "stem_offset": shape.stem_offset,
+    }
+    for field in layout.STATIC:
+        struct.pack_into("<" + field.code, header, field.offset, values[field.name])
+    for name in ("gain", "mix"):
+        _DOUBLE.pack_into(header, layout.OFFSETS[name], 1.0)
     try:
-        descriptor = os.memfd_create("liveband", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(descriptor, shape.total_bytes)
-        header = bytearray(layout.HEADER_BYTES)
-        values = {
-            "magic": layout.MAGIC,
-            "endian": layout.ENDIAN,
-            "major": MAJOR,
-            "minor": MINOR,
-            "header_bytes": layout.HEADER_BYTES,
-            "total_bytes": shape.total_bytes,
-            "rate_hz": shape.rate_hz,
-            "mix_channels": shape.mix_channels,
-            "stem_channels": shape.stem_channels,
-            "capacity": shape.capacity,
-            "event_capacity": layout.EVENT_CAPACITY,
-            "events_offset": layout.HEADER_BYTES,
-            "mix_offset": shape.mix_offset,
-            "stem_offset": shape.stem_offset,
-        }
-        for field in layout.STATIC:
-            struct.pack_into("<" + field.code, header, field.offset, values[field.name])
-        for name in ("gain", "mix"):
-            _DOUBLE.pack_into(header, layout.OFFSETS[name], 1.0)
-        os.pwrite(descriptor, header, 0)
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        return shared_memory.create(shape.total_bytes, bytes(header))
     except OSError as error:
-        if descriptor >= 0:
-            os.close(descriptor)
         raise refused("no shared memory for a session", error) from None
-    return descriptor
 
 
 def read_shape(descriptor: int) -> Shape:
     """The checked shape of a segment that a peer handed over.
 
-    Raises LiveBandError: not sealed (its maker could shrink it under us), another size than it says, a foreign
-    or impossible header.
+    Raises LiveBandError: no memory as this system shares it (`lbserver.host.shared_memory`), another size than it says,
+    a foreign or impossible header; MachineError where it cannot be mapped.
     """
-    try:
-        seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
-        size = os.fstat(descriptor).st_size
-        header = os.pread(descriptor, layout.HEADER_BYTES, 0)
-    except OSError as error:
-        raise LiveBandError(f"this descriptor is no segment: {error.strerror}") from None
-    if seals & _SEALS != _SEALS:
-        raise LiveBandError("the segment is not sealed: its size could change under its readers")
+    size, header = shared_memory.look(descriptor, layout.HEADER_BYTES)
     if len(header) < layout.HEADER_BYTES:
         raise LiveBandError(f"the segment is shorter than its header: {size} bytes")
     values = {
@@ -141,7 +125,7 @@ def read_shape(descriptor: int) -> Shape:
     for name, value in expected.items():
         if values[name] != value:
             raise LiveBandError(f"the segment's {name} is {values[name]}, not {value}")
-    if size != shape.total_bytes:
+    if not shared_memory.holds(size, shape.total_bytes):
         raise LiveBandError(f"the segment has {size} bytes, not {shape.total_bytes}")
     return shape
 

@@ -4,9 +4,11 @@
 import fcntl
 import os
 import resource
+import stat
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbserver.errors import LiveBandError
+from lbserver.host import shared_memory
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol import segment as layout
 from lbserver.ring.segment import Segment, Shape, capacity_for, create, fetch, place, read_shape
@@ -40,10 +43,9 @@ def forged(changes: dict[int, bytes], *, size: int = SHAPE.total_bytes, seals: i
         header = bytearray(os.pread(good, layout.HEADER_BYTES, 0))
     for offset, data in changes.items():
         header[offset : offset + len(data)] = data
-    descriptor = os.memfd_create("forged", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.ftruncate(descriptor, size)
+    descriptor = shared_memory.FORMS[shared_memory.form_name()].create(size)
     os.pwrite(descriptor, header[:size], 0)
-    if seals:
+    if seals and shared_memory.form_name() == "sealed":
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
     try:
         yield descriptor
@@ -54,6 +56,17 @@ def forged(changes: dict[int, bytes], *, size: int = SHAPE.total_bytes, seals: i
 forging = contextmanager(forged)
 
 
+@pytest.fixture(params=["sealed", "unlinked"])
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Linux's way to share memory, and macOS's, which runs here as well."""
+    monkeypatch.setenv("LIVEBAND_SHARED_MEMORY", request.param)
+    return str(request.param)
+
+
+either_form = pytest.mark.usefixtures("form")
+
+
+@either_form
 def test_what_is_made_is_what_is_read() -> None:
     with made() as descriptor:
         assert read_shape(descriptor) == SHAPE
@@ -70,6 +83,7 @@ def test_what_is_made_is_what_is_read() -> None:
         segment.close()
 
 
+@either_form
 def test_words_go_through_to_another_mapping() -> None:
     with made() as descriptor:
         one, other = Segment(descriptor), Segment(descriptor)
@@ -85,6 +99,7 @@ def test_words_go_through_to_another_mapping() -> None:
         other.close()
 
 
+@either_form
 def test_fields_do_not_disturb_each_other() -> None:
     with made() as descriptor:
         segment = Segment(descriptor)
@@ -116,6 +131,7 @@ def test_t2_an_unsealed_descriptor_is_refused(seals: int) -> None:
         Segment(descriptor)
 
 
+@either_form
 def test_what_is_no_memory_file_is_refused_in_one_line() -> None:
     reader, writer = os.pipe()
     try:
@@ -130,6 +146,7 @@ def test_what_is_no_memory_file_is_refused_in_one_line() -> None:
         read_shape(reader)  # closed
 
 
+@either_form
 @pytest.mark.parametrize("field", layout.STATIC, ids=lambda field: field.name)
 def test_t3_every_static_field_is_checked(field: layout.Field) -> None:
     """Each bit of each field that is copied at attach; only the minor version may differ, and rates are free."""
@@ -155,6 +172,7 @@ def test_t3_every_static_field_is_checked(field: layout.Field) -> None:
                 assert "\n" not in str(caught.value)
 
 
+@either_form
 def test_t3_a_header_that_lies_about_its_size_consistently_is_refused() -> None:
     """Capacity, offsets and total agree with each other, but the file is smaller: the mapping would run off it."""
     lie = Shape(rate_hz=48000, mix_channels=2, stem_channels=1, capacity=4096)
@@ -196,6 +214,7 @@ def test_f27_another_major_version_is_refused_with_both_numbers(major: int) -> N
         read_shape(descriptor)
 
 
+@either_form
 def test_f27_trailing_fields_of_a_newer_minor_version_are_ignored() -> None:
     """Whatever a newer server writes into the header's unused bytes."""
     unused = max(field.offset for field in layout.FIELDS) + 8
@@ -205,6 +224,7 @@ def test_f27_trailing_fields_of_a_newer_minor_version_are_ignored() -> None:
         segment.close()
 
 
+@either_form
 def test_f33_descriptors_do_not_survive_an_exec() -> None:
     """A child of the host that inherits it would keep the segment, and the server's EOF, for ever."""
     with made() as descriptor:
@@ -217,6 +237,7 @@ def test_f33_descriptors_do_not_survive_an_exec() -> None:
         assert "Bad file descriptor" in child.stderr
 
 
+@either_form
 def test_f32_it_outlives_a_process_that_attached_to_it() -> None:
     """On Python 3.11 multiprocessing's shared memory does not."""
     with made() as descriptor:
@@ -284,6 +305,7 @@ def test_f30_what_the_machine_refuses_is_one_clear_error(limit: str, message: st
     assert int(count) < 200
 
 
+@either_form
 def test_f30_a_failed_segment_leaves_no_descriptor(descriptors: Callable[[], int]) -> None:
     before = descriptors()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -299,11 +321,37 @@ def test_f30_a_failed_segment_leaves_no_descriptor(descriptors: Callable[[], int
     assert descriptors() == before
 
 
-def test_t1_it_has_no_name_to_squat_or_to_forget() -> None:
+def test_t1_it_has_no_name_to_squat_or_to_forget(form: str) -> None:
+    """A named one outlives a server that is killed, and lies where others may guess it."""
     before = set(Path("/dev/shm").iterdir())
     with made() as descriptor:
         assert set(Path("/dev/shm").iterdir()) == before
-        assert str(Path(f"/proc/self/fd/{descriptor}").readlink()).startswith("/memfd:")
+        target = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+        assert target.startswith("/memfd:") if form == "sealed" else target.endswith(" (deleted)")
+        about = os.fstat(descriptor)
+        assert about.st_nlink == 0
+        assert form == "sealed" or stat.S_IMODE(about.st_mode) == 0o600
+
+
+def test_t2_memory_that_others_could_get_at_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing seals a size, memory that has a name, or that others may open, can be shrunk under its readers."""
+    monkeypatch.setenv("LIVEBAND_SHARED_MEMORY", "unlinked")
+    with made() as descriptor:
+        os.fchmod(descriptor, 0o660)
+        with pytest.raises(LiveBandError, match="not its user's alone"):
+            Segment(descriptor)
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        with made() as good:
+            file.write(os.pread(good, SHAPE.total_bytes, 0))
+        file.flush()
+        with pytest.raises(LiveBandError, match="has a name"):
+            Segment(file.fileno())
+        monkeypatch.delenv("LIVEBAND_SHARED_MEMORY")
+        with pytest.raises(LiveBandError, match="not sealed"):
+            Segment(file.fileno())
+    monkeypatch.setenv("LIVEBAND_SHARED_MEMORY", "magic")
+    with pytest.raises(LiveBandError, match="there are sealed, unlinked"):
+        create(SHAPE)
 
 
 @given(st.integers(8000, 192000), st.integers(1, 65536))
