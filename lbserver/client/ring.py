@@ -117,6 +117,25 @@ class Ring:
         ]
         return np.concatenate(pieces, axis=-1) if pieces else np.zeros((self.stem_channels, 0), np.float32)
 
+    def follow(self, block: Audio, *, behind_samples: int) -> tuple[int, Audio]:
+        """Give the next mix samples [C, T] of a live session, get what of the stem is there by now and was not given yet.
+
+        It may lie ahead of the mix, by up to the anticipation; all that lies `behind_samples` behind is given, missing
+        parts faded away. Returns where it begins, counted from the block's first sample, and the stem [S, n].
+        """
+        nothing = np.zeros((self.stem_channels, 0), np.float32)
+        with self._lock:
+            if self.closed:
+                return 0, nothing
+            port, dropped = self._port, self._port.dropped_samples
+            port.write(block)
+            if port.dropped_samples != dropped:
+                return 0, nothing
+            begin = port.read_position
+            owed = port.position - behind_samples - begin
+            stem = port.read(max(0, owed, port.ready(self._segment.shape.capacity)))
+            return begin - (port.position - block.shape[-1]), stem
+
     def play(self, mix: ArrayLike, *, timeout_s: float) -> Audio:
         """A whole mix [C, T] from position 0; returns the stem [S, T], sample t of it for sample t of the mix."""
         if not self.offline:

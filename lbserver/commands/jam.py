@@ -20,6 +20,7 @@ from rich.text import Text
 
 from lbmodels.contract.stems import STEMS
 from lbserver.client.connection import RefusedError, ServerGoneError
+from lbserver.commands.jam_page import run_page
 from lbserver.errors import LiveBandError
 from lbserver.files.plain_json import to_json
 from lbserver.host import sound_card
@@ -27,6 +28,7 @@ from lbserver.host.logs import shown
 from lbserver.host.rundir import find_server
 from lbserver.jam.duplex import DuplexPeer, Figures
 from lbserver.jam.jam_session import Seat, SeatConfig, own_server
+from lbserver.jam.page.site import PORT
 from lbserver.music.conditions import read_knowledge
 from lbserver.music.room_beat import RoomBeat
 from lbserver.protocol.controls import BY_NAME
@@ -67,7 +69,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Hears an input device and plays the band to an output device. Uses the server that runs, or\n"
         "starts one. Wear headphones: a band that hears itself from the loudspeakers follows itself.",
         epilog="keys: " + "; ".join(f"{key} {what}" for key, what in KEYS) + "\n\n"
-        "examples:\n  liveband jam --list\n  liveband jam --stem bass\n"
+        "examples:\n  liveband jam --list\n  liveband jam --stem bass\n  liveband jam --browser\n"
         "  liveband jam --input Scarlett --output Scarlett --block 128 --bpm 96 --key Am --mix 0.7",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -106,11 +108,29 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--seconds", type=float, metavar="S", help="end after so long (default: until q or Ctrl-C)"
     )
     parser.add_argument("--json", action="store_true", help="no screen; print a report, or the list, as JSON")
-    parser.set_defaults(run=run)
+    parser.add_argument(
+        "--browser",
+        action="store_true",
+        help="a page instead: microphone, file or another tab's sound; it shows the server too",
+    )
+    parser.add_argument(
+        "--page-port",
+        type=int,
+        default=PORT,
+        metavar="N",
+        help="of the page, 0 for any (default: %(default)s)",
+    )
+    parser.set_defaults(
+        run=run,
+        needs={"page_port": ("browser",)},
+        excludes={"browser": ("list", "input", "output", "rate", "block", "link")},
+    )
 
 
 def run(parsed: argparse.Namespace) -> int:
     """The command; returns the exit code: 1 when the device stopped by itself."""
+    if parsed.browser:
+        return run_page(parsed)
     library = sound_card.load_sounddevice()
     found = sound_card.list_devices(library)
     if parsed.list:

@@ -150,6 +150,11 @@ class HostPort:
         """Times the stem broke off."""
         return self._gaps
 
+    @property
+    def read_position(self) -> int:
+        """Of the next stem sample that is read; below 0 while L has not passed."""
+        return self._read
+
     def ready(self, samples: int) -> int:
         """How many of the next `samples` of the stem are there."""
         epoch, written = split(self.segment.load("stem_cursor"))

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The page, put together: its door with a token of its own, a folder for recordings, and a visit for each page that opens."""
+
+import secrets
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from lbserver.jam.page.door import DoorConfig, Socket, page_door
+from lbserver.jam.page.recordings import Recordings
+from lbserver.jam.page.visit import PageConfig, Visit
+
+PORT = 9463
+_TOKEN_BYTES = 24
+_MOST_VISITS = 8
+
+
+@asynccontextmanager
+async def site(config: PageConfig, *, port: int = PORT) -> AsyncIterator[str]:
+    """Serve the page until the block ends; gives its address, which bears the token. Raises LiveBandError: no such port."""
+    visits: set[Visit] = set()
+    with tempfile.TemporaryDirectory(prefix="liveband-page-") as folder:
+        recordings = Recordings(Path(folder))
+
+        async def visit(socket: Socket) -> None:
+            if len(visits) >= _MOST_VISITS:
+                return
+            visitor = Visit(socket, recordings, config)
+            visits.add(visitor)
+            try:
+                await visitor.run()
+            finally:
+                visits.discard(visitor)
+
+        door = DoorConfig(
+            token=secrets.token_urlsafe(_TOKEN_BYTES), visit=visit, take=recordings.take, port=port
+        )
+        async with page_door(door) as address:
+            yield address

@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One open page: it says in JSON what it wants, as the tables of the protocol have it, and is told what happens.
+
+A page has a client of its own at the server, and at most one session, which ends with it. Without a server it goes
+on looking for one.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lbserver import __version__
+from lbserver.client.asynchronous import AsyncClient, AsyncSession
+from lbserver.client.errors import ClientError
+from lbserver.client.start import ensure_server
+from lbserver.errors import LiveBandError
+from lbserver.files.documents import read_json
+from lbserver.files.plain_json import to_json
+from lbserver.host.rundir import find_server
+from lbserver.jam.page import monitor
+from lbserver.jam.page.blocks import Block, pack, unpack
+from lbserver.jam.page.door import Socket
+from lbserver.jam.page.players import FilePlayer, LivePlayer, retell
+from lbserver.jam.page.recordings import CHANNELS, Recordings
+from lbserver.protocol.controls import CONTROLS
+from lbserver.protocol.messages import MessageError
+from lbserver.protocol.status import STATUS
+
+_TELL_S = 0.1
+_WATCH_TICKS = 10
+_LOOK_S = 0.5
+_LIVE_BLOCK = 2048
+_MOST_UNSENT_BYTES = 1 << 20
+_MOST_NAMES = 9
+_KNOWN = ("bpm", "first_beat_s", "beats_per_bar", "chart", "chord", "key")
+_OPEN: Mapping[str, Any] = {
+    "stem": str,
+    "rate_hz": int,
+    "mode": str,
+    "anticipation_ms": (int, float),
+    "seed": int,
+}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageConfig:
+    """`session`: the name of the first page's session; others get a number. `begin`: controls and what is known at
+    the start, by name. `model` is for a server that has to be started.
+    """
+
+    session: str = "page"
+    model: str | None = None
+    begin: Mapping[str, float | int | str] = field(default_factory=dict)
+
+
+class Visit:
+    """A page that is open."""
+
+    def __init__(self, socket: Socket, recordings: Recordings, config: PageConfig) -> None:
+        self._socket, self._recordings, self._config = socket, recordings, config
+        self._client = AsyncClient(program="page")
+        self._session: AsyncSession | None = None
+        self._player: LivePlayer | FilePlayer | None = None
+        self._rendering: asyncio.Task[None] | None = None
+        self._known: dict[str, Any] = {}
+        self._told_shift = 0
+        self._present = False  # whether a server was found
+        self._watched = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Until the page has gone."""
+        await self._say(
+            type="hello",
+            version=__version__,
+            controls=[asdict(control) for control in CONTROLS],
+            figures=[asdict(figure) for figure in STATUS],
+            begin=dict(self._config.begin),
+        )
+        self._keep(self._find())
+        self._keep(self._tell())
+        try:
+            while (message := await self._socket.receive()) is not None:
+                try:
+                    if isinstance(message, bytes):
+                        await self._hear(message)
+                    else:
+                        await self._do(message)
+                except (MessageError, LiveBandError, ValueError) as error:
+                    await self._refuse(error)
+        except OSError:
+            pass
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._stop_rendering()
+            await self._client.close()
+
+    def _keep(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _find(self) -> None:
+        """The first server that is there; whether it goes and comes back is the client's business from then on."""
+        while not self._present:
+            try:
+                await self._client.connect()
+                self._present = True
+                await self._say_model(None)
+            except LiveBandError as error:
+                log.debug("no server yet: %s", error)
+                self._present = False
+                await self._client.line.close()
+                await asyncio.sleep(_LOOK_S)
+
+    async def _say_model(self, model: str | None) -> None:
+        told = await self._client.ask({"type": "describe"} | ({} if model is None else {"model": model}))
+        await self._say(**told)
+
+    async def _tell(self) -> None:
+        """How it is, ten times a second."""
+        tick, there = 0, False
+        with contextlib.suppress(OSError):
+            while True:
+                session = self._session
+                status: Mapping[str, Any] = {}
+                if session is not None and not session.ring.closed and not session.ring.lost:
+                    with contextlib.suppress(ClientError):
+                        status = await session.status()
+                if tick % _WATCH_TICKS == 0:
+                    there = await asyncio.to_thread(find_server) is not None
+                state = "ready" if self._present and there else "no_server"
+                if session is not None:
+                    state = session.state
+                    await self._follow_shift(session)
+                reason = "" if session is None else session.ring.closed or session.ring.lost
+                await self._say(type="state", state=state, reason=reason, status=status)
+                if self._watched and tick % _WATCH_TICKS == 0:
+                    await self._say(type="server", **await monitor.seen(self._client))
+                tick += 1
+                await asyncio.sleep(_TELL_S)
+
+    async def _follow_shift(self, session: AsyncSession) -> None:
+        """What was told of the beat holds for the page's positions: again where the ring began anew."""
+        player = self._player
+        if isinstance(player, LivePlayer) and player.shift != self._told_shift and not session.ring.lost:
+            self._told_shift = player.shift
+            with contextlib.suppress(ClientError):
+                await retell(session, self._known, player.shift)
+
+    async def _hear(self, data: bytes) -> None:
+        block = unpack(data)
+        if isinstance(self._player, LivePlayer):
+            stem = self._player.take(block)
+            if stem is not None and self._socket.unsent_bytes < _MOST_UNSENT_BYTES:
+                await self._socket.send(pack(stem))
+
+    async def _do(self, text: str) -> None:
+        message = read_json(text)
+        if not isinstance(message, dict):
+            raise MessageError("a message must be a map with a `type`")
+        match message.get("type"):
+            case "open":
+                await self._open(message)
+            case "close":
+                await self._close()
+            case "start":
+                self._keep(self._start())
+            case "watch":
+                self._watched = bool(message.get("on"))
+            case "more" if isinstance(self._player, FilePlayer):
+                self._player.ask_for(_whole(message, "position"))
+            case "lag" if isinstance(self._player, LivePlayer):
+                self._player.behind_samples = min(max(0, _whole(message, "samples")), 1 << 20)
+            case "set" | "know" | "keep" | "recall" as kind if self._session is not None:
+                await self._steer(self._session, kind, message)
+            case "more" | "lag" | "set" | "know" | "keep" | "recall":
+                pass  # the session has just ended
+            case other:
+                raise MessageError(f"unknown message {str(other)[:40]!r}")
+
+    async def _steer(self, session: AsyncSession, kind: str, message: Mapping[str, Any]) -> None:
+        match kind:
+            case "set":
+                await session.set(_text(message, "control"), message.get("value"))  # type: ignore[arg-type]
+            case "know":
+                known = {name: message[name] for name in _KNOWN if name in message}
+                self._known |= known
+                await session.know(**self._in_ring(session, known))
+            case "keep":
+                await session.keep(_text(message, "name"))
+                await self._say(type="kept", name=message["name"])
+            case "recall":
+                await session.recall(_text(message, "name"))
+                await self._say(type="recalled", name=message["name"])
+
+    def _in_ring(self, session: AsyncSession, known: Mapping[str, Any]) -> dict[str, Any]:
+        """What is known, its first beat counted from the ring's beginning and not from the page's."""
+        first = known.get("first_beat_s")
+        shift = 0 if self._player is None else self._player.shift
+        if not isinstance(first, int | float) or not shift:
+            return dict(known)
+        return {**known, "first_beat_s": first - shift / session.ring.rate_hz}
+
+    async def _open(self, message: Mapping[str, Any]) -> None:
+        await self._close()
+        wish = {name: message[name] for name, kind in _OPEN.items() if isinstance(message.get(name), kind)}
+        recording = self._recordings[message["recording"]] if "recording" in message else None
+        if recording is not None:
+            wish["rate_hz"] = recording.rate_hz
+        if "rate_hz" not in wish:
+            raise MessageError("open: rate_hz is missing")
+        session = await self._opened({"stem": "bass", **wish}, offline=recording is not None)
+        self._session, self._known, self._told_shift = session, {}, 0
+        for control, value in _map(message, "controls").items():
+            await session.set(str(control), value)
+        known = {name: value for name, value in _map(message, "knows").items() if name in _KNOWN}
+        if known:
+            self._known |= known
+            await session.know(**known)
+        if recording is None:
+            self._player = LivePlayer(session, rate_hz=session.ring.rate_hz)
+        else:
+            self._player = FilePlayer(
+                session, recording, epoch=_whole(message, "epoch"), known=self._known, tell=self._send
+            )
+            self._rendering = asyncio.create_task(self._render(self._player))
+        promise = session.ring.promise
+        await self._say(
+            type="opened",
+            session=session.name,
+            epoch=message.get("epoch"),
+            rate_hz=session.ring.rate_hz,
+            channels=session.ring.channels,
+            frames=None if recording is None else recording.frames,
+            latency_samples=promise.latency_samples,
+            anticipation_samples=promise.anticipation_samples,
+            recency_gap_ms=promise.recency_gap_ms,
+            mode=promise.mode,
+        )
+
+    async def _opened(self, wish: Mapping[str, Any], *, offline: bool) -> AsyncSession:
+        """The session, under the first name that is free. Raises ClientError."""
+        for number in range(1, _MOST_NAMES + 1):
+            name = self._config.session if number == 1 else f"{self._config.session}-{number}"
+            block = _LIVE_BLOCK if not offline else 4096
+            try:
+                return await self._client.open(
+                    name=name, channels=CHANNELS, offline=offline, block_samples=block, **wish
+                )
+            except ClientError as error:
+                if error.code != "busy" or number == _MOST_NAMES:
+                    raise
+        raise AssertionError
+
+    async def _close(self) -> None:
+        await self._stop_rendering()
+        session, self._session, self._player = self._session, None, None
+        if session is not None:
+            await session.close()
+
+    async def _stop_rendering(self) -> None:
+        task, self._rendering = self._rendering, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _render(self, player: FilePlayer) -> None:
+        try:
+            samples = await player.run()
+            await self._say(type="rendered", samples=samples)
+        except LiveBandError as error:
+            await self._refuse(error)
+        except OSError:
+            pass
+
+    async def _send(self, block: Block) -> None:
+        await self._socket.send(pack(block))
+
+    async def _start(self) -> None:
+        try:
+            await asyncio.to_thread(ensure_server, model=self._config.model)
+        except LiveBandError as error:
+            await self._refuse(error)
+
+    async def _refuse(self, error: Exception) -> None:
+        code = error.code if isinstance(error, ClientError) else "bad_message"
+        await self._say(type="error", code=code, text=str(error)[:500])
+
+    async def _say(self, **message: Any) -> None:
+        await self._socket.send(to_json(message))
+
+
+def _whole(message: Mapping[str, Any], name: str) -> int:
+    value = message.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise MessageError(f"{name} must be a whole number")
+    return value
+
+
+def _map(message: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = message.get(name, {})
+    if not isinstance(value, dict):
+        raise MessageError(f"{name} must be a map")
+    return value
+
+
+def _text(message: Mapping[str, Any], name: str) -> str:
+    value = message.get(name)
+    if not isinstance(value, str):
+        raise MessageError(f"{name} must be a text")
+    return value

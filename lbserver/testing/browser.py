@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A headless Chromium that a test steers through its DevTools pipe: messages of JSON, each ended by a zero byte."""
+
+import base64
+import contextlib
+import fcntl
+import json
+import os
+import select
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+PROGRAMS = ("chromium-headless-shell", "chrome-headless-shell", "chromium", "google-chrome")
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",  # it is run as root where tests are
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+    "--remote-debugging-pipe",
+)
+_ANSWER_S = 60.0
+_LOOK_S = 0.1
+
+
+class BrowserError(Exception):
+    """The browser refused, or what the page ran failed."""
+
+
+def installed() -> str | None:
+    """The program, None where there is none."""
+    return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+
+
+class Browser:
+    """One browser with one page. `faults` are the errors that the page or the browser told of. Use with `with`."""
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        program = installed()
+        if program is None:
+            raise BrowserError(f"none of {', '.join(PROGRAMS)} is installed")
+        ours_in, theirs_out = os.pipe()
+        theirs_in, ours_out = os.pipe()
+        # Above 4, so that neither is overwritten by the other's place.
+        theirs = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (theirs_in, theirs_out)]
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        self.pid = os.posix_spawn(
+            program,
+            [program, *_FLAGS, f"--user-data-dir={folder}", *flags, "about:blank"],
+            {**os.environ, "HOME": str(folder)},
+            file_actions=[
+                *((os.POSIX_SPAWN_DUP2, nowhere, stream) for stream in (0, 1, 2)),
+                (os.POSIX_SPAWN_DUP2, theirs[0], 3),
+                (os.POSIX_SPAWN_DUP2, theirs[1], 4),
+            ],
+            setpgroup=0,
+        )
+        for end in (theirs_in, theirs_out, *theirs, nowhere):
+            os.close(end)
+        self.faults: list[str] = []
+        self._in, self._out, self._rest = ours_in, ours_out, b""
+        self._number = 0
+        self._session = ""
+        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "DOM"):
+            self.ask(f"{domain}.enable")
+
+    def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """The result of a DevTools method. Raises BrowserError."""
+        self._number += 1
+        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
+        if self._session and not method.startswith(("Target.", "Browser.")):
+            message["sessionId"] = self._session
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        deadline = time.monotonic() + _ANSWER_S
+        while True:
+            for answer in self._messages(deadline, method):
+                if answer.get("id") == self._number:
+                    if "error" in answer:
+                        raise BrowserError(f"{method}: {answer['error'].get('message')}")
+                    return dict(answer["result"])
+                self._note(answer)
+
+    def open(self, address: str) -> None:
+        """Go there. Raises BrowserError when nobody answers."""
+        failed = self.ask("Page.navigate", url=address).get("errorText")
+        if failed:
+            raise BrowserError(f"{address}: {failed}")
+        self.until("document.readyState === 'complete'")
+
+    def run(self, script: str) -> Any:
+        """The value of an expression in the page, waited for, as if somebody had clicked. Raises BrowserError."""
+        answer = self.ask(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True
+        )
+        if "exceptionDetails" in answer:
+            details = answer["exceptionDetails"]
+            raise BrowserError(details.get("exception", {}).get("description", details.get("text")))
+        return answer["result"].get("value")
+
+    def click(self, identity: str) -> None:
+        """Click an element, when it can be clicked."""
+        self.until(
+            f"!!document.getElementById({identity!r}) && !document.getElementById({identity!r}).disabled"
+        )
+        self.run(f"document.getElementById({identity!r}).click()")
+
+    def until(self, condition: str, *, timeout_s: float = 60.0) -> None:
+        """Wait until an expression is true. Raises BrowserError with the page's words when it does not come true."""
+        deadline = time.monotonic() + timeout_s
+        while not self.run(condition):
+            if time.monotonic() > deadline:
+                raise BrowserError(f"{condition} did not come true; faults {self.faults}; {self.words()}")
+            time.sleep(_LOOK_S)
+
+    def words(self) -> str:
+        """What the page says."""
+        return str(self.run("document.body.innerText"))[:2000]
+
+    def choose(self, identity: str, path: Path) -> None:
+        """Give a file to a field that takes one."""
+        document = self.ask("DOM.getDocument")["root"]["nodeId"]
+        node = self.ask("DOM.querySelector", nodeId=document, selector=f"#{identity}")["nodeId"]
+        self.ask("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+
+    def downloads_to(self, folder: Path) -> None:
+        """Where what is downloaded goes, without a question."""
+        self.ask("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
+    def picture(self, path: Path, width: int, height: int, *, scale: float = 1.0) -> None:
+        """The page as it looks in a window of this size, as PNG."""
+        self.ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=scale,
+            mobile=False,
+        )
+        time.sleep(0.5)  # for a frame or two of the meters
+        path.write_bytes(base64.b64decode(self.ask("Page.captureScreenshot", format="png")["data"]))
+
+    def close(self) -> None:
+        """End it and all of its processes. Idempotent."""
+        if self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            os.close(self._in)
+            os.close(self._out)
+            self.pid = 0
+
+    def __enter__(self) -> "Browser":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _messages(self, deadline: float, method: str) -> list[dict[str, Any]]:
+        while b"\0" not in self._rest:
+            ready, _, _ = select.select([self._in], [], [], max(0.0, deadline - time.monotonic()))
+            data = os.read(self._in, 1 << 20) if ready else b""
+            if not data:
+                raise BrowserError(f"{method}: the browser {'has gone' if ready else 'does not answer'}")
+            self._rest += data
+        *whole, self._rest = self._rest.split(b"\0")
+        return [json.loads(message) for message in whole]
+
+    def _note(self, event: dict[str, Any]) -> None:
+        match event.get("method"):
+            case "Runtime.exceptionThrown":
+                details = event["params"]["exceptionDetails"]
+                self.faults.append(str(details.get("exception", {}).get("description", details.get("text"))))
+            case "Log.entryAdded" if event["params"]["entry"]["level"] == "error":
+                self.faults.append(event["params"]["entry"]["text"])
