@@ -13,10 +13,10 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraint
 BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
 # Tests render with fluidsynth and one small font; the tracker used for scores (madmom) is compiled on the spot.
 TEST_PACKAGES := libfluidsynth3 timgm6mb-soundfont gcc g++ python3-dev libportaudio2 jackd2
-# Hosts that the plug-in, the externals and the patches are tested in, and a screen for its window. Without them those tests skip.
+# Hosts that the plug-in, the externals, the patches and the jam page are tested in, and a screen for the plug-in's window. Without them those tests skip.
 HOST_PACKAGES := ardour ecasound jalv lilv-utils lv2-dev lv2file sordi xvfb fonts-inter \
                  puredata-core puredata-dev supercollider-server supercollider-language supercollider-dev \
-                 nodejs csound chuck
+                 nodejs csound chuck chromium-headless-shell
 FONT_PACKAGES := libfluidsynth3 timgm6mb-soundfont fluid-soundfont-gm musescore-general-soundfont-lossless \
                  csound-soundfont fluidr3mono-gm-soundfont opl3-soundfont avldrums.lv2-soundfont hydrogen-drumkits
 

@@ -3,6 +3,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -29,8 +30,7 @@ def run_page(parsed: argparse.Namespace) -> int:
         if find_server() is None:
             print("starting the band ...", file=sys.stderr)
             stack.enter_context(own_server(ServeConfig(model=parsed.model)))
-        with suppress(KeyboardInterrupt):
-            asyncio.run(_serve(config, parsed.page_port, parsed.seconds, as_json=parsed.json))
+        asyncio.run(_serve(config, parsed.page_port, parsed.seconds, as_json=parsed.json))
     return 0
 
 
@@ -43,8 +43,12 @@ async def _serve(config: PageConfig, port: int, seconds: float | None, *, as_jso
                 f"open {address}\nin a browser of this machine; whoever has the address may play. Ctrl-C ends it",
                 flush=True,
             )
+        enough = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+                asyncio.get_running_loop().add_signal_handler(number, enough.set)
         with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.Event().wait(), seconds)
+            await asyncio.wait_for(enough.wait(), seconds)
 
 
 def _begin(parsed: argparse.Namespace) -> Mapping[str, float | int | str]:

@@ -116,7 +116,8 @@ class FilePlayer:
                     raise
             while ring.lost:
                 await asyncio.sleep(_LOOK_S)
-            ring.begin_epoch()
+            if ring.position:
+                ring.begin_epoch()
             self.shift = position
             await retell(self.session, self._known, self.shift)
         begin = position - self.session.latency_samples

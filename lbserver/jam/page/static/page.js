@@ -45,7 +45,7 @@ function changed(control, value) {
 }
 
 function build(controls) {
-  for (const id of ["stems", "choices", "modes", "epochs", "model_knobs", "port_knobs", "take"]) by(id).replaceChildren();
+  for (const id of ["stems", "choices", "limits", "modes", "epochs", "model_knobs", "port_knobs", "take"]) by(id).replaceChildren();
   table = Object.fromEntries(controls.map((control) => [control.name, control]));
   for (const control of controls) {
     const named = control.choices.length ? control.choices[control.default] : control.default;
@@ -66,7 +66,7 @@ function build(controls) {
     else if (control.acts === "epoch") place("epochs", typed(control, change, control.unit), name);
     else if (control.kind === "int") place("take", typed(control, change), name);
     else if (control.acts === "port") place("port_knobs", knob(control, change));
-    else if (control.unit === "BPM") place("choices", typed(control, change), name);
+    else if (control.unit === "BPM") place("limits", typed(control, change), name);
     else place("model_knobs", knob(control, change));
   }
   const lagField = typed({ name: "lag", meaning: "how far the band is behind what you play, in ms; empty: as short as it is measured to be possible here", minimum: 0, maximum: 2000 }, (ms) => {
@@ -89,7 +89,7 @@ function build(controls) {
 // What this model does not take is dim, as in the plug-in's window.
 function fit() {
   if (!spec) return;
-  const able = new Set(spec.controls ?? []);
+  const able = new Set((spec.controls ?? []).map((control) => control.name ?? control));
   for (const control of Object.values(table)) {
     if (control.name === "stem") widgets.stem.only(spec.stems ?? table.stem.choices);
     else if (control.acts === "model") widgets[control.name]?.enable(able.has(control.name));
@@ -197,10 +197,11 @@ async function play(answer) {
   opened = answer;
   const live = source.kind === "live";
   wire.postMessage({ do: "opened", now: { epoch, rate: opened.rate_hz, file: !live } });
-  const wanted = typedLag !== null ? Math.ceil((typedLag * opened.rate_hz) / 1000 / 128) * 128 : lag;
+  const wanted = typedLag !== null ? Math.round((typedLag * opened.rate_hz) / 1000) : lag;
   const begin = { epoch, latency: opened.latency_samples, lag: live ? wanted : 0, end: opened.frames };
   setRecording(false);
   trace.clear();
+  widgets.mode.show(opened.mode);
   [position, missing, missed, taps, bandLength] = [0, 0, 0, [], 0];
   if (live && node) {
     node.port.postMessage({ begin });
@@ -250,6 +251,7 @@ async function dismantle() {
 }
 
 async function close() {
+  widgets.mode?.show(values.mode);
   if (opened) say({ type: "close" });
   source?.stream?.getTracks().forEach((track) => track.stop());
   [source, opened] = [null, null];
@@ -401,7 +403,9 @@ by("server").addEventListener("toggle", () => say({ type: "watch", on: by("serve
 
 function headroom() {
   const status = seen.status;
-  trace.add(opened && seen.state === "playing" ? status.headroom_ms : NaN, opened && seen.state === "playing" ? status.round_trip_ms : NaN);
+  if (source?.kind === "file") { by("trace_line").textContent = "a file waits for its stem: nothing is late"; return; }
+  const plays = opened && ["playing", "late", "faded"].includes(seen.state);
+  trace.add(plays ? status.headroom_ms : NaN, plays ? status.round_trip_ms : NaN);
   const late = (status.late_frames ?? 0) + (status.skipped_frames ?? 0);
   const frames = (status.frames ?? 0) + (status.skipped_frames ?? 0);
   by("trace_line").textContent = !opened || !Number.isFinite(status.headroom_ms) ? "" : `${status.headroom_ms.toFixed(1)} ms, ${late ? `${late} of ${frames}` : "none"} late · latency ${(status.round_trip_ms ?? 0).toFixed(1)} ms${missing && source.kind === "live" ? ` · ${ms(missing)} ms missing` : ""}`;

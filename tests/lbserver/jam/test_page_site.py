@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is let in at the jam page's door, and what bytes that are none of the page's come to."""
+
+import asyncio
+import http.client
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import soundfile
+
+from lbserver.jam.page.blocks import MIX, STEM, Block, pack, unpack
+from lbserver.jam.page.site import site
+from lbserver.jam.page.visit import PageConfig
+from lbserver.protocol.messages import MessageError
+
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+class Answer:
+    """What the door answered."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status, self.headers = response.status, response.headers
+        self.text = "" if response.status == 101 else response.read().decode()
+
+
+def asked(what: Callable[[str, int, str], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
+    """What a caller finds out: given host, port and the page's path."""
+    monkeypatch.setenv("LIVEBAND_RUN", str(tmp_path / "nobody"))
+
+    async def work() -> Any:
+        async with site(PageConfig(), port=0) as address:
+            parts = urlsplit(address)
+            assert parts.hostname is not None
+            assert parts.port is not None
+            return await asyncio.to_thread(what, parts.hostname, parts.port, parts.path)
+
+    return asyncio.run(work())
+
+
+def call(
+    host: str, port: int, path: str, method: str = "GET", body: bytes | None = None, **headers: str
+) -> Answer:
+    connection = http.client.HTTPConnection(host, port, timeout=30)
+    connection.putrequest(method, path, skip_host=True)
+    named: Mapping[str, str] = {"Host": f"{host}:{port}"} | {
+        key.replace("_", "-"): value for key, value in headers.items()
+    }
+    for name, value in named.items():
+        connection.putheader(name, value)
+    if body is not None:
+        connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body)
+    try:
+        return Answer(connection.getresponse())
+    finally:
+        connection.close()
+
+
+def test_only_the_page_with_its_token_is_let_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """Another site that guesses the port, rebinds a name, or asks without the token would play, or read the log."""
+
+    def callers(host: str, port: int, path: str) -> None:
+        ours, elsewhere = f"http://{host}:{port}", "http://elsewhere.example"
+        assert call(host, port, path).status == 200
+        assert call(host, port, path + "page.js").status == 200
+        assert call(host, port, path + "socket", Origin=ours, **UPGRADE).status == 101
+        wrong = "/" + "x" * (len(path) - 2) + "/"
+        for refused in ("/", "/page.js", wrong, wrong + "page.js", path[:-1], "//" + path):
+            assert call(host, port, refused).status == 403, refused
+        assert call(host, port, wrong + "socket", Origin=ours, **UPGRADE).status == 403
+        for name in ("elsewhere.example", "elsewhere.example:80", "", "localhost.elsewhere.example"):
+            assert call(host, port, path, Host=name).status == 421, name
+            assert (
+                call(host, port, path + "socket", Host=name, Origin=f"http://{name}", **UPGRADE).status == 421
+            )
+        for origin in (
+            elsewhere,
+            f"http://localhost:{port}",
+            f"https://{host}:{port}",
+            f"http://{host}",
+            "null",
+        ):
+            assert call(host, port, path + "socket", Origin=origin, **UPGRADE).status == 403, origin
+            assert call(host, port, path + "recording", "POST", b"", Origin=origin).status == 403, origin
+            assert call(host, port, path, Origin=origin).status == 403, origin
+        assert call(host, port, path + "socket", **UPGRADE).status == 403  # no browser leaves it out
+        assert call(host, port, path + "recording", "POST", b"").status == 403
+        assert call(host, port, path + "socket", Origin=ours).status == 426
+
+    asked(callers, monkeypatch, tmp_path)
+
+
+def test_nothing_but_its_own_files_is_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """A path out of the folder, a page that loads from elsewhere, or one that another page may frame."""
+
+    def callers(host: str, port: int, path: str) -> None:
+        for name in (
+            "../door.py",
+            "..%2fdoor.py",
+            "static/page.js",
+            "door.py",
+            "/etc/passwd",
+            "index.html/",
+            "favicon.ico",
+        ):
+            assert call(host, port, path + name).status == 404, name
+        shown = call(host, port, path)
+        policy = dict(
+            part.strip().split(" ", 1) for part in shown.headers["Content-Security-Policy"].split(";")
+        )
+        assert policy["default-src"] == "'none'"
+        assert policy["frame-ancestors"] == "'none'"
+        assert {
+            value for name, value in policy.items() if name.endswith("-src") and name != "default-src"
+        } == {"'self'"}
+        assert shown.headers["Referrer-Policy"] == "no-referrer"
+        assert call(host, port, path, "POST", b"", Origin=f"http://{host}:{port}").status == 405
+
+    asked(callers, monkeypatch, tmp_path)
+
+
+def test_recordings_are_taken_or_refused_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """What is no recording, or is damaged, would be kept, or answered with a trace."""
+    soundfile.write(tmp_path / "a.flac", np.zeros((1000, 3), np.float32), 22050)
+
+    def callers(host: str, port: int, path: str) -> None:
+        def hand_over(data: bytes) -> Answer:
+            return call(host, port, path + "recording", "POST", data, Origin=f"http://{host}:{port}")
+
+        taken = hand_over((tmp_path / "a.flac").read_bytes())
+        assert json.loads(taken.text) == {"recording": 1, "rate_hz": 22050, "channels": 3, "frames": 1000}
+        for data in (b"", b"no recording", (tmp_path / "a.flac").read_bytes()[:200]):
+            refused = hand_over(data)
+            assert refused.status == 415
+            assert "the file" in refused.text
+            assert "recording-" not in refused.text
+            assert refused.text.count("\n") == 1
+
+    asked(callers, monkeypatch, tmp_path)
+
+
+def test_blocks_come_back_as_they_were() -> None:
+    audio = np.random.default_rng(0).normal(size=(2, 7)).astype(np.float32)
+    block = unpack(pack(Block(kind=STEM, epoch=3, position=1 << 40, audio=audio)))
+    assert (block.kind, block.epoch, block.position) == (STEM, 3, 1 << 40)
+    np.testing.assert_array_equal(block.audio, audio)
+    holes = np.array([[np.nan, np.inf, -np.inf, 1.0]], np.float32)
+    np.testing.assert_array_equal(
+        unpack(pack(Block(kind=MIX, epoch=0, position=0, audio=holes))).audio, [[0, 0, 0, 1]]
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        bytes(15),
+        bytes(16),
+        pack(Block(kind=9, epoch=0, position=0, audio=np.zeros((2, 4), np.float32))),
+        pack(Block(kind=MIX, epoch=0, position=0, audio=np.zeros((3, 4), np.float32))),
+        pack(Block(kind=MIX, epoch=0, position=-1, audio=np.zeros((2, 4), np.float32))),
+        pack(Block(kind=MIX, epoch=0, position=0, audio=np.zeros((2, 4), np.float32)))[:-1],
+        pack(Block(kind=MIX, epoch=0, position=0, audio=np.zeros((1, 1 << 16), np.float32))),
+    ],
+)
+def test_bytes_that_are_no_block_are_refused(data: bytes) -> None:
+    with pytest.raises(MessageError):
+        unpack(data)

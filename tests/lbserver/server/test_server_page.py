@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The jam page as somebody at a browser has it: a real server, a real `liveband jam --browser`, a headless Chromium."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from lbserver.jam.page.players import FILE_BLOCK
+from lbserver.testing.browser import Browser, installed
+
+RATE_HZ, HOP, SECONDS = 48000, 1920, 8
+needs_browser = pytest.mark.skipif(
+    installed() is None, reason="no browser is installed: apt install chromium-headless-shell"
+)
+
+
+class Page:
+    """A `liveband jam --browser` beside a server, and a browser that has it open."""
+
+    def __init__(self, server: Any, folder: Path, *flags: str) -> None:
+        self.folder, self.downloads = folder, folder / "downloads"
+        self.downloads.mkdir(parents=True)
+        self.jam = subprocess.Popen(
+            [sys.executable, "-m", "lbserver", "jam", "--browser", "--json", "--page-port", "0"],
+            env=server.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.jam.stdout is not None
+        self.address = json.loads(self.jam.stdout.readline())["address"]
+        self.browser: Browser | None = None
+        self.flags = flags
+        self.rate_hz = 0  # of what was saved last
+
+    def open(self) -> Browser:
+        self.browser = Browser(self.folder / "profile", *self.flags)
+        self.browser.downloads_to(self.downloads)
+        self.browser.open(self.address)
+        return self.browser
+
+    def download(self, what: str) -> np.ndarray:
+        """What the page saved, [C, T]; waits until it is there."""
+        assert self.browser is not None
+        path = self.downloads / f"liveband_{what}.wav"
+        path.unlink(missing_ok=True)
+        self.browser.click(f"save_{what}")
+        deadline = time.monotonic() + 60
+        while not (path.exists() and path.stat().st_size > 58):
+            assert time.monotonic() < deadline, "nothing was saved"
+            time.sleep(0.05)
+        audio, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+        self.rate_hz = rate_hz
+        return audio.T
+
+    def close(self) -> None:
+        if self.browser is not None:
+            self.browser.close()
+        self.jam.send_signal(signal.SIGTERM)
+        try:
+            self.jam.wait(60)
+        finally:
+            self.jam.kill()
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Callable[..., Page]]:
+    pages: list[Page] = []
+
+    def made(server: Any, *flags: str) -> Page:
+        pages.append(Page(server, tmp_path / f"page{len(pages)}", *flags))
+        return pages[-1]
+
+    yield made
+    for each in pages:
+        each.close()
+
+
+def song(seconds: float) -> np.ndarray:
+    """Dark noise that swells, never the same twice, [2, T], in steps of 16 bits."""
+    generator = np.random.default_rng(18)
+    samples = round(seconds * RATE_HZ)
+    dark = np.convolve(generator.normal(0.0, 1.0, samples + 95), np.ones(96) / 96, "valid")
+    mix = np.stack((dark, 0.7 * dark)) * (1.5 + np.sin(np.arange(samples) / RATE_HZ * 9.0))
+    return (np.round(np.clip(mix, -0.6, 0.6) * 32768) / 32768).astype(np.float32)
+
+
+def copied(mix: np.ndarray, frames: int, hop: int = HOP) -> np.ndarray:
+    """What test:copy makes of it: the same, 1 + A frames later."""
+    late = (1 + frames) * hop
+    return np.concatenate((np.zeros((2, late), np.float32), mix), axis=-1)[:, : mix.shape[-1]]
+
+
+def type_in(browser: Browser, label: str, value: str) -> None:
+    """Into the field of this name."""
+    browser.run(
+        f"(() => {{ const field = document.querySelector('[aria-label={label}], #{label}'); field.value = '{value}';"
+        " field.dispatchEvent(new Event('change')); })()"
+    )
+
+
+def until_words(browser: Browser, *words: str) -> None:
+    browser.until(f"{list(words)}.includes(document.getElementById('words').textContent)", timeout_s=120)
+
+
+@needs_browser
+def test_a_file_is_the_bounce_to_the_bit(
+    serve: Callable[..., Any], page: Callable[..., Page], tmp_path: Path
+) -> None:
+    """A block that is dropped, shifted, resampled or rounded on its way would differ; so would one that a server
+    which died took along, where the page does not go on from there."""
+    mix = song(SECONDS)
+    soundfile.write(tmp_path / "song.wav", mix.T, RATE_HZ, subtype="PCM_16")
+    server = serve("--workers", "1", "--model", "test:copy")
+    subprocess.run(
+        [sys.executable, "-m", "lbserver", "bounce", str(tmp_path / "song.wav"), "-o", str(tmp_path / "bass.wav"),
+         "--stem", "bass", "--model", "test:copy", "--anticipation", "80"],
+        env=server.environment, check=True, capture_output=True,
+    )  # fmt: skip
+    expected, _ = soundfile.read(tmp_path / "bass.wav", dtype="float32", always_2d=True)
+    shown = page(server)
+    browser = shown.open()
+    until_words(browser, "Ready")
+    type_in(browser, "Anticipation", "80")
+    type_in(browser, "bpm", "96")
+    browser.choose("chosen", tmp_path / "song.wav")
+    browser.until("document.getElementById('tempo_line').textContent.includes('96.0 bpm')")
+    until_words(browser, "Playing")
+    front_end = server.connect()
+    assert front_end.ask("status", session="page")["status"]["tempo"] == 96.0
+    server.kill()
+    until_words(browser, "The band is gone")
+    server.start()
+    browser.click("render")
+    rendered = f"document.getElementById('record_line').textContent === '{SECONDS}.0 s rendered'"
+    browser.until(rendered, timeout_s=120)
+    np.testing.assert_array_equal(shown.download("input"), mix)
+    broken = shown.download("band")
+    # It listens anew from where the server died: silence, then the same as ever.
+    begun = np.flatnonzero(~(broken == copied(mix, 2)).all(axis=0))
+    np.testing.assert_array_equal(broken[:, begun.max() + 1 :], copied(mix, 2)[:, begun.max() + 1 :])
+    assert begun.size <= 3 * HOP + FILE_BLOCK
+    browser.choose("chosen", tmp_path / "song.wav")
+    browser.until(f"!({rendered})")
+    browser.click("render")
+    browser.until(rendered, timeout_s=120)
+    np.testing.assert_array_equal(shown.download("band"), expected.T)
+    np.testing.assert_array_equal(expected.T, copied(mix, 2))
+    assert browser.faults == []
+
+
+@needs_browser
+def test_a_microphone_is_answered_at_a_constant_lag(
+    serve: Callable[..., Any], page: Callable[..., Page], tmp_path: Path
+) -> None:
+    """A lag that drifts, or differs from the one that the page shows, before or after the server died."""
+    soundfile.write(tmp_path / "played.wav", song(20).T, RATE_HZ, subtype="PCM_16")
+    server = serve("--workers", "1", "--model", "test:copy")
+    shown = page(
+        server,
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={tmp_path / 'played.wav'}",
+    )
+    browser = shown.open()
+    until_words(browser, "Ready")
+    type_in(browser, "lag", "1000")  # more than a busy machine needs
+    browser.click("microphone")
+    until_words(browser, "Playing")
+    browser.until("document.getElementById('timing_line').textContent.includes('lag 1000')")
+    assert lags_heard(shown, 4.0) == {1.0}
+    server.kill()
+    until_words(browser, "The band is gone")
+    server.start()
+    until_words(browser, "Playing", "Parts are missing")
+    assert lags_heard(shown, 4.0) == {1.0}
+    assert browser.faults == []
+
+
+def lags_heard(shown: Page, seconds: float) -> set[float]:
+    """Records a while: seconds by which what is heard lags the stem of the input, in each half second that is whole."""
+    browser = shown.browser
+    assert browser is not None
+    browser.click("record")
+    browser.until(f"Number(document.getElementById('record_line').textContent.match(/[0-9.]+/)) > {seconds}")
+    browser.click("record")
+    given, heard = shown.download("input"), shown.download("heard")
+    half, lags = shown.rate_hz // 2, set()
+    ahead = browser.run("document.getElementById('timing_line').textContent.match(/ahead ([0-9.]+)/)[1]")
+    stem = copied(given, round(float(ahead) / 40), hop=shown.rate_hz // 25)
+    for at in range(3 * half, min(given.shape[-1], heard.shape[-1]) - half, half):
+        piece = heard[0, at : at + half]
+        if (piece == 0.0).mean() > 0.01:
+            continue  # a part that was missing
+        match = found(stem[0, at - 3 * half : at + half], piece)
+        lags.add(round((3 * half - match) / shown.rate_hz, 5))
+        whole = stem[0, at - 3 * half + match :][:half]
+        assert np.corrcoef(whole, piece)[0, 1] > 0.99
+    return lags
+
+
+def found(audio: np.ndarray, piece: np.ndarray) -> int:
+    """Where in the audio the piece is, by its changes, which are never alike."""
+    audio, piece = np.diff(audio), np.diff(piece)
+    size = 1 << (audio.size + piece.size).bit_length()
+    likeness = np.fft.irfft(np.fft.rfft(audio, size) * np.conj(np.fft.rfft(piece, size)), size)
+    return int(likeness[: audio.size - piece.size + 1].argmax())
