@@ -141,7 +141,8 @@ class Visit:
                     state = session.state
                     await self._follow_shift(session)
                 reason = "" if session is None else session.ring.closed or session.ring.lost
-                await self._say(type="state", state=state, reason=reason, status=status)
+                promise = {} if session is None else _promised(session)
+                await self._say(type="state", state=state, reason=reason, status=status, promise=promise)
                 if self._watched and tick % _WATCH_TICKS == 0:
                     await self._say(type="server", **await monitor.seen(self._client))
                 tick += 1
@@ -232,7 +233,6 @@ class Visit:
                 session, recording, epoch=_whole(message, "epoch"), known=self._known, tell=self._send
             )
             self._rendering = asyncio.create_task(self._render(self._player))
-        promise = session.ring.promise
         await self._say(
             type="opened",
             session=session.name,
@@ -240,10 +240,7 @@ class Visit:
             rate_hz=session.ring.rate_hz,
             channels=session.ring.channels,
             frames=None if recording is None else recording.frames,
-            latency_samples=promise.latency_samples,
-            anticipation_samples=promise.anticipation_samples,
-            recency_gap_ms=promise.recency_gap_ms,
-            mode=promise.mode,
+            **_promised(session),
         )
 
     async def _opened(self, wish: Mapping[str, Any], *, offline: bool) -> AsyncSession:
@@ -296,6 +293,11 @@ class Visit:
 
     async def _say(self, **message: Any) -> None:
         await self._socket.send(to_json(message))
+
+
+def _promised(session: AsyncSession) -> dict[str, Any]:
+    """Of the epoch that plays now: a server that has come back may have measured itself anew."""
+    return asdict(session.ring.promise)
 
 
 def _whole(message: Mapping[str, Any], name: str) -> int:

@@ -429,7 +429,11 @@ const hear = {
   },
   description(message) { [spec, seen.model] = [message.spec, message.model]; fit(); },
   opened: play,
-  state({ state, reason, status }) {
+  state({ state, reason, status, promise }) {
+    if (opened && source) {
+      Object.assign(opened, promise);
+      if (source.kind === "live" && lag !== null && lag < opened.latency_samples) { lag = null; open(); }
+    }
     const starting = seen.state === "starting" && state === "no_server" && performance.now() - seen.starting < 60000;
     if (!starting) seen.state = state;
     [seen.reason, seen.status] = [reason, status];

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A headless Chromium that a test steers through its DevTools pipe: messages of JSON, each ended by a zero byte."""
+"""A headless Chromium that a test steers through its DevTools pipe, and the jam page in it."""
 
 import base64
 import contextlib
@@ -9,9 +9,16 @@ import os
 import select
 import shutil
 import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
 
 PROGRAMS = ("chromium-headless-shell", "chrome-headless-shell", "chromium", "google-chrome")
 _FLAGS = (
@@ -180,3 +187,66 @@ class Browser:
                 self.faults.append(str(details.get("exception", {}).get("description", details.get("text"))))
             case "Log.entryAdded" if event["params"]["entry"]["level"] == "error":
                 self.faults.append(event["params"]["entry"]["text"])
+
+
+class Page:
+    """A `liveband jam --browser` beside a server, and a browser that has it open."""
+
+    def __init__(self, server: Any, folder: Path, *flags: str) -> None:
+        self.folder, self.downloads = folder, folder / "downloads"
+        self.downloads.mkdir(parents=True)
+        self.jam = subprocess.Popen(
+            [sys.executable, "-m", "lbserver", "jam", "--browser", "--json", "--page-port", "0"],
+            env=server.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.jam.stdout is not None
+        self.address = json.loads(self.jam.stdout.readline())["address"]
+        self.browser: Browser | None = None
+        self.flags = flags
+        self.rate_hz = 0  # of what was saved last
+
+    def open(self) -> Browser:
+        self.browser = Browser(self.folder / "profile", *self.flags)
+        self.browser.downloads_to(self.downloads)
+        self.browser.open(self.address)
+        return self.browser
+
+    def download(self, what: str) -> np.ndarray:
+        """What the page saved, [C, T]; waits until it is there."""
+        assert self.browser is not None
+        path = self.downloads / f"liveband_{what}.wav"
+        path.unlink(missing_ok=True)
+        self.browser.click(f"save_{what}")
+        deadline = time.monotonic() + 60
+        while not (path.exists() and path.stat().st_size > 58):
+            assert time.monotonic() < deadline, "nothing was saved"
+            time.sleep(0.05)
+        audio, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+        self.rate_hz = rate_hz
+        return audio.T
+
+    def close(self) -> None:
+        if self.browser is not None:
+            self.browser.close()
+        self.jam.send_signal(signal.SIGTERM)
+        try:
+            self.jam.wait(60)
+        finally:
+            self.jam.kill()
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Callable[..., Page]]:
+    if installed() is None:
+        pytest.skip("no browser is installed: apt install chromium-headless-shell")
+    pages: list[Page] = []
+
+    def made(server: Any, *flags: str) -> Page:
+        pages.append(Page(server, tmp_path / f"page{len(pages)}", *flags))
+        return pages[-1]
+
+    yield made
+    for each in pages:
+        each.close()

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The jam page as somebody at a browser has it: a real server, a real `liveband jam --browser`, a headless Chromium."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from lbserver.jam.page.players import FILE_BLOCK
+
+RATE_HZ, HOP, SECONDS = 48000, 1920, 8
+
+
+def song(seconds: float) -> np.ndarray:
+    """Dark noise that swells, never the same twice, [2, T], in steps of 16 bits."""
+    generator = np.random.default_rng(18)
+    samples = round(seconds * RATE_HZ)
+    dark = np.convolve(generator.normal(0.0, 1.0, samples + 95), np.ones(96) / 96, "valid")
+    mix = np.stack((dark, 0.7 * dark)) * (1.5 + np.sin(np.arange(samples) / RATE_HZ * 9.0))
+    return (np.round(np.clip(mix, -0.6, 0.6) * 32768) / 32768).astype(np.float32)
+
+
+def copied(mix: np.ndarray, frames: int, hop: int = HOP) -> np.ndarray:
+    """What test:copy makes of it: the same, 1 + A frames later."""
+    late = (1 + frames) * hop
+    return np.concatenate((np.zeros((2, late), np.float32), mix), axis=-1)[:, : mix.shape[-1]]
+
+
+def type_in(browser: Any, label: str, value: str) -> None:
+    """Into the field of this name."""
+    browser.run(
+        f"(() => {{ const field = document.querySelector('[aria-label={label}], #{label}'); field.value = '{value}';"
+        " field.dispatchEvent(new Event('change')); })()"
+    )
+
+
+def until_words(browser: Any, *words: str) -> None:
+    browser.until(f"{list(words)}.includes(document.getElementById('words').textContent)", timeout_s=120)
+
+
+def test_a_file_is_the_bounce_to_the_bit(
+    serve: Callable[..., Any], page: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A block that is dropped, shifted, resampled or rounded on its way would differ; so would one that a server
+    which died took along, where the page does not go on from there."""
+    mix = song(SECONDS)
+    soundfile.write(tmp_path / "song.wav", mix.T, RATE_HZ, subtype="PCM_16")
+    server = serve("--workers", "1", "--model", "test:copy")
+    subprocess.run(
+        [sys.executable, "-m", "lbserver", "bounce", str(tmp_path / "song.wav"), "-o", str(tmp_path / "bass.wav"),
+         "--stem", "bass", "--model", "test:copy", "--anticipation", "80"],
+        env=server.environment, check=True, capture_output=True,
+    )  # fmt: skip
+    expected, _ = soundfile.read(tmp_path / "bass.wav", dtype="float32", always_2d=True)
+    shown = page(server)
+    browser = shown.open()
+    until_words(browser, "Ready")
+    type_in(browser, "Anticipation", "80")
+    type_in(browser, "bpm", "96")
+    browser.choose("chosen", tmp_path / "song.wav")
+    browser.until("document.getElementById('tempo_line').textContent.includes('96.0 bpm')")
+    until_words(browser, "Playing")
+    front_end = server.connect()
+    assert front_end.ask("status", session="page")["status"]["tempo"] == 96.0
+    server.kill()
+    until_words(browser, "The band is gone")
+    server.start()
+    browser.click("render")
+    rendered = f"document.getElementById('record_line').textContent === '{SECONDS}.0 s rendered'"
+    browser.until(rendered, timeout_s=120)
+    np.testing.assert_array_equal(shown.download("input"), mix)
+    broken = shown.download("band")
+    # It listens anew from where the server died: silence, then the same as ever.
+    begun = np.flatnonzero(~(broken == copied(mix, 2)).all(axis=0))
+    np.testing.assert_array_equal(broken[:, begun.max() + 1 :], copied(mix, 2)[:, begun.max() + 1 :])
+    assert begun.size <= 3 * HOP + FILE_BLOCK
+    browser.choose("chosen", tmp_path / "song.wav")
+    browser.until(f"!({rendered})")
+    browser.click("render")
+    browser.until(rendered, timeout_s=120)
+    np.testing.assert_array_equal(shown.download("band"), expected.T)
+    np.testing.assert_array_equal(expected.T, copied(mix, 2))
+    assert browser.faults == []
