@@ -20,7 +20,6 @@ from rich.text import Text
 
 from lbmodels.contract.stems import STEMS
 from lbserver.client.connection import RefusedError, ServerGoneError
-from lbserver.commands.jam_page import run_page
 from lbserver.errors import LiveBandError
 from lbserver.files.plain_json import to_json
 from lbserver.host import sound_card
@@ -28,7 +27,7 @@ from lbserver.host.logs import shown
 from lbserver.host.rundir import find_server
 from lbserver.jam.duplex import DuplexPeer, Figures
 from lbserver.jam.jam_session import Seat, SeatConfig, own_server
-from lbserver.jam.page.site import PORT
+from lbserver.jam.page import PORT
 from lbserver.music.conditions import read_knowledge
 from lbserver.music.room_beat import RoomBeat
 from lbserver.protocol.controls import BY_NAME
@@ -130,6 +129,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(parsed: argparse.Namespace) -> int:
     """The command; returns the exit code: 1 when the device stopped by itself."""
     if parsed.browser:
+        from lbserver.commands.jam_page import run_page
+
         return run_page(parsed)
     library = sound_card.load_sounddevice()
     found = sound_card.list_devices(library)

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from lbserver.jam.page import PORT
 from lbserver.jam.page.door import DoorConfig, Socket, page_door
 from lbserver.jam.page.recordings import Recordings
 from lbserver.jam.page.visit import PageConfig, Visit
 
-PORT = 9463
 _TOKEN_BYTES = 24
 _MOST_VISITS = 8
 
