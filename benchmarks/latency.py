@@ -30,7 +30,7 @@ from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.ring.timeline import Mode
 from lbserver.testing import accompanists, stage
 from lbserver.testing.osc_client import OscClient
-from lbserver.testing.servers import running
+from lbserver.testing.servers import serving
 
 TRANSPORTS = ("virtual", "local", "local offline", "zeromq", "upstream", "osc")
 _HOP_S = 0.04
@@ -190,7 +190,7 @@ def measure(config: LatencyConfig) -> list[dict[str, Any]]:
     rows = virtual_rows(config.rates_hz) if "virtual" in config.only else []
     if set(config.only) == {"virtual"}:
         return rows
-    with running("--model", "test:copy", "--osc-port", "0", "--zmq-port", "0", "--workers", "1") as server:
+    with serving("--model", "test:copy", "--osc-port", "0", "--zmq-port", "0", "--workers", "1") as server:
         address = f"tcp://127.0.0.1:{server['zmq_port']}"
         for transport in ("local", "local offline"):
             if transport in config.only:
@@ -200,7 +200,7 @@ def measure(config: LatencyConfig) -> list[dict[str, Any]]:
         if "osc" in config.only:
             rows += osc_rows(config, server["osc_port"])
         if "upstream" in config.only:
-            with running("--upstream", address) as near:
+            with serving("--upstream", address) as near:
                 rows += client_rows("upstream", config, run=near["run"])
     return rows
 

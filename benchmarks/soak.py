@@ -28,7 +28,7 @@ from lbserver.client import Client
 from lbserver.engine.budget import Budget
 from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.testing import accompanists, stage
-from lbserver.testing.servers import running
+from lbserver.testing.servers import serving
 
 _PARTS = 10
 
@@ -93,7 +93,7 @@ def virtual(config: SoakConfig) -> dict[str, Any]:
 def wall(config: SoakConfig) -> dict[str, Any]:
     """A real server and one front end in real time."""
     model = ["--model", config.model] if config.model else []
-    with running("--workers", "1", *model) as server, Client(run=server["run"]) as client:
+    with serving("--workers", "1", *model) as server, Client(run=server["run"]) as client:
         children = Path(f"/proc/{server['process']}/task/{server['process']}/children").read_text().split()
         pids = [int(server["process"]), *map(int, children)]
 

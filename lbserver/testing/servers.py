@@ -12,37 +12,34 @@ from typing import Any
 
 from lbserver.files.documents import read_json
 from lbserver.host.isolation import environment, python
+from lbserver.testing.processes import running
 
 _PATIENCE_S = 60.0  # for a server to end by itself
 
 
 @contextmanager
-def running(*options: str, more: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
+def serving(*options: str, more: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
     """What the server printed when it was ready, and `run`, its run directory; `more` is added to its environment.
 
     Raises RuntimeError with its own words when it does not start.
     """
-    with tempfile.TemporaryDirectory(prefix="liveband-test-") as folder:
+    with tempfile.TemporaryDirectory(prefix="liveband-serving-") as folder:
         run = Path(folder) / "run"
         quiet = [p for name in ("--osc-port", "--http-port") if name not in options for p in (name, "off")]
-        process = subprocess.Popen(
+        own = {"LIVEBAND_RUN": str(run), "XDG_DATA_HOME": str(Path(folder) / "data")}
+        with running(
             python("lbserver", "serve", "--json", *quiet, *options),
-            env=environment(
-                {"LIVEBAND_RUN": str(run), "XDG_DATA_HOME": str(Path(folder) / "data"), **(more or {})}
-            ),
+            env=environment(own | dict(more or {})),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        )
-        assert process.stdout is not None
-        try:
+        ) as process:
+            assert process.stdout is not None
             line = process.stdout.readline()
             if not line:
                 raise RuntimeError(process.communicate()[1].strip())
-            yield {**read_json(line), "run": str(run), "process": process.pid}
-        finally:
-            process.terminate()
             try:
-                process.communicate(timeout=_PATIENCE_S)
+                yield {**read_json(line), "run": str(run), "process": process.pid}
             finally:
-                process.kill()
+                process.terminate()
+                process.communicate(timeout=_PATIENCE_S)

@@ -32,7 +32,7 @@ class Watches:
     def ask(self, source: Source, session: str) -> None:
         """Raises HubError."""
         sessions = self.asked.setdefault(source, set())
-        if len(sessions) >= limits.OSC_WATCHED:
+        if session not in sessions and len(sessions) >= limits.OSC_WATCHED:
             raise HubError("busy", f"{limits.OSC_WATCHED} sessions may be watched")
         sessions.add(session)
 

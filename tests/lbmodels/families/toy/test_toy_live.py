@@ -17,7 +17,7 @@ from lbserver.engine.stream import SessionConfig, StreamDriver
 from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.ring.timeline import Mode
 from lbserver.testing import stage
-from lbserver.testing.servers import running
+from lbserver.testing.servers import serving
 
 HOP, K, RATE_HZ = 480, 4, 48000
 BUDGET = Budget(compute_s=0.006, margin_s=0.002)
@@ -124,7 +124,7 @@ def test_several_sessions_of_it_play_beside_the_default_in_one_server(folder: Pa
             ahead = [round(one.ring.promise.anticipation_samples) for one in sessions]
             return list(stems), ahead, await client.sessions()
 
-    with running("--model", "tiny", "--model", str(folder), more={"PYTHONPATH": str(families)}) as server:
+    with serving("--model", "tiny", "--model", str(folder), more={"PYTHONPATH": str(families)}) as server:
         stems, ahead, told = asyncio.run(played(Path(server["run"])))
     assert sorted(str(one["model"]) for one in told.values()) == ["tiny"] * 2 + ["tokens"] * 3
     toy, default = TorchAccompanist(loading.load(str(folder))), backends.load()
