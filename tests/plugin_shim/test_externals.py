@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from lbserver.commands.top import look
 from lbserver.engine import backends
 from lbserver.engine.bounce import BounceRequest, bounce
 from lbserver.music.conditions import read_knowledge
+from lbserver.testing.waiting import until
 
 Audio = NDArray[np.float32]
 PATCHES = Path(__file__).resolve().parents[2] / "max_patches"
@@ -204,15 +204,6 @@ def test_without_a_server_it_says_so(host: Host, tmp_path: Path) -> None:
     assert not read(tmp_path / "found.wav").any()
 
 
-def until(what: str, holds: Callable[[], Any]) -> Any:
-    """What `holds` gives once it is true. A generous wait, and no measure of time."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := holds()):
-        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE_S:g} s"
-        time.sleep(0.05)
-    return found
-
-
 def sessions() -> dict[str, Any]:
     with connected("test") as line:
         return dict(look(line).sessions)
@@ -261,14 +252,14 @@ def test_live_over_jack(
     with contextlib.ExitStack() as stack:
         stack.enter_context(started(jackd, environment, **quiet))
         until(
-            "JACK",
             lambda: (
                 subprocess.run(["jack_lsp"], env=environment, capture_output=True, check=False).returncode
                 == 0
             ),
+            "JACK",
         )
         stack.enter_context(started(host.perform(), environment, **quiet))
-        until("a session", sessions)
+        until(sessions, "a session")
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         probe = stack.enter_context(started(probe_command, environment, **pipes))
         assert probe.stdin is not None
@@ -281,7 +272,7 @@ def test_live_over_jack(
             return stdout.readline()
 
         assert stdout.readline() == "begun\n"
-        until("what was played", lambda: int(ask("at")) > 2 * RATE_HZ)
+        until(lambda: int(ask("at")) > 2 * RATE_HZ, "what was played")
         (status,) = sessions().values()
         told = json.loads(ask("end"))
         assert probe.wait(PATIENCE_S) == 0
@@ -305,4 +296,4 @@ def test_live_over_jack(
             f"neither right nor silent: {begin}..{end}"
         )
     assert len(wrong) < len(band) - shift, "nothing of the band was heard"
-    until("no session", lambda: not sessions())
+    until(lambda: not sessions(), "no session")

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from lbserver.client.connection import connected
 from lbserver.commands.top import look
 from lbserver.files import saved_state
+from lbserver.testing.waiting import until
 
 Audio = NDArray[np.float32]
 URI = "https://liveband.invalid/plugin"
@@ -41,15 +42,6 @@ needs_jack = pytest.mark.skipif(
     or importlib.util.find_spec("jack") is None,
     reason="needs jackd, jalv and JACK-Client: apt install jackd2 jalv; pip install JACK-Client",
 )
-
-
-def until(what: str, holds: Callable[[], Any]) -> Any:
-    """What `holds` gives once it is true. A generous wait, and no measure of time."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := holds()):
-        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE_S:g} s"
-        time.sleep(0.02)
-    return found
 
 
 def juce_text(data: bytes) -> str:
@@ -82,8 +74,8 @@ class Studio:
         driver = ["-d", "dummy", "-r", "48000", "-p", str(PERIOD)]
         self.daemon = self.start(["jackd", "-S", "-r", "-n", name, *driver])
         until(
-            "JACK",
             lambda: self.listed("band") is not None,
+            "JACK",
         )
         self.jalv = self.host()
         self.probe: subprocess.Popen[str] | None = None
@@ -114,7 +106,7 @@ class Studio:
     def host(self, *options: str) -> subprocess.Popen[str]:
         """jalv, once its plug-in has a session."""
         jalv = self.start(["jalv", "-x", "-n", "band", *options, URI])
-        until("a session", sessions)
+        until(sessions, "a session")
         return jalv
 
     def quit(self) -> int:
@@ -124,7 +116,7 @@ class Studio:
             self.jalv.stdin.write("quit\n")
             self.jalv.stdin.close()
         status = self.jalv.wait(PATIENCE_S)
-        until("no session", lambda: not sessions())
+        until(lambda: not sessions(), "no session")
         return status
 
     def saved(self, **controls: float | str) -> str:
@@ -154,7 +146,7 @@ class Studio:
 
     def wait_for(self, second: float) -> int:
         """Until so much was played; how much it was."""
-        return int(until(f"{second} s", lambda: (at := int(self.ask("at"))) >= second * 48000 and at))
+        return int(until(lambda: (at := int(self.ask("at"))) >= second * 48000 and at, f"{second} s"))
 
     def recorded(self) -> tuple[Audio, Audio]:
         """(played [C, T], heard [C, T]) until now."""
@@ -229,7 +221,7 @@ def test_real_time(studio: Studio) -> None:
     studio.play()
     studio.ask("transport 97 3")
     studio.ask("roll")
-    until("the tempo", lambda: status()["tempo"] == 97.0)
+    until(lambda: status()["tempo"] == 97.0, "the tempo")
     studio.ask("locate 480000")
     studio.wait_for(2.5)
     studio.ask("halt")
@@ -245,8 +237,8 @@ def test_real_time(studio: Studio) -> None:
 
     assert studio.quit() == 0
     studio.jalv = studio.host("-l", studio.saved(mode="aligned"))
-    until("aligned", lambda: status()["mode"] == "aligned")
-    until("its latency", lambda: status()["measured_latency_samples"] == status()["latency_samples"] > 0)
+    until(lambda: status()["mode"] == "aligned", "aligned")
+    until(lambda: status()["measured_latency_samples"] == status()["latency_samples"] > 0, "its latency")
     studio.play()
     studio.wait_for(1.5)
     aligned = status()
@@ -271,7 +263,7 @@ def test_server_and_host_die(studio: Studio, server: Any) -> None:
     studio.wait_for(killed / 48000 + 0.6)
     server.start()
     returned = int(studio.ask("at"))
-    until("the band", lambda: [one for one in sessions().values() if one["state"] == "playing"])
+    until(lambda: [one for one in sessions().values() if one["state"] == "playing"], "the band")
     back = int(studio.ask("at"))
     studio.wait_for(back / 48000 + 1.0)
     played, heard = studio.recorded()
@@ -290,7 +282,7 @@ def test_server_and_host_die(studio: Studio, server: Any) -> None:
     assert len(sessions()) == 1
     studio.jalv.kill()
     begun_s = time.monotonic()
-    until("the session's end", lambda: not sessions())
+    until(lambda: not sessions(), "the session's end")
     print(f"the dead host's session was gone after {1000 * (time.monotonic() - begun_s):.0f} ms")
 
 
@@ -300,5 +292,5 @@ def test_controls_are_ports(studio: Studio) -> None:
     assert studio.jalv.stdin is not None
     studio.jalv.stdin.write("set mode 1\n")
     studio.jalv.stdin.flush()
-    until("aligned", lambda: status()["mode"] == "aligned")
-    until("its latency", lambda: status()["latency_samples"] > 0)
+    until(lambda: status()["mode"] == "aligned", "aligned")
+    until(lambda: status()["latency_samples"] > 0, "its latency")

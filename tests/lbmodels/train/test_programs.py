@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from lbmodels.train import rvq as rvq_program
 from lbmodels.train import tempogram as tempogram_program
 from lbmodels.weights import modules
 from lbserver.testing.processes import running
+from lbserver.testing.waiting import until
 
 Tables = dict[str, Any]
 
@@ -145,9 +145,7 @@ def test_a_killed_training_goes_on(codec_tables: Tables, tmp_path: Path) -> None
     command += ["--out", str(out), "--set", "loop.steps=100000", "--set", "loop.sample_every=2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with running(command, env=environment, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and not ((out / "log.jsonl").is_file() and log(out)):
-            time.sleep(0.1)
+        until(lambda: (out / "log.jsonl").is_file() and log(out), "the first line of the log", timeout_s=300)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0, process.stderr.read()
     stopped = torch.load(out / "checkpoint.pt", weights_only=True)["step"]  # noqa: TID251

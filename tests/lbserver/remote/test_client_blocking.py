@@ -19,6 +19,7 @@ from lbserver.client import Client, ClientError, ensure_server
 from lbserver.host.rundir import find_server, open_run_directory
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol.wire import Framer, frame
+from lbserver.testing.waiting import until
 
 EXAMPLE = """
 import soundfile
@@ -76,13 +77,6 @@ def own_server(tmp_path):
 def client(server):
     with Client(run=server.run) as client:
         yield client
-
-
-def until(good, timeout_s=20.0):
-    deadline = time.monotonic() + timeout_s
-    while not good():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_the_example_of_the_readme(server, noise, offset_of, tmp_path):

@@ -19,6 +19,7 @@ from lbserver.places.upstream import UpstreamPlace
 from lbserver.protocol.controls import INDEX
 from lbserver.ring.ends import HostPort
 from lbserver.ring.segment import Segment
+from lbserver.testing.waiting import until_async as until
 from lbserver.transports.zeromq import ZeroMqConfig, zeromq_server
 
 PEER = Peer(kind="local", identity="test", trusted=True)
@@ -90,13 +91,6 @@ class FrontEnd:
     @property
     def heard(self):
         return np.concatenate(self.out, axis=1)
-
-
-async def until(condition, timeout_s=10.0):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("mode", ["live", "aligned", "manual"])

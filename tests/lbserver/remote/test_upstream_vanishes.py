@@ -19,6 +19,7 @@ from lbserver.places.link import LinkConfig, LinkError
 from lbserver.places.upstream import UpstreamPlace
 from lbserver.ring.ends import HostPort
 from lbserver.ring.segment import Segment
+from lbserver.testing.waiting import until_async as until
 from lbserver.transports.zeromq import ZeroMqConfig, zeromq_server
 
 PEER = Peer(kind="local", identity="test", trusted=True)
@@ -68,13 +69,6 @@ class Wire:
             writer.write(data)
             await writer.drain()
         writer.close()
-
-
-async def until(condition, timeout_s=30.0):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
 
 
 def test_a_half_open_connection_is_noticed_on_both_sides_and_the_session_returns(make_hub, here):

@@ -13,6 +13,7 @@ from lbserver.engine.budget import Budget
 from lbserver.errors import LiveBandError
 from lbserver.protocol import MINOR
 from lbserver.protocol.wire import pack
+from lbserver.testing.waiting import until_async as until
 from lbserver.transports.zeromq import ZeroMqConfig, zeromq_server
 
 
@@ -127,11 +128,7 @@ def test_who_vanishes_is_forgotten_and_found_again_by_its_token(serving, noise):
             await first.hello(token="0123456789abcdef")
             await first.open("a")
             first.close()
-            for _ in range(100):
-                if server.clients == 0:
-                    break
-                await asyncio.sleep(0.02)
-            assert server.clients == 0
+            await until(lambda: server.clients == 0)
             assert set(hub.sessions()) == {"a"}
             stranger = await connect(greet=False)
             await stranger.hello(token="another")

@@ -14,6 +14,7 @@ from lbserver.errors import LiveBandError
 from lbserver.host.keys import make_keys, read_pair, read_public
 from lbserver.protocol import MAJOR
 from lbserver.protocol.wire import pack
+from lbserver.testing.waiting import until_async as until
 from lbserver.transports.zeromq import ZeroMqConfig
 
 
@@ -188,10 +189,7 @@ def test_a_message_without_end_takes_a_connection_not_the_memory(serving, noise)
             await client.open("a")
             sent = []
             await asyncio.to_thread(attack, server.address, sent)
-            for _ in range(100):
-                if server.restarts:
-                    break
-                await asyncio.sleep(0.05)
+            await until(lambda: server.restarts)
             assert server.restarts == 1
             assert len(sent) < 500
             again = await connect(greet=False)

@@ -5,7 +5,6 @@ import asyncio
 import os
 import resource
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from lbserver.hub.hub import Hub, HubConfig, HubError, Peer
 from lbserver.places.supervisor import WorkerError, WorkerPlace
+from lbserver.testing.waiting import until_async as until
 
 ME = Peer(kind="local", identity="connection 1", trusted=True)
 
@@ -114,10 +114,7 @@ def test_a_session_that_the_next_worker_has_no_room_for_waits_and_is_taken_up(tm
         place.request = short  # type: ignore[method-assign]
         assert place.pid is not None
         os.kill(place.pid, signal.SIGKILL)
-        deadline = time.monotonic() + 60
-        while hub.status("a", peer=ME)["state"] != "listening" or not refused:
-            assert time.monotonic() < deadline, hub.sessions()
-            await asyncio.sleep(0.02)
+        await until(lambda: hub.status("a", peer=ME)["state"] == "listening" and refused)
         assert len(refused) == 4
         assert refused[1:] == ["no memory is left for this"] * 3
         assert hub.status("a", peer=ME)["reason"] == ""

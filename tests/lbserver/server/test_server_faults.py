@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lbserver.testing.waiting import until
+
 
 def tone(seconds: float, level: float = 0.2) -> np.ndarray:
     time_s = np.arange(int(48000 * seconds)) / 48000
@@ -52,13 +54,6 @@ def playing_on(
             thread.join()
 
 
-def wait_until(good: Callable[[], bool], timeout_s: float = 60.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not good():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.05)
-
-
 def workers_of(server: Any) -> list[int]:
     return server.children()
 
@@ -79,11 +74,11 @@ def test_a_killed_worker_takes_its_own_sessions_only_and_they_go_on_in_place(
         return len(workers) == 2 and victim not in workers and set(states) == {("playing", "")}
 
     with playing_on(front_end, "abcd") as parts:
-        wait_until(lambda: all(mix.shape[-1] > 1.5 * 48000 for mix, _ in parts.values()))
+        until(lambda: all(mix.shape[-1] > 1.5 * 48000 for mix, _ in parts.values()))
         os.kill(victim, signal.SIGKILL)
-        wait_until(back)
+        until(back)
         enough = {name: mix.shape[-1] + 2 * 48000 for name, (mix, _) in parts.items()}
-        wait_until(lambda: all(parts[name][0].shape[-1] > enough[name] for name in enough))
+        until(lambda: all(parts[name][0].shape[-1] > enough[name] for name in enough))
     lost = set()
     for name, (mix, heard) in parts.items():
         truth = np.zeros_like(mix)
@@ -219,10 +214,7 @@ def test_a_killed_server_is_found_again_and_the_memory_goes_on(serve: Callable[.
     assert not silent[:, 24000:].any(), "a dead server is still heard"
     assert np.abs(np.diff(silent)).max() < 0.01
     for pid in workers_of_orphans(server):
-        deadline = time.monotonic() + 60
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert not Path(f"/proc/{pid}").exists(), "a worker outlived its server"
+        until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), "the end of a worker without a server")
     server.start()
     again = server.connect()
     again.open("a", resume=True)
@@ -256,7 +248,7 @@ def test_each_rung_of_overload_leaves_a_line_in_the_log(serve: Callable[..., Any
     threading.Timer(0.8, os.kill, (worker, signal.SIGCONT)).start()
     front_end.play("a", tone(2.5))
     front_end.until("a", lambda status: status["ladder"] == "on_time")
-    time.sleep(0.6)
+    until(lambda: "overload: on_time" in (server.run / "liveband.log").read_text())
     _, log = server.stop()
     assert "overload: skip" in log
     assert "overload: on_time" in log

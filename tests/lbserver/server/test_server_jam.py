@@ -19,6 +19,7 @@ from lbserver.host.rundir import find_server
 from lbserver.jam.duplex import DuplexPeer
 from lbserver.jam.jam_session import Seat, SeatConfig, own_server
 from lbserver.server.serve import ServeConfig
+from lbserver.testing.waiting import until
 
 RATE_HZ, BLOCK, HOP = 48000, 256, 1920
 
@@ -87,13 +88,6 @@ def seat_of(mode: str = "aligned") -> Seat:
         knows={"bpm": 100.0},
     )
     return Seat(config, peer)
-
-
-def until(good: Callable[[], bool], timeout_s: float = 60.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not good():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("mode", ["aligned", "live"])

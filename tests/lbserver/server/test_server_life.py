@@ -20,6 +20,7 @@ from lbserver.host.rundir import find_server
 from lbserver.music.conditions import nothing_known
 from lbserver.protocol import wire
 from lbserver.testing import accompanists
+from lbserver.testing.waiting import until
 
 
 def noise(seconds: float, rate_hz: int = 48000, seed: int = 1) -> np.ndarray:
@@ -251,10 +252,7 @@ def test_a_server_whose_run_directory_was_removed_is_found_again_and_plays_on(
     front_end = server.connect()
     front_end.open("a")
     shutil.rmtree(server.run)
-    deadline = time.monotonic() + 60
-    while find_server(server.run) is None or not (server.run / "lb.sock").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: find_server(server.run) is not None and (server.run / "lb.sock").exists())
     other = server.connect()
     assert other.open("b")["type"] == "opened"
     assert front_end.status("a")["epoch"] == 1

@@ -250,7 +250,6 @@ def until(good: Any, timeout_s: float = 10.0) -> bool:
 def test_two_real_peers() -> None:
     other = other_peer(97.0)
     other.enabled = True
-    time.sleep(0.5)
     try:
         with open_link() as clock:
             if not until(lambda: clock.peers > 0):

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 
 from lbserver.errors import LiveBandError
+from lbserver.testing.waiting import until_async as until
 from lbserver.transports.http import Described, HttpConfig, health, http_server, is_our_host
 from lbserver.transports.metrics import ServerFigures, Sessions
 
@@ -263,10 +263,7 @@ def test_damaged_requests_leave_nothing_behind(descriptors: Callable[[], int]) -
         assert b"HTTP/1.1 400" in answers
         assert not [answer for answer in answers if answer.startswith(b"HTTP/1.1 5")]
         assert (await call(get("/healthz")))[0] == 200
-        deadline_s = time.monotonic() + 30
-        while descriptors() > before + 1:
-            assert time.monotonic() < deadline_s
-            await asyncio.sleep(0.05)
+        await until(lambda: descriptors() <= before + 1)
 
     run(test)
 

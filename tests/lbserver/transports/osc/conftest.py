@@ -14,6 +14,7 @@ import pytest
 
 from lbserver.hub.hub import Hub, HubConfig, Peer
 from lbserver.places.supervisor import WorkerPlace
+from lbserver.testing import waiting
 from lbserver.testing.osc_client import OscClient, OscStream
 from lbserver.transports.osc.server import OscConfig, OscServer, osc_server
 
@@ -93,14 +94,7 @@ def band(whole_band: Band) -> Iterator[Band]:
 def until() -> Callable[..., Any]:
     """`until(good)`: what `good` gives as soon as it is true; a generous limit."""
 
-    def wait(good: Callable[[], Any], timeout_s: float = 60.0) -> Any:
-        deadline_s = time.monotonic() + timeout_s
-        while not (value := good()):
-            assert time.monotonic() < deadline_s, "it never came"
-            time.sleep(0.01)
-        return value
-
-    return wait
+    return waiting.until
 
 
 @pytest.fixture

@@ -205,19 +205,22 @@ def test_a_fault_of_ours_is_told_and_the_server_lives(band, opened, monkeypatch:
 
 
 def test_a_hub_that_cannot_answer_for_a_while_ends_nothing(
-    band, opened, monkeypatch: pytest.MonkeyPatch
+    band, opened, until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a worker is restarted the hub refuses to tell: status must come again by itself after that."""
     server = band.serve()
     client, _ = opened(server)
 
+    refused: list[int] = []
+
     def refuse(*_: object, **__: object) -> None:
+        refused.append(1)
         raise HubError("crashed", "no worker is ready")
 
     with monkeypatch.context() as patch:
         for what in ("sessions", "status"):
             patch.setattr(band.hub, what, refuse)
-        time.sleep(1.3)
+        until(lambda: len(refused) > 20)  # ten times a second, and once to keep house
     client.receive(0.1)
     client.heard.clear()
     client.expect("/lb/<session>/status/<name>")
