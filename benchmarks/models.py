@@ -63,7 +63,7 @@ def run(config: ModelsConfig) -> dict[str, Any]:
             most_behind_s = max(most_behind_s, -left_s)
             time.sleep(max(0.0, left_s))
         told = client.sessions()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "model": told[one.name]["model"],
             **{name: told[one.name][name] for name in ("frames", *_LOST, "step_ms", "recency_gap_ms")},
