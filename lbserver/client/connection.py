@@ -4,11 +4,13 @@
 import contextlib
 import os
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from lbserver import __version__
+from lbserver.client.errors import RefusedError, ServerGoneError
 from lbserver.errors import LiveBandError
 from lbserver.host.logs import shown
 from lbserver.host.rundir import ServerInfo, find_server
@@ -19,18 +21,7 @@ from lbserver.protocol.wire import Framer, frame, receive
 NO_SERVER = "no server runs here: start one with `liveband serve`"
 PATIENCE_S = 2.0
 _MOST_NOTICES = 100
-
-
-class ServerGoneError(LiveBandError):
-    """The server closed the connection, or does not answer."""
-
-
-class RefusedError(LiveBandError):
-    """The server understood and refused; `code` is one of the protocol's error table."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
+_CREDENTIALS = struct.Struct("iII")  # pid, uid, gid
 
 
 class Connection:
@@ -50,6 +41,7 @@ class Connection:
         self._socket.settimeout(PATIENCE_S)
         try:
             self._socket.connect(server.socket)
+            check_owner(self._socket)
             client = f"{program} {__version__}"
             self.welcome = self.ask("welcome", "hello", major=MAJOR, minor=MINOR, client=client)
         except OSError as error:
@@ -131,3 +123,11 @@ def connected(program: str) -> Iterator[Connection]:
         yield line
     finally:
         line.close()
+
+
+def check_owner(connection: socket.socket) -> None:
+    """Raises LiveBandError when who listens is another user."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(raw)
+    if uid not in (0, os.geteuid()):
+        raise LiveBandError(f"the server on this socket runs as uid {uid}, you are uid {os.geteuid()}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Errors of the client library."""
+"""Errors of whoever talks to a server: one family, for clients that block and for those that do not."""
 
 from lbserver.errors import LiveBandError
 
@@ -12,10 +12,20 @@ class ClientError(LiveBandError):
         self.code = code
 
 
-def no_server(detail: str = "") -> ClientError:
+class RefusedError(ClientError):
+    """The server understood and refused."""
+
+
+class ServerGoneError(ClientError):
+    """There is no server, it closed the connection, or it does not answer."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("crashed", text)
+
+
+def no_server(detail: str = "") -> ServerGoneError:
     """The error of who calls and nobody answers."""
-    return ClientError(
-        "crashed",
+    return ServerGoneError(
         "no server runs here: type `liveband serve` in another terminal, or use Client(start=True)"
         + (f" ({detail})" if detail else ""),
     )

@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 import socket
-import struct
 import tempfile
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -15,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from lbserver.client.errors import ClientError, no_server
+from lbserver.client.connection import check_owner
+from lbserver.client.errors import ClientError, RefusedError, ServerGoneError, no_server
 from lbserver.errors import LiveBandError
 from lbserver.host.rundir import SOCKET, check_directory, run_path
 from lbserver.hub.hub import Hub, HubConfig, Peer
@@ -32,7 +32,6 @@ _MOST_DESCRIPTORS = 8
 _ANSWER_S = 30.0
 _OPEN_S = 180.0  # a model that a session names may have to be loaded first, and its steps measured
 _HELLO_S = 5.0
-_CREDENTIALS = struct.Struct("iII")  # pid, uid, gid
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +87,7 @@ class LocalLine:
         try:
             check_directory(folder)
             await asyncio.get_running_loop().sock_connect(connection, os.fspath(folder / SOCKET))
-            _check_owner(connection)
+            check_owner(connection)
         except OSError as error:
             connection.close()
             raise no_server(f"{folder / SOCKET}: {error.strerror or error}") from None
@@ -137,7 +136,7 @@ class LocalLine:
         finally:
             self._answers.pop(number, None)
         if told.message["type"] == "error":
-            raise ClientError(told.message["code"], told.message["text"])
+            raise RefusedError(told.message["code"], told.message["text"])
         return told
 
     def _readable(self) -> None:
@@ -196,7 +195,7 @@ class LocalLine:
             os.close(self._descriptors.popleft())
         for reply in self._answers.values():
             if not reply.done():
-                reply.set_exception(ClientError("crashed", reason or "hung up"))
+                reply.set_exception(ServerGoneError(reason or "hung up"))
 
 
 class DistantLine:
@@ -243,10 +242,10 @@ class DistantLine:
 
     async def ask(self, message: Mapping[str, Any]) -> Told:
         if self._hub is None:
-            raise ClientError("crashed", "hung up")
+            raise ServerGoneError("hung up")
         reply, descriptor = await answer(self._hub, self._peer, dict(message))
         if reply["type"] == "error":
-            raise ClientError(reply["code"], reply["text"])
+            raise RefusedError(reply["code"], reply["text"])
         return Told(reply, descriptor)
 
     async def close(self) -> None:
@@ -256,11 +255,3 @@ class DistantLine:
                 await hub.stop()
         if self._folder is not None:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
-
-
-def _check_owner(connection: socket.socket) -> None:
-    """Raises LiveBandError when who listens is another user."""
-    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, uid, _ = _CREDENTIALS.unpack(raw)
-    if uid not in (0, os.geteuid()):
-        raise LiveBandError(f"the server on this socket runs as uid {uid}, you are uid {os.geteuid()}")

@@ -19,7 +19,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from lbmodels.contract.stems import STEMS
-from lbserver.client.connection import RefusedError, ServerGoneError
+from lbserver.client.errors import RefusedError, ServerGoneError
 from lbserver.errors import LiveBandError
 from lbserver.files.plain_json import to_json
 from lbserver.host import sound_card

@@ -16,7 +16,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lbserver.client.connection import Connection, ServerGoneError, connected
+from lbserver.client.connection import Connection, connected
+from lbserver.client.errors import ServerGoneError
 from lbserver.commands.loaded_models import loaded_models, model_words
 from lbserver.errors import LiveBandError
 from lbserver.files.plain_json import to_json

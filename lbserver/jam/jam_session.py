@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lbserver.client.connection import Connection, RefusedError, ServerGoneError, connect
+from lbserver.client.connection import Connection, connect
+from lbserver.client.errors import RefusedError, ServerGoneError
 from lbserver.errors import LiveBandError
 from lbserver.host.logs import LogConfig, logging_to
 from lbserver.host.rundir import open_run_directory

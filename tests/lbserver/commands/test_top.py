@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lbserver.client.connection import Connection, RefusedError, ServerGoneError, connect
+from lbserver.client.connection import Connection, connect
+from lbserver.client.errors import RefusedError, ServerGoneError
 from lbserver.commands.top import Rises, Snapshot, add_parser, look, render
 from lbserver.errors import LiveBandError
 from lbserver.host.rundir import ServerInfo, open_run_directory

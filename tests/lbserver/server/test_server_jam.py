@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lbserver.client.connection import ServerGoneError
+from lbserver.client.errors import ServerGoneError
 from lbserver.commands.jam import Player
 from lbserver.errors import LiveBandError
 from lbserver.host.rundir import find_server

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from lbserver.client.connection import ServerGoneError, connect, connected
+from lbserver.client.connection import connect, connected
+from lbserver.client.errors import ServerGoneError
 from lbserver.commands import doctor, top
 from lbserver.protocol.status import STATUS
 
