@@ -94,6 +94,22 @@ def test_figures_of_the_default_setting() -> None:
     assert manual.latency_samples == 256
 
 
+@given(GRIDS, st.integers(0, 64), st.integers(0, 10**6))
+def test_the_gap_is_that_of_the_last_frame_of_a_chunk(grid: Grid, ahead: int, latency: int) -> None:
+    """A gap that forgets the chunk: a model that writes a second at once would promise 40 ms."""
+    of_one = timeline.timing(
+        grid, Mode.MANUAL, anticipation_frames=ahead, anticipations=range(65), budget_samples=Fraction(0)
+    )
+    timing = timeline.with_latency(grid, of_one, latency)
+    last = timeline.output_frames_of_step(grid, 0, ahead)[-1]
+    heard = timeline.host_position(grid, grid.chunk_frames * grid.hop_samples)
+    begins = timeline.host_position(grid, last * grid.hop_samples)
+    assert timing.recency_gap_samples == begins + latency - heard
+    assert timing.recency_gap_ms == pytest.approx(
+        float(timing.recency_gap_samples) * 1000 / grid.host_rate_hz
+    )
+
+
 @pytest.mark.parametrize(
     ("wish_ms", "frames"), [(0, 0), (19, 0), (20, 1), (40, 1), (59, 1), (61, 2), (1000, 25)]
 )
