@@ -4,6 +4,7 @@
 import numpy as np
 
 from lbmodels.contract.accompanist import Audio
+from lbserver.protocol.segment import FADE_IN_MS, FADE_OUT_MS
 
 
 class Concealer:
@@ -13,11 +14,9 @@ class Concealer:
     audio is faded in. Holds the last `fade_out` samples, and how far a fade has come.
     """
 
-    def __init__(
-        self, *, rate_hz: int, channels: int, fade_out_ms: float = 10.0, fade_in_ms: float = 5.0
-    ) -> None:
-        self._out_samples = max(1, round(rate_hz * fade_out_ms / 1000))
-        self._in_samples = max(1, round(rate_hz * fade_in_ms / 1000))
+    def __init__(self, *, rate_hz: int, channels: int) -> None:
+        self._out_samples = max(1, round(rate_hz * FADE_OUT_MS / 1000))
+        self._in_samples = max(1, round(rate_hz * FADE_IN_MS / 1000))
         self._out_ramp = np.linspace(1.0, 0.0, self._out_samples + 1, dtype=np.float32)[1:]
         self._in_ramp = np.linspace(0.0, 1.0, self._in_samples + 1, dtype=np.float32)[1:]
         self._last = np.zeros((channels, self._out_samples), np.float32)

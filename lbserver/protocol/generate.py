@@ -70,6 +70,8 @@ def _constants() -> str:
         ("std::uint32_t", "kMinRateHz", layout.MIN_RATE_HZ, "host sample rate"),
         ("std::uint32_t", "kMaxRateHz", layout.MAX_RATE_HZ, "host sample rate"),
         ("std::uint32_t", "kMaxBlock", layout.MAX_BLOCK, "longest block of a host"),
+        ("double", "kFadeOutMs", layout.FADE_OUT_MS, "where a stem breaks off"),
+        ("double", "kFadeInMs", layout.FADE_IN_MS, "when it is back"),
         ("std::size_t", "kMaxMessageBytes", MAX_MESSAGE_BYTES, "longest message of the local socket"),
         ("std::uint16_t", "kOscPort", osc.PORT, "UDP"),
         ("std::uint16_t", "kHttpPort", osc.HTTP_PORT, "TCP"),

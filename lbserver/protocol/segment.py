@@ -23,6 +23,10 @@ MAX_CHANNELS = 64
 MIN_RATE_HZ = 8000
 MAX_RATE_HZ = 192000
 MAX_BLOCK = 1 << 16
+FADE_OUT_MS = 10.0
+"""Where a stem breaks off; law 4 allows no longer one. A front end fades as the server does, to the bit,"""
+FADE_IN_MS = 5.0
+"""and back."""
 
 
 @dataclass(frozen=True, kw_only=True)

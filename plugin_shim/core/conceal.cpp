@@ -5,12 +5,11 @@
 #include <cmath>
 #include <cstring>
 
+#include "liveband/protocol.h"
+
 namespace liveband {
 
 namespace {
-
-constexpr double kFadeOutMs = 10.0;
-constexpr double kFadeInMs = 5.0;
 
 // Halves go to the even number, as in the server.
 std::uint32_t samplesOf(std::uint32_t rate_hz, double ms) {
@@ -30,8 +29,8 @@ std::vector<float> line(double from, double to, std::uint32_t samples) {
 
 Concealer::Concealer(std::uint32_t rate_hz, std::uint32_t channels)
     : channels_(channels),
-      out_samples_(samplesOf(rate_hz, kFadeOutMs)),
-      in_samples_(samplesOf(rate_hz, kFadeInMs)),
+      out_samples_(samplesOf(rate_hz, protocol::kFadeOutMs)),
+      in_samples_(samplesOf(rate_hz, protocol::kFadeInMs)),
       out_ramp_(line(1.0, 0.0, out_samples_)),
       in_ramp_(line(0.0, 1.0, in_samples_)),
       last_(std::size_t{channels} * out_samples_, 0.0f),
