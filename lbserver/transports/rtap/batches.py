@@ -18,6 +18,8 @@ WINDOW_SAMPLES = 6 * RATE_HZ
 MOST_CHUNKS = 4096
 PATIENCE_GAPS = 5.0
 FIRST_GAP_S = 0.05
+LEAST_PATIENCE_S = 0.05
+"""A burst's gaps are microseconds; a busy machine or a wireless network holds a chunk back for longer than five."""
 _REMEMBERED = 64
 """Batch numbers that far back are late; others are those of a client that began anew."""
 
@@ -63,10 +65,10 @@ class Batch:
 
     @property
     def deadline_s(self) -> float:
-        """When its chunks are waited for no longer: five mean gaps after the last."""
+        """When its chunks are waited for no longer: five mean gaps after the last, and at least 50 ms."""
         count = len(self.chunks)
         gap = (self.last_s - self.first_s) / (count - 1) if count > 1 else FIRST_GAP_S
-        return self.last_s + PATIENCE_GAPS * max(gap, 1e-3)
+        return self.last_s + max(PATIENCE_GAPS * gap, LEAST_PATIENCE_S)
 
 
 class Batches:

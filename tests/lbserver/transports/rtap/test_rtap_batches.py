@@ -27,6 +27,15 @@ def test_chunks_make_batches_whatever_their_order() -> None:
     assert len(batches.add(1, 0, 1, one, 2.0)) == 1
 
 
+def test_a_burst_is_given_the_time_that_a_busy_machine_takes() -> None:
+    """Catches a batch given up because its sender, or a wireless network, stood still for some milliseconds."""
+    batches, one = Batches(), np.ones(4, np.float32)
+    for index in range(3):
+        batches.add(1, 4 * index, 4, one, 1.0 + 1e-4 * index)
+    assert batches.give_up(1.04) is None
+    assert batches.give_up(1.06) is not None
+
+
 def test_chunks_that_overlap_hold_no_more_than_a_window() -> None:
     """4096 chunks of one batch, each at a place of its own, held 245 MiB."""
     batches, most = Batches(), np.ones(16_000, np.float32)
