@@ -211,7 +211,7 @@ async function play(answer) {
   by("source_name").textContent = source.name;
   by("bar").hidden = live;
   by("stop").disabled = false;
-  by("play").disabled = live;
+  by("play").hidden = live;
   by("render").disabled = live;
   by("record").disabled = !live;
   if (!live) setPlaying(true);
@@ -257,7 +257,8 @@ async function close() {
   [source, opened] = [null, null];
   setRecording(false);
   await dismantle();
-  for (const id of ["stop", "play", "record", "render"]) by(id).disabled = true;
+  for (const id of ["stop", "record", "render"]) by(id).disabled = true;
+  by("play").hidden = true;
   by("bar").hidden = true;
   by("source_name").textContent = "nothing: choose what it hears";
   by("time").textContent = "";

@@ -85,3 +85,67 @@ def test_a_file_is_the_bounce_to_the_bit(
     np.testing.assert_array_equal(shown.download("band"), expected.T)
     np.testing.assert_array_equal(expected.T, copied(mix, 2))
     assert browser.faults == []
+
+
+def test_a_microphone_is_answered_at_a_constant_lag(
+    serve: Callable[..., Any], page: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A lag that drifts, or differs from the one that the page shows, before or after the server died."""
+    soundfile.write(tmp_path / "played.wav", song(20).T, RATE_HZ, subtype="PCM_16")
+    server = serve("--workers", "1", "--model", "test:copy")
+    shown = page(
+        server,
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={tmp_path / 'played.wav'}",
+    )
+    browser = shown.open()
+    until_words(browser, "Ready")
+    type_in(browser, "lag", "1000")  # more than a busy machine needs
+    browser.click("microphone")
+    until_words(browser, "Playing")
+    browser.until("document.getElementById('timing_line').textContent.includes('lag 1000')")
+    assert lags_heard(shown) == {1.0}
+    server.kill()
+    until_words(browser, "The band is gone")
+    server.start()
+    until_words(browser, "Playing", "Parts are missing")
+    assert lags_heard(shown) == {1.0}
+    assert browser.faults == []
+
+
+def lags_heard(shown: Any) -> set[float]:
+    """Seconds by which what is heard lags the stem of the input, in each half second of a recording that is whole; on a
+    machine that has no time for anything the first recordings may have none."""
+    return next((lags for _ in range(6) if (lags := lags_recorded(shown, 4.0))), set())
+
+
+def lags_recorded(shown: Any, seconds: float) -> set[float]:
+    """Of one recording."""
+    browser = shown.browser
+    assert browser is not None
+    browser.click("record")
+    # The words of an earlier recording stand there until this one has begun.
+    begun = "document.getElementById('record_line').textContent.match(/^recording: ([0-9.]+)/)"
+    browser.until(f"Number({begun}?.[1] ?? 0) > {seconds}")
+    browser.click("record")
+    given, heard = shown.download("input"), shown.download("heard")
+    half, lags = shown.rate_hz // 2, set()
+    ahead = browser.run("document.getElementById('timing_line').textContent.match(/ahead ([0-9.]+)/)[1]")
+    stem = copied(given, round(float(ahead) / 40), hop=shown.rate_hz // 25)
+    for at in range(3 * half, min(given.shape[-1], heard.shape[-1]) - half, half):
+        piece = heard[0, at : at + half]
+        if (piece == 0.0).mean() > 0.01:
+            continue  # a part that was missing
+        match = found(stem[0, at - 3 * half : at + half], piece)
+        lags.add(round((3 * half - match) / shown.rate_hz, 5))
+        whole = stem[0, at - 3 * half + match :][:half]
+        assert np.corrcoef(whole, piece)[0, 1] > 0.99
+    return lags
+
+
+def found(audio: np.ndarray, piece: np.ndarray) -> int:
+    """Where in the audio the piece is, by its changes, which are never alike."""
+    audio, piece = np.diff(audio), np.diff(piece)
+    size = 1 << (audio.size + piece.size).bit_length()
+    likeness = np.fft.irfft(np.fft.rfft(audio, size) * np.conj(np.fft.rfft(piece, size)), size)
+    return int(likeness[: audio.size - piece.size + 1].argmax())
