@@ -25,11 +25,11 @@ from rich.table import Table
 from benchmarks.measure import plot, record
 from lbmodels.contract.accompanist import Audio
 from lbserver.client import Client
+from lbserver.client.osc import OscClient
 from lbserver.engine.budget import Budget
 from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.ring.timeline import Mode
 from lbserver.testing import accompanists, stage
-from lbserver.testing.osc_client import OscClient
 from lbserver.testing.servers import serving
 
 TRANSPORTS = ("virtual", "local", "local offline", "zeromq", "upstream", "osc")

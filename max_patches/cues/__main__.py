@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 
 from pythonosc.udp_client import SimpleUDPClient
 
+from lbserver.client.osc import OscClient
 from lbserver.errors import LiveBandError
 from lbserver.protocol import osc
-from lbserver.testing.osc_client import OscClient
 from lbserver.transports.osc.packet import message
 
 _STAY_S = 10.0

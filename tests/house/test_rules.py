@@ -189,7 +189,7 @@ def test_every_direct_dependency_is_pinned() -> None:
 def test_the_wall_clock_is_asked_for_dates_only() -> None:
     """A clock that is set, or a summer that ends, must not let anything time out: time.monotonic measures."""
     # Since when it runs; the time tags of bundles; a counter that must be above that of an earlier life.
-    dates = {"server/serve.py": 1, "transports/osc/server.py": 1, "testing/osc_client.py": 1}
+    dates = {"server/serve.py": 1, "transports/osc/server.py": 1, "client/osc.py": 1}
     package = ROOT / "lbserver"
     found = {
         path.relative_to(package).as_posix(): count

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lbserver.testing.osc_client import OscClient
+from lbserver.client.osc import OscClient
 
 RATE_HZ, BLOCK = 48000, 480
 

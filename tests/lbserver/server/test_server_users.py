@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import zmq
 
+from lbserver.client.osc import OscClient
 from lbserver.errors import LiveBandError
 from lbserver.protocol.wire import pack, unpack
-from lbserver.testing.osc_client import OscClient
 from lbserver.transports.osc.doorway import sign
 from lbserver.transports.osc.packet import Message, parse, timed_messages, write
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lbserver.client.osc import OscClient, OscStream
 from lbserver.hub.hub import Hub, HubConfig, Peer
 from lbserver.places.supervisor import WorkerPlace
 from lbserver.testing import waiting
-from lbserver.testing.osc_client import OscClient, OscStream
 from lbserver.transports.osc.server import OscConfig, OscServer, osc_server
 
 ME = Peer(kind="osc", identity="test", trusted=True)

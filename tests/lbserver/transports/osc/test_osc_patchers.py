@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from lbserver.client.osc import OscClient
 from lbserver.protocol.controls import CONTROLS
 from lbserver.protocol.osc import ADDRESSES, KINDS, TAGS
-from lbserver.testing.osc_client import OscClient
 from lbserver.transports.osc.addresses import PARAMETERS, understand
 from lbserver.transports.osc.packet import Bundle, Message, OscError, message, parse, timed_messages, write
 

@@ -15,11 +15,11 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.udp_client import SimpleUDPClient
 
+from lbserver.client.osc import OscClient
 from lbserver.errors import LiveBandError
 from lbserver.protocol.controls import CONTROLS
 from lbserver.protocol.segment import HOST, SERVER
 from lbserver.protocol.status import STATUS
-from lbserver.testing.osc_client import OscClient
 from lbserver.transports.osc.packet import Bundle, message, write
 from lbserver.transports.osc.schedule import time_tag
 from lbserver.transports.osc.server import OscConfig

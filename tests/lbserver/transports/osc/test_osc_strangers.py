@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lbserver.client.osc import OscClient
 from lbserver.errors import LiveBandError
 from lbserver.hub.hub import HubError
-from lbserver.testing.osc_client import OscClient
 from lbserver.transports.osc.addresses import compose
 from lbserver.transports.osc.doorway import sign
 from lbserver.transports.osc.packet import Bundle, Message, message, parse, timed_messages, write

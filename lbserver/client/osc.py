@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The other end, for scripts and tests: handshake, signatures, control, and audio out and back. Blocking, one thread.
+"""The client for OSC, for scripts and patches: handshake, signatures, control, and audio out and back. Blocking, one thread.
 
 with OscClient(("127.0.0.1", 9460)) as client:
     client.enter()
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from lbmodels.contract.accompanist import Audio
-from lbserver.errors import LiveBandError
+from lbserver.client.errors import RefusedError, ServerGoneError
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol.osc import MAX_PACKET_BYTES
 from lbserver.transports.osc.addresses import Call, compose, understand
@@ -61,7 +61,7 @@ class OscClient:
         self.send(compose(pattern, *arguments, **names))
 
     def enter(self) -> None:
-        """Hello, welcome, cookie, ping, pong. Raises LiveBandError: no answer, or another version."""
+        """Hello, welcome, cookie, ping, pong. Raises ClientError: no answer, or another version."""
         self._cookie = ""
         self.call("/lb/hello", MAJOR, MINOR, "liveband")
         cookie = str(self.expect("/lb/welcome").arguments["cookie"])
@@ -81,7 +81,7 @@ class OscClient:
         anticipation_ms: float | None = None, sample_format: str = "f32", redundancy: int = 1,
         jitter: JitterConfig | None = None,
     ) -> "OscStream":  # fmt: skip
-        """Open a session. Raises LiveBandError with the server's reason."""
+        """Open a session. Raises RefusedError with the server's reason."""
         wish = (session, stem, rate_hz, channels, block_samples, mode)
         self.call("/lb/open", *wish, *(() if anticipation_ms is None else (float(anticipation_ms),)))
         opened = self.expect("/lb/<session>/opened").arguments
@@ -114,7 +114,7 @@ class OscClient:
             except (TimeoutError, BlockingIOError):
                 return calls
             except ConnectionError:
-                raise LiveBandError("no server listens there") from None
+                raise ServerGoneError("no server listens there") from None
             for _, one in timed_messages(parse(data)):
                 call = understand(one, "out")
                 stream = self.streams.get(call.names.get("session", ""))
@@ -124,7 +124,7 @@ class OscClient:
             self.socket.settimeout(1e-6)
 
     def expect(self, pattern: str, good: Callable[[Call], bool] = lambda _: True) -> Call:
-        """The next message of a pattern. Raises LiveBandError for an error that comes before it, or for silence."""
+        """The next message of a pattern. Raises RefusedError for an error that comes before it, ServerGoneError for silence."""
         deadline_s = time.monotonic() + self.timeout_s
         while True:
             while self._unread:
@@ -132,12 +132,13 @@ class OscClient:
                 if call.pattern == pattern and good(call):
                     return call
                 if call.pattern == "/lb/error":
-                    raise LiveBandError("{code}: {text}".format_map(dict[str, Any](call.arguments)))
+                    told = dict[str, Any](call.arguments)
+                    raise RefusedError(str(told["code"]), "{code}: {text}".format_map(told))
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
                 break
             self._unread.extend(call for call, _ in self.receive(left_s))
-        raise LiveBandError(f"no {pattern} from the server within {self.timeout_s:g} s")
+        raise ServerGoneError(f"no {pattern} from the server within {self.timeout_s:g} s")
 
     def _signed(self, one: Message) -> Message:
         if not self._token:
