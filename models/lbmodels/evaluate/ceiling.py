@@ -6,38 +6,51 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from lbmodels.codec.autoencoder import Codec
 from lbmodels.codec.losses import multi_resolution_stft
-from lbmodels.data.slakh import read_track
-from lbmodels.evaluate.excerpts import Excerpt, read_truth
+from lbmodels.codec.rvq import ResidualQuantiser
+from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.features import Features, analyse, embed, narrowed
 from lbmodels.evaluate.metrics import Audio, Floats, mono, onsets_s, rises_ms
-from lbmodels.evaluate.reconstruction import audio_of, reconstruct
+from lbmodels.evaluate.reconstruction import Change, bits_per_s, noisy, reconstruct, tokenised
 from lbmodels.evaluate.run import set_scores
-from lbmodels.evaluate.scores import score_stem
+from lbmodels.evaluate.sounds import Sound
 
-NOISES_PERCENT = (0.0, 5.0, 10.0, 20.0)
-_HEARD = ("beat_f1", "chord")
+
+class Treatment(NamedTuple):
+    """What happens to the latents on their way: noise in percent of their spread, or only the first `levels` of their
+    tokens; 0 and 0 leave them as they are.
+    """
+
+    noise_percent: float = 0.0
+    levels: int = 0
+
+
+PLAIN = Treatment()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ceiling:
-    """One stem class through one autoencoder, with `noise_percent` of the latents' spread added to them.
+    """One stem class through one autoencoder after one treatment of its latents.
 
-    `convergence`, `log_db`: as in `Reconstruction`. `level_db`: how much louder it comes back, mean over excerpts;
-    `level_error_db`: the mean of its size. `attack_ms`: median time in which onsets of the true stem rise from 10 to
-    90 % of their energy, in what came back; `true_attack_ms` in the truth; `attack_blur_ms`: median of the difference.
-    `frechet` by metric: true against reconstructed, `halves` of the truth beside it. `scores` and `true_scores`: beat F1
-    and chord agreement of what came back and of the truth. What was not heard is NaN or missing.
+    `bits_per_s`: of the tokens, or of the latents as float16. `convergence`, `log_db`: as in `Reconstruction`.
+    `level_db`: how much louder it comes back, mean over excerpts; `level_error_db`: the mean of its size. `attack_ms`: median
+    time in which onsets of the true stem rise from 10 to 90 % of their energy, in what came back; `true_attack_ms` in the
+    truth; `attack_blur_ms`: median of the difference. `frechet` by metric: true against reconstructed, `halves` of the truth
+    beside it. `scores` and `true_scores`: beats, chords and so on of what came back and of the truth, untreated latents
+    only. What was not heard is NaN or missing.
     """
 
     stem: str
     coder: str
     noise_percent: float
+    levels: int
+    bits_per_s: float
     excerpts: int
     convergence: float
     log_db: float
@@ -69,50 +82,71 @@ def attacks_ms(decoded: Audio, target: Audio, sample_rate: int) -> tuple[Floats,
 def ceilings(
     codecs: Mapping[str, Codec],
     stem: str,
-    excerpts: Sequence[Excerpt],
+    sounds: Sequence[Sound],
     *,
-    noises_percent: Sequence[float] = NOISES_PERCENT,
+    treatments: Sequence[Treatment] = (PLAIN,),
+    tokens: ResidualQuantiser | None = None,
     networks: int = 0,
     cache: Path | None = None,
     start_s: float = 5.0,
     seed: int = 0,
     on_done: Callable[[], None] = lambda: None,
 ) -> list[Ceiling]:
-    """One row for each autoencoder and noise. With `networks` 0 no beats are tracked and no chords are heard."""
-    true: dict[int, Features] = {}
-    true_embeddings: list[Mapping[str, Floats]] = []
-    rows: dict[tuple[str, float], _Row] = {(c, n): _Row() for c in codecs for n in noises_percent}
-    own = _Row()
-    for i, excerpt in enumerate(excerpts):
-        track = read_track(excerpt.track_dir)
-        rate, audio = track.sample_rate, audio_of(excerpt, stem)
-        if networks:
-            true[i] = analyse(audio, rate, networks=networks, cache=cache, start_s=start_s)
-            own.heard.append(_scores(true[i], excerpt, true[i], stem, start_s))
-        true_embeddings.append(embed(audio, rate, cache=cache, start_s=start_s))
-        for (name, noise), row in rows.items():
-            target, decoded = reconstruct(
-                codecs[name], torch.from_numpy(audio).unsqueeze(0), noise=noise / 100, seed=seed * 1000 + i
+    """One row for each autoencoder and treatment. With `networks` 0 no beats are tracked and no chords are heard.
+
+    Raises:
+        LiveBandModelError: more levels than `tokens` has.
+    """
+    for treatment in treatments:
+        if treatment.levels > (tokens.config.levels if tokens is not None else 0):
+            raise LiveBandModelError(
+                f"{treatment.levels} levels of tokens are asked for; the code books given have "
+                f"{tokens.config.levels if tokens is not None else 0}"
             )
-            row.add(target[0].numpy(), decoded[0].numpy(), rate)
+    true_embeddings: list[Mapping[str, Floats]] = []
+    rows: dict[tuple[str, Treatment], _Row] = {(c, t): _Row() for c in codecs for t in treatments}
+    own = _Row()
+    for i, sound in enumerate(sounds):
+        rate, audio = sound.sample_rate, sound.read()
+        true: Features | None = None
+        if networks:
+            true = analyse(audio, rate, networks=networks, cache=cache, start_s=start_s)
+            own.heard.append(sound.score(true, true))
+        true_embeddings.append(embed(audio, rate, cache=cache, start_s=start_s))
+        for (name, treatment), row in rows.items():
+            target, decoded = reconstruct(
+                codecs[name],
+                torch.from_numpy(audio).unsqueeze(0),
+                _change(treatment, tokens, seed * 1000 + i),
+            )
             back = decoded[0].numpy()
-            if networks and not noise:
+            row.add(target[0].numpy(), back, rate)
+            if true is not None and treatment == PLAIN:
                 heard = analyse(back, rate, networks=networks, start_s=start_s)
-                row.heard.append(_scores(heard, excerpt, true[i], stem, start_s))
+                row.heard.append(sound.score(heard, true))
                 row.embeddings.append(heard.embeddings)
             else:
                 row.embeddings.append(embed(back, rate, cache=None, start_s=start_s))
         on_done()
     return [
-        row.summary(stem, name, noise, true_embeddings, own.mean_scores())
-        for (name, noise), row in rows.items()
-    ]
+        row.summary(
+            stem, name, treatment, true_embeddings, own.mean_scores(),
+            rate=_bits_per_s(codecs[name], treatment, tokens),
+        )
+        for (name, treatment), row in rows.items()
+    ]  # fmt: skip
 
 
-def _scores(heard: Features, excerpt: Excerpt, true: Features, stem: str, start_s: float) -> dict[str, float]:
-    truth = read_truth(excerpt, read_track(excerpt.track_dir))
-    found = score_stem(heard, truth, true, stem, start_s=start_s)
-    return {name: found[name] for name in _HEARD}
+def _change(treatment: Treatment, tokens: ResidualQuantiser | None, seed: int) -> Change | None:
+    if treatment.levels and tokens is not None:
+        return tokenised(tokens, treatment.levels)
+    return noisy(treatment.noise_percent / 100, seed) if treatment.noise_percent else None
+
+
+def _bits_per_s(codec: Codec, treatment: Treatment, tokens: ResidualQuantiser | None) -> float:
+    if treatment.levels and tokens is not None:
+        return tokens.bits_per_s(treatment.levels, codec.config.sample_rate / codec.config.hop)
+    return bits_per_s(codec)
 
 
 class _Row:
@@ -134,7 +168,7 @@ class _Row:
 
     def mean_scores(self) -> dict[str, float]:
         found = {}
-        for name in _HEARD if self.heard else ():
+        for name in self.heard[0] if self.heard else ():
             known = [row[name] for row in self.heard if np.isfinite(row[name])]
             found[name] = float(np.mean(known)) if known else float("nan")
         return found
@@ -143,9 +177,11 @@ class _Row:
         self,
         stem: str,
         coder: str,
-        noise: float,
+        treatment: Treatment,
         true: Sequence[Mapping[str, Floats]],
         true_scores: dict[str, float],
+        *,
+        rate: float,
     ) -> Ceiling:
         table = np.array(self.distances)
         ours, theirs = (np.concatenate([pair[side] for pair in self.attacks]) for side in (0, 1))
@@ -154,7 +190,9 @@ class _Row:
         return Ceiling(
             stem=stem,
             coder=coder,
-            noise_percent=noise,
+            noise_percent=treatment.noise_percent,
+            levels=treatment.levels,
+            bits_per_s=rate,
             excerpts=len(table),
             convergence=float(table[:, 0].mean()),
             log_db=float(table[:, 1].mean()),

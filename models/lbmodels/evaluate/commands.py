@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lbmodels.contract.stems import STEMS
 from lbmodels.errors import LiveBandModelError
+from lbmodels.evaluate import reconstruction_command
 from lbmodels.evaluate.showing import EXAMPLES, add_options, run_shown
 from lbmodels.plain_json import to_json
 from lbmodels.runtime.devices import ACCEPTED
@@ -32,7 +33,8 @@ EPILOG = (
   liveband evaluate --data dataset --drift --excerpts 20 --out scores
   liveband evaluate --data dataset --reaction --excerpts 20 --out scores
   liveband evaluate --data dataset --control density=0,0.25,0.75,1 --conditions beat --excerpts 12 --out scores
-  liveband evaluate --data dataset --reconstruction --excerpts 30 --codec runs/codec/codec.safetensors --out scores
+  liveband evaluate --data dataset --reconstruction --excerpts 30 --codec runs/codec/codec.safetensors --out codec
+  liveband evaluate --real recordings --reconstruction --seconds 30 --codec runs/codec/codec.safetensors --out codec-real
   liveband evaluate --data dataset --check-metrics --excerpts 30 --out scores
   liveband evaluate --files bass.wav drums.wav --mix recording.wav
 """
@@ -114,26 +116,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--json", action="store_true", help="print results as JSON instead of a table")
     parser.add_argument(
-        "--reconstruction",
-        action="store_true",
-        help="measure the autoencoder alone, beside Opus: original stems and mixes against decoded ones, with pictures",
-    )
-    parser.add_argument(
-        "--codec",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="with --reconstruction: autoencoder weights to measure beside the model's own (may be repeated)",
-    )
-    parser.add_argument(
-        "--latent-noise",
-        type=_percents,
-        default=(0.0, 5.0, 10.0, 20.0),
-        metavar="PERCENT[,PERCENT]",
-        help="with --reconstruction: noise on the latents, in percent of their spread (default: 0,5,10,20)",
-    )
-    parser.add_argument(
         "--check-metrics", action="store_true", help="score true, foreign and damaged stems; no model"
     )
     parser.add_argument(
@@ -158,6 +140,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--mix", type=Path, metavar="MIX.wav", help="the recording that --files accompany")
     add_options(parser)
+    reconstruction_command.add_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -183,14 +166,14 @@ def run(arguments: argparse.Namespace) -> int:
         return _run_files(arguments)
     if arguments.compare is not None:
         return _run_compare(arguments)
+    if arguments.reconstruction and (arguments.data is not None or arguments.real is not None):
+        return _run_reconstruction(arguments)
     if (status := run_shown(arguments)) is not None:
         return status
     if arguments.data is None:
         raise LiveBandModelError("give --data ROOT (made by `liveband data render`), or --files with --mix")
     if arguments.check_metrics:
         return _run_check(arguments)
-    if arguments.reconstruction:
-        return _run_reconstruction(arguments)
     if arguments.drift or arguments.reaction or arguments.control:
         return _run_study(arguments)
     return _run_model(arguments)
@@ -323,11 +306,7 @@ def _run_check(arguments: argparse.Namespace) -> int:
 
 
 def _run_reconstruction(arguments: argparse.Namespace) -> int:
-    from lbmodels.evaluate import reconstruction_command
-
-    out = _out_folder(arguments.out)
-    with _progress(reconstruction_command.work_units(arguments)) as on_progress:
-        found, table, written = reconstruction_command.run(arguments, out, on_progress)
+    found, table, written = reconstruction_command.run(arguments, _out_folder(arguments.out), _progress)
     _show(found, table, arguments, written)
     return 0
 
@@ -469,16 +448,6 @@ def _times(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of times in ms") from None
     if any(not 0 <= value <= 60_000 for value in values):
         raise argparse.ArgumentTypeError(f"{text!r}: anticipation is 0 ms or more")
-    return values
-
-
-def _percents(text: str) -> tuple[float, ...]:
-    try:
-        values = tuple(dict.fromkeys(float(word) for word in text.split(",")))
-    except ValueError:
-        values = (-1.0,)
-    if any(not 0 <= value <= 1000 for value in values):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of percentages from 0 to 1000, as 0,5,10")
     return values
 
 

@@ -122,6 +122,19 @@ def duration_s(path: Path) -> float:
         raise LiveBandModelError(f"{path} is not audio that can be read: {error}") from None
 
 
+def middle(piece: Piece, seconds: float, start_s: float) -> tuple[float, float]:
+    """(begin, length) of the middle of a piece; a rule, so that nobody picks the stretch.
+
+    Raises:
+        LiveBandModelError: shorter than what is scored from `start_s` on, or not audio that can be read.
+    """
+    whole = duration_s(piece.path)
+    if whole < start_s + 5:
+        raise LiveBandModelError(f"{piece.path} lasts {whole:.1f} s; at least {start_s + 5:g} s are needed")
+    long = min(seconds, whole)
+    return (whole - long) / 2, long
+
+
 def read_beats(path: Path) -> Floats:
     """Times in seconds: the first column of each line.
 

@@ -27,7 +27,7 @@ from lbmodels.evaluate.files import agreement
 from lbmodels.evaluate.generation import Accompanist, anticipation_frames, generate
 from lbmodels.evaluate.metrics import Audio, Floats
 from lbmodels.evaluate.pictures import Marks, draw_panels
-from lbmodels.evaluate.pieces import Piece, as_track, duration_s, read_beats, read_stretch
+from lbmodels.evaluate.pieces import Piece, as_track, middle, read_beats, read_stretch
 from lbmodels.evaluate.scores import UNPITCHED
 
 MIX_NETWORKS = 8
@@ -119,7 +119,7 @@ def play_real(
     spent_s = played_s = 0.0
     for first in range(0, len(pieces), batch):
         group = list(pieces[first : first + batch])
-        spans = [_span(piece, seconds, start_s) for piece in group]
+        spans = [middle(piece, seconds, start_s) for piece in group]
         length = max(long for _begin, long in spans)
         mixes = [read_stretch(p.path, b, length, rate) for p, (b, _long) in zip(group, spans, strict=True)]
         heard, told, marks = [], [], []
@@ -180,15 +180,6 @@ def play_real(
         pieces=facts,
         judged=judged,
     )
-
-
-def _span(piece: Piece, seconds: float, start_s: float) -> tuple[float, float]:
-    """(begin, length) of the middle of a piece; a rule, so that nobody picks the stretch."""
-    whole = duration_s(piece.path)
-    if whole < start_s + 5:
-        raise LiveBandModelError(f"{piece.path} lasts {whole:.1f} s; at least {start_s + 5:g} s are needed")
-    long = min(seconds, whole)
-    return (whole - long) / 2, long
 
 
 def _beats_to_tell(

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How well the autoencoder alone gives back a stem it hears: figures per stem beside Opus, and a picture."""
+"""How well the autoencoder alone gives back a stem it hears: figures per stem beside Opus."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,20 +12,27 @@ from torch import Tensor
 
 from lbmodels.codec.autoencoder import Codec, from_frames, to_frames
 from lbmodels.codec.losses import multi_resolution_stft, si_sdr_db
-from lbmodels.data.slakh import read_track
-from lbmodels.evaluate.excerpts import Excerpt, read_excerpt
-from lbmodels.evaluate.metrics import Audio, Floats
+from lbmodels.codec.rvq import ResidualQuantiser
+from lbmodels.evaluate.metrics import Floats
 from lbmodels.evaluate.opus import coded
-from lbmodels.isolation import prepare_drawing
+from lbmodels.evaluate.sounds import Sound
 
 OPUS_BITS_PER_S = (8000, 25600)
 LATENT_BITS = 16
 AUTOENCODER = "autoencoder"
-MIX = "mix"
-"""In place of a stem class: the whole of each excerpt."""
+ORIGINAL = "original"
 
-Shown = dict[str, Tensor]
-"""By name ("original", then the autoencoders), audio [C, T]."""
+Change = Callable[[Tensor], Tensor]
+"""Latents [B, F, K] to those that are decoded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """One excerpt to look at and listen to: audio [C, T] by name, "original" and then the autoencoders'."""
+
+    stem: str
+    sound: Sound
+    audio: dict[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,25 +62,35 @@ def bits_per_s(codec: Codec) -> float:
     return config.latent * LATENT_BITS * config.sample_rate / config.hop
 
 
-@torch.inference_mode()
-def reconstruct(codec: Codec, audio: Tensor, *, noise: float = 0.0, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Audio [B, C, T] and what comes back of it, aligned by the declared delay, both [B, C, T'].
+def noisy(share: float, seed: int) -> Change:
+    """Adds noise in parts of each latent's standard deviation over the audio."""
 
-    `noise` is added to the latents, in parts of their standard deviation over this audio.
-    """
-    latents = codec.encoder(to_frames(audio, codec.config.hop))
-    if noise:
+    def change(latents: Tensor) -> Tensor:
         spread = latents.flatten(0, 1).std(0)
         random = torch.randn(latents.shape, generator=torch.Generator().manual_seed(seed))
-        latents = latents + noise * spread * random
-    decoded = from_frames(codec.decoder(latents))[..., codec.delay_samples :]
+        return latents + share * spread * random
+
+    return change
+
+
+def tokenised(tokens: ResidualQuantiser, levels: int) -> Change:
+    """Latents as the first `levels` levels of their tokens give them back."""
+    return lambda latents: tokens.decode(tokens.encode(latents, levels))
+
+
+@torch.inference_mode()
+def reconstruct(codec: Codec, audio: Tensor, change: Change | None = None) -> tuple[Tensor, Tensor]:
+    """Audio [B, C, T] and what comes back of it after a change of its latents, aligned by the declared delay, both [B, C, T']."""
+    latents = codec.encoder(to_frames(audio, codec.config.hop))
+    decoded = from_frames(codec.decoder(latents if change is None else change(latents)))
+    decoded = decoded[..., codec.delay_samples :]
     return audio[..., : decoded.shape[-1]], decoded
 
 
 def measure(
     codecs: Mapping[str, Codec],
     stem: str,
-    excerpts: Sequence[Excerpt],
+    sounds: Sequence[Sound],
     *,
     seed: int,
     opus_bits_per_s: Sequence[int] = (),
@@ -88,28 +104,22 @@ def measure(
     rates = {f"Opus at {rate / 1000:g} kbit/s": rate for rate in opus_bits_per_s}
     rows: dict[str, list[tuple[float, ...]]] = {coder: [] for coder in (*codecs, *rates)}
     shown: list[Shown] = []
-    for excerpt in excerpts:
-        audio = audio_of(excerpt, stem)
-        heard: Shown = {}
+    for sound in sounds:
+        audio = sound.read()
+        heard: dict[str, Tensor] = {}
         target = torch.from_numpy(audio).unsqueeze(0)
         for name, codec in codecs.items():
             target, decoded = reconstruct(codec, torch.from_numpy(audio).unsqueeze(0))
             rows[name].append((*_figures(decoded, target), bits_per_s(codec)))
-            heard |= {"original": target[0], name: decoded[0]}
+            heard |= {ORIGINAL: target[0], name: decoded[0]}
         for coder, rate in rates.items():
             found = coded(audio, next(iter(codecs.values())).config.sample_rate, rate)
             back = torch.from_numpy(found.audio).unsqueeze(0)[..., : target.shape[-1]]
             rows[coder].append((*_figures(back, target), found.bits_per_s))
         if len(shown) < pictures:
-            shown.append(heard)
+            shown.append(Shown(stem=stem, sound=sound, audio=heard))
         on_done()
     return [_summary(stem, coder, np.array(table), seed) for coder, table in rows.items()], shown
-
-
-def audio_of(excerpt: Excerpt, stem: str) -> Audio:
-    """The true stem [2, T] of an excerpt, or everything that sounds in it if `stem` is "mix"."""
-    others, own = read_excerpt(excerpt, read_track(excerpt.track_dir))
-    return np.ascontiguousarray(others + own if stem == MIX else own, dtype=np.float32)
 
 
 def _figures(decoded: Tensor, target: Tensor) -> tuple[float, float, float]:
@@ -135,36 +145,3 @@ def _summary(stem: str, coder: str, table: Floats, seed: int) -> Reconstruction:
         si_sdr_db=float(means[2]),
         si_sdr_db_interval=intervals[2],
     )
-
-
-def draw(
-    pictures: Sequence[tuple[str, Shown]], sample_rate: int, target: Path, *, seconds: float = 6.0
-) -> None:
-    """Spectrograms of original and reconstructions side by side, one row an excerpt, named by its stem."""
-    prepare_drawing()
-    import matplotlib.pyplot as plt
-
-    wide = len(pictures[0][1])
-    figure, axes = plt.subplots(
-        len(pictures), wide, figsize=(6.5 * wide, 2.6 * len(pictures)), squeeze=False, sharex=True
-    )
-    for row, (stem, shown) in zip(axes, pictures, strict=True):
-        for axis, (name, audio) in zip(row, shown.items(), strict=True):
-            mono = audio.mean(0)[: int(seconds * sample_rate)]
-            axis.specgram(
-                mono.numpy() + 1e-9,
-                NFFT=2048,
-                noverlap=1536,
-                Fs=sample_rate,
-                vmin=-140,
-                vmax=-40,
-                cmap="magma",
-            )
-            axis.set_ylim(0, 12000)
-            axis.set_title(f"{stem}, {name}", fontsize=10)
-        row[0].set_ylabel("Hz")
-    for axis in axes[-1]:
-        axis.set_xlabel("seconds")
-    figure.tight_layout()
-    figure.savefig(target, dpi=90)
-    plt.close(figure)
