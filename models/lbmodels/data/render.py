@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from lbmodels.data.charts import charts_of_split, find_charts, read_chart, song_from_chart
 from lbmodels.data.colours import arpeggio, percussion
+from lbmodels.data.compact import CompactSong, StemPlan
 from lbmodels.data.comping import guitar, pad, piano
 from lbmodels.data.effects import apply_effects
 from lbmodels.data.errors import DataError
@@ -35,6 +36,7 @@ from lbmodels.data.slakh import load_yaml
 from lbmodels.data.song import Song
 from lbmodels.data.styles import Style
 from lbmodels.data.synth import FONTS, SAMPLE_RATE, available_fonts, fonts_for, render_part
+from lbmodels.data.tags import song_tags, take_tags, time_signature
 
 GENERATOR_VERSION = 3
 SPLITS = ("train", "validation", "test")
@@ -104,21 +106,6 @@ def _other_class(program: int) -> str:
     return families[program // 8]
 
 
-@dataclass(frozen=True, kw_only=True)
-class StemPlan:
-    """One stem before rendering; `cents` is its tuning against concert pitch."""
-
-    part: str
-    stem_class: str
-    inst_class: str
-    program: int
-    is_drum: bool
-    font: str
-    notes: tuple[Note, ...]
-    cents: float = 0.0
-    vibrato: int = 0
-
-
 def _band_cents(rng: np.random.Generator) -> float:
     """How far the whole band is off concert pitch: mostly not at all, at the most half a semitone."""
     return 0.0 if rng.random() < 0.5 else float(np.clip(rng.normal(0.0, 18.0), -50.0, 50.0))
@@ -173,8 +160,20 @@ def make_song(options: RenderOptions, index: int) -> tuple[Song, tuple[str, ...]
     return generate_song(name, options.seed, rng, target_s=target_s)
 
 
+def compact(song: Song, plans: Sequence[StemPlan], number: int) -> CompactSong:
+    """The song with its truth and its tags, without the style and the bars that it came from."""
+    return CompactSong(
+        name=song.name, title=song.title, seed=song.seed, number=number, generator_version=GENERATOR_VERSION,
+        key=song.key, tempo_bpm=float(song.tempo_bpm), duration_s=float(song.duration_s),
+        beats=tuple(song.beat_rows()),
+        chords=tuple((start, end, value.label) for start, end, value in song.chord_rows()),
+        keys=tuple(song.key_rows()), plans=tuple(plans),
+        tags={"song": song_tags(song), "takes": [take_tags(plan) for plan in plans]},
+    )  # fmt: skip
+
+
 def render_stems(
-    song: Song, plans: Sequence[StemPlan], fonts: dict[str, Path], rng: np.random.Generator
+    song: Song | CompactSong, plans: Sequence[StemPlan], fonts: dict[str, Path], rng: np.random.Generator
 ) -> tuple[list[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
     """Audio [2, T] of every stem, and of the mix, which is their sum."""
     n_samples = round(song.duration_s * SAMPLE_RATE)
@@ -215,7 +214,7 @@ def _metadata(
             "keys": [{"start_s": round(start, 6), "key": key} for start, key in song.key_rows()],
             "tempo_bpm": song.tempo_bpm, "tempo_kind": song.tempo_plan.kind,
             "looseness": round(song.take.looseness, 3), "beats_per_bar": song.style.beats_per_bar,
-            "time_signature": _time_signature(song.style), "style": song.style.name,
+            "time_signature": time_signature(song.style), "style": song.style.name,
             "duration_s": round(song.duration_s, 6),
             "sound_fonts": {f"S{i:02d}": plan.font for i, plan in enumerate(plans)},
             "cents": {f"S{i:02d}": plan.cents for i, plan in enumerate(plans)},
@@ -226,12 +225,6 @@ def _metadata(
             ],
         },
     }  # fmt: skip
-
-
-def _time_signature(style: Style) -> str:
-    if style.steps_per_beat == 3:
-        return f"{3 * style.beats_per_bar}/8"
-    return f"{style.beats_per_bar}/4"
 
 
 def render_track(options: RenderOptions, index: int) -> Path:

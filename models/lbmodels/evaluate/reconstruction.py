@@ -19,7 +19,6 @@ from lbmodels.evaluate.sounds import Sound
 
 OPUS_BITS_PER_S = (8000, 25600)
 LATENT_BITS = 16
-AUTOENCODER = "autoencoder"
 ORIGINAL = "original"
 
 Change = Callable[[Tensor], Tensor]

@@ -13,6 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lbmodels.errors import LiveBandModelError
+from lbmodels.evaluate.reconstruction_table import (
+    AUTOENCODER,
+    frechet_text,
+    number,
+    score_text,
+    treatment_text,
+)
 
 if TYPE_CHECKING:
     from lbmodels.codec.autoencoder import Codec
@@ -110,7 +117,7 @@ def run(arguments: argparse.Namespace, out: Path, progress: Progress) -> tuple[A
     from lbmodels.evaluate import opus
     from lbmodels.evaluate.ceiling import PLAIN, Treatment, ceilings
     from lbmodels.evaluate.features import default_cache
-    from lbmodels.evaluate.reconstruction import AUTOENCODER, OPUS_BITS_PER_S, measure
+    from lbmodels.evaluate.reconstruction import OPUS_BITS_PER_S, measure
     from lbmodels.evaluate.reconstruction_page import write_page
     from lbmodels.evaluate.report import write_json
     from lbmodels.families import loading
@@ -132,6 +139,7 @@ def run(arguments: argparse.Namespace, out: Path, progress: Progress) -> tuple[A
     distances: list[Reconstruction] = []
     heard: list[Ceiling] = []
     shown = []
+    found: dict[str, list[dict[str, Any]]] = {}
     with progress(2 * sum(len(sounds) for sounds in chosen.values())) as on_progress:
         for stem, sounds in chosen.items():
             figures, examples = measure(
@@ -145,9 +153,10 @@ def run(arguments: argparse.Namespace, out: Path, progress: Progress) -> tuple[A
                 start_s=arguments.skip_s, seed=arguments.seed,
                 on_done=partial(on_progress, f"{stem}: listening", 1),
             )  # fmt: skip
-    found = {"reconstruction": [asdict(f) for f in distances], "ceiling": [asdict(f) for f in heard]}
-    for name, rows in found.items():
-        write_json(rows, out / f"{name}.json")
+            # After each stem: a run that is stopped keeps what it has.
+            found = {"reconstruction": [asdict(f) for f in distances], "ceiling": [asdict(f) for f in heard]}
+            for name, rows in found.items():
+                write_json(rows, out / f"{name}.json")
     source = "the `real` recordings" if arguments.real is not None else f"split `{arguments.split}`"
     source = f"Excerpts of {arguments.seconds:g} s of {source}, heard from {arguments.skip_s:g} s on"
     written = write_page(heard, shown, rate, out, source=source)
@@ -189,7 +198,6 @@ def _sounds(
 
 
 def _others(paths: list[Path], own: Codec) -> dict[str, Codec]:
-    from lbmodels.evaluate.reconstruction import AUTOENCODER
     from lbmodels.families.parts import CODEC
     from lbmodels.weights import modules
 
@@ -263,8 +271,6 @@ def _distance_table(found: list[Reconstruction], where: str) -> Any:
 def _ceiling_table(found: list[Ceiling]) -> Any:
     from rich.table import Table
 
-    from lbmodels.evaluate.reconstruction_page import frechet_text, score_text, treatment_text
-
     table = Table(title="what is left for those who listen; in brackets the truth, of Frechet its halves")
     chord = "chroma" if any("chroma" in f.scores for f in found) else "chord"
     for name in (
@@ -272,10 +278,11 @@ def _ceiling_table(found: list[Ceiling]) -> Any:
         "beat F1", chord,
     ):  # fmt: skip
         table.add_column(name)
-    for f in found:
+    for row in map(asdict, found):
         table.add_row(
-            f.stem, f.coder, treatment_text(f), f"{f.convergence:.2f}", f"{f.log_db:.2f}",
-            f"{f.level_db:+.1f}", f"{f.level_error_db:.1f}", f"{f.attack_ms:.1f} ({f.true_attack_ms:.1f})",
-            f"{f.attack_blur_ms:+.1f}", frechet_text(f), score_text(f, "beat_f1"), score_text(f, chord),
+            row["stem"], row["coder"], treatment_text(row), number(row["convergence"]), number(row["log_db"]),
+            number(row["level_db"], "+.1f"), number(row["level_error_db"], ".1f"),
+            f"{number(row['attack_ms'], '.1f')} ({number(row['true_attack_ms'], '.1f')})",
+            number(row["attack_blur_ms"], "+.1f"), frechet_text(row), score_text(row, "beat_f1"), score_text(row, chord),
         )  # fmt: skip
     return table

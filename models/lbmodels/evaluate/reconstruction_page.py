@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from lbmodels.evaluate.ceiling import PLAIN, Ceiling
+from lbmodels.evaluate.ceiling import Ceiling
 from lbmodels.evaluate.gallery import write_ogg
 from lbmodels.evaluate.pictures import Marks, draw_panels
 from lbmodels.evaluate.reconstruction import Shown
+from lbmodels.evaluate.reconstruction_table import ceiling_table, is_plain
 from lbmodels.isolation import prepare_drawing
 
 SHOWN_S = 6.0
@@ -53,6 +55,7 @@ def write_page(
     found: Sequence[Ceiling], shown: Sequence[Shown], sample_rate: int, out: Path, *, source: str
 ) -> list[Path]:
     """README.md with the tables, curves.png where latents were treated, and what `write_shown` writes."""
+    rows = [asdict(f) for f in found]
     shown_lines, written = write_shown(shown, sample_rate, out)
     lines = [
         "# What the autoencoder gives back",
@@ -63,75 +66,23 @@ def write_page(
             f"at a low rate, {SHOWN_S:g} s; a seed drew the excerpts before anything was heard."
         ),
         "",
-        *table([f for f in found if _treatment(f) == PLAIN]),
+        *ceiling_table([row for row in rows if is_plain(row)]),
         "",
     ]
-    if treated := [f for f in found if _treatment(f) != PLAIN]:
+    if treated := [row for row in rows if not is_plain(row)]:
         draw_curves(found, out / "curves.png")
         written.append(out / "curves.png")
-        lines += ["## Noise on latents, and tokens", "", "![Curves](curves.png)", "", *table(treated), ""]
+        lines += [
+            "## Noise on latents, and tokens",
+            "",
+            "![Curves](curves.png)",
+            "",
+            *ceiling_table(treated),
+            "",
+        ]
     lines += shown_lines
     (out / "README.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     return [out / "README.md", *written]
-
-
-def table(found: Sequence[Ceiling]) -> list[str]:
-    """Lines of a Markdown table."""
-    names = list(dict.fromkeys(name for f in found for name in f.scores))
-    treated = any(_treatment(f) != PLAIN for f in found)
-    head = [
-        "stem",
-        "coder",
-        *(["latents"] if treated else []),
-        "convergence",
-        "log dB",
-        "level dB",
-        "size of level error",
-    ]
-    head += ["attack ms", "blur ms", "Frechet", *(name.replace("_", " ") for name in names), "n"]  # fmt: skip
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    for f in found:
-        cells = [
-            f.stem,
-            f.coder,
-            *([treatment_text(f)] if treated else []),
-            _figure(f.convergence),
-            _figure(f.log_db),
-        ]
-        cells += [
-            f"{f.level_db:+.2f}",
-            _figure(f.level_error_db),
-            f"{f.attack_ms:.1f} ({f.true_attack_ms:.1f})",
-        ]
-        cells += [f"{f.attack_blur_ms:+.1f}", frechet_text(f)]
-        cells += [score_text(f, name) for name in names]  # fmt: skip
-        lines.append(f"| {' | '.join([*cells, str(f.excerpts)])} |")
-    return lines
-
-
-def treatment_text(f: Ceiling) -> str:
-    """What was done to the latents, in a cell's width."""
-    if f.levels:
-        return f"{f.levels} levels, {f.bits_per_s / 1000:g} kbit/s"
-    return f"noise {f.noise_percent:g} %" if f.noise_percent else "untouched"
-
-
-def frechet_text(f: Ceiling) -> str:
-    return ", ".join(f"{_figure(f.frechet[name])} ({_figure(f.halves[name])})" for name in f.frechet)
-
-
-def score_text(f: Ceiling, name: str) -> str:
-    """A score, in brackets the truth's."""
-    score = f.scores.get(name, math.nan)
-    return f"{score:.2f} ({f.true_scores[name]:.2f})" if math.isfinite(score) else "–"
-
-
-def _figure(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else "–"
-
-
-def _treatment(f: Ceiling) -> tuple[float, int]:
-    return f.noise_percent, f.levels
 
 
 def draw_curves(found: Sequence[Ceiling], target: Path) -> None:

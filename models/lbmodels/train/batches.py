@@ -22,7 +22,7 @@ from lbmodels.families.parts import CODEC
 from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.audio import load_tracks
 from lbmodels.train.latents import Example, read_examples, write_cache
-from lbmodels.train.pool import PoolReader
+from lbmodels.train.pool_reader import PoolReader
 from lbmodels.train.steering import MARGIN_FRAMES, Measured, Ranks, measure
 from lbmodels.weights.modules import load_part
 
@@ -193,7 +193,7 @@ class LatentSource:
         examples = self._examples(split) if share > 0 else []
         if share == 1:
             return lambda: examples[int(rng.integers(len(examples)))]
-        pool = PoolReader(Path(self.data.pool), codec=Path(self.data.codec))
+        pool = PoolReader(Path(self.data.pool), codec=Path(self.data.codec), stems=self.model.stems)
 
         def draw() -> Example:
             if share and rng.random() < share:

@@ -8,9 +8,10 @@ Stem audio is taken `delay_samples` early, so that decoding latent m completes e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -32,13 +33,17 @@ _CHUNK_FRAMES = 50  # features of so many frames fit the processor's cache: twic
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One target stem over one mix, F frames, float16 but for the conditions."""
+    """One target stem over one mix, F frames, float16 but for the conditions.
+
+    `tags`: what is true of the song and of each of its takes of this class, by `lbmodels.data.tags`; empty where nobody said.
+    """
 
     stem: int
     played: Tensor
     sounding: Tensor
     heard: Heard
     conditions: dict[str, Tensor]
+    tags: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def frames(self) -> int:

@@ -2,15 +2,21 @@
 """An endless pool of songs as latents: workers render and encode song after song, training draws from what is there.
 
 Song n of a seed is always the same song. Each becomes one file that appears whole or not at all; when the pool's budget
-is full the oldest goes. A reader draws a file, a target stem and one of its mixes at random, so a take is not met often.
-Recordings (rooms, noise, codecs) are laid over the mix alone: what is to be played stays clean.
+is full the oldest goes, or, where hours are asked for, filling ends. A reader draws a file, a target stem and one of its mixes at
+random, so a take is not met often. Recordings (rooms, noise, codecs) are laid over the mix alone: what is to be played stays clean.
+
+Beside its latents every song lies in compact form (`songs/`, `lbmodels.data.compact`): when the encoder changes, latents are made
+anew of those (`songs_from`), also after a change of the generator of songs. The seed alone gives the same, with the same generator,
+fonts and charts; `pool.json` names them.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import itertools
 import json
 import os
-import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,32 +30,39 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from lbmodels.band import Heard
 from lbmodels.codec.autoencoder import Codec
-from lbmodels.contract.conditions import HOST
-from lbmodels.contract.stems import STEMS
+from lbmodels.data.charts import find_charts
+from lbmodels.data.classes import POOL_STEMS, stem_class
+from lbmodels.data.compact import CompactSong, read_compact, write_compact
 from lbmodels.data.recording import as_recorded, draw_recording
-from lbmodels.data.render import GENERATOR_VERSION, RenderOptions, make_song, plan_stems, render_stems
-from lbmodels.data.synth import SAMPLE_RATE, available_fonts
-from lbmodels.data.truth import track_of
-from lbmodels.documents import read_json
+from lbmodels.data.render import (
+    GENERATOR_VERSION,
+    RenderOptions,
+    compact,
+    make_song,
+    plan_stems,
+    render_stems,
+)
+from lbmodels.data.synth import FONTS, SAMPLE_RATE, available_fonts, find_font
+from lbmodels.data.truth import track_of_compact
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.parts import CODEC
 from lbmodels.streaming.spectral import SemitoneFrontEnd
-from lbmodels.train.latents import Example, encode_conditions, encode_mix, encode_stem
+from lbmodels.train.latents import encode_conditions, encode_mix, encode_stem
+from lbmodels.train.pool_files import CARD, SONGS, compact_files, pool_files, read_card, seconds_of
 from lbmodels.weights.manifest import sha256
 from lbmodels.weights.modules import load_part
 
 Audio = npt.NDArray[np.float32]
 
-_NAME = re.compile(r"Song(\d{9})\.safetensors")
-_CARD = "pool.json"
-_RELIST_DRAWS = 256
-
 
 @dataclass(frozen=True, kw_only=True)
 class PoolConfig:
-    """What a pool is made of. `mixes` is how many recordings of different parts of the band go with each target stem."""
+    """What a pool is made of. `mixes` is how many recordings of different parts of the band go with each target stem.
+
+    `hours`: filling ends when so much is there, or when the budget is; without it it never ends, and the oldest songs go.
+    `songs_from`: the pool whose compact songs are encoded, in place of new ones.
+    """
 
     out: Path
     codec: Path
@@ -60,8 +73,15 @@ class PoolConfig:
     min_s: float = 60.0
     max_s: float = 75.0
     mixes: int = 2
-    stems: tuple[str, ...] = STEMS
+    stems: tuple[str, ...] = POOL_STEMS
     semitones: int = 66
+    hours: float | None = None
+    songs_from: Path | None = None
+
+    @property
+    def songs(self) -> Path:
+        """Folder of the compact songs."""
+        return self.out / SONGS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,32 +96,35 @@ class Made:
     encode_s: float
 
 
-def pool_files(folder: Path) -> dict[int, Path]:
-    """The pool's whole songs by number."""
-    matches = ((_NAME.fullmatch(path.name), path) for path in folder.glob("Song*.safetensors"))
-    return {int(match.group(1)): path for match, path in sorted(matches, key=lambda m: m[1].name) if match}
-
-
-def _read_card(path: Path) -> dict[str, Any]:
-    """Raises LiveBandModelError."""
-    try:
-        card = read_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LiveBandModelError(f"{path} is damaged: {error}") from None
-    if not isinstance(card, dict):
-        raise LiveBandModelError(f"{path} is damaged: it is no table")
-    return card
+def _charts_digest(folder: Path | None) -> str | None:
+    """Names and sizes of the charts: other charts, other songs."""
+    if folder is None:
+        return None
+    told = sorted(
+        f"{path.relative_to(folder).as_posix()} {path.stat().st_size}" for path in find_charts(folder)
+    )
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
 
 def _check_card(config: PoolConfig) -> None:
     """Writes what the pool is made of, or compares it with what it was made of so far."""
-    path = config.out / _CARD
-    card = {
-        "generator_version": GENERATOR_VERSION, "seed": config.seed, "codec_sha256": sha256(config.codec),
-        "stems": list(config.stems), "semitones": config.semitones,
+    path = config.out / CARD
+    if config.songs_from is not None:
+        card = read_card(config.songs_from / CARD)
+    else:
+        # The fonts of the pool, not of this machine: one that has more of them makes the same songs.
+        fonts = sorted(available_fonts("train", config.soundfont_dirs))
+        if path.is_file():
+            fonts = _fonts_of(read_card(path)) or fonts
+        card = {
+            "generator_version": GENERATOR_VERSION, "seed": config.seed, "min_s": config.min_s, "max_s": config.max_s,
+            "fonts": fonts, "charts": _charts_digest(config.charts),
+        }  # fmt: skip
+    card |= {
+        "codec_sha256": sha256(config.codec), "stems": list(config.stems), "semitones": config.semitones, "mixes": config.mixes,
     }  # fmt: skip
     if path.is_file():
-        before = _read_card(path)
+        before = read_card(path)
         differing = [name for name, value in card.items() if before.get(name) != value]
         if differing:
             raise LiveBandModelError(
@@ -110,12 +133,33 @@ def _check_card(config: PoolConfig) -> None:
             )
         return
     part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(card), encoding="utf-8")
+    part.write_text(json.dumps(card, indent=1), encoding="utf-8")
     part.replace(path)
 
 
+def _fonts_of(card: dict[str, Any]) -> list[str]:
+    fonts = card.get("fonts")
+    return [str(font) for font in fonts] if isinstance(fonts, list) else []
+
+
+def _paths_of_fonts(config: PoolConfig) -> dict[str, Path]:
+    """Where the fonts are that the pool's card names.
+
+    Raises:
+        DataError: one is not installed; the message names its package.
+    """
+    cards = {card.file: card for card in FONTS}
+    named = _fonts_of(read_card(config.out / CARD))
+    unknown = [font for font in named if font not in cards]
+    if unknown:
+        raise LiveBandModelError(
+            f"{config.out / CARD} names a sound font that nobody knows here: {unknown[0][:80]}"
+        )
+    return {font: find_font(cards[font], config.soundfont_dirs) for font in named}
+
+
 def prepare_pool(config: PoolConfig) -> int:
-    """Makes the folder, removes what killed workers left, and gives the number of the next song.
+    """Makes the folder, removes what killed workers left, and gives the number of the next song that is not there.
 
     Raises:
         LiveBandModelError: a bad option, a folder that cannot be written, or a pool of other songs or another codec.
@@ -128,15 +172,21 @@ def prepare_pool(config: PoolConfig) -> int:
         raise LiveBandModelError(
             f"lengths must satisfy 2 <= min <= max <= 3600 s, got {config.min_s:g} and {config.max_s:g}"
         )
+    if config.hours is not None and not config.hours > 0:
+        raise LiveBandModelError(f"the hours must be above 0, got {config.hours:g}")
     if not config.codec.is_file():
         raise LiveBandModelError(f"codec not found: {config.codec}")
+    if config.songs_from is not None and not list(compact_files(config.songs_from)):
+        raise LiveBandModelError(
+            f"no compact songs in {config.songs_from / SONGS}; name the folder of a pool"
+        )
     try:
-        config.out.mkdir(parents=True, exist_ok=True)
+        config.songs.mkdir(parents=True, exist_ok=True)
         _check_card(config)
     except OSError as exc:
         raise LiveBandModelError(f"cannot write into {config.out}: {exc.strerror}") from exc
-    available_fonts("train", config.soundfont_dirs)
-    for leftover in config.out.glob("*.part"):
+    _paths_of_fonts(config)
+    for leftover in (*config.out.glob("*.part"), *config.songs.glob("*.part")):
         pid = leftover.name.split(".")[-2]
         if not (pid.isdigit() and Path(f"/proc/{pid}").exists()):
             leftover.unlink(missing_ok=True)
@@ -157,32 +207,36 @@ def _sum(stems: Sequence[Audio]) -> Audio:
     return total
 
 
-def make_examples(
-    config: PoolConfig, number: int, codec: Codec, ear: SemitoneFrontEnd
-) -> tuple[dict[str, Tensor], Made]:
-    """The tensors of song `number`: deterministic for its seed and the fonts at hand."""
+def make_compact(config: PoolConfig, number: int, fonts: dict[str, Path]) -> CompactSong:
+    """Song `number`: the same for one seed, generator, set of fonts and set of charts."""
     options = RenderOptions(
         out=config.out, split="train", seed=config.seed, min_s=config.min_s, max_s=config.max_s,
         soundfont_dirs=config.soundfont_dirs, charts=config.charts,
     )  # fmt: skip
-    begin = time.perf_counter()
     song, parts = make_song(options, number)
-    fonts = available_fonts("train", config.soundfont_dirs)
-    plan_rng, render_rng, rng = (
-        np.random.default_rng([config.seed, 7, number, purpose]) for purpose in range(3)
-    )
-    plans = plan_stems(song, parts, sorted(fonts), plan_rng)
-    stems, _ = render_stems(song, plans, fonts, render_rng)
+    return compact(song, plan_stems(song, parts, sorted(fonts), _generator(config.seed, number, 0)), number)
+
+
+def _generator(seed: int, number: int, purpose: int) -> np.random.Generator:
+    return np.random.default_rng([seed, 7, number, purpose])
+
+
+def make_examples(
+    config: PoolConfig, song: CompactSong, fonts: dict[str, Path], codec: Codec, ear: SemitoneFrontEnd
+) -> tuple[dict[str, Tensor], Made]:
+    """The tensors of a song, which follow from it alone."""
+    begin = time.perf_counter()
+    render_rng, rng = (_generator(song.seed, song.number, purpose) for purpose in (1, 2))
+    stems, _ = render_stems(song, song.plans, fonts, render_rng)
     rendered = time.perf_counter()
     hop = codec.config.hop
     length = min(x.shape[1] for x in stems) // hop * hop
-    tensors = encode_conditions(track_of(song, SAMPLE_RATE), length // hop, codec)
+    tensors = encode_conditions(track_of_compact(song, SAMPLE_RATE), length // hop, codec)
+    classes = [stem_class(plan.part, plan.program) for plan in song.plans]
     examples = 0
-    for index, stem_class in enumerate(config.stems):
-        own = [x[:, :length] for x, plan in zip(stems, plans, strict=True) if plan.stem_class == stem_class]
-        others = [
-            x[:, :length] for x, plan in zip(stems, plans, strict=True) if plan.stem_class != stem_class
-        ]
+    for index, wanted in enumerate(config.stems):
+        own = [x[:, :length] for x, found in zip(stems, classes, strict=True) if found == wanted]
+        others = [x[:, :length] for x, found in zip(stems, classes, strict=True) if found != wanted]
         if not own or not others:
             continue
         tensors |= encode_stem(codec, _sum(own), str(index))
@@ -192,116 +246,102 @@ def make_examples(
             tensors |= encode_mix(codec, ear, mix, str(index), f".{version}" if version else "")
             examples += 1
     made = Made(
-        number=number, title=song.title, audio_s=length / SAMPLE_RATE, examples=examples, render_s=rendered - begin,
-        encode_s=time.perf_counter() - rendered,
+        number=song.number, title=song.title, audio_s=length / SAMPLE_RATE, examples=examples,
+        render_s=rendered - begin, encode_s=time.perf_counter() - rendered,
     )  # fmt: skip
     return tensors, made
 
 
+def _path(config: PoolConfig, number: int) -> Path:
+    return config.out / f"Song{number:09d}.safetensors"
+
+
+def _compact_path(config: PoolConfig, number: int) -> Path:
+    return config.songs / f"Song{number:09d}.safetensors"
+
+
+def _sizes(config: PoolConfig) -> dict[int, int]:
+    """Bytes of each song, latents and compact form together; another worker may be taking some away."""
+    sizes: dict[int, int] = {}
+    for files in (pool_files(config.out), compact_files(config.out)):
+        for number, path in files.items():
+            with contextlib.suppress(FileNotFoundError):
+                sizes[number] = sizes.get(number, 0) + path.stat().st_size
+    return sizes
+
+
 def _keep_budget(config: PoolConfig) -> None:
-    """Removes the oldest songs until the rest fits; another worker may be at it too."""
-    sizes = {}
-    for number, path in pool_files(config.out).items():
-        try:
-            sizes[number] = path.stat().st_size
-        except FileNotFoundError:
-            continue
+    """Removes the oldest songs until the rest fits."""
+    sizes = _sizes(config)
     total = sum(sizes.values())
     for number in sorted(sizes)[:-1]:
         if total <= config.budget_gb * 1e9:
             return
-        (config.out / f"Song{number:09d}.safetensors").unlink(missing_ok=True)
+        for path in (_path(config, number), _compact_path(config, number)):
+            path.unlink(missing_ok=True)
         total -= sizes[number]
+
+
+def full(config: PoolConfig) -> str | None:
+    """Why filling ends, where it is to end: the hours that were asked for are there, or the next song is beyond the budget."""
+    if config.hours is None:
+        return None
+    sizes = _sizes(config)
+    hours = sum(seconds_of(path) for path in pool_files(config.out).values()) / 3600
+    if hours >= config.hours:
+        return f"{hours:.2f} h are there"
+    held = sum(sizes.values())
+    if sizes and held * (1 + 1 / len(sizes)) > config.budget_gb * 1e9:
+        return (
+            f"the budget of {config.budget_gb:g} GB holds {hours:.2f} h of the {config.hours:g} h asked for"
+        )
+    return None
+
+
+def numbers_to_make(config: PoolConfig, first: int, worker: int, workers: int) -> Iterator[int]:
+    """The numbers of a worker's songs: first + worker, + workers, ... for ever; of another pool's songs those not there yet."""
+    if config.songs_from is None:
+        yield from itertools.count(first + worker, workers)
+        return
+    there = pool_files(config.out)
+    # Shared out before what is there is left out: workers that begin later must not count differently.
+    yield from (n for n in sorted(compact_files(config.songs_from))[worker::workers] if n not in there)
 
 
 def fill_pool(
     config: PoolConfig, *, first: int, worker: int = 0, workers: int = 1, songs: int | None = None
 ) -> Iterator[Made]:
-    """Makes songs first + worker, + workers, ... for ever, or `songs` of them; yields each when it is in the pool."""
-    codec = load_part(CODEC, config.codec)
+    """Makes songs until the pool is `full`, or `songs` of them; yields each when it is in the pool."""
+    codec, fonts = load_part(CODEC, config.codec), _paths_of_fonts(config)
     ear = SemitoneFrontEnd(
         sample_rate=codec.config.sample_rate, hop=codec.config.hop, semitones=config.semitones
     )
-    number = first + worker
-    while songs is None or number < first + worker + songs * workers:
-        tensors, made = make_examples(config, number, codec, ear)
+    for number in itertools.islice(numbers_to_make(config, first, worker, workers), songs):
+        if full(config) is not None:
+            return
+        if config.songs_from is None:
+            song = make_compact(config, number, fonts)
+        else:
+            song = read_compact(compact_files(config.songs_from)[number])
+        tensors, made = make_examples(config, song, fonts, codec, ear)
         if made.examples:
-            path = config.out / f"Song{number:09d}.safetensors"
+            write_compact(song, _compact_path(config, number))
+            about = {"title": made.title, "seconds": made.audio_s, "tags": song.tags}
+            path = _path(config, number)
             part = path.with_suffix(f".{os.getpid()}.part")
             try:
                 safetensors.torch.save_file(
-                    {name: value.contiguous() for name, value in tensors.items()}, part, {"title": made.title}
-                )
+                    {name: value.contiguous() for name, value in tensors.items()}, part,
+                    {"title": made.title, "about": json.dumps(about)},
+                )  # fmt: skip
                 part.replace(path)
             except (OSError, safetensors.SafetensorError) as exc:
                 raise LiveBandModelError(f"cannot write {path}: {exc}") from exc
             finally:
                 part.unlink(missing_ok=True)
-            _keep_budget(config)
+            if config.hours is None:
+                _keep_budget(config)
         yield made
-        number += workers
-
-
-class PoolReader:
-    """Draws examples from a pool that may be growing and losing songs at the same time."""
-
-    def __init__(self, folder: Path, *, codec: Path) -> None:
-        """Raises:
-        LiveBandModelError: no pool there, an empty one, or latents of another codec.
-        """
-        self.folder = folder
-        if not (folder / _CARD).is_file():
-            raise LiveBandModelError(f"no pool in {folder}; fill one with 'liveband data pool'")
-        card = _read_card(folder / _CARD)
-        if card.get("codec_sha256") != sha256(codec):
-            raise LiveBandModelError(f"the pool in {folder} holds latents of another codec than {codec}")
-        self._files: list[Path] = []
-        self._draws = 0
-
-    def _listed(self) -> list[Path]:
-        if self._draws % _RELIST_DRAWS == 0 or not self._files:
-            self._files = list(pool_files(self.folder).values())
-            if not self._files:
-                raise LiveBandModelError(
-                    f"the pool in {self.folder} is empty; fill it with 'liveband data pool'"
-                )
-        self._draws += 1
-        return self._files
-
-    def draw(self, rng: np.random.Generator, *, shortest: int) -> Example:
-        """One target stem over one of its mixes, of a random song of at least `shortest` frames.
-
-        Raises:
-            LiveBandModelError: the pool is empty, or 100 songs in a row are too short.
-        """
-        for _ in range(100):
-            files = self._listed()
-            path = files[int(rng.integers(len(files)))]
-            try:
-                example = self._read(path, rng)
-            except (FileNotFoundError, safetensors.SafetensorError):  # removed since it was listed
-                self._files = []
-                continue
-            if example.frames >= shortest:
-                return example
-        raise LiveBandModelError(f"no latents of at least {shortest} frames in {self.folder}")
-
-    @staticmethod
-    def _read(path: Path, rng: np.random.Generator) -> Example:
-        with safetensors.safe_open(path, "pt") as file:
-            names = sorted(file.keys())
-            targets = [n.removesuffix(".played") for n in names if n.endswith(".played")]
-            target = targets[int(rng.integers(len(targets)))]
-            versions = [n.removeprefix(f"{target}.heard") for n in names if n.startswith(f"{target}.heard")]
-            version = versions[int(rng.integers(len(versions)))]
-            return Example(
-                stem=int(target), played=file.get_tensor(f"{target}.played"),
-                sounding=file.get_tensor(f"{target}.sounding"),
-                heard=Heard(
-                    file.get_tensor(f"{target}.heard{version}"), file.get_tensor(f"{target}.semitones{version}")
-                ),
-                conditions={name: file.get_tensor(f"conditions.{name}") for name in HOST},
-            )  # fmt: skip
 
 
 def quiet_worker() -> None:

@@ -103,6 +103,31 @@ def test_results_of_other_studies_become_tables(figures):
     assert "| bass | 4.25 | 4.00 to 10.75 |" in text
 
 
+def test_what_the_codec_leaves_of_the_truth_stands_beside_truth_and_ours(figures):
+    """Scores alone do not say whether the generator or the autoencoder lost what is missing."""
+    row = {
+        "stem": "drums", "coder": "autoencoder", "noise_percent": 0.0, "levels": 0, "bits_per_s": 25600.0, "excerpts": 8,
+        "convergence": 0.5, "log_db": 3.0, "level_db": -2.7, "level_error_db": 2.8, "attack_ms": 9.5, "true_attack_ms": 9.0,
+        "attack_blur_ms": 0.5, "frechet": {"frechet_musicnn": 12.0}, "halves": {"frechet_musicnn": 4.5},
+        "scores": {"beat_f1": 0.77, "chord": None}, "true_scores": {"beat_f1": 0.88, "chord": None},
+    }  # fmt: skip
+    noisy = {**row, "noise_percent": 10.0, "scores": {"beat_f1": 0.11}}
+    other = {**row, "coder": "better", "scores": {"beat_f1": 0.22}}
+    real = {**row, "scores": {"beat_f1": 0.33, "chroma": 0.5}, "true_scores": {"beat_f1": 1.0, "chroma": 1.0}}
+    (figures / "ceiling.json").write_text(json.dumps([other, noisy, row]))
+    (figures / "ceiling-real.json").write_text(json.dumps([real]))
+    (figures / "scores.json").write_text(json.dumps(result("toy", {40.0: 0.83})))
+    text = card(figures)
+    assert "| score | floor | ceiling | through the codec | normalised |" in text
+    assert "| 0.20 | 0.90 | 0.77 (0.88) | 0.83 (0.73 to 0.93) |" in text
+    assert "of 8 excerpts a stem of other songs" in text
+    assert (
+        "| drums | autoencoder | noise 10 % | 0.50 | 3.00 | -2.70 | 2.80 | 9.5 (9.0) | +0.5 | 12.00 (4.50) |"
+        in text
+    )
+    assert "## Ceiling real" in text
+
+
 def test_training_facts_count_a_step_once():
     facts = training_facts(LOG)
     assert facts["hours"] * 3600 == pytest.approx(100 * 2 + 100 * 1)

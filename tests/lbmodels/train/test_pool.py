@@ -3,6 +3,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,16 @@ import safetensors.torch
 import torch
 
 from lbmodels.codec.autoencoder import Codec, to_frames
+from lbmodels.data.classes import POOL_STEMS
 from lbmodels.data.render import RenderOptions, make_song, render_track
 from lbmodels.data.slakh import read_track
 from lbmodels.data.truth import track_of
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.parts import CODEC
 from lbmodels.train.latents import encode_long
-from lbmodels.train.pool import PoolConfig, PoolReader, fill_pool, make_examples, pool_files, prepare_pool
+from lbmodels.train.pool import PoolConfig, fill_pool, full, make_compact, make_examples, prepare_pool
+from lbmodels.train.pool_files import compact_files, held, pool_files
+from lbmodels.train.pool_reader import PoolReader
 from lbmodels.weights.modules import load_part, save_weights
 
 pytestmark = pytest.mark.render
@@ -62,8 +66,98 @@ def test_song_n_of_a_seed_is_always_the_same(config: PoolConfig, tmp_path: Path)
     prepare_pool(other)
     list(fill_pool(other, first=2, songs=1))  # alone, without the two before it
     assert pool_files(other.out)[2].read_bytes() == pool_files(config.out)[2].read_bytes()
-    bytes_of = {n: p.read_bytes() for n, p in pool_files(config.out).items()}
-    assert len(set(bytes_of.values())) == len(bytes_of) == 3
+    whole = bytes_of(pool_files(config.out))
+    assert len(set(whole.values())) == len(whole) == 3
+
+
+def bytes_of(files: dict[int, Path]) -> dict[int, bytes]:
+    return {number: path.read_bytes() for number, path in files.items()}
+
+
+def test_another_encoder_hears_the_same_songs_again(config: PoolConfig, tmp_path: Path, monkeypatch) -> None:
+    """Latents are lost with their encoder; songs are not, even when the generator of songs has become another one."""
+    fill(config, 3)
+    monkeypatch.setattr("lbmodels.train.pool.make_song", None)
+    monkeypatch.setattr("lbmodels.train.pool.GENERATOR_VERSION", 99)
+    same = dataclasses.replace(config, out=tmp_path / "same", songs_from=config.out)
+    fill(same, 1)
+    fill(same, 9)  # the same command again goes on, and ends when all are there
+    assert bytes_of(pool_files(same.out)) == bytes_of(pool_files(config.out))
+    assert bytes_of(compact_files(same.out)) == bytes_of(compact_files(config.out))
+    codec = load_part(CODEC, config.codec)
+    with torch.no_grad():
+        codec.encoder.out.weight.mul_(-1)
+    path = save_weights(tmp_path / "new.safetensors", codec, kind="codec", config=codec.config)
+    new = dataclasses.replace(config, out=tmp_path / "new", codec=path, songs_from=config.out)
+    fill(new, 3)
+    old, fresh = (safetensors.torch.load_file(pool_files(pool.out)[1]) for pool in (config, new))
+    assert old.keys() == fresh.keys()
+    assert all(torch.equal(old[n], fresh[n]) for n in old if "conditions" in n or "sounding" in n)
+    assert not any(torch.equal(old[n], fresh[n]) for n in old if n.endswith(".played"))
+
+
+def test_a_second_machine_goes_on_from_the_card_and_the_seed_alone(
+    config: PoolConfig, tmp_path: Path, small_font: Path
+) -> None:
+    """A machine with more fonts made other songs under the same numbers, and one with fewer as well."""
+    fill(config, 3)
+    more = tmp_path / "more"
+    more.mkdir()
+    for name in ("FluidR3_GM.sf2", "sf_GMbank.sf2"):
+        (more / name).symlink_to(small_font)
+    there = dataclasses.replace(config, out=tmp_path / "there", soundfont_dirs=(more,))
+    there.out.mkdir()
+    shutil.copy(config.out / "pool.json", there.out)
+    prepare_pool(there)
+    for _ in fill_pool(there, first=2, songs=1):
+        pass
+    assert bytes_of(pool_files(there.out)) == {2: pool_files(config.out)[2].read_bytes()}
+    (more / "FluidR3_GM.sf2").unlink()
+    with pytest.raises(
+        LiveBandModelError,
+        match=r"FluidR3_GM.sf2 not found; install it with .apt-get install fluid-soundfont-gm",
+    ):
+        prepare_pool(there)
+
+
+def test_hours_end_it_and_so_does_the_budget(config: PoolConfig) -> None:
+    hours = dataclasses.replace(config, hours=5 / 3600)
+    fill(hours, 50)
+    found = held(config.out)
+    assert 5 <= found.hours * 3600 < 9
+    assert "h are there" in str(full(hours))
+    fill(hours, 5)
+    assert held(config.out) == found
+    small = dataclasses.replace(
+        config, hours=9.0, budget_gb=1.2 * (found.latents_bytes + found.compact_bytes) / 1e9
+    )
+    fill(small, 50)
+    assert set(pool_files(config.out)) == set(range(held(config.out).songs)), (
+        "nothing that was asked for goes"
+    )
+    assert held(config.out).latents_bytes + held(config.out).compact_bytes <= small.budget_gb * 1e9
+    assert "the budget of" in str(full(small))
+
+
+def test_every_take_says_what_it_is(config: PoolConfig) -> None:
+    fill(config, 4)
+    found = held(config.out)
+    assert sum(found.takes.values()) >= found.songs
+    assert set(found.takes) <= {*POOL_STEMS, "other"}
+    assert all(sum(found.tags[kind].values()) == found.songs for kind in ("style", "metre", "key", "feel"))
+    assert sum(found.tags["instrument"].values()) == sum(found.takes.values())
+    assert found.bytes_per_hour > 0
+    reader, rng = (
+        PoolReader(config.out, codec=config.codec, stems=("guitar", "drums")),
+        np.random.default_rng(0),
+    )
+    for example in (reader.draw(rng, shortest=20) for _ in range(20)):
+        wanted = ("guitar", "drums")[example.stem]
+        assert example.tags["takes"]
+        assert {take["class"] for take in example.tags["takes"]} == {wanted}
+        assert example.tags["song"]["tempo_bpm"] > 0
+    with pytest.raises(LiveBandModelError, match="holds no zither; it holds drums, bass"):
+        PoolReader(config.out, codec=config.codec, stems=("zither",))
 
 
 def test_two_workers_make_the_songs_of_one(config: PoolConfig, tmp_path: Path) -> None:
@@ -80,6 +174,7 @@ def test_two_workers_make_the_songs_of_one(config: PoolConfig, tmp_path: Path) -
 def test_the_budget_holds_and_numbers_go_on(config: PoolConfig) -> None:
     fill(config, 2)
     size = max(p.stat().st_size for p in pool_files(config.out).values())
+    size += max(p.stat().st_size for p in compact_files(config.out).values())
     small = dataclasses.replace(config, budget_gb=2.5 * size / 1e9)
     (config.out / "Song000000007.999999999.part").write_bytes(b"left by a kill")
     fill(small, 3)
@@ -87,7 +182,8 @@ def test_the_budget_holds_and_numbers_go_on(config: PoolConfig) -> None:
     assert numbers[-1] == 4
     assert numbers == list(range(numbers[0], 5))
     assert numbers[0] > 0
-    assert sum(p.stat().st_size for p in pool_files(config.out).values()) <= small.budget_gb * 1e9
+    assert held(config.out).latents_bytes + held(config.out).compact_bytes <= small.budget_gb * 1e9
+    assert set(compact_files(config.out)) == set(numbers)
     assert not list(config.out.glob("*.part"))
 
 
@@ -106,10 +202,15 @@ def test_what_is_drawn_is_one_targets_truth(config: PoolConfig) -> None:
             == example.frames
         )
         assert all(len(value) == example.frames for value in example.conditions.values())
-    tensors, made = make_examples(config, 1, codec, _ear(codec))
+    tensors, made = examples_of(config, 1, codec)
     assert made.examples == sum(".heard" in name for name in tensors)
     with pytest.raises(LiveBandModelError, match="no latents of at least 100000 frames"):
         reader.draw(rng, shortest=100_000)
+
+
+def examples_of(config: PoolConfig, number: int, codec: Codec):
+    fonts = {"FluidR3_GM.sf2": config.soundfont_dirs[0] / "FluidR3_GM.sf2"}
+    return make_examples(config, make_compact(config, number, fonts), fonts, codec, _ear(codec))
 
 
 def _ear(codec: Codec):
@@ -129,9 +230,10 @@ def test_songs_may_go_while_a_reader_draws(config: PoolConfig) -> None:
 
 def test_recordings_touch_the_mix_and_never_the_target(config: PoolConfig, monkeypatch) -> None:
     codec = load_part(CODEC, config.codec)
-    recorded, _ = make_examples(config, 1, codec, _ear(codec))
+    prepare_pool(config)
+    recorded, _ = examples_of(config, 1, codec)
     monkeypatch.setattr("lbmodels.train.pool.as_recorded", lambda mix, *_: mix)
-    plain, _ = make_examples(config, 1, codec, _ear(codec))
+    plain, _ = examples_of(config, 1, codec)
     for name, value in plain.items():
         same = torch.equal(value.nan_to_num(-1), recorded[name].nan_to_num(-1))
         assert same or ".heard" in name or ".semitones" in name
@@ -159,6 +261,10 @@ def test_the_truth_in_memory_is_the_truth_on_disk(tmp_path: Path) -> None:
         ({"budget_gb": 0.0}, "budget must be above 0"),
         ({"codec": Path("nowhere")}, "codec not found"),
         ({"min_s": 9.0}, "lengths must satisfy"),
+        ({"mixes": 1}, "was made with another mixes"),
+        ({"max_s": 9.0}, "was made with another max_s"),
+        ({"hours": 0.0}, "hours must be above 0"),
+        ({"songs_from": Path("nowhere")}, "no compact songs in nowhere"),
     ],
 )
 def test_other_options_in_one_folder_are_refused(config: PoolConfig, change, message: str) -> None:
