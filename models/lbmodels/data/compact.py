@@ -66,7 +66,7 @@ def write_compact(song: CompactSong, path: Path) -> None:
     Raises:
         DataError: it cannot be written.
     """
-    told = asdict(song)
+    told: dict[str, Any] = {"format": FORMAT, **asdict(song)}
     arrays: dict[str, Any] = {}
     for i, plan in enumerate(told["plans"]):
         notes = song.plans[i].notes
@@ -75,7 +75,8 @@ def write_compact(song: CompactSong, path: Path) -> None:
         arrays[f"{i}.keys"] = np.array([(n.pitch, n.velocity) for n in notes], np.uint8).reshape(-1, 2)
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
-        safetensors.numpy.save_file(arrays, part, {"format": FORMAT, "song": json.dumps(told)})
+        # One entry: several come in an order that differs from file to file.
+        safetensors.numpy.save_file(arrays, part, {"song": json.dumps(told)})
         part.replace(path)
     except (OSError, safetensors.SafetensorError) as exc:
         raise DataError(f"cannot write {path}: {exc}") from exc
@@ -91,10 +92,9 @@ def read_compact(path: Path) -> CompactSong:
     """
     try:
         with safetensors.safe_open(path, "np") as file:
-            header = file.metadata() or {}
-            if header.get("format") != FORMAT:
-                raise ValueError("no compact song")
-            told = read_json(header["song"], most_characters=_MOST_CHARACTERS)
+            told = read_json((file.metadata() or {})["song"], most_characters=_MOST_CHARACTERS)
+            if told.pop("format") != FORMAT:
+                raise ValueError(f"its format is not {FORMAT!r}")
             plans = tuple(
                 StemPlan(notes=_notes(file.get_tensor(f"{i}.times_s"), file.get_tensor(f"{i}.keys")), **plan)
                 for i, plan in enumerate(told.pop("plans"))

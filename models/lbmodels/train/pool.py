@@ -330,9 +330,9 @@ def fill_pool(
             path = _path(config, number)
             part = path.with_suffix(f".{os.getpid()}.part")
             try:
+                # One entry in the header: several come in an order that differs from file to file.
                 safetensors.torch.save_file(
-                    {name: value.contiguous() for name, value in tensors.items()}, part,
-                    {"title": made.title, "about": json.dumps(about)},
+                    {name: value.contiguous() for name, value in tensors.items()}, part, {"about": json.dumps(about)}
                 )  # fmt: skip
                 part.replace(path)
             except (OSError, safetensors.SafetensorError) as exc:
