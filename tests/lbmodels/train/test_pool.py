@@ -76,7 +76,7 @@ def bytes_of(files: dict[int, Path]) -> dict[int, bytes]:
 
 def test_another_encoder_hears_the_same_songs_again(config: PoolConfig, tmp_path: Path, monkeypatch) -> None:
     """Latents are lost with their encoder; songs are not, even when the generator of songs has become another one."""
-    fill(config, 3)
+    fill(config, 2)
     monkeypatch.setattr("lbmodels.train.pool.make_song", None)
     monkeypatch.setattr("lbmodels.train.pool.GENERATOR_VERSION", 99)
     same = dataclasses.replace(config, out=tmp_path / "same", songs_from=config.out)
@@ -89,10 +89,11 @@ def test_another_encoder_hears_the_same_songs_again(config: PoolConfig, tmp_path
         codec.encoder.out.weight.mul_(-1)
     path = save_weights(tmp_path / "new.safetensors", codec, kind="codec", config=codec.config)
     new = dataclasses.replace(config, out=tmp_path / "new", codec=path, songs_from=config.out)
-    fill(new, 3)
-    old, fresh = (safetensors.torch.load_file(pool_files(pool.out)[1]) for pool in (config, new))
+    fill(new, 1)
+    old, fresh = (safetensors.torch.load_file(pool_files(pool.out)[0]) for pool in (config, new))
     assert old.keys() == fresh.keys()
-    assert all(torch.equal(old[n], fresh[n]) for n in old if "conditions" in n or "sounding" in n)
+    for name in (name for name in old if "conditions" in name or "sounding" in name):
+        torch.testing.assert_close(old[name], fresh[name], rtol=0, atol=0, equal_nan=True)
     assert not any(torch.equal(old[n], fresh[n]) for n in old if n.endswith(".played"))
 
 
@@ -100,7 +101,7 @@ def test_a_second_machine_goes_on_from_the_card_and_the_seed_alone(
     config: PoolConfig, tmp_path: Path, small_font: Path
 ) -> None:
     """A machine with more fonts made other songs under the same numbers, and one with fewer as well."""
-    fill(config, 3)
+    fill(config, 2)
     more = tmp_path / "more"
     more.mkdir()
     for name in ("FluidR3_GM.sf2", "sf_GMbank.sf2"):
@@ -109,9 +110,9 @@ def test_a_second_machine_goes_on_from_the_card_and_the_seed_alone(
     there.out.mkdir()
     shutil.copy(config.out / "pool.json", there.out)
     prepare_pool(there)
-    for _ in fill_pool(there, first=2, songs=1):
+    for _ in fill_pool(there, first=1, songs=1):
         pass
-    assert bytes_of(pool_files(there.out)) == {2: pool_files(config.out)[2].read_bytes()}
+    assert bytes_of(pool_files(there.out)) == {1: pool_files(config.out)[1].read_bytes()}
     (more / "FluidR3_GM.sf2").unlink()
     with pytest.raises(
         LiveBandModelError,
