@@ -11,9 +11,8 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from lbserver.engine.worker import merged
@@ -28,7 +27,7 @@ from lbserver.hub.handover import Handover, Request
 from lbserver.hub.memories import Memories
 from lbserver.hub.recovery import Recovery
 from lbserver.hub.repertoire import Offer as Offer
-from lbserver.hub.repertoire import Repertoire
+from lbserver.hub.repertoire import Repertoire, ready_of
 from lbserver.hub.session_record import (
     Entry,
     checked_value,
@@ -103,11 +102,11 @@ class Hub:
     @property
     def ready(self) -> Ready:
         """Of the first place that can play the default model. Raises HubError."""
-        return _ready_of(self._repertoire.default)
+        return ready_of(self._repertoire.default)
 
     async def played(self, model: str | None) -> Ready:
         """What is known of a model that is played here, loaded if it is not; None is the default. Raises HubError."""
-        return _ready_of(await self._repertoire.playing(model))
+        return ready_of(await self._repertoire.playing(model))
 
     # Requests
 
@@ -371,7 +370,7 @@ class Hub:
             except (OSError, LiveBandError) as error:
                 raise as_told("the moment could not be kept", error) from None
             finally:
-                _remove(path)
+                self._memories.passed(session)
 
     async def _recall(self, session: str, name: str, peer: Peer) -> None:
         async with self._turns.of(session):
@@ -387,7 +386,7 @@ class Hub:
                 code = "not_found" if told.code == LiveBandError.code else told.code
                 raise HubError(code, str(told)) from None
             finally:
-                _remove(path)
+                self._memories.passed(session)
             taken = {
                 n: v for n, v in kept.controls.items() if n in INDEX and CONTROLS[INDEX[n]].acts == "model"
             }
@@ -479,8 +478,6 @@ class Hub:
         if entry.peer.kind == "local":
             self._turns.run(self._close_lost(entry))
 
-    # Inside
-
     def _mine(self, session: str, peer: Peer) -> Entry:
         entry = self._entries.get(session)
         if entry is None or not (peer.trusted or entry.peer == peer):
@@ -500,15 +497,3 @@ class Hub:
                 if entry.strikes and entry.placed and now_s - entry.struck_s > self.config.forgive_s:
                     entry.strikes = 0
                     self._turns.run(self._tell(entry, {"type": "trust", "session": entry.name}))
-
-
-def _ready_of(places: Sequence[Place]) -> Ready:
-    for place in places:
-        if place.ready is not None:
-            return place.ready
-    raise HubError("crashed", "no worker is ready")
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink()

@@ -29,6 +29,11 @@ class Memories:
         """Where a moment lies while it is handed to the session's place or back."""
         return self._folder / f"{session}.passing"
 
+    def passed(self, session: str) -> None:
+        """The moment was handed over, or was not: it lies there no more."""
+        with contextlib.suppress(OSError):
+            self.passing(session).unlink()
+
     def read(self, session: str, model: str) -> memory_file.Moment | None:
         """The memory of a session. None if there is none. Raises LiveBandError if it is no use."""
         path = self.path(session)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from lbserver.host.logs import fields
 from lbserver.hub.admission import HubError
 from lbserver.places.place import Place
-from lbserver.places.supervisor import WorkerError
+from lbserver.places.supervisor import Ready, WorkerError
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +119,14 @@ class Repertoire:
                 del self._idle_since_s[name]
                 log.info("model unloaded", extra=fields(model=name))
         return gone
+
+
+def ready_of(places: Sequence[Place]) -> Ready:
+    """Of the first place that can play. Raises HubError."""
+    for place in places:
+        if place.ready is not None:
+            return place.ready
+    raise HubError("crashed", "no worker is ready")
 
 
 def _plays(places: Sequence[Place], model: str) -> bool:
