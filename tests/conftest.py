@@ -32,7 +32,8 @@ FONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
 # What may be missing where CI runs: hardware, and what only another kind of system has. Any other skip fails there, so that a
 # package that went missing does not take its tests along in silence.
 # TidalCycles comes with a compiler of 850 MB: one recipe is not worth that much of every run.
-EXPECTED_SKIPS = ("no CUDA device here", "ghci is not installed")
+# Ray is 214 MB: its tests run where `liveband[cluster]` is installed.
+EXPECTED_SKIPS = ("no CUDA device here", "ghci is not installed", "ray is not installed")
 
 
 def _gpu_is_there() -> bool:

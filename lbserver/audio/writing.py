@@ -25,6 +25,10 @@ _WAV_LIMIT_BYTES = 4_000_000_000
 _WRITE_SAMPLES = 4096
 
 
+class BeingWrittenError(LiveBandError):
+    """Another process is writing the file, or is about to end."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Format:
     """How a file of one ending is written, and what its encoder takes; it is asked before the encoder is."""
@@ -263,7 +267,7 @@ def _open_part(part: Path, path: Path) -> int:
                 raise
             os.close(descriptor)
     except BlockingIOError:
-        raise LiveBandError(f"cannot write {path}: another liveband is writing it") from None
+        raise BeingWrittenError(f"cannot write {path}: another liveband is writing it") from None
     except OSError as error:
         raise LiveBandError(f"cannot write {path}: {part.name}: {_reason(error)}") from error
 

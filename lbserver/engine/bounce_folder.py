@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import stat
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,6 +20,7 @@ from lbmodels.contract.accompanist import Accompanist
 from lbserver import __version__
 from lbserver.audio.headers import ENDINGS, kind_of
 from lbserver.audio.reading import Recording
+from lbserver.audio.writing import BeingWrittenError
 from lbserver.engine import backends
 from lbserver.engine.bounce import BounceRequest, bounce, output_names
 from lbserver.errors import LiveBandError
@@ -26,6 +28,8 @@ from lbserver.files.paths import reason
 from lbserver.music.conditions import HostKnowledge
 
 _PIECE_BYTES = 1 << 20
+_PATIENCE_S = 30.0
+"""How long whoever did this before, and was stopped or lost its machine, may take to let go of its files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +219,14 @@ def known(entries: Iterable[Mapping[str, Any]], settings: Settings) -> dict[str,
 def play(settings: Settings, item: Item) -> Outcome:
     """Play along to one recording, unless that was done. Whatever is wrong with it is told in the outcome."""
     try:
-        return _play(settings, item)
+        deadline_s = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return _play(settings, item)
+            except BeingWrittenError:
+                if time.monotonic() > deadline_s:
+                    raise
+                time.sleep(0.1)
     except OSError as error:
         why = reason(error)
     except Exception as error:  # noqa: BLE001 (whatever it is, the others are played)

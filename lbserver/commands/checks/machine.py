@@ -20,10 +20,10 @@ class Package:
 PACKAGES = (
     Package(name="numpy", needed=True, gives="arithmetic"),
     Package(name="numba", needed=True, gives="the shared ring"),
-    Package(name="torch", needed=True, gives="the models' reference, and their export"),
-    Package(name="onnxruntime", needed=True, gives="the quick way to run the model on a CPU"),
+    Package(name="onnxruntime", needed=True, gives="the way to run the model on a CPU"),
     Package(name="python-osc", needed=True, gives="OSC"),
     Package(name="pyzmq", needed=True, gives="servers on other machines"),
+    Package(name="torch", needed=False, gives="training, GPUs, imported models and models of your own", extra="torch"),
     Package(name="sounddevice", needed=False, gives="`liveband jam`", extra="jam"),
     Package(name="aalink", needed=False, gives="tempo and beat from Ableton Link", extra="link"),
 )  # fmt: skip

@@ -100,6 +100,8 @@ def _joined(address: str, jobs: int | None) -> Iterator[Any]:
             # lacks a word that is made up here.
             os.environ["RAY_AUTH_MODE"] = "token"
             os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+            # As quick as processes of our own: by itself it gives way to everything else.
+            os.environ.setdefault("RAY_worker_niceness", "0")
             folder = stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="lb-ray-", ignore_cleanup_errors=True)
             )
@@ -113,6 +115,9 @@ def _joined(address: str, jobs: int | None) -> Iterator[Any]:
             }
         import ray
 
+        # What it tells of its machines it prints among our results.
+        nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123
+        stack.enter_context(contextlib.redirect_stdout(nowhere))
         handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             ray.init(

@@ -4,9 +4,11 @@
 import argparse
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable
 from io import StringIO
 from pathlib import Path
@@ -50,6 +52,15 @@ def test_missing_package_is_bad_if_needed_and_else_only_said() -> None:
     assert only(findings, "bad").advice == "pip install numba"
     said = next(finding for finding in findings if "sounddevice" in finding.text and finding.level == "ok")
     assert "liveband[jam]" in said.advice
+
+
+def test_what_is_needed_is_what_an_installation_brings(repository: Path) -> None:
+    """A fresh installation, which plays without torch, was told that torch is missing, and the doctor failed."""
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    for package in machine.PACKAGES:
+        extra = project["optional-dependencies"].get(package.extra, [])
+        brought = project["dependencies"] if package.needed else extra
+        assert package.name in {re.split(r"[<>=!~;\[ ]", line)[0] for line in brought}
 
 
 def test_old_python() -> None:

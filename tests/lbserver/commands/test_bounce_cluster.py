@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`liveband bounce FOLDER --cluster`: three machines of a Ray cluster, one of them lost in the middle."""
+
+import importlib.util
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from lbserver import cli
+from lbserver.engine.bounce_folder import Settings, look_into, plan, play
+from lbserver.testing.accompanists import BY_NAME
+from lbserver.testing.processes import running
+
+if importlib.util.find_spec("ray") is None:
+    pytest.skip("ray is not installed", allow_module_level=True)
+
+pytestmark = pytest.mark.slow
+NOISE = Settings(
+    model="test:noise", runtime="auto", weights_id=BY_NAME["test:noise"]().spec.weights_id, stems=("bass",)
+)
+NODE = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 * 2**20}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (
+            ("USAGE_STATS_ENABLED", "0"),
+            ("worker_niceness", "0"),
+            ("AUTH_MODE", "token"),
+            ("AUTH_TOKEN", "5e" * 32),
+        ):
+            patch.setenv(f"RAY_{name}", value)
+        from ray.cluster_utils import Cluster  # reads them
+
+        made = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+        try:
+            for _ in range(2):
+                made.add_node(**NODE)
+            made.wait_for_nodes()
+            yield made
+        finally:
+            made.shutdown()
+
+
+@pytest.fixture
+def songs(tmp_path: Path) -> Path:
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    for number in range(9):
+        audio = np.zeros((48000 * 20 + number, 1), np.int16)
+        soundfile.write(folder / f"{number}.flac", audio, 48000)
+    return folder
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 300
+    while not true():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+
+
+def stems(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.rglob("*.wav")}
+
+
+def lines(out: Path) -> list[Any]:
+    path = out / "bounce.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def command(songs: Path, out: Path, address: str, *more: str) -> list[Any]:
+    bounce = ["bounce", songs, "-o", out, "--stem", "bass", "--model", "test:noise", "--cluster", address]
+    return [sys.executable, "-m", "lbserver", *bounce, *more]
+
+
+def test_a_machine_that_is_lost_costs_nothing(cluster: Any, songs: Path, tmp_path: Path) -> None:
+    """What it was playing would be missing, half there, or counted twice; and stopping would leave the others at work."""
+    out, alone = tmp_path / "out", tmp_path / "alone"
+    with running(
+        command(songs, out, cluster.address, "--quiet"), stderr=subprocess.PIPE, text=True
+    ) as stopped:
+        until(lambda: bool(lines(out)))
+        stopped.send_signal(signal.SIGTERM)
+        assert stopped.wait(120) == 130
+        assert stopped.stderr is not None
+        assert "the same command goes on" in stopped.stderr.read()
+    assert not list(out.rglob("*.part"))
+    before = len(lines(out))
+    assert len(stems(out)) >= before
+    with running(
+        command(songs, out, cluster.address, "--json"), stdout=subprocess.PIPE, text=True
+    ) as process:
+        until(lambda: len(lines(out)) > before)
+        cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+        assert process.stdout is not None
+        report = json.loads(process.stdout.read())
+        assert process.wait(60) == 0
+    assert (report["skipped"], report["done"], report["failed"]) == (before, 9 - before, 0)
+    assert sorted(line["name"] for line in lines(out)) == [f"{number}.flac" for number in range(9)]
+    for item in plan(look_into(songs, alone), alone, replace(NOISE), {}):
+        assert play(NOISE, item).state == "done"
+    assert stems(out) == stems(alone)
+
+
+def test_no_cluster_is_one_line(
+    songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray by itself waits for a minute and prints what only its authors understand."""
+    monkeypatch.setenv("RAY_gcs_rpc_server_connect_timeout_s", "1")
+    arguments = command(songs, tmp_path / "out", "127.0.0.1:1")[3:]
+    assert cli.main([str(argument) for argument in arguments]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("liveband: error: cannot join the Ray cluster 127.0.0.1:1: ")
