@@ -82,11 +82,11 @@ def bounce_folder(parsed: argparse.Namespace, knowledge: "HostKnowledge") -> int
                         journal.add(entry(settings, outcome))
                     ended.append(outcome)
             except BaseException:
-                done = sum(outcome.state != "failed" for outcome in ended)
-                print(
-                    f"liveband: {done} of {len(items)} recordings are done; the same command goes on",
-                    file=sys.stderr,
-                )
+                if done := sum(outcome.state != "failed" for outcome in ended):
+                    print(
+                        f"liveband: {done} of {len(items)} recordings are done; the same command goes on",
+                        file=sys.stderr,
+                    )
                 raise
     ended.sort(key=lambda outcome: outcome.name)
     counts = Counter(outcome.state for outcome in ended)

@@ -126,14 +126,7 @@ def _joined(address: str, jobs: int | None) -> Iterator[Any]:
                 log_to_driver=False,
                 logging_level="error",
             )
-        except (
-            ConnectionError,
-            RuntimeError,
-            ValueError,
-            TimeoutError,
-            OSError,
-            ray.exceptions.RayError,
-        ) as error:
+        except Exception as error:  # noqa: BLE001 (the library raises its own and others, without a common base)
             raise LiveBandModelError(f"cannot join the Ray cluster {address}: {_line(error)}") from None
         stack.callback(ray.shutdown)
         for number, handler in handlers.items():

@@ -2,6 +2,7 @@
 """`liveband bounce FOLDER`: each file as a single bounce plays it, done once, whatever happens to the others."""
 
 import hashlib
+import importlib.util
 import json
 import os
 import signal
@@ -154,4 +155,7 @@ def test_what_does_not_go_is_one_line(
         assert len(lines) == 1
         assert says in lines[0]
     assert not (tmp_path / "o").exists()
+    if importlib.util.find_spec("ray") is None:
+        assert cli.main(["bounce", str(songs), "-o", str(tmp_path / "c"), *COPY, "--cluster", "local"]) == 2
+        assert capsys.readouterr().err.endswith("not installed: pip install 'liveband[cluster]'\n")
     assert not (tmp_path / "elsewhere").exists()
