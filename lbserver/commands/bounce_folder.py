@@ -136,7 +136,7 @@ def _played(
     """What came of each item, as they end."""
     total, done = sum(item.size_bytes for item in items) or 1, 0
     running = backends.run_tasks(partial(play, settings), items, jobs=parsed.jobs, cluster=parsed.cluster)
-    with contextlib.closing(running):  # type: ignore[type-var]  # (a generator)
+    with contextlib.closing(running):
         for count, (index, outcome) in enumerate(running, 1):
             item = items[index]
             if not isinstance(outcome, Outcome):

@@ -7,7 +7,7 @@ Nothing here imports lbmodels or torch until a model is asked for, so the server
 import argparse
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,9 +124,9 @@ def runtimes(name: str | None = None) -> list[Any]:
 
 def run_tasks(
     work: Callable[[Any], Any], tasks: Sequence[Any], *, jobs: int | None, cluster: str | None
-) -> Iterator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any], None, None]:
     """Tasks done by processes of this machine or by a cluster: see lbmodels.tasks.running."""
-    found: Iterator[tuple[int, Any]] = importlib.import_module("lbmodels.tasks.running").run(
+    found: Generator[tuple[int, Any], None, None] = importlib.import_module("lbmodels.tasks.running").run(
         work, tasks, jobs=jobs, cluster=cluster
     )
     return found

@@ -54,7 +54,15 @@ def _add_render(commands: Subparsers) -> None:
         "--split", default="train", metavar="NAME", help="train, validation or test, default: %(default)s"
     )
     parser.add_argument("--seed", type=int, default=0, help="another seed, other songs; default: %(default)s")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes, default: %(default)s")
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="processes (default: 1; on a cluster all processors)"
+    )
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="let a Ray cluster render: `local`, or its address (10.0.0.1:6379, auto); every machine needs liveband, its "
+        "fonts, and DIR under the same name; needs liveband[cluster]",
+    )
     parser.add_argument("--min-seconds", type=float, default=60.0, metavar="S", help="default: %(default)s")
     parser.add_argument("--max-seconds", type=float, default=75.0, metavar="S", help="default: %(default)s")
     parser.add_argument(
@@ -83,7 +91,14 @@ def _run_render(args: argparse.Namespace) -> int:
         out=args.out, split=args.split, seed=args.seed, min_s=args.min_seconds, max_s=args.max_seconds,
         soundfont_dirs=tuple(args.soundfont_dir), charts=args.charts, chart_share=args.charts_share,
     )  # fmt: skip
-    report = render_split(options, args.tracks, only=args.only, jobs=args.jobs, show_progress=not args.json)
+    report = render_split(
+        options,
+        args.tracks,
+        only=args.only,
+        jobs=args.jobs,
+        cluster=args.cluster,
+        show_progress=not args.json,
+    )
     if args.json:
         print(to_json({"made": report.made, "skipped": report.skipped, "audio_s": round(report.audio_s, 3),
                           "work_s": round(report.work_s, 3)}))  # fmt: skip

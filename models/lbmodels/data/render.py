@@ -7,11 +7,11 @@ and a second run with the same arguments makes only what is missing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -37,6 +37,8 @@ from lbmodels.data.song import Song
 from lbmodels.data.styles import Style
 from lbmodels.data.synth import FONTS, SAMPLE_RATE, available_fonts, fonts_for, render_part
 from lbmodels.data.tags import song_tags, take_tags, time_signature
+from lbmodels.tasks.outcome import TaskLostError
+from lbmodels.tasks.running import run
 
 GENERATOR_VERSION = 3
 SPLITS = ("train", "validation", "test")
@@ -294,10 +296,6 @@ def _timed(options: RenderOptions, index: int) -> tuple[int, float, float]:
     return index, time.perf_counter() - start, float(meta["liveband"]["duration_s"])
 
 
-def _quiet_worker() -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
-
-
 @dataclass(frozen=True, kw_only=True)
 class RenderReport:
     """What a run did; seconds of audio and of work of the tracks that this run made."""
@@ -309,16 +307,24 @@ class RenderReport:
 
 
 def render_split(
-    options: RenderOptions, tracks: int, *, only: int | None = None, jobs: int = 1, show_progress: bool = True
+    options: RenderOptions,
+    tracks: int,
+    *,
+    only: int | None = None,
+    jobs: int | None = None,
+    cluster: str | None = None,
+    show_progress: bool = True,
 ) -> RenderReport:
-    """Renders tracks 1..`tracks` of a split with `jobs` processes, or the one numbered `only`.
+    """Renders tracks 1..`tracks` of a split with `jobs` processes (1), or the one numbered `only`.
+
+    With `cluster`, on a Ray cluster whose machines see all folders under the same names: see lbmodels.tasks.running.
 
     Raises:
         DataError: a bad option, no sound font for the split, or a folder that cannot be written.
     """
     if options.split not in SPLITS:
         raise DataError(f"unknown split {options.split!r}; accepted: {', '.join(SPLITS)}")
-    if tracks < 1 or jobs < 1:
+    if tracks < 1 or (jobs is not None and jobs < 1):
         raise DataError(f"tracks and jobs must be 1 or more, got {tracks} and {jobs}")
     if only is not None and only < 1:
         raise DataError(f"tracks are numbered from 1, got {only}")
@@ -362,12 +368,24 @@ def render_split(
     )
     with Progress(*columns, disable=not show_progress) as progress:
         task = progress.add_task(f"rendering {options.split}", total=len(wanted))
-        for _, work_s, audio_s in _results(options, wanted, jobs):
+        for _, work_s, audio_s in _results(
+            options if cluster is None else _absolute(options), wanted, jobs, cluster
+        ):
             report = replace(
                 report, made=report.made + 1, audio_s=report.audio_s + audio_s, work_s=report.work_s + work_s
             )
             progress.advance(task)
     return report
+
+
+def _absolute(options: RenderOptions) -> RenderOptions:
+    """As processes in another folder understand them."""
+    return replace(
+        options,
+        out=options.out.absolute(),
+        charts=None if options.charts is None else options.charts.absolute(),
+        soundfont_dirs=tuple(Path(folder).absolute() for folder in options.soundfont_dirs),
+    )
 
 
 def _is_orphan(folder: Path) -> bool:
@@ -376,19 +394,15 @@ def _is_orphan(folder: Path) -> bool:
     return not (pid.isdigit() and Path(f"/proc/{pid}").exists())
 
 
-def _results(options: RenderOptions, wanted: Sequence[int], jobs: int) -> Iterator[tuple[int, float, float]]:
-    if jobs == 1:
+def _results(
+    options: RenderOptions, wanted: Sequence[int], jobs: int | None, cluster: str | None
+) -> Iterator[tuple[int, float, float]]:
+    if cluster is None and jobs in (None, 1):
         for index in wanted:
             yield _timed(options, index)
         return
-    import multiprocessing
-
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_quiet_worker) as pool:
-        futures = [pool.submit(_timed, options, index) for index in wanted]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with contextlib.closing(run(partial(_timed, options), wanted, jobs=jobs, cluster=cluster)) as results:
+        for _, result in results:
+            if isinstance(result, TaskLostError):
+                raise result
+            yield result

@@ -9,7 +9,7 @@ import secrets
 import signal
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from importlib.metadata import version
 from typing import Any, TypeVar
 
@@ -32,7 +32,7 @@ _PATIENCE_S = 10.0
 
 def run_on_cluster(
     work: Callable[[T], R], tasks: Sequence[T], address: str, jobs: int | None
-) -> Iterator[tuple[int, R | TaskLostError]]:
+) -> Generator[tuple[int, R | TaskLostError], None, None]:
     """As `lbmodels.tasks.running.run` says."""
     with _joined(address, jobs) as ray:
         remote = ray.remote(num_cpus=1, max_retries=_TRIES - 1)(_do)

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, NoReturn, TypeVar
 
@@ -24,7 +24,7 @@ _PATIENCE_S = 10.0
 
 def run_here(
     work: Callable[[T], R], tasks: Sequence[T], jobs: int
-) -> Iterator[tuple[int, R | TaskLostError]]:
+) -> Generator[tuple[int, R | TaskLostError], None, None]:
     """As `lbmodels.tasks.running.run` says."""
     waiting = deque(range(len(tasks)))
     workers: list[_Worker] = []

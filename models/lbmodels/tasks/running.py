@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TypeVar
 
 from lbmodels.tasks.outcome import TaskLostError
@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 def run(
     work: Callable[[T], R], tasks: Sequence[T], *, jobs: int | None = None, cluster: str | None = None
-) -> Iterator[tuple[int, R | TaskLostError]]:
+) -> Generator[tuple[int, R | TaskLostError], None, None]:
     """Does `work(task)` for each, and gives (number of the task, result) as they end, in whatever order.
 
     `work` is a function of a module, or a `functools.partial` of one; tasks, results and errors are small values. By
