@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import signal
+import socket
 import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -28,6 +30,8 @@ _QUEUED = 2
 _STORE_BYTES = 80 * 2**20
 """What Ray takes of the shared memory where it is ours to say, near the least it accepts: results are small values."""
 _PATIENCE_S = 10.0
+_KNOCK_S = 5.0
+_ADDRESS = re.compile(r"(?:ray://)?\[?(?P<host>[^/\[\]]+)\]?:(?P<port>\d{1,5})", re.ASCII)
 
 
 def run_on_cluster(
@@ -91,8 +95,8 @@ def _cancel(ray: Any, references: list[Any]) -> None:
 def _joined(address: str, jobs: int | None) -> Iterator[Any]:
     """The library, connected. Raises LiveBandModelError."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it tells its makers of every cluster otherwise
-    if not address:
-        raise LiveBandModelError(f"an empty text is no cluster: {LOCAL}, or an address such as 10.0.0.1:6379")
+    if address != LOCAL:
+        _check_there(address)
     with contextlib.ExitStack() as stack:
         how: dict[str, Any] = {"address": address}
         if address == LOCAL:
@@ -132,6 +136,21 @@ def _joined(address: str, jobs: int | None) -> Iterator[Any]:
         for number, handler in handlers.items():
             signal.signal(number, handler)
         yield ray
+
+
+def _check_there(address: str) -> None:
+    """Raises LiveBandModelError: Ray itself tries for minutes before it says that nobody is there."""
+    if address == "auto":
+        return
+    there = _ADDRESS.fullmatch(address)
+    if there is None:
+        raise LiveBandModelError(
+            f"{address[:80]!r} is no Ray cluster: accepted are {LOCAL}, auto, HOST:PORT and ray://HOST:PORT"
+        )
+    try:
+        socket.create_connection((there["host"], int(there["port"])), _KNOCK_S).close()
+    except (OSError, OverflowError) as error:
+        raise LiveBandModelError(f"cannot join the Ray cluster {address}: {_line(error)}") from None
 
 
 def _asked(question: Callable[..., Any], *arguments: Any, **named: Any) -> Any:

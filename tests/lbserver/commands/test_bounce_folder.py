@@ -155,6 +155,13 @@ def test_what_does_not_go_is_one_line(
         assert len(lines) == 1
         assert says in lines[0]
     assert not (tmp_path / "o").exists()
+    for address, says in (
+        ("127.0.0.1:1", "cannot join the Ray cluster 127.0.0.1:1: "),  # Ray by itself tries for minutes
+        ("", "accepted are local, auto, HOST:PORT"),
+        ("kazoo", "accepted are local, auto, HOST:PORT"),
+    ):
+        assert cli.main(["bounce", str(songs), "-o", str(tmp_path / "c"), *COPY, "--cluster", address]) == 2
+        assert says in capsys.readouterr().err.splitlines()[-1]
     if importlib.util.find_spec("ray") is None:
         assert cli.main(["bounce", str(songs), "-o", str(tmp_path / "c"), *COPY, "--cluster", "local"]) == 2
         assert capsys.readouterr().err.endswith("not installed: pip install 'liveband[cluster]'\n")
