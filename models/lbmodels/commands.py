@@ -26,7 +26,7 @@ SHARED = {
     "beat_tracker": Objective(module="lbmodels.train.beat_tracker", from_latents=False),
     "chord_tracker": Objective(module="lbmodels.train.chord_tracker"),
     "coherence": Objective(module="lbmodels.train.coherence", from_latents=False),
-    "rvq": Objective(module="lbmodels.train.rvq"),
+    "rvq": Objective(module="lbmodels.train.rvq", ranks=False),
     "style": Objective(module="lbmodels.train.style", from_latents=False),
 }
 """What may be learnt for models of every family; each family brings the others."""
@@ -36,6 +36,7 @@ IMPORTERS = (
     "lbmodels.families.lookahead.import_command",
 )
 """Modules whose `add_parser` adds one published model, or several, to `liveband models import`."""
+_MOST_RANKS = 64
 Subparsers = argparse._SubParsersAction
 
 
@@ -53,7 +54,7 @@ def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "train",
         help="train an autoencoder, a generator, or what hears beat and chords, by a recipe",
         description="Trains by a recipe into a folder. The same command again goes on where it stopped; "
-        "under torchrun it uses all GPUs.",
+        "--ranks N uses N GPUs; torchrun starts it on several machines.",
         epilog="""examples:
   liveband train codec --recipe tiny --data dataset --out runs/codec
   liveband train codec --recipe tiny-decoder --data dataset --out runs/decoder --set start_from=runs/codec/codec.safetensors
@@ -89,6 +90,13 @@ def _add_train(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         default=[],
         metavar="KEY=VALUE",
         help="override one value of the recipe, as loop.steps=100 (TOML value; repeatable)",
+    )
+    parser.add_argument(
+        "--ranks",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="train in N processes, each with a GPU where there are any (default: 1)",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress lines")
     parser.set_defaults(run=_train)
@@ -140,11 +148,28 @@ def _train(arguments: argparse.Namespace) -> int:
         )
     for setting in arguments.set:
         override(tables, setting)
-    program = importlib.import_module(objective.module)
-    weights = program.main(tables, arguments.out, quiet=arguments.quiet)
-    if not arguments.quiet:
-        print(f"weights: {weights}")
+    job = objective.module, tables, arguments.out, arguments.quiet
+    if arguments.ranks > 1:
+        if not objective.ranks:
+            raise LiveBandModelError(
+                f"--ranks is for what learns step by step; {arguments.objective} is fitted in one process"
+            )
+        from lbmodels.train.ranks import spawn
+
+        spawn(arguments.ranks, _program, *job)
+    else:
+        _program(*job)
     return 0
+
+
+def _program(module: str, tables: dict[str, object], out: Path, quiet: bool) -> None:
+    """A training program, in one of the processes that train."""
+    from lbmodels.train.ranks import join, leads
+
+    join()
+    weights = importlib.import_module(module).main(tables, out, quiet=quiet or not leads())
+    if leads() and not quiet:
+        print(f"weights: {weights}")
 
 
 def _shipped_codec() -> str:
@@ -230,6 +255,12 @@ def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     graph.add_argument("name")
     graph.add_argument("--folder", required=True, type=Path)
     graph.set_defaults(run=_graph)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST_RANKS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {_MOST_RANKS}")
+    return int(text)
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """A training program: the module whose `main(tables, out, quiet)` it is, and whether it learns from latents."""
+    """A training program: the module whose `main(tables, out, quiet)` it is, and whether it learns from latents.
+
+    `ranks`: whether several processes may share the work; not where nothing is learnt step by step.
+    """
 
     module: str
     from_latents: bool = True
+    ranks: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from lbmodels.listening.beat_tracker import BeatTracker, BeatTrackerConfig
 from lbmodels.listening.onsets import STRIDES
 from lbmodels.train.beats import BeatBatch, BeatDataConfig, BeatSource, Song, linear
 from lbmodels.train.loop import Side, run, side
+from lbmodels.train.ranks import leads
 from lbmodels.train.recipe import LoopConfig
 from lbmodels.weights.modules import save_weights
 
@@ -228,7 +229,8 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
     config = build(BeatTrackerTraining, tables)
     objective = BeatTrackerObjective(config, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     run(objective, config.loop, folder, quiet=quiet)
+    path = folder / "beat_tracker.safetensors"
+    if not leads():
+        return path
     beat_tracker = objective.finished()
-    return save_weights(
-        folder / "beat_tracker.safetensors", beat_tracker, kind="beat_tracker", config=beat_tracker.config
-    )
+    return save_weights(path, beat_tracker, kind="beat_tracker", config=beat_tracker.config)

@@ -18,6 +18,7 @@ from lbmodels.families.liveband.generator import GeneratorConfig
 from lbmodels.listening.chord_tracker import ChordTracker, ChordTrackerConfig
 from lbmodels.train.batches import Batch, LatentDataConfig, LatentSource, to_device
 from lbmodels.train.loop import Side, run, side
+from lbmodels.train.ranks import leads
 from lbmodels.train.recipe import LoopConfig
 from lbmodels.weights.modules import save_weights
 
@@ -122,7 +123,7 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
     config = build(ChordTrackerTraining, tables)
     objective = ChordTrackerObjective(config, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     run(objective, config.loop, folder, quiet=quiet)
-    tracker = objective.averaged["tracker"]
-    return save_weights(
-        folder / "chord_tracker.safetensors", tracker, kind="chord_tracker", config=config.model
-    )
+    path = folder / "chord_tracker.safetensors"
+    if not leads():
+        return path
+    return save_weights(path, objective.averaged["tracker"], kind="chord_tracker", config=config.model)

@@ -25,8 +25,9 @@ from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.parts import CODEC
 from lbmodels.train.audio import AudioDataConfig, crop_batches, load_tracks, random_crop
-from lbmodels.train.loop import Side, leads, run, side
+from lbmodels.train.loop import Side, run, side
 from lbmodels.train.pace import settled, write_heard
+from lbmodels.train.ranks import leads
 from lbmodels.train.recipe import LoopConfig
 from lbmodels.weights.modules import load_part, save_weights
 

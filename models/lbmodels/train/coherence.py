@@ -38,6 +38,7 @@ from lbmodels.evaluate.coherence import (
 )
 from lbmodels.train.audio import read_crop
 from lbmodels.train.loop import Side, run, side
+from lbmodels.train.ranks import leads
 from lbmodels.train.recipe import LoopConfig
 
 _RATE_HZ = 48000
@@ -342,6 +343,6 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
         config, cache, torch.device("cuda" if torch.cuda.is_available() else "cpu")
     )
     run(objective, config.loop, folder, quiet=quiet)
-    if objective.unjudged:  # stopped before its last step
+    if leads() and objective.unjudged:  # stopped before its last step
         objective.sample(folder)
     return folder / "coherence.safetensors"

@@ -7,36 +7,24 @@ the plain diffusion loss keeps it on the data.
 
 from __future__ import annotations
 
-import copy
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.lookahead.diffusion import heun_step
-from lbmodels.families.lookahead.loading import KIND, load_network
-from lbmodels.families.lookahead.network import WindowNetwork
-from lbmodels.train.batches import Batch, LatentDataConfig, to_device
-from lbmodels.train.lookahead import (
-    WindowSource,
-    WindowTasks,
-    check_tasks,
-    diffusion_loss,
-    draw_windows,
-    seen_of,
-)
-from lbmodels.train.loop import Side, leads, run, side
+from lbmodels.families.lookahead.loading import load_network
+from lbmodels.families.lookahead.network import Seen, WindowNetwork
+from lbmodels.train.batches import LatentDataConfig
 from lbmodels.train.pace import settled
 from lbmodels.train.recipe import LoopConfig
-from lbmodels.weights.manifest import write_manifest
-from lbmodels.weights.modules import save_weights
+from lbmodels.train.windows import WindowObjective, WindowTasks, check_tasks, diffusion_loss, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +44,8 @@ class ConsistencyTraining:
     loop: LoopConfig = field(default_factory=LoopConfig)
 
 
-class ConsistencyObjective:
-    """A student that agrees with its own average along the teacher's path; see `lbmodels.train.loop.Objective`."""
+class ConsistencyObjective(WindowObjective):
+    """A student that agrees with its own average along the teacher's path."""
 
     def __init__(self, config: ConsistencyTraining, device: torch.device) -> None:
         """Raises LiveBandModelError: no teacher, a student as teacher, or levels of which there is no path."""
@@ -74,73 +62,35 @@ class ConsistencyObjective:
         teacher = load_network(Path(config.teacher))
         if teacher.config.student:
             raise LiveBandModelError(f"{config.teacher} is a student already; give its teacher")
-        self.config, self.device = config, device
+        self.config = config
         torch.manual_seed(config.loop.seed)
         self.teacher = teacher.to(device)
-        self.model = replace(teacher.config, student=True)
-        self.student = WindowNetwork(self.model)
-        self.student.load_state_dict(teacher.state_dict())
-        self.student.to(device)
-        self.sides: dict[str, Side] = {"network": side(self.student, config.loop, config.loop.learning_rate)}
-        self.averaged: dict[str, nn.Module] = {
-            "network": copy.deepcopy(self.student).eval().requires_grad_(False)
-        }
+        student = WindowNetwork(replace(teacher.config, student=True))
+        student.load_state_dict(teacher.state_dict())
+        weights = {"consistency": 1.0, "diffusion": config.diffusion}
+        super().__init__(student, weights, config.data, config.tasks, config.loop, device)
         self.sigmas = torch.tensor(self.model.schedule().levels(config.levels))
-        self.source = WindowSource(self.model, config.data, config.loop.batch)
 
-    def batches(self, seed: int) -> Iterable[Batch]:
-        return self.source.batches("train", seed, 64)
-
-    def _losses(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Consistency and diffusion loss of a batch."""
-        assert isinstance(network, WindowNetwork)
+    def losses(self, network: WindowNetwork, seen: Seen, clean: Tensor, noise: Tensor) -> dict[str, Tensor]:
         average = self.averaged["network"]
         assert isinstance(average, WindowNetwork)
-        rows = len(batch.stem)
-        heard, known = draw_windows(self.config.tasks, rows, self.model.columns)
-        batch = to_device(batch, self.device)
-        seen = seen_of(batch, heard.to(self.device), known.to(self.device))
-        clean = batch.played
-        noise = torch.randn(clean.shape).to(self.device) * self.model.sigma_data
         steps = int(torch.randint(1, self.config.teacher_steps + 1, ()))
         # One start for the batch: the steps of the path are then the same for all rows.
         start = int(torch.randint(self.config.levels - steps, ()))
         sigmas = [float(sigma) for sigma in self.sigmas[start : start + steps + 1]]
-        high, low = (torch.full((rows,), sigmas[i], device=self.device) for i in (0, -1))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.loop.bf16):
-            with torch.no_grad():
-                x = clean + sigmas[0] * noise
-                for a, b in itertools.pairwise(sigmas):
-                    x = heun_step(x, lambda y, sigma: self.teacher.denoise(y, sigma, seen), a, b)
-                wanted = average.denoise(x, low, seen)
-            answer = network.denoise(clean + sigmas[0] * noise, high, seen)
-            asked = (~seen.known).unsqueeze(-1).to(clean.dtype)
-            consistent = ((answer - wanted).square() * asked).sum() / (asked.sum() * clean.shape[-1])
-            diffused = diffusion_loss(network, seen, clean, high, noise)
-        return consistent, diffused
-
-    def step(self, batch: Batch, step: int) -> dict[str, float]:
-        del step
-        consistent, diffused = self._losses(self.student, batch)
-        gradient = self.sides["network"].descend(consistent + self.config.diffusion * diffused)
+        high, low = (torch.full((len(clean),), sigmas[i], device=self.device) for i in (0, -1))
+        with torch.no_grad():
+            x = clean + sigmas[0] * noise
+            for a, b in itertools.pairwise(sigmas):
+                x = heun_step(x, lambda y, sigma: self.teacher.denoise(y, sigma, seen), a, b)
+            wanted = average.denoise(x, low, seen)
+        answer = network.denoise(clean + sigmas[0] * noise, high, seen)
+        asked = (~seen.known).unsqueeze(-1).to(clean.dtype)
+        consistent = ((answer - wanted).square() * asked).sum() / (asked.sum() * clean.shape[-1])
         return {
-            "consistency": float(consistent.detach()),
-            "diffusion": float(diffused.detach()),
-            "gradient": gradient,
+            "consistency": consistent,
+            "diffusion": diffusion_loss(network, seen, clean, high, noise),
         }
-
-    @torch.no_grad()
-    def sample(self, folder: Path) -> dict[str, float]:
-        """Both losses on validation windows by the averaged weights, the same windows and noise each time."""
-        del folder
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(99)
-            losses = [
-                [float(loss) for loss in self._losses(self.averaged["network"], batch)]
-                for batch in self.source.batches("validation", 99, 4)
-            ]
-        consistent, diffused = np.mean(losses, axis=0)
-        return {"validation_consistency": float(consistent), "validation_diffusion": float(diffused)}
 
 
 def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Path:
@@ -148,16 +98,4 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
     config = build(ConsistencyTraining, tables)
     config = replace(config, loop=settled(config.loop, quiet=quiet))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    objective = ConsistencyObjective(config, device)
-    run(objective, config.loop, folder, quiet=quiet)
-    path = folder / "student.safetensors"
-    if not leads():
-        return path
-    codec = objective.source.source.codec
-    save_weights(folder / "codec.safetensors", codec, kind="codec", config=codec.config)
-    save_weights(path, objective.averaged["network"], kind=KIND, config=objective.model)
-    parts = [part for part in ("codec", "teacher", "student") if (folder / f"{part}.safetensors").is_file()]
-    write_manifest(
-        folder, "lookahead", parts, recipe="lookahead", description="look-ahead windows by diffusion"
-    )
-    return path
+    return train(ConsistencyObjective(config, device), "student", folder, quiet=quiet)

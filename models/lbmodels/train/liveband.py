@@ -33,8 +33,9 @@ from lbmodels.config import build
 from lbmodels.families.liveband.critic import Critic, CriticConfig
 from lbmodels.families.liveband.generator import Generator, GeneratorConfig, Played
 from lbmodels.train.batches import Batch, LatentDataConfig, LatentSource, to_device
-from lbmodels.train.loop import Side, leads, run, side
+from lbmodels.train.loop import Side, run, side
 from lbmodels.train.pace import settled
+from lbmodels.train.ranks import leads
 from lbmodels.train.recipe import LoopConfig
 from lbmodels.train.steering import SteeringReader
 from lbmodels.weights.modules import save_weights

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The loop every objective runs in: resume, step, average, log, sample, checkpoint.
 
-Several GPUs: start the same command under `torchrun --nproc-per-node N`; every rank draws its own
-batches and gradients are averaged before each optimiser step.
+Several GPUs: a rank each, by `--ranks N` or under `torchrun --nproc-per-node N`. Every rank draws its own batches, and
+torch's DistributedDataParallel makes the mean of their gradients while they are computed.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import pickle
 import queue
 import signal
@@ -22,13 +21,30 @@ from typing import Any, Protocol
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from lbmodels.errors import LiveBandModelError
 from lbmodels.former_names import today
 from lbmodels.plain_json import to_json
 from lbmodels.train.curves import draw_curves
+from lbmodels.train.ranks import any_rank, join
 from lbmodels.train.recipe import LoopConfig
 from lbmodels.weights.archives import check_stored
+
+
+class _Loss(nn.Module):
+    """Passes on a loss that was computed with a model: what DistributedDataParallel needs to see of it.
+
+    An objective calls parts of its models as it likes, so the loss, and not the output of one call, is where the parameters
+    that took part in a step are found.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, loss: Tensor) -> Tensor:
+        return loss
 
 
 @dataclass
@@ -39,12 +55,21 @@ class Side:
     optimizer: torch.optim.Optimizer
     base_rate: float
     clip: float
+    ranks: DistributedDataParallel | None = None
+
+    def share(self) -> None:
+        """From now on all ranks have one model: the first one's weights, statistics over all batches, mean gradients."""
+        if any(p.is_cuda for p in self.model.parameters()):  # torch has no other that ranks share
+            nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
+        # Buffers are tables, or statistics that are shared already: to send them again would spoil what autograd has kept.
+        self.ranks = DistributedDataParallel(
+            _Loss(self.model), find_unused_parameters=True, broadcast_buffers=False
+        )
 
     def descend(self, loss: Tensor) -> float:
         """One update; returns the gradient norm. A non-finite gradient is skipped."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        average_gradients(self.model)
+        (loss if self.ranks is None else self.ranks(loss)).backward()
         norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.clip))
         if norm == norm and norm != float("inf"):
             self.optimizer.step()
@@ -75,17 +100,6 @@ def side(model: nn.Module, loop: LoopConfig, rate: float) -> Side:
     return Side(model, torch.optim.AdamW(groups, lr=rate, betas=loop.betas), rate, loop.gradient_clip)
 
 
-def average_gradients(model: nn.Module) -> None:
-    """Mean over ranks, nothing when there is one. All gradients travel together: ranks wait for each other once."""
-    grads = [p.grad for p in model.parameters() if p.grad is not None]
-    if dist.is_initialized() and grads:
-        together = torch.cat([g.flatten() for g in grads])
-        dist.all_reduce(together)
-        together /= dist.get_world_size()
-        for g, mean in zip(grads, together.split([g.numel() for g in grads]), strict=True):
-            g.copy_(mean.view_as(g))
-
-
 def rate_at(step: int, loop: LoopConfig) -> float:
     """Factor on the learning rate: linear warm-up, flat, cosine to a twentieth from `decay_from` on."""
     if step < loop.warmup_steps:
@@ -95,29 +109,6 @@ def rate_at(step: int, loop: LoopConfig) -> float:
         return 1.0
     x = min(1.0, (step - start) / max(1.0, loop.steps - start))
     return 0.05 + 0.95 * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * x))))
-
-
-def _rank() -> int:
-    """This process's rank; joins the group that torchrun set up, if any."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-        if torch.cuda.is_available():
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    return dist.get_rank() if dist.is_initialized() else 0
-
-
-def leads() -> bool:
-    """Whether this process is the one that writes files: the only one, or the first rank."""
-    return not dist.is_initialized() or dist.get_rank() == 0
-
-
-def _any_rank(flag: bool) -> bool:
-    """Whether any rank says so: a signal that reaches ranks at different steps must stop all at one."""
-    if not dist.is_initialized():
-        return flag
-    said = torch.tensor(float(flag), device="cuda" if torch.cuda.is_available() else "cpu")
-    dist.all_reduce(said, op=dist.ReduceOp.MAX)
-    return bool(said > 0)
 
 
 def _save(path: Path, objective: Objective, step: int) -> None:
@@ -211,17 +202,14 @@ def run(objective: Objective, loop: LoopConfig, folder: Path, *, quiet: bool = F
     checkpoint first; a kill loses at most `checkpoint_minutes`.
     """
     torch.set_num_threads(loop.threads)
-    rank = _rank()
+    rank = join()
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(loop.seed + 7919 * rank)
     checkpoint = folder / "checkpoint.pt"
     step = _restore(checkpoint, objective) if checkpoint.exists() else 0
     if dist.is_initialized():
         for one in objective.sides.values():
-            if torch.cuda.is_available():  # torch has no other that ranks share
-                nn.SyncBatchNorm.convert_sync_batchnorm(one.model)
-            for p in one.model.parameters():
-                dist.broadcast(p.data, 0)
+            one.share()
 
     stopping: list[int] = []
     old = {
@@ -236,7 +224,7 @@ def run(objective: Objective, loop: LoopConfig, folder: Path, *, quiet: bool = F
     batches = read_ahead(_forever(objective, loop.seed + step * 31 + rank))
     try:
         for batch in batches:
-            if step >= loop.steps or _any_rank(bool(stopping)):
+            if step >= loop.steps or any_rank(bool(stopping)):
                 break
             factor = rate_at(step, loop)
             for one in objective.sides.values():

@@ -22,6 +22,7 @@ from lbmodels.style.retrieval import held_out, trials
 from lbmodels.style.space import KIND, StyleConfig, StyleSpace, contrast
 from lbmodels.style.vocabulary import CONCEPTS, read
 from lbmodels.train.loop import Side, run, side
+from lbmodels.train.ranks import leads
 from lbmodels.train.recipe import LoopConfig
 from lbmodels.train.rvq import k_means
 from lbmodels.train.takes import Takes, read_takes
@@ -300,6 +301,6 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
     torch.set_num_threads(config.loop.threads)
     objective = StyleObjective(config, folder, quiet=quiet)
     run(objective, config.loop, folder, quiet=quiet)
-    if objective.unjudged:  # stopped before its last step
+    if leads() and objective.unjudged:  # stopped before its last step
         objective.sample(folder)
     return folder / "style.safetensors"

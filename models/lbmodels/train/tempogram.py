@@ -20,6 +20,7 @@ from lbmodels.families.liveband.generator import Generator, Played
 from lbmodels.train.batches import Batch, LatentSource, to_device
 from lbmodels.train.liveband import LiveBandTraining, listening_losses
 from lbmodels.train.loop import Side, run, side
+from lbmodels.train.ranks import leads
 from lbmodels.weights.modules import save_weights
 
 _SETTLING_FRAMES = 60
@@ -88,7 +89,7 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
     config = replace(config, data=replace(config.data, blind_share=1.0))
     objective = TempogramObjective(config, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     run(objective, config.loop, folder, quiet=quiet)
-    generator = objective.reader.generator
-    return save_weights(
-        folder / "generator.safetensors", generator, kind="liveband-generator", config=config.model
-    )
+    path = folder / "generator.safetensors"
+    if not leads():
+        return path
+    return save_weights(path, objective.reader.generator, kind="liveband-generator", config=config.model)

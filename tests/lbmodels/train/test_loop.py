@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The training loop: schedule, averages, resumption, several ranks."""
+"""The training loop: schedule, averages, resumption."""
 
 import copy
 import json
 import os
 import pickle
 import signal
-import subprocess
-import sys
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
@@ -175,42 +173,3 @@ def test_a_step_with_a_non_finite_gradient_is_skipped() -> None:
 def test_vectors_are_not_decayed() -> None:
     groups = side(nn.Linear(3, 3), LOOP, 1e-3).optimizer.param_groups
     assert [(len(g["params"]), g["weight_decay"]) for g in groups] == [(1, LOOP.weight_decay), (1, 0.0)]
-
-
-# A rank of its own interpreter: a fork would inherit locks of the threads that autograd started for earlier tests.
-_RANK = """
-import sys
-import torch
-import torch.distributed as dist
-from torch import nn
-from lbmodels.train.loop import average_gradients
-
-rank, address, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
-model, data = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 1)), torch.load(f"{folder}/data.pt", weights_only=True)
-model.load_state_dict(torch.load(f"{folder}/start.pt", weights_only=True))
-x = data[rank]
-(model(x) - x.sum(-1, keepdim=True)).square().mean().backward()
-average_gradients(model)
-torch.save([p.grad for p in model.parameters()], f"{folder}/{rank}.pt")
-dist.destroy_process_group()
-"""
-
-
-def test_two_ranks_step_as_one_with_both_batches(tmp_path: Path) -> None:
-    """Real processes over gloo: a sum instead of a mean, or a forgotten parameter, shows."""
-    data, together = torch.randn(2, 5, 4), nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 1))
-    torch.save(data, tmp_path / "data.pt")
-    torch.save(together.state_dict(), tmp_path / "start.pt")
-    address = f"file://{tmp_path / 'meeting'}"
-    ranks = [
-        subprocess.Popen([sys.executable, "-c", _RANK, str(rank), address, str(tmp_path)])
-        for rank in range(2)
-    ]
-    assert [process.wait(120) for process in ranks] == [0, 0]
-    x = data.flatten(0, 1)
-    (together(x) - x.sum(-1, keepdim=True)).square().mean().backward()
-    for rank in range(2):
-        found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)  # noqa: TID251
-        for gradient, parameter in zip(found, together.parameters(), strict=True):
-            torch.testing.assert_close(gradient, parameter.grad)

@@ -48,6 +48,6 @@ FAMILY = Family(
     objectives={
         "tempogram": Objective(module="lbmodels.train.tempogram"),
         "liveband": Objective(module="lbmodels.train.liveband"),
-        "latent_matching": Objective(module="lbmodels.train.latent_matching"),
+        "latent_matching": Objective(module="lbmodels.train.latent_matching", ranks=False),
     },
 )

@@ -14,8 +14,8 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.families import loading as families
 from lbmodels.families.lookahead import loading
 from lbmodels.train import consistency, lookahead
-from lbmodels.train.lookahead import WindowTasks, draw_windows
 from lbmodels.train.recipe import read_recipe
+from lbmodels.train.windows import WindowTasks, draw_windows
 from lbmodels.weights.modules import save_weights
 
 Tables = dict[str, Any]
