@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -13,6 +14,7 @@ from lbmodels.codec.autoencoder import Codec, DecoderState, EncoderState
 from lbmodels.conditioning.table import columns
 from lbmodels.contract.conditions import HOST
 from lbmodels.contract.spec import Control, Spec
+from lbmodels.contract.stems import STEMS
 from lbmodels.errors import LiveBandModelError
 from lbmodels.listening.ahead import ahead_by
 from lbmodels.listening.beat_tracker import TEMPO_CONTROLS, BeatTracker, BeatTrackerState, span_of
@@ -29,6 +31,19 @@ class Heard(NamedTuple):
 
     latents: Tensor
     semitones: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayerConfig:
+    """Sizes that every family's player has: what it hears and plays, and how wide and deep it is."""
+
+    latent: int = 64
+    semitones: int = 66
+    stems: tuple[str, ...] = STEMS
+    frame_rate: float = 25.0
+    features: int = 256
+    heads: int = 4
+    depth: int = 6
 
 
 class Answer(NamedTuple):

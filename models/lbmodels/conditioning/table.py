@@ -11,8 +11,3 @@ from torch import Tensor
 def columns(conditions: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Conditions [B, F, width] without the axis of those that are one wide: [B, F], the others [B, F, width]."""
     return {name: value.squeeze(-1) for name, value in conditions.items()}
-
-
-def first_frame(conditions: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same of a chunk's first frame alone: [B], or [B, width]."""
-    return columns({name: value[:, 0] for name, value in conditions.items()})

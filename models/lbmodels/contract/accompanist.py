@@ -16,8 +16,8 @@ Audio: TypeAlias = NDArray[np.float32]
 """Float32 samples; the last axis is time, the one before it the channel."""
 
 
-class Accompanist(Protocol):
-    """Plays chunk by chunk. `State` is opaque to the caller and is consumed by `step`."""
+class Streaming(Protocol):
+    """Plays chunk by chunk. The state is opaque to the caller and is consumed by `step`."""
 
     @property
     def spec(self) -> Spec:
@@ -37,6 +37,10 @@ class Accompanist(Protocol):
         tell what is known, each [B, k, width].
         """
         ...
+
+
+class Accompanist(Streaming, Protocol):
+    """What the engine plays: its sessions come and go, move and are kept."""
 
     def heard_beat(self, state: Any) -> NDArray[np.float64]:
         """What it would tell itself of the next chunk's output frames by its own ear: beat phase, bar phase, tempo

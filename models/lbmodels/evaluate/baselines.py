@@ -10,11 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from lbmodels.conditioning.table import first_frame
-from lbmodels.contract.conditions import HOST
+from lbmodels.contract.conditions import HOST, Conditions
 from lbmodels.contract.spec import Spec
 from lbmodels.contract.stems import STEMS
 from lbmodels.errors import LiveBandModelError
@@ -58,14 +56,14 @@ class RowWise:
         return [self.player() for _ in seeds]
 
     def step(
-        self, mix: Tensor, conditions: Mapping[str, Tensor], state: list[_Row], active: Tensor
-    ) -> tuple[Tensor, list[_Row]]:
-        heard = mix.numpy()
-        told = {name: value.numpy().astype(np.float64) for name, value in first_frame(conditions).items()}
-        out = np.zeros_like(heard)
-        for row in np.flatnonzero(active.numpy()):
-            out[row] = state[row].play(heard[row], {name: value[row] for name, value in told.items()})
-        return torch.from_numpy(out), state
+        self, mix: Audio, conditions: Conditions, state: list[_Row], active: NDArray[np.bool_]
+    ) -> tuple[Audio, list[_Row]]:
+        told = {name: value[:, 0].astype(np.float64) for name, value in conditions.items()}
+        told = {name: value[:, 0] if value.shape[1] == 1 else value for name, value in told.items()}
+        out = np.zeros_like(mix)
+        for row in np.flatnonzero(active):
+            out[row] = state[row].play(mix[row], {name: value[row] for name, value in told.items()})
+        return out, state
 
 
 class _Row(ABC):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lbmodels.contract.accompanist import Streaming
 from lbmodels.data.conditions import frame_conditions
 from lbmodels.data.slakh import read_track
 from lbmodels.errors import LiveBandModelError
@@ -17,7 +18,7 @@ from lbmodels.evaluate.bootstrap import derangements
 from lbmodels.evaluate.excerpts import Excerpt, read_excerpt, read_truth
 from lbmodels.evaluate.extras import PAIRS
 from lbmodels.evaluate.features import Features, analyse, embed, narrowed
-from lbmodels.evaluate.generation import Accompanist, anticipation_frames, generate
+from lbmodels.evaluate.generation import anticipation_frames, generate
 from lbmodels.evaluate.metrics import (
     Audio,
     Floats,
@@ -95,7 +96,7 @@ def _coherence(mix: Mapping[str, Floats], heard: Features) -> float:
 
 
 def effects(
-    accompanist: Accompanist,
+    accompanist: Streaming,
     excerpts: Sequence[Excerpt],
     control: str,
     values: Sequence[float],

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from lbmodels.contract.accompanist import Streaming
 from lbmodels.data.conditions import frame_conditions
 from lbmodels.data.slakh import Track, read_track
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.excerpts import Excerpt, choose_excerpts, read_excerpt
-from lbmodels.evaluate.generation import Accompanist, anticipation_frames, generate
+from lbmodels.evaluate.generation import anticipation_frames, generate
 from lbmodels.evaluate.metrics import Audio
 from lbmodels.evaluate.pictures import Marks, draw_panels
 
@@ -54,7 +55,7 @@ class Shown:
 
 
 def make_gallery(
-    accompanist: Accompanist,
+    accompanist: Streaming,
     root: Path,
     split: str,
     out: Path,

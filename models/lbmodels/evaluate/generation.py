@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
+from lbmodels.contract.accompanist import Streaming
 from lbmodels.contract.conditions import BEAT, HARMONY, HOST, WIDTHS
 from lbmodels.contract.spec import Spec
 from lbmodels.errors import LiveBandModelError
@@ -21,19 +21,6 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "chords": HARMONY,
     "all": HOST,
 }
-
-
-class Accompanist(Protocol):
-    """What a model shows to the evaluation: the streaming contract, nothing else."""
-
-    @property
-    def spec(self) -> Spec: ...
-
-    def init_state(self, seeds: Sequence[int]) -> Any: ...
-
-    def step(
-        self, mix: Tensor, conditions: Mapping[str, Tensor], state: Any, active: Tensor
-    ) -> tuple[Tensor, Any]: ...
 
 
 def anticipation_frames(spec: Spec, anticipation_ms: float) -> int:
@@ -59,7 +46,7 @@ def anticipation_frames(spec: Spec, anticipation_ms: float) -> int:
 
 
 def generate(
-    accompanist: Accompanist,
+    accompanist: Streaming,
     mixes: Audio,
     conditions: Sequence[Mapping[str, np.ndarray[Any, Any]]],
     *,
@@ -103,8 +90,8 @@ def generate(
     H = spec.hop
     k = spec.chunk_frames
     frames = -(-samples // (k * H)) * k
-    mix = torch.zeros(rows, channels, frames * H)
-    mix[..., :samples] = torch.from_numpy(np.ascontiguousarray(mixes))
+    mix = np.zeros((rows, channels, frames * H), dtype=np.float32)
+    mix[..., :samples] = mixes
     result = np.zeros((rows, channels, frames * H), dtype=np.float32)
     fixed = {
         "stem": float(spec.stems.index(stem)),
@@ -112,35 +99,33 @@ def generate(
         "variation": 1.0,
         **{one.name: float((controls or {}).get(one.name, one.default)) for one in spec.controls},
     }
-    always = {name: torch.full((rows, k, 1), value) for name, value in fixed.items()}
+    always = {name: np.full((rows, k, 1), value, dtype=np.float32) for name, value in fixed.items()}
     if not getattr(accompanist, "causal", True):
         told = _at_frames(conditions, range(1 + anticipation, frames + 1 + anticipation), KNOWN[known])
-        told |= {name: value[:, :1].expand(-1, frames, -1) for name, value in always.items()}
-        heard = mix.unflatten(-1, (frames, H)).transpose(1, 2)
-        whole: Any = accompanist
-        stems = whole(heard, told, list(seeds))[:, : frames - 1 - anticipation]
-        result[..., (1 + anticipation) * H :] = stems.transpose(1, 2).flatten(2).numpy()
+        told |= {name: np.repeat(value[:, :1], frames, axis=1) for name, value in always.items()}
+        heard = np.ascontiguousarray(mix.reshape(rows, channels, frames, H).swapaxes(1, 2))
+        reference: Any = accompanist
+        stems = reference.play_whole(heard, told, list(seeds))[:, : frames - 1 - anticipation]
+        result[..., (1 + anticipation) * H :] = stems.swapaxes(1, 2).reshape(rows, channels, -1)
         return result[..., :samples]
-    device = getattr(accompanist, "device", torch.device("cpu"))
-    mix, active = mix.to(device), torch.ones(rows, dtype=torch.bool, device=device)
-    with torch.inference_mode():
-        state = accompanist.init_state(list(seeds))
-        for n in range(0, frames, k):
-            m = n + k + anticipation
-            if m >= frames:
-                break
-            host = _at_frames(conditions, range(m, m + k), KNOWN[known])
-            told = {name: value.to(device) for name, value in {**always, **host}.items()}
-            stems, state = accompanist.step(mix[..., n * H : (n + k) * H], told, state, active)
-            whole_frames = min(k, frames - m)
-            result[..., m * H : (m + whole_frames) * H] = stems[..., : whole_frames * H].float().cpu().numpy()
-            on_frame()
+    active = np.ones(rows, dtype=np.bool_)
+    state = accompanist.init_state(list(seeds))
+    for n in range(0, frames, k):
+        m = n + k + anticipation
+        if m >= frames:
+            break
+        told = {**always, **_at_frames(conditions, range(m, m + k), KNOWN[known])}
+        heard = np.ascontiguousarray(mix[..., n * H : (n + k) * H])
+        stems, state = accompanist.step(heard, told, state, active)
+        whole_frames = min(k, frames - m)
+        result[..., m * H : (m + whole_frames) * H] = stems[..., : whole_frames * H]
+        on_frame()
     return result[..., :samples]
 
 
 def _at_frames(
     conditions: Sequence[Mapping[str, np.ndarray[Any, Any]]], frames: range, known: Sequence[str]
-) -> dict[str, Tensor]:
+) -> dict[str, NDArray[np.float32]]:
     """Rows of every host condition at some output frames: [B, frames, width] float32, NaN where not told."""
     result = {}
     for name in HOST:
@@ -149,5 +134,5 @@ def _at_frames(
             for row, told in enumerate(conditions):
                 here = told[name][frames.start : frames.stop]
                 values[row, : len(here)] = here.reshape(len(here), -1)
-        result[name] = torch.from_numpy(values)
+        result[name] = values
     return result

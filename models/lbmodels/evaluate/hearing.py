@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lbmodels.contract.accompanist import Streaming
 from lbmodels.contract.spec import Spec
 from lbmodels.data.conditions import frame_conditions
 from lbmodels.data.slakh import read_track
@@ -18,12 +19,12 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.baselines import Oracle
 from lbmodels.evaluate.excerpts import Excerpt, Truth, read_excerpt, read_truth
 from lbmodels.evaluate.features import Features, analyse, embed, keep, recall
-from lbmodels.evaluate.generation import Accompanist, anticipation_frames, generate
+from lbmodels.evaluate.generation import anticipation_frames, generate
 from lbmodels.evaluate.metrics import Audio
 from lbmodels.evaluate.players import open_player
 
 ANALYSIS_WEIGHT = 30
-Player = Accompanist | Oracle
+Player = Streaming | Oracle
 Progress = Callable[[str, int], None]
 
 
@@ -77,7 +78,7 @@ def hear_truth(excerpt: Excerpt, spec: Spec, listening: Listening) -> tuple[Trut
 
 
 def hear_batch(
-    accompanist: Accompanist,
+    accompanist: Streaming,
     batch: Batch,
     listening: Listening,
     *,
@@ -130,7 +131,7 @@ def question(spec: Spec, batch: Batch, excerpt: Excerpt, seed: int, listening: L
 
 
 def hear_all(
-    accompanist: Accompanist,
+    accompanist: Streaming,
     batches: Sequence[Batch],
     listening: Listening,
     *,

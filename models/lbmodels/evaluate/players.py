@@ -3,41 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 import torch
-from torch import Tensor
 
+from lbmodels.contract.accompanist import Streaming
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.baselines import PREFIX, Oracle, open_baseline
-from lbmodels.evaluate.generation import Accompanist
-from lbmodels.families import loading
-from lbmodels.runtime.devices import chosen
-from lbmodels.runtime.graph import GraphAccompanist, GraphState
-from lbmodels.runtime.opening import GRAPHS, open_model
+from lbmodels.runtime.opening import open_accompanist
 
 
-class GraphPlayer:
-    """An exported graph behind the tensors of the evaluation's protocol."""
-
-    def __init__(self, graph: GraphAccompanist) -> None:
-        self.spec: Any = graph.spec
-        self._graph = graph
-
-    def init_state(self, seeds: Sequence[int]) -> GraphState:
-        return self._graph.init_state(seeds)
-
-    def step(
-        self, mix: Tensor, conditions: Mapping[str, Tensor], state: GraphState, active: Tensor
-    ) -> tuple[Tensor, GraphState]:
-        told = {name: value.numpy() for name, value in conditions.items()}
-        stem, state = self._graph.step(mix.numpy(), told, state, active.numpy())
-        return torch.from_numpy(stem), state
-
-
-def open_contender(model: str | None, runtime: str = "auto", device: str = "auto") -> Accompanist | Oracle:
+def open_contender(model: str | None, runtime: str = "auto", device: str = "auto") -> Streaming | Oracle:
     """Whoever can have a row in the table: by name, folder or `baseline:...`.
 
     `runtime` is auto, onnx (8-bit weights, as the server runs them), onnx-float32 or torch; `device` as `lbmodels.runtime.devices` has it.
@@ -47,16 +23,14 @@ def open_contender(model: str | None, runtime: str = "auto", device: str = "auto
     """
     if model is not None and model.startswith(PREFIX):
         return open_baseline(model)
-    place = chosen(device)
-    graph = open_model(model, runtime, place) if place == "cpu" or runtime in GRAPHS else None
-    if graph is not None:
-        return GraphPlayer(graph)
-    found: Accompanist = loading.load(model)
-    return found if place == "cpu" else found.to(place)  # type: ignore[attr-defined] # a torch module
+    threads = torch.get_num_threads()
+    found = open_accompanist(model, runtime, device)
+    torch.set_num_threads(threads)  # a batch of excerpts has work for all of them, unlike a worker's step
+    return found
 
 
 @lru_cache(maxsize=1)
-def open_player(model: str | None, runtime: str = "auto", device: str = "auto") -> Accompanist:
+def open_player(model: str | None, runtime: str = "auto", device: str = "auto") -> Streaming:
     """As `open_contender`, for what needs someone who listens and plays.
 
     Raises:

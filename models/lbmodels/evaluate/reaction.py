@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lbmodels.contract.accompanist import Streaming
 from lbmodels.data.conditions import frame_conditions
 from lbmodels.data.slakh import read_track
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.excerpts import Excerpt, Truth, read_excerpt, read_truth
 from lbmodels.evaluate.features import Features, analyse
-from lbmodels.evaluate.generation import Accompanist, anticipation_frames, generate
+from lbmodels.evaluate.generation import anticipation_frames, generate
 from lbmodels.evaluate.hearing import Listening
 from lbmodels.evaluate.metrics import CHROMA_HOP_SAMPLES, CHROMA_RATE_HZ, Audio, Floats
 from lbmodels.evaluate.metrics import per_beat as mean_between
@@ -211,7 +212,7 @@ def times_of(features: Features, splice: Splice) -> dict[str, float]:
 
 
 def reactions(
-    accompanist: Accompanist,
+    accompanist: Streaming,
     made: Sequence[Splice],
     stem: str,
     listening: Listening,

@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 
+from lbmodels.contract.accompanist import Streaming
 from lbmodels.data.conditions import frame_conditions
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate import metrics
 from lbmodels.evaluate.features import Features, analyse
 from lbmodels.evaluate.files import agreement
-from lbmodels.evaluate.generation import Accompanist, anticipation_frames, generate
+from lbmodels.evaluate.generation import anticipation_frames, generate
 from lbmodels.evaluate.metrics import Audio, Floats
 from lbmodels.evaluate.pictures import Marks, draw_panels
 from lbmodels.evaluate.pieces import Piece, as_track, middle, read_beats, read_stretch
@@ -90,7 +91,7 @@ class Report:
 
 
 def play_real(
-    accompanist: Accompanist,
+    accompanist: Streaming,
     pieces: Sequence[Piece],
     out: Path,
     *,

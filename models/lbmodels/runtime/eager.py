@@ -53,6 +53,18 @@ class TorchAccompanist:
             audio = np.asarray(stem.cpu().numpy(), np.float32)
             return np.where(active[:, None, None], audio, np.float32(0.0)), state
 
+    @property
+    def causal(self) -> bool:
+        """False for an offline reference, which has no stream: it plays by `play_whole`."""
+        return bool(getattr(self._model, "causal", True))
+
+    def play_whole(self, mix: Audio, conditions: Conditions, seeds: Sequence[int]) -> Audio:
+        """The parallel pass: mix [B, F, C, hop] and conditions [B, F, width] -> stem frames [B, F, C, hop]."""
+        with torch.inference_mode():
+            told = {name: torch.from_numpy(value).to(self.device) for name, value in conditions.items()}
+            stem = self._model(torch.from_numpy(mix).to(self.device), told, list(seeds))
+            return np.asarray(stem.cpu().numpy(), np.float32)
+
     def heard_beat(self, state: Any) -> NDArray[np.float64]:
         if not hasattr(self._model, "heard_beat"):
             rows = next(tensor for _name, tensor in named_tensors(state)).shape[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 from lbmodels.errors import LiveBandModelError
 from lbmodels.folders import write_whole
 from lbmodels.runtime import cache
+from lbmodels.runtime.memory import measured_bytes
 from lbmodels.runtime.opening import LIVE, exported, exporter
 from lbmodels.weights.manifest import ModelCard, available, located, rewrite_manifest, sha256
 
@@ -31,6 +32,7 @@ def ship_graph(name: str, folder: Path) -> ModelCard:
         write_whole(folder / file, cache.packed(*exported(found, runtime)))
         graphs[runtime], made_by[runtime] = file, exporter(card.family)
         digests[file] = sha256(folder / file)
-    entry = replace(card, graphs=graphs, made_by=made_by, sha256=digests)
+    memory = measured_bytes(folder / graphs[LIVE[0]])
+    entry = replace(card, graphs=graphs, made_by=made_by, sha256=digests, memory_bytes=memory)
     rewrite_manifest([entry, *(one for one in cards if one.name != name)], folder)
     return entry

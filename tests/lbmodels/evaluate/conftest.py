@@ -78,6 +78,8 @@ class ClickAccompanist:
 
     def step(self, mix, conditions, state, active):
         assert active.all()
+        mix = torch.from_numpy(mix)
+        conditions = {name: torch.from_numpy(value) for name, value in conditions.items()}
         assert mix.shape[1:] == (2, HOP)
         self.mixes.append(mix.clone())
         self.told.append({name: value.clone() for name, value in conditions.items()})
@@ -88,7 +90,7 @@ class ClickAccompanist:
             if not torch.isnan(phase[row]) and phase[row] + frame_beats[row] >= 1:
                 first = int((1 - phase[row]) / frame_beats[row] * HOP)
                 stem[row, :, first : first + 480] = 0.5 * torch.sin(torch.arange(min(480, HOP - first)) * 0.4)
-        return stem, ClickState(state.steps + 1, phase)
+        return stem.numpy(), ClickState(state.steps + 1, phase)
 
 
 @pytest.fixture

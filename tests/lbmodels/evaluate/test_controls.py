@@ -42,14 +42,14 @@ class Restless:
         return [np.random.default_rng(seed) for seed in seeds]
 
     def step(self, mix, conditions, state, active):
-        stem = torch.zeros_like(mix)
+        stem = np.zeros_like(mix)
         t = torch.arange(600) / 48000
         burst = 0.3 * torch.sin(2 * torch.pi * 700 * t) * torch.exp(-t / 0.004)
         for row, rng in enumerate(state):
             drawn, lot = rng.random(2)
             if lot < 0.2:
                 late = int(1200 * drawn * float(conditions["variation"][row, 0, 0]))
-                stem[row, :, late : late + 600] = burst
+                stem[row, :, late : late + 600] = burst.numpy()
         return stem, state
 
 

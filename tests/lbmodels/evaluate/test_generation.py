@@ -75,6 +75,7 @@ def test_a_bidirectional_reference_is_played_from_the_whole_mix_and_placed_alike
     from lbmodels.band import Band
     from lbmodels.codec.autoencoder import Codec, CodecConfig
     from lbmodels.families.liveband.generator import Generator, GeneratorConfig
+    from lbmodels.runtime.eager import TorchAccompanist
 
     torch.manual_seed(0)
     codec = Codec(CodecConfig(features=16, depth=1, latent=8))
@@ -85,7 +86,9 @@ def test_a_bidirectional_reference_is_played_from_the_whole_mix_and_placed_alike
     def play(causal: bool, audio: np.ndarray) -> np.ndarray:
         torch.manual_seed(1)
         model = Band("toy", codec, Generator(GeneratorConfig(**sizes, causal=causal))).eval()
-        return generate(model, audio, nothing, stem="bass", anticipation=1, known="none", seeds=[3])
+        return generate(
+            TorchAccompanist(model), audio, nothing, stem="bass", anticipation=1, known="none", seeds=[3]
+        )
 
     later = mixes.copy()
     later[..., 9 * 1920 :] *= -0.5

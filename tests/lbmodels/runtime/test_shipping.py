@@ -16,6 +16,7 @@ from lbmodels.runtime import cache, opening
 from lbmodels.runtime.engines import open_engine
 from lbmodels.runtime.graph import GraphAccompanist
 from lbmodels.runtime.manifest import from_json
+from lbmodels.runtime.memory import measured_bytes
 from lbmodels.runtime.timing import noise, told
 from lbmodels.weights.manifest import locate, sha256
 
@@ -119,3 +120,9 @@ def test_a_graph_that_was_tampered_with_is_not_played(
     monkeypatch.setattr(opening, "weights_folder", lambda: tmp_path)
     with pytest.raises(LiveBandModelError, match="missing or damaged; reinstall"):
         opening._shipped(other, "onnx")
+
+
+def test_the_manifest_tells_what_a_process_takes() -> None:
+    """`liveband top` and `doctor` say so before the model is loaded; measured on another machine, so within a factor of two."""
+    found = locate()
+    assert 0.5 < found.memory_bytes / measured_bytes(found.graphs["onnx"]) < 2

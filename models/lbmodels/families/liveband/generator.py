@@ -14,12 +14,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lbmodels.band import Answer, Heard
+from lbmodels.band import Answer, Heard, PlayerConfig
 from lbmodels.conditioning import host
 from lbmodels.conditioning.host import condition_features
 from lbmodels.conditioning.steering import STEERING_CONTROLS, WIDTH, Steer, steering_features
 from lbmodels.contract.spec import Control
-from lbmodels.contract.stems import STEMS
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.liveband.latent_matching import LatentMatching
 from lbmodels.streaming.noise import gaussian
@@ -41,7 +40,7 @@ _STYLE_POSITION = -1
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeneratorConfig:
+class GeneratorConfig(PlayerConfig):
     """Sizes; `window` in frames. `causal = false` is the bidirectional offline reference.
 
     `steered`: it takes the controls of `lbmodels.conditioning.steering`. `trim_db`: make-up gain of each stem, of a trained
@@ -50,17 +49,10 @@ class GeneratorConfig:
     `latent_matching`: its latents are given the colours of true ones by `lbmodels.families.liveband.latent_matching`.
     """
 
-    latent: int = 64
-    semitones: int = 66
-    stems: tuple[str, ...] = STEMS
-    features: int = 256
-    heads: int = 4
-    depth: int = 6
     window: int = 256
     noise: int = 32
     style: int = 32
     anticipation_max: int = 25
-    frame_rate: float = 25.0
     causal: bool = True
     steered: bool = False
     trim_db: tuple[float, ...] = ()

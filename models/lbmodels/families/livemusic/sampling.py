@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-_MASK = 0xFFFFFFFF
+from lbmodels.streaming.noise import gumbel
 
 
 class Sampling(NamedTuple):
@@ -26,23 +26,6 @@ def sampling(batch: int, *, temperature: float = 1.3, top_k: int = 40, seed: int
         torch.full((batch,), top_k, dtype=torch.int64),
         torch.full((batch,), seed, dtype=torch.int64),
     )
-
-
-def _scramble(x: Tensor) -> Tensor:
-    """32-bit avalanche of int64 values below 2^32 (the lowbias32 constants of Wellons 2018)."""
-    x = ((x ^ (x >> 16)) * 0x7FEB352D) & _MASK
-    x = ((x ^ (x >> 15)) * 0x846CA68B) & _MASK
-    return x ^ (x >> 16)
-
-
-def gumbel(seed: Tensor, counter: Tensor, count: int) -> Tensor:
-    """Gumbel noise [B, count] for seeds and counters [B] int64: the same numbers for the same pair, always."""
-    lane = torch.arange(count, device=seed.device)
-    mixed = _scramble((seed & _MASK) ^ _scramble((((seed >> 32) & _MASK) + 0x9E3779B9) & _MASK))
-    mixed = _scramble((mixed + (counter & _MASK) * 0x85EBCA6B) & _MASK)
-    bits = _scramble((mixed.unsqueeze(-1) + lane * 0xC2B2AE35) & _MASK)
-    uniform = (bits.double() + 0.5) / 2**32
-    return -(-uniform.log()).log().float()
 
 
 def choose(logits: Tensor, how: Sampling, counter: Tensor) -> Tensor:

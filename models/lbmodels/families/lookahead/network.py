@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lbmodels.band import PlayerConfig
 from lbmodels.conditioning.host import WIDTH
-from lbmodels.contract.stems import STEMS
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.lookahead.diffusion import Preconditioning, Schedule
 
@@ -23,21 +23,14 @@ _CODE_FEATURES = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookaheadConfig:
+class LookaheadConfig(PlayerConfig):
     """Sizes. `columns`: latent columns of a window, T = columns / frame_rate seconds.
 
     `student`: a consistency model, which answers in 1 to 4 calls; otherwise a diffusion model. Noise levels from `sigma_max` down
     to `sigma_min`, spaced by `rho`; `sigma_data` is the deviation of the latents.
     """
 
-    latent: int = 64
-    semitones: int = 66
-    stems: tuple[str, ...] = STEMS
-    frame_rate: float = 25.0
     columns: int = 128
-    features: int = 256
-    heads: int = 4
-    depth: int = 6
     sigma_data: float = 1.0
     sigma_min: float = 0.01
     sigma_max: float = 40.0

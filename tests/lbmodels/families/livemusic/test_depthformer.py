@@ -17,8 +17,9 @@ from lbmodels.families.livemusic.depthformer import (
     DepthformerState,
     StackConfig,
 )
-from lbmodels.families.livemusic.sampling import Sampling, choose, gumbel, sampling
+from lbmodels.families.livemusic.sampling import Sampling, choose, sampling
 from lbmodels.streaming.contract import assert_streaming_contract
+from lbmodels.streaming.noise import gumbel
 from lbmodels.streaming.state import from_bytes, to_bytes
 
 SIZES = StackConfig(layers=2, dim=24, ff=32, heads=2, dim_per_head=12)

@@ -109,7 +109,7 @@ def test_the_evaluation_plays_it_by_position(folder: Path) -> None:
     known = {name: np.full((30, *([12] if name == "chord" else [])), np.nan) for name in
              ("beat_phase", "bar_phase", "tempo", "chord", "chord_bass", "key")}  # fmt: skip
     asked = {"stem": "bass", "anticipation": 4, "known": "all", "seeds": [0]}
-    stem = generate(band, mix, [known], **asked)
+    stem = generate(TorchAccompanist(band), mix, [known], **asked)
     assert stem.shape == mix.shape
     assert not stem[
         ..., : 2 * K * HOP
@@ -117,7 +117,7 @@ def test_the_evaluation_plays_it_by_position(folder: Path) -> None:
     assert stem[..., 2 * K * HOP :].any()
     later = mix.copy()
     later[..., 2 * K * HOP :] *= -1  # heard by the third step, which plays from frame 16 on
-    changed = generate(band, later, [known], **asked)
+    changed = generate(TorchAccompanist(band), later, [known], **asked)
     np.testing.assert_array_equal(changed[..., : 4 * K * HOP], stem[..., : 4 * K * HOP])
     assert not np.array_equal(changed[..., 4 * K * HOP :], stem[..., 4 * K * HOP :])
 
