@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fit what gives a trained generator's latents the colours of true ones (`lbmodels.families.liveband.latent_matching`): minutes, no gradient."""
+"""Fit the map that gives a trained generator's latents the spread of true ones (`lbmodels.families.liveband.latent_matching`): minutes, no gradient."""
 
 from __future__ import annotations
 
