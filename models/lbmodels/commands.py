@@ -190,7 +190,7 @@ def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         ("list", "names, the default first"),
         (
             "info",
-            "sizes, rates, controls and conditions of one model, and what a frame costs on each runtime",
+            "sizes, rates, controls and conditions of one model, the memory it takes, and what a frame costs on each runtime",
         ),
         ("verify", "compare the weights with the manifest's checksums"),
     ):
@@ -328,8 +328,10 @@ def _list(arguments: argparse.Namespace) -> int:
 def _info(arguments: argparse.Namespace) -> int:
     from lbmodels.runtime.opening import open_accompanist
     from lbmodels.runtime.timing import runtimes
+    from lbmodels.weights.manifest import locate
 
     facts = asdict(open_accompanist(arguments.model).spec)
+    facts["memory_mib"] = round(locate(arguments.model).memory_bytes / 2**20)
     timed = runtimes(arguments.model)
     if arguments.json:
         print(to_json({**facts, "runtimes": [asdict(one) for one in timed]}))

@@ -63,6 +63,7 @@ def test_info_of_the_default_and_of_a_folder(
     assert cli.main(["models", "info"]) == 0
     printed = capsys.readouterr().out
     assert "anticipation_frames" in printed
+    assert "memory_mib" in printed
     lines = [line for line in printed.splitlines() if line.startswith("runtime")]
     assert lines[0].split()[1] == "torch:"
     assert [line.endswith("(used)") for line in lines] == [True, False]
