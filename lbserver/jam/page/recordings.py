@@ -51,7 +51,7 @@ class Recordings:
         return kept
 
     async def take(self, pieces: AsyncIterator[bytes]) -> Mapping[str, object]:
-        """Keep one, and what the page is told of it. Raises LiveBandError: too large, or no recording."""
+        """Keep one, and what the page is told of it. Raises LiveBandError: too large, no room, or no recording."""
         number = next(self._numbers)
         path = self._folder / f"recording-{number}"
         try:
@@ -65,6 +65,8 @@ class Recordings:
             handed = await asyncio.to_thread(_looked_at, number, path)
         except BaseException as error:
             path.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise LiveBandError(f"the recording cannot be kept: {error.strerror or error}") from None
             if isinstance(error, LiveBandError):
                 raise LiveBandError(str(error).replace(str(path), "the file")) from None
             raise

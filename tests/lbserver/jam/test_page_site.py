@@ -4,13 +4,17 @@
 import asyncio
 import http.client
 import json
+import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 import soundfile
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import BytesMessage, CloseConnection, Request, TextMessage
 
 from lbserver.jam.page.blocks import MIX, STEM, Block, pack, unpack
 from lbserver.jam.page.site import site
@@ -147,6 +151,76 @@ def test_recordings_are_taken_or_refused_in_words(monkeypatch: pytest.MonkeyPatc
             assert refused.text.count("\n") == 1
 
     asked(callers, monkeypatch, tmp_path)
+
+
+def test_what_nobody_understands_is_refused_and_the_line_goes_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    """A message that is wrong would end the page's line, or be taken for something else."""
+
+    def callers(host: str, port: int, path: str) -> None:
+        wrong: list[str | bytes] = [
+            "no JSON", "[]", "{}", '{"type": "dance"}', '{"type": "open"}', '{"type": "open", "rate_hz": "many"}',
+            '{"type": "open", "recording": 7}', '{"type": "open", "rate_hz": 48000, "controls": 3}', "[" * 5000, b"", bytes(16),
+        ]  # fmt: skip
+        with PageLine(host, port, path) as line:
+            assert line.next()["type"] == "hello"
+            line.say(*wrong)
+            told = [line.next("error") for _ in wrong]
+            assert all(error["text"] and "\n" not in error["text"] for error in told)
+            assert line.next("state")["state"] == "no_server"
+            line.say(" " * (1 << 21))
+            assert line.next("nothing") == {}  # so long a message ends it
+
+    asked(callers, monkeypatch, tmp_path)
+
+
+class PageLine:
+    """A WebSocket as a page has it."""
+
+    def __init__(self, host: str, port: int, path: str) -> None:
+        self._socket = socket.create_connection((host, port), timeout=30)
+        self._line = WSConnection(ConnectionType.CLIENT)
+        origin = [(b"Origin", f"http://{host}:{port}".encode())]
+        self._socket.sendall(
+            self._line.send(Request(host=f"{host}:{port}", target=f"{path}socket", extra_headers=origin))
+        )
+
+    def say(self, *messages: str | bytes) -> None:
+        for message in messages:
+            event = TextMessage(message) if isinstance(message, str) else BytesMessage(message)
+            with suppress(ConnectionError):
+                self._socket.sendall(self._line.send(event))
+
+    def next(self, kind: str | None = None) -> dict[str, Any]:
+        """The next message, or the next of a kind; empty when the line has ended."""
+        text = ""
+        while True:
+            for event in self._events:
+                if isinstance(event, TextMessage):
+                    text += event.data
+                    if event.message_finished:
+                        message, text = json.loads(text), ""
+                        if kind in (None, message["type"]):
+                            return dict(message)
+                elif isinstance(event, CloseConnection):
+                    return {}
+            try:
+                data = self._socket.recv(1 << 16)
+            except ConnectionError:
+                data = b""
+            if not data:
+                return {}
+            self._line.receive_data(data)
+            self._events = self._line.events()
+
+    _events: Any = iter(())
+
+    def __enter__(self) -> "PageLine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
 
 
 def test_blocks_come_back_as_they_were() -> None:

@@ -136,6 +136,13 @@ by("tap").addEventListener("click", () => {
 
 // What is heard
 
+// A file is heard with its band, who plays hears the band alone; unless somebody has chosen.
+function blend(mix) {
+  if (touched.has("mix")) return;
+  values.mix = mix;
+  widgets.mix.show(mix);
+}
+
 async function listen(getStream, name) {
   try {
     const stream = await getStream();
@@ -146,6 +153,7 @@ async function listen(getStream, name) {
     await close();
     stream.getVideoTracks().forEach((track) => { track.enabled = false; });
     source = { kind: "live", name, stream };
+    blend(table.mix.default);
     stream.getAudioTracks()[0].addEventListener("ended", () => source?.stream === stream && close());
     lag = null;
     await open();
@@ -168,7 +176,7 @@ by("chosen").addEventListener("change", async () => {
     const { recording: number, frames } = await answer.json();
     await close();
     source = { kind: "file", name: file.name, recording: number, frames };
-    if (!touched.has("mix")) { values.mix = 0.5; widgets.mix.show(0.5); }
+    blend(0.5);
     await open();
   } catch (error) {
     by("source_name").textContent = "nothing yet";
@@ -339,6 +347,9 @@ function showTiming() {
 }
 
 function showState() {
+  for (const [id, name] of [["microphone", "Microphone"], ["tab", "Tab audio"], ["file", null]]) {
+    by(id).setAttribute("aria-pressed", source !== null && (source.kind === "file" ? id === "file" : source.name === name));
+  }
   const shown = { ...seen, stem: values.stem };
   if (source && !opened && seen.state === "ready") shown.state = "opening";
   if (opened && source.kind === "live" && seen.state === "playing") {
@@ -377,6 +388,16 @@ function showFile() {
   by("time").textContent = `${clock(Math.min(position, frames))} of ${clock(frames)}`;
 }
 
+// A line of the log without its JSON.
+function plain(line) {
+  try {
+    const { time, level, logger, text, ...rest } = JSON.parse(line);
+    return [String(time).slice(11, 19), level, text, ...Object.entries(rest).map(([name, value]) => `${name}=${value}`)].join("  ");
+  } catch {
+    return line;
+  }
+}
+
 function showServer({ sessions, health, server, log }) {
   const rows = Object.entries(sessions);
   by("server_line").textContent = `${server.name || "no server"}${server.model ? ` · ${server.model}` : ""} · ${health.status}${health.reason ? `: ${health.reason}` : ""} · ${rows.length} session${rows.length === 1 ? "" : "s"}`;
@@ -386,7 +407,7 @@ function showServer({ sessions, health, server, log }) {
     return element("td", {}, value === null || value === undefined ? "–" : typeof value === "number" && !Number.isInteger(value) ? value.toFixed(1) : String(value));
   }))));
   const pre = by("log"), atEnd = pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 4;
-  pre.textContent = log.join("\n");
+  pre.textContent = log.map(plain).join("\n");
   if (atEnd) pre.scrollTop = pre.scrollHeight;
 }
 
@@ -435,7 +456,7 @@ const hear = {
       Object.assign(opened, promise);
       if (source.kind === "live" && lag !== null && lag < opened.latency_samples) { lag = null; open(); }
     }
-    const starting = seen.state === "starting" && state === "no_server" && performance.now() - seen.starting < 60000;
+    const starting = seen.state === "starting" && ["no_server", "lost"].includes(state) && performance.now() - seen.starting < 60000;
     if (!starting) seen.state = state;
     [seen.reason, seen.status] = [reason, status];
     headroom();

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import soundfile
 
 from lbserver.jam.page.players import FILE_BLOCK
@@ -42,6 +43,7 @@ def until_words(browser: Any, *words: str) -> None:
     browser.until(f"{list(words)}.includes(document.getElementById('words').textContent)", timeout_s=120)
 
 
+@pytest.mark.slow
 def test_a_file_is_the_bounce_to_the_bit(
     serve: Callable[..., Any], page: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -74,7 +76,7 @@ def test_a_file_is_the_bounce_to_the_bit(
     browser.until(rendered, timeout_s=120)
     np.testing.assert_array_equal(shown.download("input"), mix)
     broken = shown.download("band")
-    # It listens anew from where the server died: silence, then the same as ever.
+    # It listens anew from where the server died: silence as at any beginning, and L of the stem that was owed; then the same as ever.
     begun = np.flatnonzero(~(broken == copied(mix, 2)).all(axis=0))
     np.testing.assert_array_equal(broken[:, begun.max() + 1 :], copied(mix, 2)[:, begun.max() + 1 :])
     assert begun.size <= 3 * HOP + FILE_BLOCK
@@ -87,6 +89,7 @@ def test_a_file_is_the_bounce_to_the_bit(
     assert browser.faults == []
 
 
+@pytest.mark.slow
 def test_a_microphone_is_answered_at_a_constant_lag(
     serve: Callable[..., Any], page: Callable[..., Any], tmp_path: Path
 ) -> None:
