@@ -8,7 +8,7 @@ import logging
 import os
 import random
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,7 +21,9 @@ from lbserver.client.lines import DistantLine, Line, LocalLine
 from lbserver.client.ring import Ring, promise_of
 from lbserver.client.start import ensure_server
 from lbserver.errors import LiveBandError
+from lbserver.music.passing import Events
 from lbserver.places.link import LinkConfig
+from lbserver.protocol.controls import TRIGGERS
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 0.4  # asking on this machine costs nothing
@@ -31,15 +33,61 @@ _WAIT_S = 30.0
 _log = logging.getLogger(__name__)
 
 
-class AsyncSession:
+class AsyncSteering:
+    """A session of whoever opened it, `liveband jam` or a plug-in, steered and watched from here."""
+
+    def __init__(self, client: "AsyncClient", name: str) -> None:
+        self.name = name
+        self._client = client
+        self._known: dict[str, Any] = {}
+        self._set: dict[str, float | int | str] = {}
+
+    async def know(self, **known: float | int | str) -> None:
+        """Tell what is known of the music: bpm, first_beat_s, beats_per_bar, chart, chord, key. Raises ClientError."""
+        await self._client.ask({"type": "know", "session": self.name, **known})
+        self._known |= known
+
+    async def set(self, control: str, value: float | int | str) -> None:
+        """Set a control in its own unit, a choice by its word. Raises ClientError naming what is accepted."""
+        await self._client.ask({"type": "set", "session": self.name, "control": control, "value": value})
+        if control not in TRIGGERS:
+            self._set[control] = value
+
+    async def reset(self) -> None:
+        """Forget what was heard and played."""
+        await self.set("reset", 1)
+
+    async def keep(self, name: str) -> None:
+        """Keep this moment of the band's memory under a name. Raises ClientError."""
+        await self._client.ask({"type": "keep", "session": self.name, "name": name})
+
+    async def recall(self, name: str) -> None:
+        """Go on from a kept moment. Raises ClientError: there is none of this name."""
+        await self._client.ask({"type": "recall", "session": self.name, "name": name})
+
+    async def status(self) -> dict[str, float | int | str]:
+        """Figures by the names of the status table. Raises ClientError."""
+        reply = await self._client.ask({"type": "status", "session": self.name})
+        return dict(reply["status"])
+
+    async def cues(self, *, every_s: float = 0.02) -> AsyncIterator[tuple[str, float | int | str]]:
+        """For ever: what happens in the music when it happens, as (name, value), by the names of OSC's cues: bar, beat, chord,
+        section, heard_tempo, heard_beat, heard_chord. Raises ClientError when the session is no more.
+        """
+        events = Events()
+        while True:
+            for cue in events.passed(await self.status()):
+                yield cue
+            await asyncio.sleep(every_s)
+
+
+class AsyncSession(AsyncSteering):
     """An open session. `latency_samples` and the other promises are those of the epoch that plays now."""
 
     def __init__(self, client: "AsyncClient", name: str, ask: dict[str, Any], ring: Ring) -> None:
-        self.name = name
+        super().__init__(client, name)
         self.ring = ring
-        self._client, self._ask = client, ask
-        self._known: dict[str, Any] = {}
-        self._set: dict[str, float | int | str] = {}
+        self._ask = ask
 
     @property
     def latency_samples(self) -> int:
@@ -78,34 +126,6 @@ class AsyncSession:
         Raises ClientError: not opened with offline=True, or the server gave nothing for `timeout_s`.
         """
         return await asyncio.to_thread(self.ring.play, mix, timeout_s=timeout_s)
-
-    async def know(self, **known: float | int | str) -> None:
-        """Tell what is known of the music: bpm, first_beat_s, beats_per_bar, chart, chord, key. Raises ClientError."""
-        await self._client.ask({"type": "know", "session": self.name, **known})
-        self._known |= known
-
-    async def set(self, control: str, value: float | int | str) -> None:
-        """Set a control in its own unit, a choice by its word. Raises ClientError naming what is accepted."""
-        await self._client.ask({"type": "set", "session": self.name, "control": control, "value": value})
-        if control != "reset":
-            self._set[control] = value
-
-    async def reset(self) -> None:
-        """Forget what was heard and played."""
-        await self.set("reset", 1)
-
-    async def keep(self, name: str) -> None:
-        """Keep this moment of the band's memory under a name. Raises ClientError."""
-        await self._client.ask({"type": "keep", "session": self.name, "name": name})
-
-    async def recall(self, name: str) -> None:
-        """Go on from a kept moment. Raises ClientError: there is none of this name."""
-        await self._client.ask({"type": "recall", "session": self.name, "name": name})
-
-    async def status(self) -> dict[str, float | int | str]:
-        """Figures by the names of the status table. Raises ClientError."""
-        reply = await self._client.ask({"type": "status", "session": self.name})
-        return dict(reply["status"])
 
     async def close(self) -> None:
         """End the session. Idempotent, and no error when the server is gone."""
@@ -232,6 +252,10 @@ class AsyncClient:
         session = self._sessions[name] = AsyncSession(self, name, ask, ring)
         return session
 
+    async def attach(self, name: str | None = None) -> AsyncSteering:
+        """A session that somebody else opened, by default the one that was opened last. Raises ClientError: there is none."""
+        return AsyncSteering(self, opened_last(await self.sessions(), name))
+
     async def sessions(self) -> dict[str, dict[str, float | int | str]]:
         """Figures of every session of the server, by name. Raises ClientError."""
         return dict((await self.ask({"type": "sessions"}))["sessions"])
@@ -308,3 +332,14 @@ def _descriptor(given: int | None) -> int:
     if given is None:
         raise ClientError("internal", "the server handed over no segment")
     return given
+
+
+def opened_last(sessions: Mapping[str, Any], name: str | None) -> str:
+    """The session of a name, or the one that was opened last. Raises ClientError naming those that are open."""
+    if name is not None and name not in sessions:
+        raise ClientError(
+            "unknown_session", f"no session {name[:64]!r}; open: {', '.join(sessions) or 'none'}"
+        )
+    if not sessions:
+        raise ClientError("unknown_session", "no session is open: liveband jam opens one, and a plug-in does")
+    return name or list(sessions)[-1]

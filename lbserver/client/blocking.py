@@ -4,26 +4,66 @@
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from numpy.typing import ArrayLike
 
 from lbmodels.contract.accompanist import Audio
-from lbserver.client.asynchronous import AsyncClient, AsyncSession
+from lbserver.client.asynchronous import AsyncClient, AsyncSession, AsyncSteering
 from lbserver.client.errors import ClientError
 
 _WAIT_S = 30.0
 _T = TypeVar("_T")
 
 
-class Session:
+class Steering:
+    """A session of whoever opened it, `liveband jam` or a plug-in, steered and watched from here."""
+
+    def __init__(self, client: "Client", inner: AsyncSteering) -> None:
+        self._client, self._steered = client, inner
+        self.name = inner.name
+
+    def know(self, **known: float | int | str) -> None:
+        """Tell what is known of the music: bpm, first_beat_s, beats_per_bar, chart, chord, key. Raises ClientError."""
+        self._client.wait_for(self._steered.know(**known))
+
+    def set(self, control: str, value: float | int | str) -> None:
+        """Set a control in its own unit, a choice by its word. Raises ClientError naming what is accepted."""
+        self._client.wait_for(self._steered.set(control, value))
+
+    def reset(self) -> None:
+        """Forget what was heard and played."""
+        self._client.wait_for(self._steered.reset())
+
+    def keep(self, name: str) -> None:
+        """Keep this moment of the band's memory under a name. Raises ClientError."""
+        self._client.wait_for(self._steered.keep(name))
+
+    def recall(self, name: str) -> None:
+        """Go on from a kept moment. Raises ClientError: there is none of this name."""
+        self._client.wait_for(self._steered.recall(name))
+
+    def status(self) -> dict[str, float | int | str]:
+        """Figures by the names of the status table. Raises ClientError."""
+        return self._client.wait_for(self._steered.status())
+
+    def cues(self) -> Iterator[tuple[str, float | int | str]]:
+        """For ever: what happens in the music when it happens, as (name, value), by the names of OSC's cues: bar, beat, chord,
+        section, heard_tempo, heard_beat, heard_chord. Raises ClientError when the session is no more.
+        """
+        coming = self._steered.cues()
+        while True:
+            yield self._client.wait_for(_next(coming))
+
+
+class Session(Steering):
     """An open session; made by `Client.open`. Audio calls are for one thread at a time."""
 
     def __init__(self, client: "Client", inner: AsyncSession) -> None:
-        self._client, self._inner = client, inner
-        self.name = inner.name
+        super().__init__(client, inner)
+        self._inner = inner
 
     @property
     def latency_samples(self) -> int:
@@ -59,30 +99,6 @@ class Session:
         Raises ClientError: not opened with offline=True, or the server gave nothing for `timeout_s`.
         """
         return self._inner.ring.play(mix, timeout_s=timeout_s)
-
-    def know(self, **known: float | int | str) -> None:
-        """Tell what is known of the music: bpm, first_beat_s, beats_per_bar, chart, chord, key. Raises ClientError."""
-        self._client.wait_for(self._inner.know(**known))
-
-    def set(self, control: str, value: float | int | str) -> None:
-        """Set a control in its own unit, a choice by its word. Raises ClientError naming what is accepted."""
-        self._client.wait_for(self._inner.set(control, value))
-
-    def reset(self) -> None:
-        """Forget what was heard and played."""
-        self._client.wait_for(self._inner.reset())
-
-    def keep(self, name: str) -> None:
-        """Keep this moment of the band's memory under a name. Raises ClientError."""
-        self._client.wait_for(self._inner.keep(name))
-
-    def recall(self, name: str) -> None:
-        """Go on from a kept moment. Raises ClientError: there is none of this name."""
-        self._client.wait_for(self._inner.recall(name))
-
-    def status(self) -> dict[str, float | int | str]:
-        """Figures by the names of the status table. Raises ClientError."""
-        return self._client.wait_for(self._inner.status())
 
     def close(self) -> None:
         """End the session. Idempotent, and no error when the server is gone."""
@@ -172,6 +188,10 @@ class Client:
         )
         return Session(self, self.wait_for(opened))
 
+    def attach(self, name: str | None = None) -> Steering:
+        """A session that somebody else opened, by default the one that was opened last. Raises ClientError: there is none."""
+        return Steering(self, self.wait_for(self._inner.attach(name)))
+
     def sessions(self) -> dict[str, dict[str, float | int | str]]:
         """Figures of every session of the server, by name. Raises ClientError."""
         return self.wait_for(self._inner.sessions())
@@ -215,3 +235,7 @@ class Client:
         _trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+async def _next(coming: AsyncIterator[_T]) -> _T:
+    return await anext(coming)

@@ -4,13 +4,11 @@
 import argparse
 import gc
 import os
-import select
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
-from itertools import pairwise
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -25,14 +23,17 @@ from lbserver.files.plain_json import to_json
 from lbserver.host import sound_card
 from lbserver.host.logs import shown
 from lbserver.host.rundir import find_server
+from lbserver.hub.admission import check_name
 from lbserver.jam.duplex import DuplexPeer, Figures
 from lbserver.jam.jam_session import Seat, SeatConfig, own_server
+from lbserver.jam.keys import pressed_keys
 from lbserver.jam.page import PORT
+from lbserver.jam.sound import Sound, by_device, by_jack
 from lbserver.music.conditions import read_knowledge
-from lbserver.music.room_beat import RoomBeat
-from lbserver.protocol.controls import BY_NAME
+from lbserver.music.passing import in_words
+from lbserver.music.room_beat import tapped, with_tap
+from lbserver.protocol.controls import BY_NAME, MOMENTS
 from lbserver.protocol.messages import MessageError, control_value
-from lbserver.protocol.ranges import refusal
 from lbserver.server.serve import ServeConfig
 from lbserver.transports.ableton_link import LinkClock, open_link
 
@@ -41,8 +42,8 @@ _RETRY_S = 1.0
 _SWITCH_S = 0.0005  # the interpreter's own 5 ms is as long as a block
 _METER_CELLS = 24
 _METER_FLOOR_DB = -60.0
-_TAP_GAP_S = 2.5  # a tap later than this begins anew
 _MOMENT = "jam"
+_SWITCHES = {"f": "freeze", "l": "listen", "p": "tacet", "m": "mute"}
 KEYS = (
     ("q", "quit"),
     ("s", "next stem"),
@@ -51,6 +52,12 @@ KEYS = (
     ("v V", "variation"),
     ("t", "tap the beat, from a one"),
     ("T", "forget the beat"),
+    ("p", "stop, or play"),
+    ("m", "mute"),
+    ("c", "count in"),
+    ("[ ]", "intensity"),
+    ("x", "next section"),
+    ("a", "changes act at once, or at the next beat or bar"),
     ("n", "another take"),
     ("r", "reset"),
     ("f", "freeze"),
@@ -69,8 +76,22 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "starts one. Wear headphones: a band that hears itself from the loudspeakers follows itself.",
         epilog="keys: " + "; ".join(f"{key} {what}" for key, what in KEYS) + "\n\n"
         "examples:\n  liveband jam --list\n  liveband jam --stem bass\n  liveband jam --browser\n"
+        "  liveband jam --session stage --jack\n"
         "  liveband jam --input Scarlett --output Scarlett --block 128 --bpm 96 --key Am --mix 0.7",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--session",
+        metavar="NAME",
+        help="what it is called, for OSC, scripts and `top` (default: jam-<number>)",
+    )
+    parser.add_argument(
+        "--jack",
+        action="store_true",
+        help="be the client LiveBand of JACK or PipeWire, connected to nothing: patch it as you like",
+    )
+    parser.add_argument(
+        "--connect", action="store_true", help="with --jack: to the machine's inputs and outputs"
     )
     parser.add_argument("--list", action="store_true", help="list the audio devices and exit")
     parser.add_argument("--input", metavar="DEV", help="number or part of the name (default: the system's)")
@@ -121,8 +142,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.set_defaults(
         run=run,
-        needs={"page_port": ("browser",)},
-        excludes={"browser": ("list", "input", "output", "rate", "block", "link")},
+        needs={"page_port": ("browser",), "connect": ("jack",)},
+        excludes={
+            "browser": ("list", "input", "output", "rate", "block", "link", "jack", "session"),
+            "jack": ("input", "output", "rate", "block", "list"),
+        },
     )
 
 
@@ -132,14 +156,24 @@ def run(parsed: argparse.Namespace) -> int:
         from lbserver.commands.jam_page import run_page
 
         return run_page(parsed)
-    library = sound_card.load_sounddevice()
-    found = sound_card.list_devices(library)
-    if parsed.list:
-        _print_devices(found, as_json=parsed.json)
-        return 0
-    config = _checked(parsed, sound_card.plan(found, parsed.input, parsed.output, parsed.rate, parsed.block))
-    stream_config, seat_config = config
-    peer = DuplexPeer(rate_hz=stream_config.rate_hz, out_channels=stream_config.out_channels)
+    with ExitStack() as sound_stack:
+        if parsed.jack:
+            sound = by_jack(sound_stack)
+        else:
+            library = sound_card.load_sounddevice()
+            found = sound_card.list_devices(library)
+            if parsed.list:
+                _print_devices(found, as_json=parsed.json)
+                return 0
+            sound = by_device(
+                library, found, sound_card.plan(found, parsed.input, parsed.output, parsed.rate, parsed.block)
+            )
+        return _jam(parsed, sound)
+
+
+def _jam(parsed: argparse.Namespace, sound: Sound) -> int:
+    seat_config = _checked(parsed, sound)
+    peer = DuplexPeer(rate_hz=sound.rate_hz, out_channels=sound.out_channels)
     seat = Seat(seat_config, peer)
     for name in ("mix", "gain"):
         seat.set(name, control_value(name, getattr(parsed, name)))
@@ -151,9 +185,11 @@ def run(parsed: argparse.Namespace) -> int:
         seat.take()
         stack.callback(seat.leave)
         stack.enter_context(_quick_switching())
-        stream = stack.enter_context(sound_card.open_stream(library, stream_config, peer.callback))
+        stream = sound.open(stack, peer.callback)
         stream.start()
-        screen = Screen(seat, peer, _names(found, stream_config), quiet=parsed.json)
+        if parsed.connect:
+            stream.connect()
+        screen = Screen(seat, peer, sound.names, quiet=parsed.json)
         ended_by_itself = False
         with suppress(KeyboardInterrupt):
             ended_by_itself = _play(stream, seat, peer, screen, link, parsed.seconds)
@@ -187,9 +223,21 @@ class Player:
         self._seat, self._peer = seat, peer
         self._values: dict[str, float] = {
             name: control_value(name, values.get(name, BY_NAME[name].default))
-            for name in ("stem", "mix", "gain", "variation", "seed", "freeze", "listen")
+            for name in (
+                "stem",
+                "mix",
+                "gain",
+                "variation",
+                "seed",
+                "freeze",
+                "listen",
+                "tacet",
+                "mute",
+                "intensity",
+                "quantise",
+            )
         }
-        self._taps: list[float] = []
+        self._taps: tuple[float, ...] = ()
 
     def press(self, key: str, now_s: float) -> bool:
         """Do what the key means; False for quit. A refusal of the server becomes the message."""
@@ -202,7 +250,8 @@ class Player:
 
     def _press(self, key: str, now_s: float) -> bool:
         steps = {"<": ("mix", -0.1), ">": ("mix", 0.1), "-": ("gain", -1.0), "+": ("gain", 1.0), "=": ("gain", 1.0),
-                 "v": ("variation", -0.1), "V": ("variation", 0.1)}  # fmt: skip
+                 "v": ("variation", -0.1), "V": ("variation", 0.1),
+                 "[": ("intensity", -0.1), "]": ("intensity", 0.1)}  # fmt: skip
         if key == "q":
             return False
         if key in steps:
@@ -211,13 +260,23 @@ class Player:
             self._next_stem()
         elif key == "n":
             self._set("seed", self._values["seed"] + 1, f"{self._values['seed'] + 1:.0f}")
-        elif key in ("f", "l"):
-            name = {"f": "freeze", "l": "listen"}[key]
+        elif key in _SWITCHES:
+            name = _SWITCHES[key]
             on = 1.0 - self._values[name]
             self._set(name, on, "on" if on else "off")
         elif key == "r":
             self._seat.set("reset", 1)
             self.message = "begun anew"
+        elif key == "a":
+            number = (int(self._values["quantise"]) + 1) % len(MOMENTS)
+            self._set("quantise", number, MOMENTS[number].replace("_", " "))
+        elif key == "c":
+            self._seat.set("count_in", 1)
+            self._values["tacet"] = 0.0
+            self.message = "a bar of clicks, then it comes in"
+        elif key == "x":
+            self._seat.set("next_section", 1)
+            self.message = "the next section, at the next bar"
         elif key == "k":
             self._seat.keep(_MOMENT)
             self.message = "this moment is kept: b brings it back"
@@ -227,7 +286,7 @@ class Player:
         elif key == "t":
             self._tap(now_s)
         elif key == "T":
-            self._taps.clear()
+            self._taps = ()
             self._peer.follow(None)
             self.message = "the beat is forgotten"
         return True
@@ -249,30 +308,13 @@ class Player:
         self.message = f"{name} {text}"
 
     def _tap(self, now_s: float) -> None:
-        if self._taps and now_s - self._taps[-1] > _TAP_GAP_S:
-            self._taps.clear()
-        self._taps.append(now_s)
+        self._taps = with_tap(self._taps, now_s)
         beat = tapped(self._taps)
         if beat is None:
             self.message = "tap on, this was the one"
         else:
             self._peer.follow(beat)
             self.message = f"{beat.bpm:.1f} bpm"
-
-
-def tapped(taps: Sequence[float]) -> RoomBeat | None:
-    """The steady beat that fits taps on every quarter best, the first tap being a one; None for fewer than two.
-
-    A straight line through (number, time): every tap counts alike, so one that slips does little harm.
-    """
-    if len(taps) < 2 or any(later <= before for before, later in pairwise(taps)):
-        return None
-    count = len(taps)
-    mean_number, mean_s = (count - 1) / 2.0, sum(taps) / count
-    spread = sum((number - mean_number) ** 2 for number in range(count))
-    beat_s = sum((number - mean_number) * (at - mean_s) for number, at in enumerate(taps)) / spread
-    bpm = 60.0 / beat_s
-    return RoomBeat(bpm=bpm, at_s=mean_s, quarters=mean_number) if not refusal("bpm", bpm) else None
 
 
 class Screen:
@@ -312,7 +354,7 @@ class Screen:
             f"   callback load {100 * figures.load:.0f} %",
         )  # fmt: skip
         parts: list[RenderableType] = [
-            head, line, _meter("you", figures.peak_in_db), _meter("band", figures.peak_band_db), _meter("out", figures.peak_out_db),
+            head, line, Text(f"  {in_words(status)}"), _meter("you", figures.peak_in_db), _meter("band", figures.peak_band_db), _meter("out", figures.peak_out_db),
             counts,
         ]  # fmt: skip
         for text in (status.get("reason", ""), figures.last_fault):
@@ -332,7 +374,7 @@ def _play(
     console = Console(stderr=True)
     player = Player(seat, peer, {"stem": seat.config.stem, "seed": seat.config.seed, **seat.controls})
     note = "" if console.is_terminal else "not a terminal: Ctrl-C ends it"
-    with _keys() as keys, Live(console=console, auto_refresh=False, transient=True) as live:
+    with pressed_keys() as keys, Live(console=console, auto_refresh=False, transient=True) as live:
         while seconds is None or time.monotonic() - begun_s < seconds:
             for key in keys(_LOOK_S):
                 if not player.press(key, time.perf_counter()):
@@ -363,10 +405,10 @@ def _forgiving(seat: Seat) -> Iterator[None]:
         seat.lost = str(error)
 
 
-def _checked(
-    parsed: argparse.Namespace, stream: sound_card.StreamConfig
-) -> tuple[sound_card.StreamConfig, SeatConfig]:
+def _checked(parsed: argparse.Namespace, sound: Sound) -> SeatConfig:
     """The session to open. Raises LiveBandError for values that cannot be."""
+    if parsed.session is not None:
+        check_name(parsed.session)
     if not 16 <= parsed.block <= 8192:
         raise LiveBandError(f"--block {parsed.block} is out of range: 16 to 8192 samples")
     if parsed.seconds is not None and parsed.seconds <= 0:
@@ -375,11 +417,11 @@ def _checked(
     knows = {name: value for name in ("bpm", "key", "chart") if (value := getattr(parsed, name)) is not None}
     if parsed.chart is not None and parsed.bpm is None:
         raise LiveBandError("--chart counts bars, so it needs --bpm")
-    return stream, SeatConfig(
-        session=f"jam-{os.getpid()}",
-        rate_hz=stream.rate_hz,
-        channels=stream.in_channels,
-        block_samples=stream.block_samples,
+    return SeatConfig(
+        session=parsed.session or f"jam-{os.getpid()}",
+        rate_hz=sound.rate_hz,
+        channels=sound.in_channels,
+        block_samples=sound.block_samples,
         stem=parsed.stem,
         mode=parsed.mode,
         seed=parsed.seed,
@@ -401,34 +443,6 @@ def _quick_switching() -> Iterator[None]:
         sys.setswitchinterval(before_s)
 
 
-@contextmanager
-def _keys() -> Iterator[Any]:
-    """A function that waits up to so many seconds and returns the keys pressed; none without a terminal."""
-    if not sys.stdin.isatty():
-
-        def wait(patience_s: float) -> str:
-            time.sleep(patience_s)
-            return ""
-
-        yield wait
-        return
-    import termios
-    import tty
-
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-
-    def pressed(patience_s: float) -> str:
-        ready, _, _ = select.select([descriptor], [], [], patience_s)
-        return os.read(descriptor, 64).decode(errors="ignore") if ready else ""
-
-    try:
-        tty.setcbreak(descriptor)
-        yield pressed
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-
-
 def _meter(name: str, peak_db: float) -> Text:
     share = min(1.0, max(0.0, 1.0 - peak_db / _METER_FLOOR_DB))
     cells = round(share * _METER_CELLS)
@@ -441,11 +455,6 @@ def _meter(name: str, peak_db: float) -> Text:
 
 def _count(value: int) -> Text:
     return Text(str(value), style="bold red" if value else "dim")
-
-
-def _names(found: sound_card.Devices, config: sound_card.StreamConfig) -> str:
-    names = {device.index: device.name for device in found.devices}
-    return f"{names[config.input_index]} → {names[config.output_index]}"
 
 
 def _print_devices(found: sound_card.Devices, *, as_json: bool) -> None:

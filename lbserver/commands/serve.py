@@ -12,12 +12,14 @@ from pathlib import Path
 from lbserver.errors import LiveBandError
 from lbserver.files.documents import read_json
 from lbserver.files.plain_json import to_json
+from lbserver.host.keys import is_loopback
 from lbserver.host.logs import LogConfig, logging_to
 from lbserver.host.rundir import RunDirectory, open_run_directory
 from lbserver.places.link import LinkConfig
 from lbserver.protocol.osc import HTTP_PORT, ZMQ_PORT
 from lbserver.protocol.osc import PORT as OSC_PORT
 from lbserver.server.serve import ServeConfig, serve
+from lbserver.transports.discovery import SCOPES
 from lbserver.transports.http import HttpConfig
 from lbserver.transports.osc.server import OscConfig
 from lbserver.transports.rtap.server import RECEIVE_PORT, REPLY_PORT, RtapConfig
@@ -84,6 +86,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--osc-anyone",
         action="store_true",
         help="hear OSC of every user of this machine, not of yours only: for programs that send and end at once",
+    )
+    ports.add_argument(
+        "--announce",
+        nargs="?",
+        const="here",
+        choices=SCOPES,
+        help="let tools on this machine find OSC and OSCQuery (Bonjour, Avahi), with `lan` tools in the local network find "
+        "OSC; needs liveband[discovery]",
     )
     ports.add_argument(
         "--osc-compat",
@@ -197,6 +207,10 @@ def _run(parsed: argparse.Namespace) -> int:
     osc = None
     if parsed.osc_port is not None:
         osc = OscConfig(host=parsed.osc_host, port=parsed.osc_port, token=token, anyone=parsed.osc_anyone)
+    if parsed.announce == "lan" and is_loopback(parsed.osc_host):
+        raise LiveBandError(
+            "--announce lan would tell of a port that nobody there can reach: give --osc-host and --osc-token-file too"
+        )
     rtap = None
     if parsed.osc_compat:
         into, back = parsed.rtap_ports
@@ -222,6 +236,7 @@ def _run(parsed: argparse.Namespace) -> int:
         ),
         idle_exit_s=parsed.idle_exit,
         ableton_link=parsed.link,
+        announce=parsed.announce or "",
         max_sessions=parsed.sessions,
         max_sessions_per_peer=parsed.sessions_per_peer,
     )

@@ -216,9 +216,17 @@ _COLUMNS = (
     ("RTF", "right"),
     ("overload", "left"),
     ("tempo\nbpm", "right"),
+    ("chord", "left"),
+    ("section", "left"),
+    ("hears\nbpm", "right"),
+    ("hears\nchord", "left"),
 )
 _DISPENSABLE = (
+    "section",
+    "chord",
     "tempo\nbpm",
+    "hears\nchord",
+    "hears\nbpm",
     "gap\nms",
     "skipped\nframes",
     "model",
@@ -283,6 +291,10 @@ def _cells(session: str, status: Status, rises: Rises, now_s: float) -> dict[str
         "RTF": _number(status, "rtf", digits=1, style_below=(1.2, "yellow")),
         "overload": Text("" if ladder == "on_time" else shown(ladder, 12), style="yellow"),
         "tempo\nbpm": _number(status, "tempo", digits=1),
+        "chord": Text(shown(status.get("chord", ""), 12)),
+        "section": Text(shown(status.get("section", ""), 12)),
+        "hears\nbpm": _number(status, "heard_tempo", digits=1),
+        "hears\nchord": Text(shown(status.get("heard_chord", ""), 12)),
     }
 
 

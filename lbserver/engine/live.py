@@ -11,6 +11,7 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lbmodels.contract.accompanist import Audio
 from lbmodels.contract.conditions import FrameConditions
@@ -21,7 +22,8 @@ from lbserver.audio.fades import Concealer
 from lbserver.engine.lane import Lane, grid_of
 from lbserver.engine.shell import shell_conditions
 from lbserver.engine.stream import stem_index
-from lbserver.protocol.controls import CONTROLS, MODES
+from lbserver.music.room_beat import tapped, with_tap
+from lbserver.protocol.controls import CONTROLS, MODES, MOMENTS, TRIGGERS, linear_gain
 from lbserver.protocol.segment import EVENT_CAPACITY, EVENT_KINDS, LADDER, epoch_after, split
 from lbserver.ring import timeline
 from lbserver.ring.ends import Event as RingEvent
@@ -29,7 +31,17 @@ from lbserver.ring.ends import WorkerPort
 from lbserver.ring.segment import fetch
 from lbserver.ring.timeline import Timing
 from lbserver.session import states
-from lbserver.session.knowledge import Told, after_event, after_know, beat_now, conditions_of
+from lbserver.session.knowledge import (
+    Told,
+    after_event,
+    after_know,
+    after_next_section,
+    beat_now,
+    chord_now,
+    chord_number,
+    conditions_of,
+    section_now,
+)
 from lbserver.session.states import Event, State
 
 _HISTORY = 50  # frames over which overload is judged: two seconds at 40 ms
@@ -41,6 +53,11 @@ _LANDING_S = 0.002  # from a step's end to its audio in the ring, at the worst
 _KEEPS_UP = 0.5 / _FADE_BELOW  # frame periods that a step may take for a faded stem to come back
 _GIVE_UP_AFTER = 250  # frames faded
 _LOOP_SECONDS = 8.0  # what a frozen session hears again and again
+_QUANTISED = frozenset(
+    {"stem", "variation", "adherence", "density", "brightness", "intensity", "tacet", "seed", "reset"}
+)
+"""Changes that the player hears as such: those that can wait for a bar."""
+_NO_EAR = np.full(4, np.nan)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +85,11 @@ class LiveSession:
         self._pause_s = setup.block_samples / self._rate_hz + 0.005
         self._stem_channels = port.segment.shape.stem_channels
         self._frame_samples = float(timeline.host_position(self.grid, spec.hop * spec.chunk_frames))
+        self.waiting: dict[str, float] = {}  # controls that wait for a beat or a bar, by name
+        self.heard_beat = _NO_EAR  # of the next output frame: beat phase, bar phase, bpm, beats of a bar
+        self.heard_chord = np.full(13, np.nan)
+        self._taps: tuple[float, ...] = ()
+        self._counts_in = False
         self.lane = self._lane()
         self.seen_s = 0.0  # when the last block was handed over, as far as can be told
         self._offsets_s: deque[float] = deque(maxlen=_OFFSETS)
@@ -121,17 +143,38 @@ class LiveSession:
         self.port.put(concealer.absent(start - stem_end))
         self._publish()
 
-    def set_control(self, name: str, value: float) -> None:
+    def set_control(self, name: str, value: float, *, position: int | None = None) -> None:
         """A control, already checked; what acts at a port is written where the port reads it.
 
-        A stem that the accompanist does not play changes nothing.
+        `position` is the host position it was set at, if that is known better than that it is now. What is quantised waits,
+        once a frame was played. A stem that the accompanist does not play changes nothing.
         """
         if name == "stem" and STEMS[int(value)] not in self.spec.stems:
             return
-        self.controls[name] = value
-        if name == "gain":
-            self.lane.gain = 10.0 ** (value / 20.0) if value > -60 else 0.0
-            self.port.segment.store_float("gain", self.lane.gain)
+        if name == "count_in":
+            self._counts_in = True
+            self.controls["tacet"] = 0.0
+        elif name == "next_section":
+            self.told = after_next_section(self.told, self._next_position, self._rate_hz)
+        elif name == "tap":
+            self._tap((self.port.position if position is None else position) / self._rate_hz)
+        elif name in _QUANTISED and self.controls["quantise"] and self.lane.steps:
+            self.waiting[name] = value
+        else:
+            self._act(name, value)
+
+    @property
+    def wishes(self) -> dict[str, float]:
+        """The controls as they are set, whether they act already or wait for a bar."""
+        return {**self.controls, **self.waiting}
+
+    def _act(self, name: str, value: float) -> None:
+        if name not in TRIGGERS:
+            self.controls[name] = value
+        if name in ("gain", "mute"):
+            self.lane.gain = linear_gain(self.controls["gain"], 0.0)
+            gain = linear_gain(self.controls["gain"], self.controls["mute"])
+            self.port.segment.store_float("gain", gain)
         elif name == "mix":
             self.port.segment.store_float("mix", value)
         elif name in ("seed", "reset"):
@@ -140,6 +183,20 @@ class LiveSession:
                 self.setup = replace(self.setup, seed=int(value))
         elif name == "freeze":
             self._loop_at = 0
+        elif name == "quantise" and not value:
+            self._act_on_all()
+
+    def _act_on_all(self) -> None:
+        waiting, self.waiting = self.waiting, {}
+        for name, value in waiting.items():
+            self._act(name, value)
+
+    def _tap(self, at_s: float) -> None:
+        """A tap on the beat, the first one on a one: the beat that fits them all is told."""
+        self._taps = with_tap(self._taps, at_s)
+        beat = tapped(self._taps)
+        if beat is not None:
+            self.told = after_know(self.told, {"bpm": beat.bpm, "first_beat_s": beat.first_beat_s})
 
     def know(self, message: dict[str, Any]) -> None:
         """A `know` message. Raises LiveBandError for what cannot be read."""
@@ -211,23 +268,59 @@ class LiveSession:
             self._loop.append(mix)
         return mix
 
-    def conditions(self) -> list[FrameConditions]:
-        """What is known about each frame of the next step; events count up to the audio that decides it."""
+    def conditions(self, heard: NDArray[np.float64] | None = None) -> list[FrameConditions]:
+        """What is known about each frame of the next step; events count up to the audio that decides it.
+
+        `heard` [k, 4]: the beat that the band hears by itself, as `Accompanist.heard_beat` tells it of these frames.
+        """
         decided_by = self.lane.needed_for_next
         due = self._taken(lambda one: one.epoch == self.port.epoch and one.position < decided_by)
         for event in sorted(due, key=lambda one: one.position):
             self._apply(event)
-        settings = {
+        known: list[FrameConditions] = []
+        settings: FrameConditions | None = None
+        first = self.lane.output_frame
+        for frame in range(first, first + self.spec.chunk_frames):
+            start = float(timeline.host_position(self.grid, frame * self.spec.hop))
+            told = conditions_of(self.told, start, self._rate_hz)
+            if self.waiting and self._is_time(
+                told, start, _NO_EAR if heard is None else heard[frame - first]
+            ):
+                self._act_on_all()
+                settings = None
+            settings = settings or self._settings()
+            known.append({**told, **settings})
+        self._counts_in = False
+        return known
+
+    def _settings(self) -> FrameConditions:
+        return {
             "stem": float(stem_index(self.spec, STEMS[int(self.controls["stem"])])),
             "anticipation": float(self.setup.timing.anticipation_frames),
             **{one.name: self.controls[one.name] for one in self.spec.controls if one.name in self.controls},
-            **shell_conditions(self.controls, live=self._rests),
+            **shell_conditions({**self.controls, "count_in": float(self._counts_in)}, live=self._rests),
         }
-        known: list[FrameConditions] = []
-        for frame in range(self.lane.output_frame, self.lane.output_frame + self.spec.chunk_frames):
-            start = timeline.host_position(self.grid, frame * self.spec.hop)
-            known.append({**conditions_of(self.told, float(start), self._rate_hz), **settings})
-        return known
+
+    def _is_time(self, told: FrameConditions, start: float, heard: NDArray[np.float64]) -> bool:
+        """Whether what waits is to act on the frame that starts at a host position: a bar, or a beat, begins in it.
+
+        Of a bar that nobody knows the next beat is one; of a beat that nobody knows any moment is.
+        """
+        frame = self._frame_samples / self.spec.chunk_frames
+        now = np.array([told["beat_phase"], told["bar_phase"]], np.float64)
+        after = conditions_of(self.told, start + frame, self._rate_hz)
+        then = np.array([after["beat_phase"], after["bar_phase"]], np.float64)
+        if not isfinite(now[0]):
+            beats = frame / self._rate_hz * heard[2] / 60.0
+            now, then = heard[:2], (heard[:2] + beats / np.array([1.0, heard[3]])) % 1.0
+        begins = (then < now) | (now == 0.0)
+        by_bar = self.controls["quantise"] == MOMENTS.index("next_bar") and isfinite(now[1])
+        return bool(begins[1] if by_bar else begins[0] or not isfinite(now[0]))
+
+    @property
+    def _next_position(self) -> float:
+        """Host position at which the next output frame starts."""
+        return float(timeline.host_position(self.grid, self.lane.output_frame * self.spec.hop))
 
     @property
     def _rests(self) -> bool:
@@ -268,6 +361,14 @@ class LiveSession:
         tempo, beat = beat_now(self.told, self.port.position, self._rate_hz)
         segment.store_float("tempo", tempo)
         segment.store_float("beat", beat)
+        segment.store_float("chord", chord_now(self.told, self.port.position, self._rate_hz))
+        section = section_now(self.told, self.port.position, self._rate_hz)
+        segment.store_float("section", 0.0 if section is None else 1.0 + section)
+        _, bar, heard_tempo, per_bar = (float(value) for value in self.heard_beat)
+        ago_s = (self._next_position - self.port.position) / self._rate_hz
+        segment.store_float("heard_tempo", heard_tempo)
+        segment.store_float("heard_beat", 1.0 + (bar * per_bar - ago_s * heard_tempo / 60.0) % per_bar)
+        segment.store_float("heard_chord", chord_number(self.heard_chord[:12], float(self.heard_chord[12])))
         segment.store("state", states.NUMBER[self.state])
         self.port.beat()
 
@@ -284,7 +385,7 @@ class LiveSession:
 
     def _lane(self, first_step: int = 0) -> Lane:
         lane = Lane(self.spec, self.grid, self.setup.timing.anticipation_frames, first_step=first_step)
-        lane.gain = 10.0 ** (self.controls["gain"] / 20.0)
+        lane.gain = linear_gain(self.controls["gain"], 0.0)
         return lane
 
     def _handed_over_s(self, now_s: float) -> float:
@@ -305,6 +406,8 @@ class LiveSession:
                 self._apply(event)
         self._outcomes.clear()
         self._faded_frames = self._ladder = 0
+        self._taps = ()
+        self._act_on_all()
         if self.told.transport is not None:  # its position was of the old epoch
             self.told = replace(self.told, transport=None)
         self._become(Event.EPOCH)
@@ -330,7 +433,8 @@ class LiveSession:
             if index in range(len(CONTROLS)) and isfinite(value):
                 control = CONTROLS[int(index)]
                 if control.acts != "epoch":
-                    self.set_control(control.name, min(max(value, control.minimum), control.maximum))
+                    clean = min(max(value, control.minimum), control.maximum)
+                    self.set_control(control.name, clean, position=event.position)
         else:
             self.told = after_event(self.told, event)
 

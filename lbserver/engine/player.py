@@ -29,7 +29,7 @@ from lbserver.engine.live import LiveSession, Setup
 from lbserver.engine.shell import Shell
 from lbserver.engine.stream import stem_seed
 from lbserver.errors import LiveBandError
-from lbserver.protocol.controls import BY_NAME
+from lbserver.protocol.controls import BY_NAME, TRIGGERS
 from lbserver.ring.ends import CorruptSegmentError, WorkerPort
 
 _COSTS = 5  # steps whose median is what the next is expected to take
@@ -133,8 +133,11 @@ class Player:
         # The seed too may have been set since it was opened.
         new = LiveSession(with_fields(setup, seed=old.setup.seed), self.accompanist.spec, port)
         new.told = old.told
-        for name, value in old.controls.items():
-            if BY_NAME[name].acts != "epoch" and name not in ("seed", "reset"):  # a new epoch brings its own
+        for name, value in old.wishes.items():
+            if BY_NAME[name].acts != "epoch" and name not in (
+                "seed",
+                *TRIGGERS,
+            ):  # a new epoch brings its own
                 new.set_control(name, value)
         new.wants_fresh_state = old.wants_fresh_state
         bank.sessions[bank.sessions.index(old)] = new
@@ -201,6 +204,7 @@ class Player:
         """Put a batch's stems into the rings."""
         bank, step_s = batch.bank, now_s - batch.begun_s
         bank.note_cost(step_s)
+        beats, chords = self.accompanist.heard_beat(bank.state), self.accompanist.heard_chord(bank.state)
         for row, session in enumerate(batch.sessions):
             if not batch.active[row] or session.lane is not batch.lanes[row]:
                 continue  # an epoch that began meanwhile must not hear what was played for the old one
@@ -208,6 +212,7 @@ class Player:
                 # One poisoned memory would sound for ever: it starts anew, the frame is silent.
                 session.faults += 1
                 session.wants_fresh_state = True
+            session.heard_beat, session.heard_chord = beats[row, 0], chords[row]
             with self._its_own_fault(session):
                 session.land(stems[row], now_s, step_s)
             if session.wants_fresh_state:
@@ -322,11 +327,12 @@ class Player:
         active = np.zeros(rows, np.bool_)
         mix = np.zeros((rows, spec.channels, spec.hop * spec.chunk_frames), np.float32)
         conditions = [table(_IDLE, [{}] * spec.chunk_frames, 1)] * rows
+        heard = self.accompanist.heard_beat(bank.state)
         for row, session in enumerate(bank.sessions):
             if not self._is_due(session):
                 continue
             with self._its_own_fault(session):
-                conditions[row] = table({}, session.conditions(), 1)
+                conditions[row] = table({}, session.conditions(heard[row]), 1)
                 # Before the step that the reset is for: a render begins as a bounce does, with its first frame.
                 if session.wants_fresh_state:
                     session.wants_fresh_state = False

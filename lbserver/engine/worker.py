@@ -192,7 +192,7 @@ class _Worker:
             memory_file.Moment(
                 model=self.player.accompanist.spec.weights_id,
                 memory=memory,
-                controls=dict(session.controls),
+                controls=session.wishes,
                 known=self.known[name],
                 light=compact if len(compact) < len(memory) else b"",
             )
@@ -282,7 +282,7 @@ class _Worker:
         if session is None:
             session = self.player.open(setup, WorkerPort(segment), suspect=suspect)
         for control, value in zip(CONTROLS, setup.controls, strict=True):
-            if control.name in ("gain", "mix"):
+            if control.acts == "port":
                 session.set_control(control.name, value)
         self.segments[name] = segment
         self.saved[name] = time.monotonic(), 0

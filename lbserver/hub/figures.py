@@ -18,6 +18,7 @@ from lbserver.places.place import Place
 from lbserver.protocol.errors import ERRORS
 from lbserver.protocol.segment import LADDER, split
 from lbserver.ring.segment import Segment
+from lbserver.session.knowledge import chord_label
 from lbserver.session.states import State
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,11 @@ def status_of(entry: Entry) -> dict[str, float | int | str]:
         "epoch": epoch,
         "tempo": _number(segment, "tempo", unknown=nan),
         "beat": _number(segment, "beat", unknown=nan),
+        "chord": chord_label(_number(segment, "chord")),
+        "section": entry.section(int(_number(segment, "section"))),
+        "heard_tempo": _number(segment, "heard_tempo") or nan,
+        "heard_beat": _number(segment, "heard_beat") or nan,
+        "heard_chord": chord_label(_number(segment, "heard_chord")),
     }
 
 

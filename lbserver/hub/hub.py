@@ -23,6 +23,7 @@ from lbserver.hub.admission import HubConfig as HubConfig
 from lbserver.hub.admission import HubError as HubError
 from lbserver.hub.admission import Peer as Peer
 from lbserver.hub.figures import listed, models, status_of, tell_of_overload
+from lbserver.hub.gestures import check_readable, tell_first
 from lbserver.hub.handover import Handover, Request
 from lbserver.hub.memories import Memories
 from lbserver.hub.recovery import Recovery
@@ -42,15 +43,11 @@ from lbserver.hub.turns import Turns
 from lbserver.places.place import Place
 from lbserver.places.supervisor import Ready, WorkerError, WorkerGoneError
 from lbserver.protocol.controls import CONTROLS, INDEX, MODES
-from lbserver.session.knowledge import Told, Transport, after_know
 from lbserver.session.states import Event
 
 log = logging.getLogger(__name__)
 
 _FAREWELL_S = 1.0
-_ANY_TRANSPORT = Transport(
-    position=0, playing=True, bpm=120.0, quarters=0.0, bar_start_quarters=0.0, beats_above=4.0, beat_unit=4.0
-)
 
 
 class Hub:
@@ -344,21 +341,25 @@ class Hub:
             control = CONTROLS[INDEX[name]]
             if control.acts == "epoch":
                 raise HubError("unsupported", f"{name} begins a new epoch: send configure while stopped")
-            await self._tell(entry, {"type": "set", "session": session, "control": name, "value": number})
+            if known := tell_first(entry, name):
+                await self._tell_of_music(entry, known)
+            if name != "tap":  # which is told by what is known of it
+                await self._tell(entry, {"type": "set", "session": session, "control": name, "value": number})
             if control.kind != "trigger":
                 entry.controls[name] = number
+            elif name == "count_in":
+                entry.controls["tacet"] = 0.0
 
     async def _know(self, message: Mapping[str, Any], peer: Peer) -> None:
         known = {name: value for name, value in message.items() if name not in ("type", "id", "session")}
         async with self._turns.of(str(message["session"])):
             entry = self._mine(str(message["session"]), peer)
-            try:
-                # Whether it can be read; whether a chart has a tempo to stand on only the place knows.
-                after_know(Told(transport=_ANY_TRANSPORT), known)
-            except LiveBandError as error:
-                raise HubError("bad_message", str(error)) from None
-            await self._tell(entry, {"type": "know", "session": entry.name, "known": known})
-            entry.known = merged(entry.known, known)
+            check_readable(known)
+            await self._tell_of_music(entry, known)
+
+    async def _tell_of_music(self, entry: Entry, known: dict[str, Any]) -> None:
+        await self._tell(entry, {"type": "know", "session": entry.name, "known": known})
+        entry.known = merged(entry.known, known)
 
     async def _keep(self, session: str, name: str, peer: Peer) -> None:
         async with self._turns.of(session):

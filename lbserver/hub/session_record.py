@@ -4,6 +4,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from lbmodels.contract.spec import Spec
@@ -12,8 +13,9 @@ from lbserver.engine.budget import Wish, epoch_timing, ring_capacity
 from lbserver.engine.worker import timing_to_wire
 from lbserver.errors import LiveBandError
 from lbserver.hub.admission import HubError, Peer
+from lbserver.music.notation.charts import parse_chart
 from lbserver.places.place import Place
-from lbserver.protocol.controls import CONTROLS, INDEX, MODES
+from lbserver.protocol.controls import CONTROLS, INDEX, MODES, TRIGGERS
 from lbserver.protocol.messages import MessageError, control_value
 from lbserver.ring.segment import Segment, Shape, create
 from lbserver.ring.timeline import Mode, Timing
@@ -30,6 +32,15 @@ class Opened:
     timing: Timing
     mode: str
     spec: Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taps:
+    """Seconds of an epoch at which the beat was tapped, and when by our clock the last one was."""
+
+    epoch: int = 0
+    at_s: tuple[float, ...] = ()
+    told_s: float = 0.0
 
 
 @dataclass(kw_only=True, eq=False)
@@ -56,6 +67,7 @@ class Entry:
     state: State | None = State.OPENING
     placed: bool = False
     detached_s: float | None = None
+    taps: Taps = Taps()
 
     def release(self) -> None:
         """Let go of the segment. Idempotent."""
@@ -77,6 +89,11 @@ class Entry:
             mode=self.wish.mode.value,
             spec=self.spec,
         )
+
+    def section(self, number: int) -> str:
+        """The name of a section of the chart that its host told, by its number from 1; empty for what is none."""
+        names = section_names(str(self.known.get("chart", "")))
+        return names[number - 1] if 1 <= number <= len(names) else ""
 
     def seen_state(self) -> State:
         """What it is doing, as the hub or else its place says."""
@@ -100,6 +117,15 @@ class Entry:
             "seed": int(self.controls["seed"]),
             "controls": [self.controls[control.name] for control in CONTROLS],
         }
+
+
+@lru_cache(maxsize=256)
+def section_names(chart: str) -> tuple[str, ...]:
+    """The sections of a chart as it is played; none of a text that is no chart."""
+    try:
+        return tuple(name for _, name in parse_chart(chart).sections) if chart.strip() else ()
+    except LiveBandError:
+        return ()
 
 
 def emptiest(places: Sequence[Place], entries: Sequence[Entry]) -> Place:
@@ -179,7 +205,7 @@ def restored(controls: dict[str, float], kept: Mapping[str, float], spec: Spec) 
     """Controls as they were kept; what is out of range now, or not for this model, stays as it is."""
     taken = dict(controls)
     for name, value in kept.items():
-        if name in INDEX and CONTROLS[INDEX[name]].acts != "epoch" and name != "reset":
+        if name in INDEX and CONTROLS[INDEX[name]].acts != "epoch" and name not in TRIGGERS:
             try:
                 taken[name] = checked_value(name, value, spec)
             except HubError:

@@ -17,6 +17,7 @@ from lbserver.errors import LiveBandError
 from lbserver.host.logs import LogConfig, logging_to
 from lbserver.host.rundir import open_run_directory
 from lbserver.jam.duplex import DuplexPeer
+from lbserver.protocol.controls import TRIGGERS
 from lbserver.ring.ends import HostPort
 from lbserver.ring.segment import Segment
 from lbserver.server.serve import ServeConfig, serve
@@ -107,7 +108,7 @@ class Seat:
 
     def set(self, control: str, value: float | int | str) -> None:
         """Set a control, now or as soon as there is a session. Raises RefusedError."""
-        if control != "reset":
+        if control not in TRIGGERS:
             self._controls[control] = value
         self._ask("done", "set", control=control, value=value)
 

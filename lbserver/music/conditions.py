@@ -3,8 +3,8 @@
 
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
-from math import floor
+from dataclasses import dataclass, replace
+from math import floor, inf
 from pathlib import Path
 from typing import TypeAlias
 
@@ -67,12 +67,30 @@ class BeatMap:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Jump:
+    """The form moved against the bars of the song: by `before` bars, and from bar `at` on by `after`."""
+
+    at: float = inf
+    before: float = 0.0
+    after: float = 0.0
+
+    def moved(self, bars: float) -> float:
+        """The place in the endless form that sounds at a bar of the song."""
+        return bars + (self.after if bars >= self.at else self.before)
+
+
+@dataclass(frozen=True, kw_only=True)
 class HostKnowledge:
-    """All a host may tell. `chart` counts bars, so it needs a SteadyBeat; its form repeats to the end."""
+    """All a host may tell. `chart` counts bars, so it needs a SteadyBeat; its form repeats to the end, moved by `jump`.
+
+    `sections`: the bar of the form that each begins with, and its name.
+    """
 
     beat: SteadyBeat | BeatMap | None = None
     spans: tuple[ChordSpan, ...] = ()
     chart: tuple[ChartSlot, ...] = ()
+    sections: tuple[tuple[int, str], ...] = ()
+    jump: Jump = Jump()
     key: int | None = None
 
     def __post_init__(self) -> None:
@@ -116,7 +134,11 @@ def read_knowledge(
     if bpm is not None:
         beat = SteadyBeat(bpm=bpm, first_beat_s=first_beat_s, beats_per_bar=beats_per_bar or 4)
     return HostKnowledge(
-        beat=beat, spans=spans, chart=chart.slots, key=None if key is None else parse_key(key)
+        beat=beat,
+        spans=spans,
+        chart=chart.slots,
+        sections=chart.sections,
+        key=None if key is None else parse_key(key),
     )
 
 
@@ -153,19 +175,52 @@ def beat_at(beat: SteadyBeat | BeatMap | None, time_s: float) -> tuple[float, fl
 def chord_at(knowledge: HostKnowledge, time_s: float) -> Chord | None:
     """The chord that sounds at a time, None if unknown."""
     if knowledge.chart:
-        assert isinstance(knowledge.beat, SteadyBeat)
-        assert knowledge.beat.first_beat_s is not None
-        bar_s = 60.0 / knowledge.beat.bpm * knowledge.beat.beats_per_bar
-        bars = (time_s - knowledge.beat.first_beat_s) / bar_s
+        bars = bars_at(knowledge, time_s)
         if bars < 0:
             return None
-        bars %= knowledge.chart[-1].end_bars
+        bars = in_form(knowledge, bars)
         slot = bisect_right([slot.start_bars for slot in knowledge.chart], bars) - 1
         return knowledge.chart[slot].chord
     index = bisect_right([span.start_s for span in knowledge.spans], time_s) - 1
     if index < 0 or time_s >= knowledge.spans[index].end_s:
         return None
     return knowledge.spans[index].chord
+
+
+def bars_at(knowledge: HostKnowledge, time_s: float) -> float:
+    """Bars of the song at a time, of a host that knows a chart."""
+    assert isinstance(knowledge.beat, SteadyBeat)
+    assert knowledge.beat.first_beat_s is not None
+    bar_s = 60.0 / knowledge.beat.bpm * knowledge.beat.beats_per_bar
+    return (time_s - knowledge.beat.first_beat_s) / bar_s
+
+
+def in_form(knowledge: HostKnowledge, bars: float) -> float:
+    """The place in the chart's form, in bars, at a bar of the song."""
+    return knowledge.jump.moved(bars) % knowledge.chart[-1].end_bars
+
+
+def section_at(knowledge: HostKnowledge, bars: float) -> int | None:
+    """Which of the sections sounds at a bar of the song; None where none has begun or none is told."""
+    if not (knowledge.chart and knowledge.sections and bars >= 0):
+        return None
+    found = bisect_right([start for start, _ in knowledge.sections], in_form(knowledge, bars)) - 1
+    return found if found >= 0 else None
+
+
+def jumped(knowledge: HostKnowledge, bars: float) -> HostKnowledge:
+    """From the next bar after `bars` on the form goes on with its next section of another name; as it is where there is none."""
+    if not (knowledge.chart and knowledge.sections):
+        return knowledge
+    bar = floor(bars) + 1
+    at = section_at(knowledge, max(0.0, bars))
+    following = (*knowledge.sections[0 if at is None else at + 1 :], *knowledge.sections[: at or 0])
+    name = "" if at is None else knowledge.sections[at][1]
+    start = next((one for one, other in following if other != name), None)
+    if start is None:
+        return knowledge
+    before = knowledge.jump.after if bars >= knowledge.jump.at else knowledge.jump.before
+    return replace(knowledge, jump=Jump(at=bar, before=before, after=start - bar))
 
 
 def conditions_at(knowledge: HostKnowledge, time_s: float) -> FrameConditions:

@@ -20,7 +20,7 @@ from lbserver.audio.fades import Concealer
 from lbserver.audio.limiter import Limiter
 from lbserver.engine.lane import Queue, grid_of
 from lbserver.engine.shell import shell_conditions
-from lbserver.protocol.controls import BY_NAME, CONTROLS, INDEX, SILENCES
+from lbserver.protocol.controls import BY_NAME, CONTROLS, INDEX, SILENCES, linear_gain
 from lbserver.protocol.messages import MessageError
 from lbserver.protocol.segment import EPOCH_MASK, EVENT_KINDS, LADDER, split
 from lbserver.ring import timeline
@@ -28,6 +28,7 @@ from lbserver.ring.ends import Event, WorkerPort
 from lbserver.ring.remote_end import from_bytes, to_bytes
 from lbserver.ring.timeline import Timing
 from lbserver.session import states
+from lbserver.session.knowledge import number_of_label
 from lbserver.session.states import State
 
 _LARGEST_PIECE_BYTES = 1 << 18
@@ -64,6 +65,8 @@ class Relay:
         self.known: dict[str, Any] = {}
         self.resting = {name: BY_NAME[name].default for name in ("when_silent", "listen")}
         """The controls that say whether it rests, as they were set here."""
+        self.levels = {name: BY_NAME[name].default for name in ("gain", "mute", "mix")}
+        """Those that act where the stem is read, which is here."""
         self.streaming = False
         self.base = 0
         self.stale_stems = self.late_stems = self._late_told = 0
@@ -157,15 +160,25 @@ class Relay:
         for name in ("frames", "late_frames", "skipped_frames"):
             if isinstance(value := status.get(name), int) and 0 <= value < 1 << 63:
                 segment.store(name, value + (self.late_stems if name == "late_frames" else 0))
-        for name in ("step_ms", "queue_age_ms", "tempo", "beat"):
+        for name in ("step_ms", "queue_age_ms", "tempo", "beat", "heard_tempo", "heard_beat"):
             if isinstance(value := status.get(name), int | float):
                 segment.store_float(name, float(value))
+        for name in ("chord", "heard_chord"):
+            if isinstance(value := status.get(name), str):
+                segment.store_float(name, number_of_label(value))
         if status.get("ladder") in LADDER:
             segment.store("ladder", LADDER.index(status["ladder"]))
         if self.streaming and status.get("state") in _STATE_NAMES:
             late = self.late_stems > self._late_told and status["state"] == State.PLAYING.value
             self._show(State.LATE if late else State(status["state"]))
         self._late_told = self.late_stems
+
+    def set_level(self, name: str, value: float) -> None:
+        """One of `levels`: the front end looks for it in the segment."""
+        self.levels[name] = value
+        segment = self.port.segment
+        segment.store_float("mix", self.levels["mix"])
+        segment.store_float("gain", linear_gain(self.levels["gain"], self.levels["mute"]))
 
     def told_there(self, name: str, value: float) -> dict[str, float]:
         """What the other server is told of a control. It plays in mode manual, so what `auto` means here is said to it."""

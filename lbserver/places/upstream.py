@@ -21,7 +21,7 @@ from lbserver.places.backoff import Backoff
 from lbserver.places.link import Link, LinkConfig, LinkError
 from lbserver.places.relay import Relay, RelaySetup, anticipation_ms
 from lbserver.places.supervisor import Ready, WorkerError
-from lbserver.protocol.controls import CONTROLS, INDEX, MODES
+from lbserver.protocol.controls import CONTROLS, INDEX, MODES, TRIGGERS
 from lbserver.protocol.errors import ERRORS
 from lbserver.protocol.messages import MessageError
 from lbserver.ring.ends import CorruptSegmentError, WorkerPort
@@ -32,7 +32,7 @@ _IDLE_POLL_S = 0.01
 _BUSY_FOR_S = 1.0
 _REMOTE_POLL_S = 0.002
 _STATUS_S = 0.25
-_NO_PLACE_FOR = ("mode", "anticipation", "reset", "seed", "stem", "gain", "mix")
+_NO_PLACE_FOR = ("mode", "anticipation", "seed", "stem", "gain", "mix", "mute", *TRIGGERS)
 
 _log = logging.getLogger(__name__)
 
@@ -204,8 +204,8 @@ class UpstreamPlace:
             raise
         self._forget(name)
         self._relays[name] = self._by_remote[remote] = relay
-        for control_name in ("gain", "mix"):
-            _store_level(segment, control_name, controls[INDEX[control_name]])
+        for control_name in relay.levels:
+            relay.set_level(control_name, controls[INDEX[control_name]])
         if message.get("resume"):
             relay.resume()
         relay.begin()
@@ -253,8 +253,8 @@ class UpstreamPlace:
                 raise WorkerError(f"{other} is nothing another server can be asked for")
 
     async def _set(self, relay: Relay, name: str, value: float) -> None:
-        if name in ("gain", "mix"):
-            _store_level(relay.port.segment, name, value)
+        if name in relay.levels:
+            relay.set_level(name, value)
             return
         for told, as_told in relay.told_there(name, value).items():
             request = {
@@ -365,10 +365,3 @@ class UpstreamPlace:
         if relay is not None:
             self._by_remote.pop(relay.setup.remote_session, None)
             relay.port.segment.close()
-
-
-def _store_level(segment: Segment, name: str, value: float) -> None:
-    """What acts where the stem is read: the front end looks there."""
-    if name == "gain":
-        value = 10.0 ** (value / 20.0) if value > -60 else 0.0
-    segment.store_float(name, value)

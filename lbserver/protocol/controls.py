@@ -8,6 +8,7 @@ from lbmodels.contract.stems import STEMS
 MODES = ("live", "aligned", "bounce", "manual")
 SILENCES = ("auto", "rest", "play_on")
 FEELS = ("half", "as_heard", "double")
+MOMENTS = ("at_once", "next_beat", "next_bar")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +107,59 @@ CONTROLS = (
         "where no host tells the tempo: the slowest to be believed",
     ),
     _control("tempo_high", "float", "BPM", (20, 400, 400), "model", "likewise the fastest"),
+    _control(
+        "tacet",
+        "bool",
+        "",
+        (0, 1, 0),
+        "shell",
+        "on: it stops playing, off: it comes in, within `fade`; it listens on",
+    ),
+    _control("fade", "float", "beats", (0, 32, 2), "shell", "how long stopping and coming in take"),
+    _control("mute", "bool", "", (0, 1, 0), "port", "it plays on unheard", (), 20.0),
+    _control(
+        "intensity",
+        "float",
+        "",
+        (0, 1, 0.5),
+        "shell",
+        "one knob for softer, darker, fewer notes, or for louder, brighter, more: it moves density, brightness and level",
+    ),
+    _control(
+        "quantise",
+        "choice",
+        "",
+        (0, len(MOMENTS) - 1, 0),
+        "session",
+        "when changes of what is played act: at once, or when the next beat or bar begins, told or heard",
+        MOMENTS,
+    ),
+    _control("count_in", "trigger", "", (0, 1, 0), "shell", "a bar of clicks, then it comes in on the one"),
+    _control(
+        "next_section",
+        "trigger",
+        "",
+        (0, 1, 0),
+        "session",
+        "at the next bar the chart goes on with its next [section]",
+    ),
+    _control(
+        "tap",
+        "trigger",
+        "",
+        (0, 1, 0),
+        "session",
+        "the beat, from a one: two taps or more tell tempo and beat",
+    ),
 )
 """The index in this table is the control's number in events; new ones are added at the end."""
 
 BY_NAME = {control.name: control for control in CONTROLS}
 INDEX = {control.name: index for index, control in enumerate(CONTROLS)}
+TRIGGERS = frozenset(control.name for control in CONTROLS if control.kind == "trigger")
+"""They act once: nobody remembers them as set."""
+
+
+def linear_gain(gain_db: float, mute: float) -> float:
+    """What a stem is multiplied by where it is read: the lowest gain is silence, as `mute` (1 or 0) is."""
+    return 0.0 if mute or gain_db <= BY_NAME["gain"].minimum else float(10.0 ** (gain_db / 20.0))

@@ -33,6 +33,8 @@ OSC_ATTENTIVE_S = 30.0
 OSC_STAY_S = 600.0
 OSC_STATUS_S = 0.1
 OSC_CUES_S = 0.01
+OSC_WATCH_PER_S = 50.0
+OSC_LISTENED = 256
 OSC_WATCHED = 32
 OSC_ERRORS_PER_S = 10.0
 OSC_LATEST_S = 10.0
@@ -88,6 +90,8 @@ LIMITS = tuple(
         ("OSC", "the door stays open after your last message for", OSC_STAY_S, "s", "say hello again"),
         ("OSC", "status every", OSC_STATUS_S, "s", ""),
         ("OSC", "beats are looked for every", OSC_CUES_S, "s", ""),
+        ("OSC", "plain status, as often as you ask, at most", OSC_WATCH_PER_S, "per s", "`bad_message`"),
+        ("OSC", "addresses that a tool listens to by OSCQuery", OSC_LISTENED, "", "they are not told"),
         ("OSC", "sessions that you watch", OSC_WATCHED, "", "`busy`"),
         ("OSC", "errors of one code that you are told", OSC_ERRORS_PER_S, "per s", "no more are told"),
         ("OSC", "a time tag lies ahead by", OSC_LATEST_S, "s", "`bad_message`"),

@@ -89,6 +89,12 @@ class Address:
     meaning: str
 
 
+OPEN_DEFAULTS: Mapping[str, str | int] = {
+    "stem": "bass", "rate_hz": 48000, "channels": 2, "block_samples": 512, "mode": "live",
+}  # fmt: skip
+"""What `/lb/open` means where it says less."""
+_DEFAULTS = ", ".join(f"{name} {value}" for name, value in OPEN_DEFAULTS.items())
+
 ADDRESSES = tuple(
     Address(pattern=pattern, direction=direction, arguments=arguments, meaning=meaning)
     for pattern, direction, arguments, meaning in (
@@ -103,8 +109,8 @@ ADDRESSES = tuple(
         ("/lb/sessions", "in", "I:press?", "which sessions are open; answered with /lb/session for each"),
         ("/lb/session", "out", "i:number i:of s:session s:state s:stem",
          "one of the open sessions, counted from 1, the last opened last; 0 of 0 if there is none"),
-        ("/lb/open", "in", "s:session s:stem i:rate_hz i:channels i:block_samples s:mode f:anticipation_ms?",
-         "open a session, or open yours anew with another rate, layout or mode"),
+        ("/lb/open", "in", "s:session s:stem? i:rate_hz? i:channels? i:block_samples? s:mode? f:anticipation_ms?",
+         f"open a session, or open yours anew with another rate, layout or mode; by default {_DEFAULTS}"),
         ("/lb/close", "in", "s:session", "close it"),
         ("/lb/panic", "in", "I:press?", "forget what was heard and played, in every session of this sender, or of all if it has none"),
         ("/lb/<session>/opened", "out", "i:latency_samples f:anticipation_samples f:recency_gap_ms i:stream",
@@ -113,6 +119,7 @@ ADDRESSES = tuple(
         ("/lb/<session>/set/<control>", "in", "v:value?", "set a control, in its own unit or by its word; a trigger needs no value"),
         ("/lb/<session>/tempo", "in", "f:bpm", "tempo from now on; 0 forgets it"),
         ("/lb/<session>/beat", "in", "f:beat f:beats_per_bar?", "beat of the bar at this moment, from 1; tell the tempo first"),
+        ("/lb/<session>/beats_per_bar", "in", "i:beats", "beats of a bar from now on, 1 to 16, of a tempo told before or later"),
         ("/lb/<session>/chord", "in", "l:label", "chord from now on, such as Am7, C^7#11, B♭ø or C:min7/b3; N for none, `?` for unknown"),
         ("/lb/<session>/chart", "in", "l:chart",
          "bar chart such as | C | Am / F / | % | x2; empty forgets it; one that comes before the tempo waits for it"),
@@ -120,16 +127,23 @@ ADDRESSES = tuple(
         ("/lb/<session>/keep", "in", "l:name", "keep this moment under a name"),
         ("/lb/<session>/recall", "in", "l:name", "go on from a kept moment"),
         ("/lb/<session>/subscribe", "in", "I:press?", "send me its status ten times a second; whoever opened it has it anyway"),
+        ("/lb/<session>/watch", "in", "f:per_s l:names",
+         "send me its status as plain messages instead, so many times a second, 0.1 to 50 or 0 for no more; only these figures if any are named"),
         ("/lb/<session>/cues", "in", "I:press?",
-         "send me its beats and bars when they begin, each as a plain message: by the tempo and the beat that it is told"),
+         "send me what happens in the music when it happens, each as a plain message: by the beat that it is told, or else hears"),
         ("/lb/<session>/cue/bar", "out", "i:bar", "a bar begins; counted from 1 since somebody first asked"),
         ("/lb/<session>/cue/beat", "out", "i:beat", "a beat of the bar begins, from 1"),
+        ("/lb/<session>/cue/chord", "out", "s:label", "another chord that is told sounds; empty for one that nobody tells"),
+        ("/lb/<session>/cue/section", "out", "s:name", "another section of the chart sounds"),
+        ("/lb/<session>/cue/heard_tempo", "out", "f:bpm", "the band hears another tempo by itself"),
+        ("/lb/<session>/cue/heard_beat", "out", "i:beat", "a beat begins as the band hears it by itself, from 1"),
+        ("/lb/<session>/cue/heard_chord", "out", "s:label", "the band hears another chord by itself; empty if it is not sure"),
         ("/lb/<session>/audio", "in", "i:stream i:sequence h:position i:format b:samples",
          "mix audio, planar and little-endian; format 0 float32, 1 int16; 256 more when sent again, 512 more to be sent the stem ahead"),
         ("/lb/<session>/stem", "out", "i:stream i:sequence h:position i:format b:samples",
          "what is to be heard at these positions"),
         ("/lb/<session>/resend", "both", "i:stream i:first i:last", "sequences that did not arrive"),
-        ("/lb/<session>/status/<name>", "out", "v:value", "ten times a second"),
+        ("/lb/<session>/status/<name>", "out", "v:value", "one figure, see the status table; ten times a second, or as often as was asked"),
         ("/lb/error", "out", "s:code s:text", "what was wrong"),
     )
 )  # fmt: skip

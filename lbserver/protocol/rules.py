@@ -117,11 +117,13 @@ OSC = f"""\
 4. Every message of yours keeps the door open: streams flow for {limits.OSC_ATTENTIVE_S:g} s after the last one. A
    session also lives while somebody steers it, from any port.
 5. `/lb/sessions` tells which sessions are open. `/lb/{osc.LAST}/...` is the one that was opened last, which is the only
-   one if there is one: who plays with `liveband jam` or the plug-in needs no name. To watch it: `/lb/{osc.LAST}/subscribe`.
+   one if there is one: who plays with `liveband jam` or the plug-in needs no name. To watch it: `/lb/{osc.LAST}/subscribe`,
+   or `/lb/{osc.LAST}/watch 5 tempo heard_chord` for these figures alone, plain, five times a second.
    In address patterns `*`, `?`, `[abc]`, `[a-c]`, `[!abc]` and `{{one,other}}` match sessions, controls and what
    can be told; streams and the handshake have no patterns.
 6. In one bundle the tempo is taken before the beat and the chart, wherever it stands. What is told behind an
-   `/lb/open` waits for it.
+   `/lb/open` waits for it. `set/mode` and `set/anticipation` (which takes mode manual) open a session of OSC's anew: `opened`
+   tells its new stream, and positions begin at 0.
 7. Send the mix as `/lb/<session>/audio` in real time: `stream` as `opened` gave it, `sequence` from 0 by one for
    each packet, wrapping at 2^32 (as int32), `position` of the first sample from 0, `format` 0 or 1, samples
    [channel][sample]. Channels are those of `/lb/open`.
@@ -134,6 +136,9 @@ OSC = f"""\
     asks you likewise. Send it again with 256 added to its format. Nobody must answer: what stays away is faded
     over.
 12. A hole in what you send is silence to the band; one of more than half a second makes it begin anew.
+13. OSCQuery has LISTEN: over a WebSocket at its port `{{"COMMAND": "LISTEN", "DATA": "/lb/<session>/set/gain"}}` has that value
+    sent as an OSC message when it changes, controls and status alike; `IGNORE` ends it. After `liveband serve --announce` OSC is
+    found as `_osc._udp`, OSCQuery as `_oscjson._tcp`.
 """
 
 SIGNATURE = f"""\

@@ -107,6 +107,15 @@ SERVER = (
         ("tempo", "d", "tempo the host tells in bpm, NaN if none"),
         ("beat", "d", "beat of the bar the host tells, from 1, NaN if none"),
         ("round_trip_ms", "d", "from the last mix sample of the last frame to its stem in the ring"),
+        ("heard_tempo", "d", "tempo it hears by itself in bpm, 0 or NaN if none"),
+        ("heard_beat", "d", "beat of the bar it hears by itself, from 1, 0 or NaN if none"),
+        (
+            "chord",
+            "d",
+            "chord the host tells: 1 + 12-bit mask of pitch classes from C + 4096 * (1 + bass, 0 if none); 0 unknown",
+        ),
+        ("heard_chord", "d", "likewise the chord it hears by itself"),
+        ("section", "d", "which section of the chart sounds, from 1; 0 if none is known"),
     ),
 )
 

@@ -39,6 +39,11 @@ STATUS = tuple(
         ("epoch", "int", "", "which epoch it is"),
         ("tempo", "float", "bpm", "tempo the host tells, NaN if none"),
         ("beat", "float", "", "beat of the bar the host tells, NaN if none"),
+        ("chord", "str", "", "chord the host tells, N for none; empty if it tells nothing"),
+        ("section", "str", "", "section of the chart that sounds, empty if it has none"),
+        ("heard_tempo", "float", "bpm", "tempo the band hears by itself, NaN if it is not sure of one"),
+        ("heard_beat", "float", "", "beat of the bar the band hears by itself, NaN if it is not sure of one"),
+        ("heard_chord", "str", "", "chord the band hears by itself, empty if it is not sure of one"),
     )
 )  # fmt: skip
 BY_NAME = {status.name: status for status in STATUS}

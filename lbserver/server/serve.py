@@ -29,10 +29,11 @@ from lbserver.places.upstream import UpstreamPlace
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.transports.ableton_link import LinkConfig as AbletonLinkConfig
 from lbserver.transports.ableton_link import ableton_link
+from lbserver.transports.discovery import announced
 from lbserver.transports.http import HttpConfig, http_server
 from lbserver.transports.local import LocalConfig, LocalServer, local_server
 from lbserver.transports.metrics import ServerFigures
-from lbserver.transports.osc import oscquery
+from lbserver.transports.osc import listening, oscquery
 from lbserver.transports.osc.server import OscConfig, osc_server
 from lbserver.transports.rtap.server import RtapConfig, rtap_server
 from lbserver.transports.zeromq import ZeroMqConfig, zeromq_server
@@ -47,6 +48,7 @@ class ServeConfig:
     """What to serve. A transport of None is off. `upstream`: where the sessions are played, if not here.
 
     `model` plays where a session names none; `more_models` may be named beside those that are installed.
+    `announce`: where OSC can be found by who looks for it, one of `discovery.SCOPES`, empty for nowhere.
     `optional` transports may be left out when their port is taken. `idle_exit_s`: end when nobody has played so long.
     """
 
@@ -62,6 +64,7 @@ class ServeConfig:
     optional: frozenset[str] = frozenset()
     idle_exit_s: float | None = None
     ableton_link: bool = False
+    announce: str = ""
     max_sessions: int = 64
     max_sessions_per_peer: int = 8
 
@@ -110,6 +113,7 @@ async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True
                 server=lambda: _figures(hub, begun_s),
                 fault=lambda: _fault(hub),
                 describe=oscquery.describer(hub, ports["OSC"]) if ports.get("OSC") else None,
+                listen=partial(listening.listen, hub) if ports.get("OSC") else None,
             )
             await listen("HTTP", http_server(hub, http))
         await listen("ZeroMQ", zeromq_server(hub, config.zeromq) if config.zeromq else None)
@@ -127,6 +131,9 @@ async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True
             zmq_port=ports.get("ZeroMQ"),
             started=time.time(),
         )
+        if config.announce and ports.get("OSC"):
+            seen = ports.get("HTTP") if config.announce == "here" else None  # HTTP is this machine's alone
+            await stack.enter_async_context(announced(config.announce, osc_port=ports["OSC"], http_port=seen))
         if config.ableton_link:
             await stack.enter_async_context(ableton_link(hub, AbletonLinkConfig()))
         run.publish(info)

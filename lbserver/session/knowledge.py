@@ -6,7 +6,7 @@ known as far ahead as it stays on course. That is the look into the future that 
 """
 
 from dataclasses import dataclass, field, replace
-from math import isfinite
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,19 @@ from numpy.typing import NDArray
 
 from lbmodels.contract.conditions import FrameConditions
 from lbserver.errors import LiveBandError
-from lbserver.music.conditions import HostKnowledge, SteadyBeat, agreed_beats, conditions_at
+from lbserver.music.conditions import (
+    HostKnowledge,
+    Jump,
+    SteadyBeat,
+    agreed_beats,
+    bars_at,
+    conditions_at,
+    jumped,
+    section_at,
+)
 from lbserver.music.notation.charts import parse_chart
 from lbserver.music.notation.keys import parse_key
-from lbserver.music.notation.labels import parse_label
+from lbserver.music.notation.labels import label_of, parse_label
 from lbserver.protocol.segment import EVENT_KINDS, TRANSPORT_FLAGS
 from lbserver.ring.ends import Event
 
@@ -50,9 +59,11 @@ class Told:
     """All that a session's host has told; a value, so that a frame sees one state of it.
 
     `transport` goes before `knowledge.beat`, `chord` (the one that sounds from now on) before its chart and spans.
+    `beats_per_bar` is that of the next beat that is told.
     """
 
     transport: Transport | None = None
+    beats_per_bar: int = 4
     chord: tuple[tuple[float, ...], float] | None = None
     key: float = float("nan")
     knowledge: HostKnowledge = field(default_factory=HostKnowledge)
@@ -101,16 +112,16 @@ def after_know(told: Told, message: dict[str, Any]) -> Told:
     if "bpm" in message or "first_beat_s" in message or "beats_per_bar" in message:
         bpm = message.get("bpm", beat.bpm if beat else 0.0)
         first = message.get("first_beat_s", beat.first_beat_s if beat else None)
-        per_bar = message.get("beats_per_bar", beat.beats_per_bar if beat else 4)
+        per_bar = message.get("beats_per_bar", beat.beats_per_bar if beat else told.beats_per_bar)
         beat = SteadyBeat(bpm=bpm, first_beat_s=first, beats_per_bar=per_bar) if bpm else None
-        told = replace(told, transport=None)
-    chart, spans = knowledge.chart, knowledge.spans
+        told = replace(told, transport=None, beats_per_bar=per_bar)
+    chart, spans, sections, jump = knowledge.chart, knowledge.spans, knowledge.sections, knowledge.jump
     if "chart" in message:
         text = message["chart"].strip()
-        chart, spans = (), ()
+        chart, spans, sections, jump = (), (), (), Jump()
         if text:
             read = parse_chart(text)
-            chart = read.slots
+            chart, sections = read.slots, read.sections
             per_bar = agreed_beats(read, message.get("beats_per_bar"))
             if beat is not None and per_bar is not None:
                 beat = replace(beat, beats_per_bar=per_bar)
@@ -127,9 +138,10 @@ def after_know(told: Told, message: dict[str, Any]) -> Told:
         text = message["key"].strip()
         key = float("nan") if text in ("", "?") else float(parse_key(text))
     # A chart beside a transport needs no beat of its own: bars are counted from the song's start.
-    kept = HostKnowledge(beat=beat, spans=spans, chart=chart if beat else ())
+    kept = HostKnowledge(beat=beat, spans=spans, chart=chart if beat else (), sections=sections, jump=jump)
     if chart and beat is None:
-        kept = HostKnowledge(beat=SteadyBeat(bpm=120.0, first_beat_s=0.0), chart=chart)
+        counted = SteadyBeat(bpm=120.0, first_beat_s=0.0)
+        kept = HostKnowledge(beat=counted, chart=chart, sections=sections, jump=jump)
     return replace(told, knowledge=kept, chord=chord, key=key)
 
 
@@ -154,6 +166,62 @@ def conditions_of(told: Told, position: float, rate_hz: int) -> FrameConditions:
     if isfinite(told.key):
         known["key"] = told.key
     return known
+
+
+def after_next_section(told: Told, position: float, rate_hz: int) -> Told:
+    """What is told once the chart is to go on, at the next bar behind a host position, with its next section."""
+    bars = _bars(told, position, rate_hz)
+    return replace(told, knowledge=jumped(told.knowledge, bars)) if isfinite(bars) else told
+
+
+def section_now(told: Told, position: float, rate_hz: int) -> int | None:
+    """Which section of the chart sounds at a host position, by its number in the chart; None if none is known."""
+    bars = _bars(told, position, rate_hz)
+    return section_at(told.knowledge, bars) if isfinite(bars) else None
+
+
+def chord_now(told: Told, position: float, rate_hz: int) -> float:
+    """The chord that is told of a host position, as `chord_number`; 0 if none is."""
+    known = conditions_of(told, position, rate_hz)
+    return chord_number(np.asarray(known["chord"]), float(np.asarray(known["chord_bass"])))
+
+
+def chord_number(tones: NDArray[Any], bass: float) -> float:
+    """Pitch classes [12], 1 or 0, and the bass, NaN if none, as the segment's number; 0 for NaN: unknown."""
+    if not np.isfinite(tones).all():
+        return 0.0
+    mask = sum(1 << pitch for pitch in range(12) if tones[pitch] > 0.5)
+    return 1.0 + mask + (4096.0 * (1 + int(bass)) if isfinite(bass) else 0.0)
+
+
+def chord_label(number: float) -> str:
+    """The label of a `chord_number`, whatever number it is; empty for unknown."""
+    if not (isfinite(number) and 1 <= number <= 1 + 4095 + 4096 * 12):
+        return ""
+    bass, mask = divmod(int(number) - 1, 4096)
+    return label_of([pitch for pitch in range(12) if mask >> pitch & 1], bass - 1 if bass else None)
+
+
+def number_of_label(label: str) -> float:
+    """The `chord_number` of a label; 0 for what is empty or cannot be read."""
+    try:
+        chord = _chord(label)
+    except LiveBandError:
+        return 0.0
+    return 0.0 if chord is None else chord_number(np.array(chord[0]), chord[1])
+
+
+def _bars(told: Told, position: float, rate_hz: int) -> float:
+    """Bars of the song at a host position, NaN where there is no chart to count them for or nobody counts."""
+    if not told.knowledge.chart:
+        return nan
+    transport = told.transport
+    if transport is None:
+        return bars_at(told.knowledge, position / rate_hz)
+    if not transport.playing:
+        return nan
+    per_bar = transport.quarters_per_bar if isfinite(transport.quarters_per_bar) else 4.0
+    return transport.quarters_at(position, rate_hz) / per_bar
 
 
 def beat_now(told: Told, position: int, rate_hz: int) -> tuple[float, float]:

@@ -54,7 +54,10 @@ class SmallAccompanist:
         return stem, State(state.steps + active, state.seeds, tail)
 
     def heard_beat(self, state: State) -> NDArray[np.float64]:
-        return np.full((len(state.steps), self.spec.chunk_frames, 3), np.nan)
+        return np.full((len(state.steps), self.spec.chunk_frames, 4), np.nan)
+
+    def heard_chord(self, state: State) -> NDArray[np.float64]:
+        return np.full((len(state.steps), 13), np.nan)
 
     def join(self, states: Sequence[State]) -> State:
         return State(

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HTTP on loopback, read only: `/metrics` for Prometheus, `/healthz`, and everything else the OSCQuery description.
+"""HTTP on loopback, read only: `/metrics` for Prometheus, `/healthz`, and everything else the OSCQuery description, whose
+tools may listen to values over a WebSocket.
 
 Requests are parsed by h11, which is strict. Only this user's programs are answered; where there is a token, those that
 show it (`Authorization: Bearer ...`). A page of the web cannot read any of it through the browser of
@@ -17,7 +18,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -38,6 +39,7 @@ _LARGEST_REQUEST_BYTES = 8192
 _MOST_CONNECTIONS = {"user": 32, "stranger": 8, "not known yet": 256}
 _REFUSALS = frozenset({401, 403, 421})
 _PATIENCE_S = 5.0
+_SWITCHING = 101
 _UNWELL = frozenset({"recovering", "quarantined", "faded", "bypassed", "late"})
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?", re.ASCII)
 
@@ -53,6 +55,10 @@ class Described(NamedTuple):
 
 Describe = Callable[[str, str, Sessions], Described]
 """(path, query string, sessions) -> the OSCQuery answer."""
+
+
+Listen = Callable[[h11.Request, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+"""Be a WebSocket, whose request was let in, until either side ends it."""
 
 
 class Watched(Protocol):
@@ -76,6 +82,7 @@ class HttpConfig:
     names: tuple[str, ...] = ()
     token: bytes = b""
     describe: Describe | None = None
+    listen: Listen | None = None
     server: Callable[[], ServerFigures] | None = None
     fault: Callable[[], str] = lambda: ""
     patience_s: float = _PATIENCE_S
@@ -195,6 +202,8 @@ async def _converse(
                     return
                 head_only = request.method == b"HEAD"
                 reply = answer(request)
+                if reply.status == _SWITCHING and config.listen is not None:
+                    break
             except h11.RemoteProtocolError as error:
                 if connection.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
                     return
@@ -224,6 +233,8 @@ async def _converse(
             if connection.our_state is h11.MUST_CLOSE or connection.their_state is not h11.DONE:
                 return
             connection.start_next_cycle()
+    if config.listen is not None:
+        await config.listen(request, reader, writer)
 
 
 async def _next_request(connection: h11.Connection, reader: asyncio.StreamReader) -> h11.Request | None:
@@ -273,10 +284,22 @@ def _answer(
     if path == "/healthz":
         status, answer = health(hub.sessions(), config.fault())
         return _json(status, answer)
+    if config.listen is not None and _upgrades(request):
+        return Reply(_SWITCHING, "", b"") if _is_ours(request, config) else _text(403, "a page of the web")
     if config.describe is not None:
         described = config.describe(path, target.query, hub.sessions())
         return _json(described.status, described.content)
     return _text(404, "there are /metrics and /healthz")
+
+
+def _upgrades(request: h11.Request) -> bool:
+    return any(name == b"upgrade" and value.lower() == b"websocket" for name, value in request.headers)
+
+
+def _is_ours(request: h11.Request, config: HttpConfig) -> bool:
+    """Whether no page of the web asks: browsers let any page open a WebSocket, and say of whom it is."""
+    origins = [value.decode("ascii", "replace") for name, value in request.headers if name == b"origin"]
+    return all(is_our_host(urlsplit(origin).netloc, config) for origin in origins)
 
 
 def _shows(request: h11.Request, token: bytes) -> bool:

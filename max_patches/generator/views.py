@@ -13,7 +13,7 @@ HOST_ROWS = 13
 """Controls that stand before the plug-in's own parameters; the others stand behind them. As plugin_shim/juce/Controls.cpp."""
 OWN_PARAMETERS = ("bypass", "bpm", "position", "beats_per_bar", "when_lost")
 
-SHOWN = ("state", "reason", "tempo", "beat", "recency_gap_ms", "headroom_ms", "late_frames", "step_ms")
+SHOWN = ("state", "reason", "tempo", "beat", "heard_tempo", "heard_chord", "headroom_ms", "late_frames")
 """Status figures on stage; the others are in the sidecar's outlet all the same."""
 
 _LEFT, _TOP = 20.0, 78.0
@@ -178,7 +178,9 @@ def through_plugin() -> Board:
 def _plugin_transport(board: Board, top: float) -> None:
     """Play, tempo and beats of Max's own transport, which `vst~` passes on; bar and beat as cues."""
     transport = board.box("transport")
-    board.wire(widgets.toggle(board, "play", (_LEFT, top + 20.0, 90.0, 30.0), ("play", "stop")), transport)
+    board.wire(
+        widgets.toggle(board, "transport", (_LEFT, top + 20.0, 90.0, 30.0), ("play", "stop")), transport
+    )
     board.label("tempo (bpm)", (_LEFT + 100.0, top, 100.0, 20.0), size=11.0)
     tempo = widgets.number(board, "tempo", (_LEFT + 100.0, top + 22.0, 100.0, 26.0), (20.0, 400.0, 120.0))
     board.chain(tempo, board.box("prepend tempo"), transport)
@@ -201,7 +203,8 @@ def _plugin_transport(board: Board, top: float) -> None:
 def by_osc() -> Board:
     """`liveband.osc`: every control and all that can be told from Max's own port, answers at the sidecar's port."""
     steered = [control for control in CONTROLS if control.acts != "epoch"]
-    music = _TOP + _rows(len(steered)) + 6.0
+    session = _TOP + _rows(len(steered))
+    music = session + 56.0
     status = music + 112.0
     board = Board(
         "liveband.osc", (664.0, status + _STATUS_HEIGHT + 12.0), "A session steered and watched by OSC"
@@ -219,8 +222,7 @@ def by_osc() -> Board:
     board.wire(panic, send, inlet=1)
     board.column()
     listener = board.box("node.script liveband.listen.js @autostart 1 @watch 0")
-    board.chain(_session(board, _LEFT + 5 * widgets.CELL[0] - 44.0, _TOP + 2 * widgets.CELL[1]),
-                board.box("prepend session"), listener)  # fmt: skip
+    board.chain(_session(board, _LEFT, session), board.box("prepend session"), listener)
     _music(board, lambda source, what: _addressed(board, source, what, send), music)
     board.column()
     _status(board, listener, status)
@@ -261,7 +263,7 @@ def remote() -> Board:
     for index, (name, meaning, span) in enumerate(WINDOW):
         left = _LEFT + index * 156.0
         board.label(f"{name}: {meaning}", (left, window, 148.0, 20.0), size=11.0)
-        tell(widgets.number(board, name, (left, window + 22.0, 148.0, 26.0), span), name)
+        tell(widgets.number(board, f"window_{name}", (left, window + 22.0, 148.0, 26.0), span), name)
     board.label("a step is r x T long and is written w steps ahead; a change acts at the next step",
                 (_LEFT, window + 52.0, 624.0, 20.0), size=11.0)  # fmt: skip
     board.column()

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lbmodels.codec.autoencoder import Codec, DecoderState, EncoderState
@@ -19,6 +21,7 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.listening.ahead import ahead_by
 from lbmodels.listening.beat_tracker import TEMPO_CONTROLS, BeatTracker, BeatTrackerState, span_of
 from lbmodels.listening.chord_tracker import ChordTracker, ChordTrackerState
+from lbmodels.listening.chords import heard_in
 from lbmodels.streaming.input_level import InputLevel, InputLevelState
 from lbmodels.streaming.spectral import FrontState, SemitoneFrontEnd
 from lbmodels.streaming.state import select
@@ -263,11 +266,18 @@ class Band(nn.Module):
         return audio * (start + (end - start) * self.get_buffer("along"))
 
     def heard_beat(self, state: SessionState) -> Tensor:
-        """What the beat tracker knows of the frames after the one played last: beat phase, bar phase, bpm [B, k, 3],
+        """What the beat tracker knows of the frames after the one played last: beat phase, bar phase, bpm, metre [B, k, 4],
         negative where it does not know.
         """
         frame_s = self.spec.hop / self.spec.sample_rate
         return torch.from_numpy(ahead_by(state.beat.cpu().numpy(), frame_s, self.spec.chunk_frames))
+
+    def heard_chord(self, state: SessionState) -> NDArray[np.float64]:
+        """What the chord tracker hears: tones of the chord and its lowest [B, 13], NaN where it is sure of none."""
+        known = state.chord_tracker
+        if not isinstance(known, ChordTrackerState):
+            return np.full((len(state.seed), 13), np.nan)
+        return heard_in(known.belief.cpu().numpy(), known.told.cpu().numpy())
 
     @torch.no_grad()
     def step(

@@ -43,10 +43,13 @@ class ChartSlot:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """The slots of a form, as it is played, and its time signature if one is written."""
+    """The slots of a form, as it is played, its time signature if one is written, and its sections: the bar that each begins
+    with, from 0, and its name.
+    """
 
     slots: tuple[ChartSlot, ...]
     metre: tuple[int, int] | None = None
+    sections: tuple[tuple[int, str], ...] = ()
 
     @property
     def beats_per_bar(self) -> tuple[int, ...]:
@@ -68,6 +71,8 @@ class _Bar:
     times: int = 1
     """How often what ends with this bar is played."""
     endings: frozenset[int] = frozenset()
+    section: str = ""
+    """The name of the section that begins with it."""
 
 
 @dataclass(kw_only=True)
@@ -78,14 +83,15 @@ class _Page:
     metre: tuple[int, int] | None = None
     opens: bool = False
     endings: frozenset[int] = frozenset()
+    section: str = ""
     second: tuple[Chord, ...] | None = None
     """The second of two bars that %% repeats, until it is written."""
 
     def add(self, chords: tuple[Chord, ...]) -> None:
         if len(self.bars) >= _MOST_BARS:
             raise LiveBandError(_TOO_MUCH)
-        self.bars.append(_Bar(chords=chords, opens=self.opens, endings=self.endings))
-        self.opens, self.endings = False, frozenset()
+        self.bars.append(_Bar(chords=chords, opens=self.opens, endings=self.endings, section=self.section))
+        self.opens, self.endings, self.section = False, frozenset(), ""
 
     def tell_metre(self, above: str, below: str) -> None:
         metre = int(above), int(below)
@@ -114,7 +120,8 @@ def parse_chart(text: str) -> Chart:
             raise LiveBandError(f"line {number}{bar}: {error}") from None
     _second_of_two(page)
     slots: list[ChartSlot] = []
-    for index, chords in enumerate(_as_played(page.bars)):
+    played = _as_played(page.bars)
+    for index, chords in enumerate(bar.chords for bar in played):
         for slot, chord in enumerate(chords):
             start, end = index + slot / len(chords), index + (slot + 1) / len(chords)
             if slots and slots[-1].chord == chord:
@@ -124,7 +131,8 @@ def parse_chart(text: str) -> Chart:
     if not slots:
         raise LiveBandError("no bars in it: write bars as `| C . Am . | F | G7 |`")
     refuse_two_kinds_of_b(slot.chord for slot in slots)
-    return Chart(slots=tuple(slots), metre=page.metre)
+    sections = tuple((index, bar.section) for index, bar in enumerate(played) if bar.section)
+    return Chart(slots=tuple(slots), metre=page.metre, sections=sections)
 
 
 def _read_line(page: _Page, line: str) -> None:
@@ -133,6 +141,8 @@ def _read_line(page: _Page, line: str) -> None:
         return
     named = _NAMED.match(line) or _WORDS_FOR_SECTIONS.match(line)
     at = named.end() if named else 0
+    if named:
+        page.section = named[0].strip().rstrip(":") or page.section
     first = len(page.bars)
     before: re.Match[str] | None = None  # the bar line before the segment
     closed = False
@@ -164,6 +174,8 @@ def _read_words(page: _Page, line: str) -> None:
     metre = _HEADER_METRE.match(line) or _METRE.fullmatch(line.rstrip())
     times = _TIMES.fullmatch(line)
     words = _SECTION.sub(" ", line).split()
+    named = next(iter(_SECTION.findall(line)), "") or (line if _WORDS_FOR_SECTIONS.fullmatch(line) else "")
+    page.section = named.strip().rstrip(":") or page.section
     if metre:
         page.tell_metre(metre[1], metre[2])
     elif times:
@@ -184,6 +196,7 @@ def _read_segment(page: _Page, segment: str, *, a_bar: bool) -> bool:
     marks = _SECTION.findall(segment)
     content = _SECTION.sub(" ", segment)
     chords = [mark for mark in marks if reads_as_chord(mark)]
+    page.section = next((mark.strip() for mark in marks if mark.strip()), page.section)
     if (
         len(chords) > 1
         or any(len(mark) > 1 and not mark[1:].isdigit() for mark in chords)
@@ -294,7 +307,7 @@ def _repeat(page: _Page, times: int, first: int, closed: bool) -> None:
     page.bars += line * (times - 1)
 
 
-def _as_played(bars: Sequence[_Bar]) -> list[tuple[Chord, ...]]:
+def _as_played(bars: Sequence[_Bar]) -> list[_Bar]:
     """Bars in the order in which they sound, repeats and endings followed.
 
     Raises LiveBandError if that is too long, or leaves a bar out.
@@ -325,7 +338,7 @@ def _as_played(bars: Sequence[_Bar]) -> list[tuple[Chord, ...]]:
         raise LiveBandError(
             f"bar {min(missing) + 1} is never played: an ending has |: before it and :| behind it, as |: C |1 G :|2 F |"
         )
-    return [bars[at].chords for at in played]
+    return [bars[at] for at in played]
 
 
 def _turns(bars: Sequence[_Bar], start: int) -> int:

@@ -16,7 +16,7 @@ from lbserver.transports.osc.packet import Message
 
 _SESSION = "/lb/<session>/"
 _NEEDS_TEMPO = {"beat": 1, "chart": 2}
-_OF_SESSIONS = ("set/<control>", "tempo", "beat", "chord", "chart", "key", "keep", "recall")
+_OF_SESSIONS = ("set/<control>", "tempo", "beat", "beats_per_bar", "chord", "chart", "key", "keep", "recall")
 PANIC = "/lb/panic"
 SIMPLE = (PANIC, *(_SESSION + what for what in _OF_SESSIONS))
 """Calls that open nothing and are answered with nothing: from this machine they need no handshake."""
@@ -26,6 +26,11 @@ def in_turn(timed: tuple[int, Message]) -> tuple[int, int]:
     """Messages of one moment: a beat and a chart mean nothing before the tempo, in whatever order they were bundled."""
     tag, one = timed
     return tag, _NEEDS_TEMPO.get(one.address.rpartition("/")[2], 0)
+
+
+def begins_an_epoch(control: str) -> bool:
+    """Whether a control is one of those that change the latency, and with it the positions."""
+    return control in BY_NAME and BY_NAME[control].acts == "epoch"
 
 
 def listed(hub: Hub, peer: Peer) -> list[Message]:
@@ -76,6 +81,8 @@ class Control:
                 await self._tempo(session, arguments["bpm"], peer)
             case "beat":
                 await self._know(session, self._beat(session, arguments, peer), peer)
+            case "beats_per_bar":
+                await self._know(session, {"beats_per_bar": arguments["beats"]}, peer)
             case "chord":
                 await self._know(session, {"chord": arguments["label"]}, peer)
             case "chart":
@@ -92,10 +99,6 @@ class Control:
 
     async def _set(self, session: str, control: str, value: float | int | str, peer: Peer) -> None:
         known = BY_NAME.get(control)
-        if known is not None and known.acts == "epoch":
-            raise HubError(
-                "unsupported", f"{control} begins a new epoch: send /lb/open again with what you want"
-            )
         if known is not None and known.kind == "trigger" and value == 0.0:
             return  # a button let go
         await self._hub.set_control(session, control, value, peer=peer)

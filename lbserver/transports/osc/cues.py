@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Beats and bars as plain messages when they begin, for whoever asks: code on a stage follows the band by them. Pure."""
+"""What happens in the music as plain messages when it happens, for whoever asks: code on a stage follows the band by them. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from math import isnan
 
+from lbserver.music.passing import Events, Status
 from lbserver.transports.osc.addresses import compose
 from lbserver.transports.osc.doorway import Source
 from lbserver.transports.osc.packet import Message
@@ -12,40 +12,16 @@ from lbserver.transports.osc.watches import Watches
 
 
 @dataclass
-class Bars:
-    """One session's beats as they pass: `beat` is the place in the bar that was seen last, from 1, NaN if none was."""
-
-    beat: float = float("nan")
-    bar: int = 0
-
-    def passed(self, beat: float) -> list[tuple[str, int]]:
-        """What has begun since: ("bar", counted from 1), ("beat", its number in the bar), each that passed meanwhile. A step
-        back, or what is not known, is no beat.
-        """
-        before, fresh = self.beat, isnan(self.beat)
-        if not beat >= 1.0 or (not fresh and -0.5 <= beat - before <= 0.0):
-            return []
-        self.beat = beat
-        began = []
-        first = int(beat) if fresh else int(before) + 1
-        if fresh or beat < before:
-            self.bar += 1
-            began.append(("bar", self.bar))
-            first = int(beat) if fresh else 1
-        return began + [("beat", number) for number in range(first, int(beat) + 1)]
-
-
-@dataclass
 class Cues(Watches):
     """Who asked for the cues of which sessions."""
 
-    _bars: dict[str, Bars] = field(default_factory=dict)
+    _events: dict[str, Events] = field(default_factory=dict)
 
-    def due(self, beats: Mapping[str, float]) -> Iterator[tuple[Source, str, Message]]:
-        """Whom to tell of which session what, once `beats` is the place in the bar of each."""
-        for session, beat in beats.items():
-            for name, number in self._bars.setdefault(session, Bars()).passed(beat):
-                one = compose(f"/lb/<session>/cue/{name}", number, session=session)
+    def due(self, sessions: Mapping[str, Status]) -> Iterator[tuple[Source, str, Message]]:
+        """Whom to tell of which session what, once its figures are those of `sessions`."""
+        for session, status in sessions.items():
+            for name, value in self._events.setdefault(session, Events()).passed(status):
+                one = compose(f"/lb/<session>/cue/{name}", value, session=session)
                 yield from (
                     (source, session, one) for source, names in self.asked.items() if session in names
                 )
@@ -58,4 +34,4 @@ class Cues(Watches):
     def keep_house(self, sees: Callable[[Source, str], bool]) -> None:
         super().keep_house(sees)
         followed = self.sessions
-        self._bars = {name: bars for name, bars in self._bars.items() if name in followed}
+        self._events = {name: events for name, events in self._events.items() if name in followed}

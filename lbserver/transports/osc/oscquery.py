@@ -16,6 +16,7 @@ from lbserver.protocol.osc import ADDRESSES, PORT, Address
 from lbserver.protocol.status import STATUS, StatusInfo
 from lbserver.transports.http import Described
 from lbserver.transports.osc.addresses import PARAMETERS
+from lbserver.transports.osc.listening import control_as_told
 
 Node: TypeAlias = dict[str, Any]
 Sessions: TypeAlias = Mapping[str, Mapping[str, float | int | str]]
@@ -78,7 +79,7 @@ def host_info(osc_port: int) -> Node:
         "OSC_PORT": osc_port,
         "OSC_TRANSPORT": "UDP",
         "EXTENSIONS": {
-            name: name in ATTRIBUTES
+            name: name in ATTRIBUTES or name == "LISTEN"
             for name in (
                 "ACCESS",
                 "VALUE",
@@ -146,19 +147,8 @@ def _control(control: ControlInfo, path: str, values: Mapping[str, float]) -> No
     if control.unit:
         node["UNIT"] = [control.unit]
     if control.name in values and control.kind != "trigger":
-        node |= {"ACCESS": BOTH, "VALUE": [_value(control, values[control.name])]}
+        node |= {"ACCESS": BOTH, "VALUE": [control_as_told(control, values[control.name])]}
     return node
-
-
-def _value(control: ControlInfo, value: float) -> float | int | bool | str:
-    match control.kind:
-        case "choice":
-            return control.choices[int(value)]
-        case "bool":
-            return bool(value)
-        case "int":
-            return int(value)
-    return float(value)
 
 
 def _status(info: StatusInfo, path: str, status: Mapping[str, float | int | str]) -> Node:

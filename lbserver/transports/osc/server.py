@@ -13,7 +13,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -21,13 +21,12 @@ from typing import Any, cast
 from lbserver import __version__
 from lbserver.host import callers
 from lbserver.host.logs import fields
-from lbserver.hub.hub import Hub, HubError, Peer
+from lbserver.hub.hub import Hub, HubError
 from lbserver.protocol import MAJOR, MINOR, limits
-from lbserver.protocol.osc import LAST, MAX_PACKET_BYTES, REPLY_PORTS
+from lbserver.protocol.osc import LAST, REPLY_PORTS
 from lbserver.transports.osc.addresses import Call, compose, known, meant, reached, understand
 from lbserver.transports.osc.config import OscConfig as OscConfig
-from lbserver.transports.osc.control import PANIC, SIMPLE, Control, in_turn, listed
-from lbserver.transports.osc.cues import Cues
+from lbserver.transports.osc.control import PANIC, SIMPLE, Control, begins_an_epoch, in_turn, listed
 from lbserver.transports.osc.doorway import (
     Buckets,
     Cookies,
@@ -40,18 +39,18 @@ from lbserver.transports.osc.doorway import (
     unsigned,
 )
 from lbserver.transports.osc.link import AudioLink
-from lbserver.transports.osc.packet import Message, OscError, bundles, parse, timed_messages, write
+from lbserver.transports.osc.packet import Message, OscError, parse, timed_messages, write
 from lbserver.transports.osc.patterns import is_pattern
 from lbserver.transports.osc.schedule import Agenda, delay_s
 from lbserver.transports.osc.sockets import is_of_this_machine, listening
 from lbserver.transports.osc.stage import AUDIO, RESEND, Stage, StageConfig
 from lbserver.transports.osc.stream import JitterConfig
-from lbserver.transports.osc.watches import Watches, figures
+from lbserver.transports.osc.telling import Teller
+from lbserver.transports.osc.watches import named_figures
 
 log = logging.getLogger(__name__)
 
 _LONGEST_ERROR = 600
-_ALL = Peer(kind="osc", identity="status", trusted=True)
 _OF_LAST = f"/lb/{LAST}/"
 _HANDSHAKE = ("/lb/hello", "/lb/hello/reply", "/lb/cookie")
 
@@ -66,8 +65,6 @@ class OscServer(asyncio.DatagramProtocol):
         self._control = Control(hub)
         self._cookies, self._guests, self._agenda = Cookies(), Guests(), Agenda()
         self._addresses: dict[Source, tuple[Any, ...]] = {}
-        self._subscribed, self._cues = Watches(), Cues()
-        self._untold: set[str] = set()
         self._complaints = Buckets(burst=limits.OSC_ERRORS_PER_S, per_s=limits.OSC_ERRORS_PER_S)
         self._opening: Counter[str] = Counter()
         self._stage = Stage(
@@ -81,6 +78,7 @@ class OscServer(asyncio.DatagramProtocol):
             ),
             self._send_to,
         )
+        self._teller = Teller(hub, self._guests, self._stage, self._send_to)
         self._transports: dict[bool, asyncio.DatagramTransport] = {}  # by whether it is IPv6
         self._loop = asyncio.get_running_loop()
         # Opening takes its time; a control must not wait for it.
@@ -90,8 +88,8 @@ class OscServer(asyncio.DatagramProtocol):
         self._tasks = [
             *(asyncio.create_task(self._work(lane)) for lane in self._lanes.values()),
             asyncio.create_task(self._stage.pump()),
-            asyncio.create_task(self._every(limits.OSC_STATUS_S, self._push_status)),
-            asyncio.create_task(self._every(limits.OSC_CUES_S, self._push_cues)),
+            asyncio.create_task(self._every(limits.OSC_STATUS_S, self._teller.status)),
+            asyncio.create_task(self._every(limits.OSC_CUES_S, self._teller.events)),
             asyncio.create_task(self._every(1.0, self._keep_house)),
         ]
 
@@ -112,7 +110,7 @@ class OscServer(asyncio.DatagramProtocol):
     @property
     def faults(self) -> int:
         """Faults of the server's own that were caught."""
-        return self._faults + self._stage.faults
+        return self._faults + self._stage.faults + self._teller.faults
 
     @property
     def links(self) -> dict[str, AudioLink]:
@@ -246,9 +244,15 @@ class OscServer(asyncio.DatagramProtocol):
                 for row in listed(self._hub, sender.peer):
                     self._send(write(row), sender.receives_at)
             case "/lb/<session>/subscribe":
-                self._watch(self._subscribed, call.names["session"], sender)
+                source = self._watcher(call, sender)
+                self._teller.subscribed.ask(source, call.names["session"])
+                self._teller.plain.drop(source, call.names["session"])
+            case "/lb/<session>/watch":
+                names = named_figures(str(call.arguments["names"]))
+                per_s = cast(float, call.arguments["per_s"])
+                self._teller.plain.choose(self._watcher(call, sender), call.names["session"], per_s, names)
             case "/lb/<session>/cues":
-                self._watch(self._cues, call.names["session"], sender)
+                self._teller.cues.ask(self._watcher(call, sender), call.names["session"])
             case "/lb/open":
                 guest, name = self._let_in(sender), str(call.arguments["session"])
                 self._queue(partial(self._open, call, sender, guest), opening=True)
@@ -256,6 +260,8 @@ class OscServer(asyncio.DatagramProtocol):
             case "/lb/close":
                 self._let_in(sender)
                 self._queue(partial(self._close, call, sender), opening=True)
+            case "/lb/<session>/set/<control>" if begins_an_epoch(call.names["control"]):
+                self._queue(partial(self._change, call, sender), opening=True)
             case pattern if pattern in SIMPLE:
                 session = call.names.get("session", "")
                 if sender.peer.trusted:
@@ -305,10 +311,16 @@ class OscServer(asyncio.DatagramProtocol):
         self._addresses[sender.source] = sender.address[0], port, *sender.address[2:]
         self._stage.back(guest)
 
-    def _watch(self, watches: Watches, session: str, sender: Sender) -> None:
+    def _watcher(self, call: Call, sender: Sender) -> Source:
+        """Who is to be told of a session. Raises HubError: it may not."""
         guest = self._let_in(sender)
-        self._hub.status(session, peer=sender.peer)
-        watches.ask(guest.source, session)
+        self._hub.status(call.names["session"], peer=sender.peer)
+        return guest.source
+
+    async def _change(self, call: Call, sender: Sender) -> None:
+        session, control = call.names["session"], call.names["control"]
+        value = cast(float | int | str, call.arguments["value"])
+        await self._complaining(sender, call, self._stage.change(session, control, value, sender.peer))
 
     async def _act(self, call: Call, sender: Sender) -> None:
         if call.pattern == PANIC:
@@ -344,63 +356,6 @@ class OscServer(asyncio.DatagramProtocol):
                 log.exception("a fault in what OSC does by itself")
                 self._faults += 1
 
-    def _push_status(self, now_s: float) -> None:
-        ready: dict[str, list[bytes]] = {}
-        for guest, names in self._watchers(now_s).items():
-            for name in names:
-                if name not in ready:
-                    ready[name] = self._status_packets(name)
-                for packet in ready[name]:
-                    self._send_to(guest, packet)
-
-    def _push_cues(self, now_s: float) -> None:
-        if not self._cues.asked:
-            return
-        beats: dict[str, float] = {}
-        for name in self._cues.sessions:
-            with suppress(HubError):  # it has closed
-                beats[name] = float(self._hub.status(name, peer=_ALL)["beat"])
-        for source, name, one in self._cues.due(beats):
-            guest = self._guests.get(source, now_s)
-            if guest is not None and self._guests.attentive(guest, now_s) and self._sees(source, name):
-                self._send_to(guest, write(one))
-
-    def _sees(self, source: Source, session: str) -> bool:
-        """Whether a guest may be told of a session: its name may be another's by now."""
-        guest = self._guests.get(source, self._loop.time())
-        with suppress(HubError):
-            return guest is not None and bool(self._hub.status(session, peer=guest.peer))
-        return False
-
-    def _watchers(self, now_s: float) -> dict[Guest, set[str]]:
-        """Who is told of which sessions."""
-        watchers: dict[Guest, set[str]] = {}
-        for guest, name in self._stage.players():
-            watchers.setdefault(guest, set()).add(name)
-        for source, names in self._subscribed.asked.items():
-            watcher = self._guests.get(source, now_s)
-            if watcher is not None:
-                watchers.setdefault(watcher, set()).update(names)
-        return {
-            guest: {name for name in names if self._sees(guest.source, name)}
-            for guest, names in watchers.items()
-            if self._guests.attentive(guest, now_s)
-        }
-
-    def _status_packets(self, session: str) -> list[bytes]:
-        try:
-            status = self._hub.status(session, peer=_ALL)
-        except HubError:
-            return []
-        try:
-            return bundles(figures(session, status), largest_bytes=MAX_PACKET_BYTES)
-        except OscError as error:  # a fault of this session's, said once; the others are told of theirs
-            if session not in self._untold:
-                self._untold.add(session)
-                self._faults += 1
-                log.error("status cannot be told: %s", error, extra=fields(session=session))
-            return []
-
     def _keep_house(self, now_s: float) -> None:
         """Guests that are silent lose their sessions when the lease is over; those who come back in time do not."""
         if not self._config.anyone and any(guest.ours for guest in self._guests):
@@ -411,11 +366,9 @@ class OscServer(asyncio.DatagramProtocol):
         for guest in self._guests.forget(now_s):
             self._addresses.pop(guest.source, None)
         alive = set(self._hub.sessions())
-        self._subscribed.keep_house(self._sees)
-        self._cues.keep_house(self._sees)
+        self._teller.keep_house(now_s, alive)
         self._stage.keep_house(now_s, alive)
         self._control.keep_house(alive)
-        self._untold &= alive
 
     # Answers
 

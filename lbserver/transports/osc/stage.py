@@ -4,7 +4,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,7 +13,9 @@ from lbserver.errors import LiveBandError
 from lbserver.host.logs import fields, shown
 from lbserver.hub.hub import Hub, HubError, Peer
 from lbserver.protocol import limits
-from lbserver.protocol.messages import MessageError, check
+from lbserver.protocol.controls import MODES
+from lbserver.protocol.messages import MessageError, check, control_value
+from lbserver.protocol.osc import OPEN_DEFAULTS
 from lbserver.transports.osc.addresses import Call, compose
 from lbserver.transports.osc.audio import decode
 from lbserver.transports.osc.doorway import Bucket, Guest, Guests
@@ -49,6 +51,7 @@ class _Played:
     link: AudioLink
     guest: Guest
     peer: Peer
+    request: Mapping[str, Any]
     away: bool = False
     steered_s: float = float("-inf")
 
@@ -80,8 +83,33 @@ class Stage:
         """Open a session and tell the guest. Raises HubError."""
         if not self._opens.take(self._loop.time()):
             raise HubError("busy", f"too fast: {self._config.opens_per_s:g} sessions a second may be opened")
+        await self._open({"type": "open", **OPEN_DEFAULTS, **call.arguments}, guest, peer)
+
+    async def change(self, session: str, control: str, value: float | int | str, peer: Peer) -> None:
+        """Open a session of this stage anew with another mode, or another anticipation, for which the mode is manual.
+
+        Raises HubError: it was not opened here, or the value cannot be.
+        """
+        played = self._played.get(session)
+        if played is None or not (peer.trusted or played.peer == peer):
+            self._hub.status(session, peer=peer)
+            raise HubError(
+                "unsupported",
+                f"{control} begins a new epoch: only who opened {session} may, and not over OSC",
+            )
         try:
-            request, _ = check({"type": "open", **call.arguments}, "in")
+            number = control_value(control, value)
+        except MessageError as error:
+            raise HubError("bad_message", str(error)) from None
+        if control == "mode":
+            changed: dict[str, Any] = {"mode": MODES[int(number)]}
+        else:
+            changed = {"mode": "manual", "anticipation_ms": number}
+        await self._open({**played.request, **changed}, played.guest, played.peer)
+
+    async def _open(self, wish: Mapping[str, Any], guest: Guest, peer: Peer) -> None:
+        try:
+            request, _ = check(wish, "in")
         except MessageError as error:
             raise HubError("bad_message", str(error)) from None
         if request["mode"] == "bounce":
@@ -99,7 +127,7 @@ class Stage:
         except LiveBandError as error:
             raise HubError("busy", str(error)) from None
         self._drop(opened.session)
-        self._played[opened.session] = _Played(link, guest, peer)
+        self._played[opened.session] = _Played(link, guest, peer, request)
         timing = opened.timing
         told = (
             timing.latency_samples,

@@ -2122,26 +2122,690 @@
    },
    {
     "box": {
+     "fontsize": 11.0,
      "id": "obj-83",
-     "maxclass": "message",
-     "numinlets": 2,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
      "patching_rect": [
-      1010.0,
-      1620.0,
-      103.4,
-      22.0
+      1340.0,
+      20.0,
+      96.0,
+      20.0
      ],
-     "text": "/lb/panic"
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      246.0,
+      96.0,
+      20.0
+     ],
+     "text": "tacet",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
     }
    },
    {
     "box": {
      "fontsize": 12.0,
      "id": "obj-84",
+     "maxclass": "live.text",
+     "mode": 1,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1340.0,
+      84.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      268.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial": [
+        0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "tacet",
+       "parameter_mmax": 1,
+       "parameter_shortname": "tacet",
+       "parameter_type": 2
+      }
+     },
+     "text": "off",
+     "texton": "on",
+     "varname": "tacet"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-85",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      148.0,
+      195.79999999999998,
+      22.0
+     ],
+     "text": "prepend /lb/*/set/tacet"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-86",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      212.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-87",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      276.0,
+      228.79999999999998,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/set/tacet"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-88",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1340.0,
+      340.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      436.0,
+      246.0,
+      96.0,
+      20.0
+     ],
+     "text": "fade (beats)",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "activedialcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ],
+     "fontsize": 11.0,
+     "id": "obj-89",
+     "maxclass": "live.dial",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1340.0,
+      404.0,
+      96.0,
+      56.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      436.0,
+      266.0,
+      96.0,
+      58.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        2
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "fade",
+       "parameter_mmax": 32,
+       "parameter_mmin": 0,
+       "parameter_shortname": "fade",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "showname": 0,
+     "varname": "fade"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-90",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      468.0,
+      189.2,
+      22.0
+     ],
+     "text": "prepend /lb/*/set/fade"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-91",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      532.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-92",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      596.0,
+      222.2,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/set/fade"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-93",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1340.0,
+      660.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      540.0,
+      246.0,
+      96.0,
+      20.0
+     ],
+     "text": "mute",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-94",
+     "maxclass": "live.text",
+     "mode": 1,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1340.0,
+      724.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      540.0,
+      268.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial": [
+        0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "mute",
+       "parameter_mmax": 1,
+       "parameter_shortname": "mute",
+       "parameter_type": 2
+      }
+     },
+     "text": "off",
+     "texton": "on",
+     "varname": "mute"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-95",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      788.0,
+      189.2,
+      22.0
+     ],
+     "text": "prepend /lb/*/set/mute"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-96",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      852.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-97",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      916.0,
+      222.2,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/set/mute"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-98",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1340.0,
+      980.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      330.0,
+      96.0,
+      20.0
+     ],
+     "text": "intensity",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "activedialcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ],
+     "fontsize": 11.0,
+     "id": "obj-99",
+     "maxclass": "live.dial",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1340.0,
+      1044.0,
+      96.0,
+      56.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      350.0,
+      96.0,
+      58.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        0.5
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "intensity",
+       "parameter_mmax": 1,
+       "parameter_mmin": 0,
+       "parameter_shortname": "intensity",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "showname": 0,
+     "varname": "intensity"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-100",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      1108.0,
+      222.2,
+      22.0
+     ],
+     "text": "prepend /lb/*/set/intensity"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-101",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      1172.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-102",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      1236.0,
+      255.2,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/set/intensity"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-103",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1340.0,
+      1300.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      124.0,
+      330.0,
+      96.0,
+      20.0
+     ],
+     "text": "quantise",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-104",
+     "maxclass": "live.menu",
+     "numinlets": 1,
+     "numoutlets": 3,
+     "outlettype": [
+      "",
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1340.0,
+      1364.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      124.0,
+      352.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "at_once",
+        "next_beat",
+        "next_bar"
+       ],
+       "parameter_initial": [
+        0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "quantise",
+       "parameter_mmax": 2,
+       "parameter_shortname": "quantise",
+       "parameter_type": 2
+      }
+     },
+     "varname": "quantise"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-105",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      1428.0,
+      215.6,
+      22.0
+     ],
+     "text": "prepend /lb/*/set/quantise"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-106",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      1492.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-107",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      1556.0,
+      248.6,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/set/quantise"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-108",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      20.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      228.0,
+      330.0,
+      96.0,
+      20.0
+     ],
+     "text": "count in",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-109",
      "maxclass": "live.text",
      "mode": 0,
      "numinlets": 1,
@@ -2152,8 +2816,378 @@
      ],
      "parameter_enable": 1,
      "patching_rect": [
-      1010.0,
-      1684.0,
+      1670.0,
+      84.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      228.0,
+      352.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "count_in",
+       "parameter_mmax": 1,
+       "parameter_shortname": "count in",
+       "parameter_type": 2
+      }
+     },
+     "text": "count in",
+     "texton": "count in",
+     "varname": "count_in"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-110",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      148.0,
+      215.6,
+      22.0
+     ],
+     "text": "prepend /lb/*/set/count_in"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-111",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      212.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-112",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      276.0,
+      248.6,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/set/count_in"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-113",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      340.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      330.0,
+      96.0,
+      20.0
+     ],
+     "text": "next section",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-114",
+     "maxclass": "live.text",
+     "mode": 0,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1670.0,
+      404.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      352.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "next_section",
+       "parameter_mmax": 1,
+       "parameter_shortname": "next section",
+       "parameter_type": 2
+      }
+     },
+     "text": "next section",
+     "texton": "next section",
+     "varname": "next_section"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-115",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      468.0,
+      242.0,
+      22.0
+     ],
+     "text": "prepend /lb/*/set/next_section"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-116",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      532.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-117",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      596.0,
+      275.0,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/set/next_section"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-118",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      660.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      436.0,
+      330.0,
+      96.0,
+      20.0
+     ],
+     "text": "tap",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-119",
+     "maxclass": "live.text",
+     "mode": 0,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1670.0,
+      724.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      436.0,
+      352.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "tap",
+       "parameter_mmax": 1,
+       "parameter_shortname": "tap",
+       "parameter_type": 2
+      }
+     },
+     "text": "tap",
+     "texton": "tap",
+     "varname": "tap"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-120",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      788.0,
+      182.6,
+      22.0
+     ],
+     "text": "prepend /lb/*/set/tap"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-121",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      852.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-122",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      916.0,
+      215.6,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/set/tap"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-123",
+     "maxclass": "message",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      980.0,
+      103.4,
+      22.0
+     ],
+     "text": "/lb/panic"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-124",
+     "maxclass": "live.text",
+     "mode": 0,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1670.0,
+      1044.0,
       90.0,
       26.0
      ],
@@ -2184,7 +3218,7 @@
    },
    {
     "box": {
-     "id": "obj-85",
+     "id": "obj-125",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -2193,7 +3227,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      2000.0,
       20.0,
       310.0,
       22.0
@@ -2204,1008 +3238,24 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-86",
+     "id": "obj-126",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      2000.0,
       84.0,
       140.0,
       20.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      496.0,
-      246.0,
+      20.0,
+      414.0,
       140.0,
       20.0
      ],
      "text": "session (* is all)",
-     "textcolor": [
-      0.62,
-      0.66,
-      0.7,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "bgcolor": [
-      0.22000000000000003,
-      0.24200000000000002,
-      0.28600000000000003,
-      1.0
-     ],
-     "fontsize": 14.0,
-     "id": "obj-87",
-     "keymode": 1,
-     "lines": 1,
-     "maxclass": "textedit",
-     "numinlets": 1,
-     "numoutlets": 4,
-     "outlettype": [
-      "",
-      "",
-      "",
-      ""
-     ],
-     "outputmode": 1,
-     "patching_rect": [
-      1340.0,
-      148.0,
-      140.0,
-      24.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      496.0,
-      268.0,
-      140.0,
-      24.0
-     ],
-     "text": "*",
-     "textcolor": [
-      0.93,
-      0.94,
-      0.95,
-      1.0
-     ],
-     "varname": "session"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-88",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 2,
-     "outlettype": [
-      "",
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      212.0,
-      110.0,
-      22.0
-     ],
-     "text": "route text"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-89",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      1340.0,
-      276.0,
-      123.19999999999999,
-      22.0
-     ],
-     "text": "s #0-session"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-90",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      340.0,
-      143.0,
-      22.0
-     ],
-     "text": "prepend session"
-    }
-   },
-   {
-    "box": {
-     "fontsize": 11.0,
-     "id": "obj-91",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      1340.0,
-      404.0,
-      300.0,
-      20.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      20.0,
-      336.0,
-      300.0,
-      20.0
-     ],
-     "text": "chart, such as | C | Am / F / | G7 |",
-     "textcolor": [
-      0.62,
-      0.66,
-      0.7,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "bgcolor": [
-      0.22000000000000003,
-      0.24200000000000002,
-      0.28600000000000003,
-      1.0
-     ],
-     "fontsize": 14.0,
-     "id": "obj-92",
-     "keymode": 1,
-     "lines": 1,
-     "maxclass": "textedit",
-     "numinlets": 1,
-     "numoutlets": 4,
-     "outlettype": [
-      "",
-      "",
-      "",
-      ""
-     ],
-     "outputmode": 1,
-     "patching_rect": [
-      1340.0,
-      468.0,
-      310.0,
-      26.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      20.0,
-      358.0,
-      624.0,
-      26.0
-     ],
-     "text": "",
-     "textcolor": [
-      0.93,
-      0.94,
-      0.95,
-      1.0
-     ],
-     "varname": "chart"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-93",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 2,
-     "outlettype": [
-      "",
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      532.0,
-      110.0,
-      22.0
-     ],
-     "text": "route text"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-94",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      596.0,
-      169.39999999999998,
-      22.0
-     ],
-     "text": "prepend /lb/*/chart"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-95",
-     "maxclass": "newobj",
-     "numinlets": 0,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      660.0,
-      123.19999999999999,
-      22.0
-     ],
-     "text": "r #0-session"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-96",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      724.0,
-      202.39999999999998,
-      22.0
-     ],
-     "text": "sprintf set /lb/%s/chart"
-    }
-   },
-   {
-    "box": {
-     "fontsize": 11.0,
-     "id": "obj-97",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      1340.0,
-      788.0,
-      120.0,
-      20.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      20.0,
-      392.0,
-      120.0,
-      20.0
-     ],
-     "text": "chord now",
-     "textcolor": [
-      0.62,
-      0.66,
-      0.7,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "bgcolor": [
-      0.22000000000000003,
-      0.24200000000000002,
-      0.28600000000000003,
-      1.0
-     ],
-     "fontsize": 14.0,
-     "id": "obj-98",
-     "keymode": 1,
-     "lines": 1,
-     "maxclass": "textedit",
-     "numinlets": 1,
-     "numoutlets": 4,
-     "outlettype": [
-      "",
-      "",
-      "",
-      ""
-     ],
-     "outputmode": 1,
-     "patching_rect": [
-      1340.0,
-      852.0,
-      120.0,
-      24.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      20.0,
-      414.0,
-      120.0,
-      24.0
-     ],
-     "text": "",
-     "textcolor": [
-      0.93,
-      0.94,
-      0.95,
-      1.0
-     ],
-     "varname": "chord"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-99",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 2,
-     "outlettype": [
-      "",
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      916.0,
-      110.0,
-      22.0
-     ],
-     "text": "route text"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-100",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      980.0,
-      169.39999999999998,
-      22.0
-     ],
-     "text": "prepend /lb/*/chord"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-101",
-     "maxclass": "newobj",
-     "numinlets": 0,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      1044.0,
-      123.19999999999999,
-      22.0
-     ],
-     "text": "r #0-session"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-102",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      1108.0,
-      202.39999999999998,
-      22.0
-     ],
-     "text": "sprintf set /lb/%s/chord"
-    }
-   },
-   {
-    "box": {
-     "fontsize": 11.0,
-     "id": "obj-103",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      1340.0,
-      1172.0,
-      100.0,
-      20.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      150.0,
-      392.0,
-      100.0,
-      20.0
-     ],
-     "text": "key now",
-     "textcolor": [
-      0.62,
-      0.66,
-      0.7,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "bgcolor": [
-      0.22000000000000003,
-      0.24200000000000002,
-      0.28600000000000003,
-      1.0
-     ],
-     "fontsize": 14.0,
-     "id": "obj-104",
-     "keymode": 1,
-     "lines": 1,
-     "maxclass": "textedit",
-     "numinlets": 1,
-     "numoutlets": 4,
-     "outlettype": [
-      "",
-      "",
-      "",
-      ""
-     ],
-     "outputmode": 1,
-     "patching_rect": [
-      1340.0,
-      1236.0,
-      100.0,
-      24.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      150.0,
-      414.0,
-      100.0,
-      24.0
-     ],
-     "text": "",
-     "textcolor": [
-      0.93,
-      0.94,
-      0.95,
-      1.0
-     ],
-     "varname": "key"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-105",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 2,
-     "outlettype": [
-      "",
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      1300.0,
-      110.0,
-      22.0
-     ],
-     "text": "route text"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-106",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      1364.0,
-      156.2,
-      22.0
-     ],
-     "text": "prepend /lb/*/key"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-107",
-     "maxclass": "newobj",
-     "numinlets": 0,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      1428.0,
-      123.19999999999999,
-      22.0
-     ],
-     "text": "r #0-session"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-108",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      1492.0,
-      189.2,
-      22.0
-     ],
-     "text": "sprintf set /lb/%s/key"
-    }
-   },
-   {
-    "box": {
-     "fontsize": 11.0,
-     "id": "obj-109",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      1340.0,
-      1556.0,
-      110.0,
-      20.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      260.0,
-      392.0,
-      110.0,
-      20.0
-     ],
-     "text": "tempo (0 forgets)",
-     "textcolor": [
-      0.62,
-      0.66,
-      0.7,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "fontsize": 14.0,
-     "id": "obj-110",
-     "maxclass": "live.numbox",
-     "numinlets": 1,
-     "numoutlets": 2,
-     "outlettype": [
-      "",
-      "float"
-     ],
-     "parameter_enable": 1,
-     "patching_rect": [
-      1340.0,
-      1620.0,
-      110.0,
-      24.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      260.0,
-      414.0,
-      110.0,
-      24.0
-     ],
-     "saved_attribute_attributes": {
-      "valueof": {
-       "parameter_initial": [
-        0.0
-       ],
-       "parameter_initial_enable": 1,
-       "parameter_longname": "tempo",
-       "parameter_mmax": 400.0,
-       "parameter_mmin": 0.0,
-       "parameter_shortname": "tempo",
-       "parameter_type": 0,
-       "parameter_unitstyle": 1
-      }
-     },
-     "varname": "tempo"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-111",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      1684.0,
-      169.39999999999998,
-      22.0
-     ],
-     "text": "prepend /lb/*/tempo"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-112",
-     "maxclass": "newobj",
-     "numinlets": 0,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      1748.0,
-      123.19999999999999,
-      22.0
-     ],
-     "text": "r #0-session"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-113",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      1812.0,
-      202.39999999999998,
-      22.0
-     ],
-     "text": "sprintf set /lb/%s/tempo"
-    }
-   },
-   {
-    "box": {
-     "fontsize": 12.0,
-     "id": "obj-114",
-     "maxclass": "live.text",
-     "mode": 0,
-     "numinlets": 1,
-     "numoutlets": 2,
-     "outlettype": [
-      "",
-      ""
-     ],
-     "parameter_enable": 1,
-     "patching_rect": [
-      1340.0,
-      1876.0,
-      70.0,
-      24.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      380.0,
-      414.0,
-      70.0,
-      24.0
-     ],
-     "saved_attribute_attributes": {
-      "valueof": {
-       "parameter_enum": [
-        "off",
-        "on"
-       ],
-       "parameter_initial_enable": 1,
-       "parameter_longname": "one",
-       "parameter_mmax": 1,
-       "parameter_shortname": "one",
-       "parameter_type": 2
-      }
-     },
-     "text": "one",
-     "texton": "one",
-     "varname": "one"
-    }
-   },
-   {
-    "box": {
-     "fontsize": 11.0,
-     "id": "obj-115",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      1340.0,
-      1940.0,
-      70.0,
-      20.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      380.0,
-      392.0,
-      70.0,
-      20.0
-     ],
-     "text": "beat one",
-     "textcolor": [
-      0.62,
-      0.66,
-      0.7,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "id": "obj-116",
-     "maxclass": "message",
-     "numinlets": 2,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      2004.0,
-      60.0,
-      22.0
-     ],
-     "text": "1"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-117",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      2068.0,
-      162.8,
-      22.0
-     ],
-     "text": "prepend /lb/*/beat"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-118",
-     "maxclass": "newobj",
-     "numinlets": 0,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      2132.0,
-      123.19999999999999,
-      22.0
-     ],
-     "text": "r #0-session"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-119",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      2196.0,
-      195.79999999999998,
-      22.0
-     ],
-     "text": "sprintf set /lb/%s/beat"
-    }
-   },
-   {
-    "box": {
-     "fontsize": 11.0,
-     "id": "obj-120",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      1340.0,
-      2260.0,
-      94.0,
-      20.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      460.0,
-      392.0,
-      94.0,
-      20.0
-     ],
-     "text": "keep a moment",
-     "textcolor": [
-      0.62,
-      0.66,
-      0.7,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "bgcolor": [
-      0.22000000000000003,
-      0.24200000000000002,
-      0.28600000000000003,
-      1.0
-     ],
-     "fontsize": 14.0,
-     "id": "obj-121",
-     "keymode": 1,
-     "lines": 1,
-     "maxclass": "textedit",
-     "numinlets": 1,
-     "numoutlets": 4,
-     "outlettype": [
-      "",
-      "",
-      "",
-      ""
-     ],
-     "outputmode": 1,
-     "patching_rect": [
-      1340.0,
-      2324.0,
-      90.0,
-      24.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      460.0,
-      414.0,
-      90.0,
-      24.0
-     ],
-     "text": "keep",
-     "textcolor": [
-      0.93,
-      0.94,
-      0.95,
-      1.0
-     ],
-     "varname": "keep"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-122",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 2,
-     "outlettype": [
-      "",
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      2388.0,
-      110.0,
-      22.0
-     ],
-     "text": "route text"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-123",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      2452.0,
-      162.8,
-      22.0
-     ],
-     "text": "prepend /lb/*/keep"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-124",
-     "maxclass": "newobj",
-     "numinlets": 0,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      2516.0,
-      123.19999999999999,
-      22.0
-     ],
-     "text": "r #0-session"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-125",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      2580.0,
-      195.79999999999998,
-      22.0
-     ],
-     "text": "sprintf set /lb/%s/keep"
-    }
-   },
-   {
-    "box": {
-     "fontsize": 11.0,
-     "id": "obj-126",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      1340.0,
-      2644.0,
-      94.0,
-      20.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      556.0,
-      392.0,
-      94.0,
-      20.0
-     ],
-     "text": "recall a moment",
      "textcolor": [
       0.62,
       0.66,
@@ -3237,7 +3287,991 @@
      ],
      "outputmode": 1,
      "patching_rect": [
-      1340.0,
+      2000.0,
+      148.0,
+      140.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      436.0,
+      140.0,
+      24.0
+     ],
+     "text": "*",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-128",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      212.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-129",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2000.0,
+      276.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "s #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-130",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      340.0,
+      143.0,
+      22.0
+     ],
+     "text": "prepend session"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-131",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2000.0,
+      404.0,
+      300.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      470.0,
+      300.0,
+      20.0
+     ],
+     "text": "chart, such as | C | Am / F / | G7 |",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-132",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      2000.0,
+      468.0,
+      310.0,
+      26.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      492.0,
+      624.0,
+      26.0
+     ],
+     "text": "",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "chart"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-133",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      532.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-134",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      596.0,
+      169.39999999999998,
+      22.0
+     ],
+     "text": "prepend /lb/*/chart"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-135",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      660.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-136",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      724.0,
+      202.39999999999998,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/chart"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-137",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2000.0,
+      788.0,
+      120.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      526.0,
+      120.0,
+      20.0
+     ],
+     "text": "chord now",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-138",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      2000.0,
+      852.0,
+      120.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      548.0,
+      120.0,
+      24.0
+     ],
+     "text": "",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "chord"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-139",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      916.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-140",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      980.0,
+      169.39999999999998,
+      22.0
+     ],
+     "text": "prepend /lb/*/chord"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-141",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      1044.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-142",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      1108.0,
+      202.39999999999998,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/chord"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-143",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2000.0,
+      1172.0,
+      100.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      150.0,
+      526.0,
+      100.0,
+      20.0
+     ],
+     "text": "key now",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-144",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      2000.0,
+      1236.0,
+      100.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      150.0,
+      548.0,
+      100.0,
+      24.0
+     ],
+     "text": "",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "key"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-145",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      1300.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-146",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      1364.0,
+      156.2,
+      22.0
+     ],
+     "text": "prepend /lb/*/key"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-147",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      1428.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-148",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      1492.0,
+      189.2,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/key"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-149",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2000.0,
+      1556.0,
+      110.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      260.0,
+      526.0,
+      110.0,
+      20.0
+     ],
+     "text": "tempo (0 forgets)",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 14.0,
+     "id": "obj-150",
+     "maxclass": "live.numbox",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      2000.0,
+      1620.0,
+      110.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      260.0,
+      548.0,
+      110.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        0.0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "tempo",
+       "parameter_mmax": 400.0,
+       "parameter_mmin": 0.0,
+       "parameter_shortname": "tempo",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "varname": "tempo"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-151",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      1684.0,
+      169.39999999999998,
+      22.0
+     ],
+     "text": "prepend /lb/*/tempo"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-152",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      1748.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-153",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      1812.0,
+      202.39999999999998,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/tempo"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-154",
+     "maxclass": "live.text",
+     "mode": 0,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      2000.0,
+      1876.0,
+      70.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      380.0,
+      548.0,
+      70.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "one",
+       "parameter_mmax": 1,
+       "parameter_shortname": "one",
+       "parameter_type": 2
+      }
+     },
+     "text": "one",
+     "texton": "one",
+     "varname": "one"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-155",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2000.0,
+      1940.0,
+      70.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      380.0,
+      526.0,
+      70.0,
+      20.0
+     ],
+     "text": "beat one",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-156",
+     "maxclass": "message",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      2004.0,
+      60.0,
+      22.0
+     ],
+     "text": "1"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-157",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      2068.0,
+      162.8,
+      22.0
+     ],
+     "text": "prepend /lb/*/beat"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-158",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      2132.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-159",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      2196.0,
+      195.79999999999998,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/beat"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-160",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2000.0,
+      2260.0,
+      94.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      460.0,
+      526.0,
+      94.0,
+      20.0
+     ],
+     "text": "keep a moment",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-161",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      2000.0,
+      2324.0,
+      90.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      460.0,
+      548.0,
+      90.0,
+      24.0
+     ],
+     "text": "keep",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "keep"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-162",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      2388.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-163",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      2452.0,
+      162.8,
+      22.0
+     ],
+     "text": "prepend /lb/*/keep"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-164",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      2516.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-165",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      2580.0,
+      195.79999999999998,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/keep"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-166",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2000.0,
+      2644.0,
+      94.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      556.0,
+      526.0,
+      94.0,
+      20.0
+     ],
+     "text": "recall a moment",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-167",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      2000.0,
       2708.0,
       90.0,
       24.0
@@ -3245,7 +4279,7 @@
      "presentation": 1,
      "presentation_rect": [
       556.0,
-      414.0,
+      548.0,
       90.0,
       24.0
      ],
@@ -3261,7 +4295,7 @@
    },
    {
     "box": {
-     "id": "obj-128",
+     "id": "obj-168",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3270,7 +4304,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      2000.0,
       2772.0,
       110.0,
       22.0
@@ -3280,7 +4314,7 @@
    },
    {
     "box": {
-     "id": "obj-129",
+     "id": "obj-169",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3288,7 +4322,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      2000.0,
       2836.0,
       176.0,
       22.0
@@ -3298,7 +4332,7 @@
    },
    {
     "box": {
-     "id": "obj-130",
+     "id": "obj-170",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -3306,7 +4340,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      2000.0,
       2900.0,
       123.19999999999999,
       22.0
@@ -3316,7 +4350,7 @@
    },
    {
     "box": {
-     "id": "obj-131",
+     "id": "obj-171",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3324,7 +4358,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      2000.0,
       2964.0,
       209.0,
       22.0
@@ -3334,7 +4368,7 @@
    },
    {
     "box": {
-     "id": "obj-132",
+     "id": "obj-172",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 4,
@@ -3345,7 +4379,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       20.0,
       195.79999999999998,
       22.0
@@ -3355,7 +4389,7 @@
    },
    {
     "box": {
-     "id": "obj-133",
+     "id": "obj-173",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 9,
@@ -3371,23 +4405,23 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       84.0,
       310.0,
       22.0
      ],
-     "text": "route state reason tempo beat recency_gap_ms headroom_ms late_frames step_ms"
+     "text": "route state reason tempo beat heard_tempo heard_chord headroom_ms late_frames"
     }
    },
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-134",
+     "id": "obj-174",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       148.0,
       148.0,
       18.0
@@ -3395,7 +4429,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      448.0,
+      582.0,
       148.0,
       18.0
      ],
@@ -3411,12 +4445,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-135",
+     "id": "obj-175",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       212.0,
       148.0,
       24.0
@@ -3424,7 +4458,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      466.0,
+      600.0,
       148.0,
       24.0
      ],
@@ -3439,7 +4473,7 @@
    },
    {
     "box": {
-     "id": "obj-136",
+     "id": "obj-176",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3447,7 +4481,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       276.0,
       116.6,
       22.0
@@ -3458,12 +4492,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-137",
+     "id": "obj-177",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       340.0,
       148.0,
       18.0
@@ -3471,7 +4505,7 @@
      "presentation": 1,
      "presentation_rect": [
       176.0,
-      448.0,
+      582.0,
       148.0,
       18.0
      ],
@@ -3487,12 +4521,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-138",
+     "id": "obj-178",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       404.0,
       148.0,
       24.0
@@ -3500,7 +4534,7 @@
      "presentation": 1,
      "presentation_rect": [
       176.0,
-      466.0,
+      600.0,
       148.0,
       24.0
      ],
@@ -3515,7 +4549,7 @@
    },
    {
     "box": {
-     "id": "obj-139",
+     "id": "obj-179",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3523,7 +4557,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       468.0,
       116.6,
       22.0
@@ -3534,12 +4568,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-140",
+     "id": "obj-180",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       532.0,
       148.0,
       18.0
@@ -3547,7 +4581,7 @@
      "presentation": 1,
      "presentation_rect": [
       332.0,
-      448.0,
+      582.0,
       148.0,
       18.0
      ],
@@ -3563,12 +4597,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-141",
+     "id": "obj-181",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       596.0,
       148.0,
       24.0
@@ -3576,7 +4610,7 @@
      "presentation": 1,
      "presentation_rect": [
       332.0,
-      466.0,
+      600.0,
       148.0,
       24.0
      ],
@@ -3591,7 +4625,7 @@
    },
    {
     "box": {
-     "id": "obj-142",
+     "id": "obj-182",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3599,7 +4633,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       660.0,
       116.6,
       22.0
@@ -3610,12 +4644,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-143",
+     "id": "obj-183",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       724.0,
       148.0,
       18.0
@@ -3623,7 +4657,7 @@
      "presentation": 1,
      "presentation_rect": [
       488.0,
-      448.0,
+      582.0,
       148.0,
       18.0
      ],
@@ -3639,12 +4673,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-144",
+     "id": "obj-184",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       788.0,
       148.0,
       24.0
@@ -3652,7 +4686,7 @@
      "presentation": 1,
      "presentation_rect": [
       488.0,
-      466.0,
+      600.0,
       148.0,
       24.0
      ],
@@ -3667,7 +4701,7 @@
    },
    {
     "box": {
-     "id": "obj-145",
+     "id": "obj-185",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3675,7 +4709,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       852.0,
       116.6,
       22.0
@@ -3686,12 +4720,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-146",
+     "id": "obj-186",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       916.0,
       148.0,
       18.0
@@ -3699,11 +4733,11 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      492.0,
+      626.0,
       148.0,
       18.0
      ],
-     "text": "recency gap (ms)",
+     "text": "heard tempo (bpm)",
      "textcolor": [
       0.62,
       0.66,
@@ -3715,12 +4749,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-147",
+     "id": "obj-187",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       980.0,
       148.0,
       24.0
@@ -3728,7 +4762,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      510.0,
+      644.0,
       148.0,
       24.0
      ],
@@ -3743,7 +4777,7 @@
    },
    {
     "box": {
-     "id": "obj-148",
+     "id": "obj-188",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3751,7 +4785,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       1044.0,
       116.6,
       22.0
@@ -3762,12 +4796,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-149",
+     "id": "obj-189",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       1108.0,
       148.0,
       18.0
@@ -3775,7 +4809,83 @@
      "presentation": 1,
      "presentation_rect": [
       176.0,
-      492.0,
+      626.0,
+      148.0,
+      18.0
+     ],
+     "text": "heard chord",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-190",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2330.0,
+      1172.0,
+      148.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      176.0,
+      644.0,
+      148.0,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-191",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2330.0,
+      1236.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-192",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2330.0,
+      1300.0,
+      148.0,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      626.0,
       148.0,
       18.0
      ],
@@ -3791,20 +4901,20 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-150",
+     "id": "obj-193",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
-      1172.0,
+      2330.0,
+      1364.0,
       148.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      176.0,
-      510.0,
+      332.0,
+      644.0,
       148.0,
       24.0
      ],
@@ -3819,7 +4929,7 @@
    },
    {
     "box": {
-     "id": "obj-151",
+     "id": "obj-194",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3827,8 +4937,8 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
-      1236.0,
+      2330.0,
+      1428.0,
       116.6,
       22.0
      ],
@@ -3838,20 +4948,20 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-152",
+     "id": "obj-195",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
-      1300.0,
+      2330.0,
+      1492.0,
       148.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      332.0,
-      492.0,
+      488.0,
+      626.0,
       148.0,
       18.0
      ],
@@ -3867,88 +4977,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-153",
+     "id": "obj-196",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
-      1364.0,
-      148.0,
-      24.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      332.0,
-      510.0,
-      148.0,
-      24.0
-     ],
-     "text": "-",
-     "textcolor": [
-      0.36,
-      0.78,
-      0.62,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "id": "obj-154",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1670.0,
-      1428.0,
-      116.6,
-      22.0
-     ],
-     "text": "prepend set"
-    }
-   },
-   {
-    "box": {
-     "fontsize": 11.0,
-     "id": "obj-155",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      1670.0,
-      1492.0,
-      148.0,
-      18.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      488.0,
-      492.0,
-      148.0,
-      18.0
-     ],
-     "text": "step (ms)",
-     "textcolor": [
-      0.62,
-      0.66,
-      0.7,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "fontsize": 15.0,
-     "id": "obj-156",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      1670.0,
+      2330.0,
       1556.0,
       148.0,
       24.0
@@ -3956,7 +4990,7 @@
      "presentation": 1,
      "presentation_rect": [
       488.0,
-      510.0,
+      644.0,
       148.0,
       24.0
      ],
@@ -3971,7 +5005,7 @@
    },
    {
     "box": {
-     "id": "obj-157",
+     "id": "obj-197",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3979,7 +5013,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       1620.0,
       116.6,
       22.0
@@ -3990,12 +5024,12 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-158",
+     "id": "obj-198",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       1684.0,
       310.0,
       20.0
@@ -4003,7 +5037,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      536.0,
+      670.0,
       624.0,
       20.0
      ],
@@ -4018,7 +5052,7 @@
    },
    {
     "box": {
-     "id": "obj-159",
+     "id": "obj-199",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4026,7 +5060,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       1748.0,
       116.6,
       22.0
@@ -4037,12 +5071,12 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-160",
+     "id": "obj-200",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       1812.0,
       310.0,
       20.0
@@ -4050,7 +5084,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      558.0,
+      692.0,
       624.0,
       20.0
      ],
@@ -4065,7 +5099,7 @@
    },
    {
     "box": {
-     "id": "obj-161",
+     "id": "obj-201",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4073,7 +5107,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       1876.0,
       116.6,
       22.0
@@ -4942,7 +5976,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-83",
+      "obj-85",
       0
      ],
      "order": 0,
@@ -4955,51 +5989,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
-      1
-     ],
-     "order": 0,
-     "source": [
-      "obj-83",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-88",
-      0
-     ],
-     "order": 0,
-     "source": [
       "obj-87",
       0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-89",
-      0
      ],
      "order": 0,
      "source": [
-      "obj-88",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-90",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-88",
+      "obj-86",
       0
      ]
     }
@@ -5012,59 +6007,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-90",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-93",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-92",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-94",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-93",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-96",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-95",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-94",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-96",
+      "obj-87",
       0
      ]
     }
@@ -5077,6 +6020,71 @@
      ],
      "order": 0,
      "source": [
+      "obj-85",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-90",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-89",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-92",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-91",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-90",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-92",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-90",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-95",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-94",
       0
      ]
@@ -5085,12 +6093,38 @@
    {
     "patchline": {
      "destination": [
-      "obj-99",
+      "obj-97",
       0
      ],
      "order": 0,
      "source": [
-      "obj-98",
+      "obj-96",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-95",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-97",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-95",
       0
      ]
     }
@@ -5163,12 +6197,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-106",
+      "obj-107",
       0
      ],
      "order": 0,
      "source": [
-      "obj-105",
+      "obj-106",
       0
      ]
     }
@@ -5176,7 +6210,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-108",
+      "obj-105",
       0
      ],
      "order": 0,
@@ -5189,25 +6223,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-106",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-108",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
       "obj-3",
       1
      ],
      "order": 0,
      "source": [
-      "obj-106",
+      "obj-105",
       0
      ]
     }
@@ -5215,12 +6236,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-111",
+      "obj-110",
       0
      ],
      "order": 0,
      "source": [
-      "obj-110",
+      "obj-109",
       0
      ]
     }
@@ -5228,7 +6249,20 @@
    {
     "patchline": {
      "destination": [
-      "obj-113",
+      "obj-112",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-111",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-110",
       0
      ],
      "order": 0,
@@ -5241,25 +6275,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-111",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-113",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
       "obj-3",
       1
      ],
      "order": 0,
      "source": [
-      "obj-111",
+      "obj-110",
       0
      ]
     }
@@ -5267,7 +6288,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-116",
+      "obj-115",
       0
      ],
      "order": 0,
@@ -5293,25 +6314,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-119",
+      "obj-115",
       0
      ],
      "order": 0,
      "source": [
-      "obj-118",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
       "obj-117",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-119",
       0
      ]
     }
@@ -5324,7 +6332,20 @@
      ],
      "order": 0,
      "source": [
-      "obj-117",
+      "obj-115",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-120",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-119",
       0
      ]
     }
@@ -5345,7 +6366,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-123",
+      "obj-120",
       0
      ],
      "order": 0,
@@ -5358,12 +6379,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-125",
-      0
+      "obj-3",
+      1
      ],
      "order": 0,
      "source": [
-      "obj-124",
+      "obj-120",
       0
      ]
     }
@@ -5376,7 +6397,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-125",
+      "obj-124",
       0
      ]
     }
@@ -5423,7 +6444,20 @@
    {
     "patchline": {
      "destination": [
-      "obj-131",
+      "obj-130",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-128",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-125",
       0
      ],
      "order": 0,
@@ -5436,12 +6470,51 @@
    {
     "patchline": {
      "destination": [
-      "obj-129",
+      "obj-133",
       0
      ],
      "order": 0,
      "source": [
-      "obj-131",
+      "obj-132",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-134",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-133",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-136",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-135",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-134",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-136",
       0
      ]
     }
@@ -5454,59 +6527,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-129",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-132",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-85",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-133",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-132",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-136",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-133",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-135",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-136",
+      "obj-134",
       0
      ]
     }
@@ -5519,16 +6540,16 @@
      ],
      "order": 0,
      "source": [
-      "obj-133",
-      1
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
       "obj-138",
       0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-140",
+      0
      ],
      "order": 0,
      "source": [
@@ -5545,15 +6566,15 @@
      ],
      "order": 0,
      "source": [
-      "obj-133",
-      2
+      "obj-141",
+      0
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-141",
+      "obj-140",
       0
      ],
      "order": 0,
@@ -5566,21 +6587,34 @@
    {
     "patchline": {
      "destination": [
-      "obj-145",
-      0
+      "obj-3",
+      1
      ],
      "order": 0,
      "source": [
-      "obj-133",
-      3
+      "obj-140",
+      0
      ]
     }
    },
    {
     "patchline": {
      "destination": [
+      "obj-145",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-144",
       0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-146",
+      0
      ],
      "order": 0,
      "source": [
@@ -5597,15 +6631,15 @@
      ],
      "order": 0,
      "source": [
-      "obj-133",
-      4
+      "obj-147",
+      0
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-147",
+      "obj-146",
       0
      ],
      "order": 0,
@@ -5618,39 +6652,26 @@
    {
     "patchline": {
      "destination": [
-      "obj-151",
-      0
+      "obj-3",
+      1
      ],
      "order": 0,
      "source": [
-      "obj-133",
-      5
+      "obj-146",
+      0
      ]
     }
    },
    {
     "patchline": {
      "destination": [
+      "obj-151",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-150",
       0
-     ],
-     "order": 0,
-     "source": [
-      "obj-151",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-154",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-133",
-      6
      ]
     }
    },
@@ -5662,6 +6683,45 @@
      ],
      "order": 0,
      "source": [
+      "obj-152",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-151",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-153",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-151",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-156",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-154",
       0
      ]
@@ -5675,16 +6735,42 @@
      ],
      "order": 0,
      "source": [
-      "obj-133",
-      7
+      "obj-156",
+      0
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-156",
+      "obj-159",
       0
+     ],
+     "order": 0,
+     "source": [
+      "obj-158",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-157",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-159",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      1
      ],
      "order": 0,
      "source": [
@@ -5696,12 +6782,194 @@
    {
     "patchline": {
      "destination": [
-      "obj-159",
+      "obj-162",
       0
      ],
      "order": 0,
      "source": [
-      "obj-132",
+      "obj-161",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-163",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-162",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-165",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-164",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-163",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-165",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-163",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-168",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-167",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-169",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-168",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-171",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-170",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-169",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-171",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-169",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-172",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-125",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-173",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-172",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-176",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-173",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-175",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-176",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-179",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-173",
       1
      ]
     }
@@ -5709,12 +6977,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-158",
+      "obj-178",
       0
      ],
      "order": 0,
      "source": [
-      "obj-159",
+      "obj-179",
       0
      ]
     }
@@ -5722,12 +6990,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-161",
+      "obj-182",
       0
      ],
      "order": 0,
      "source": [
-      "obj-132",
+      "obj-173",
       2
      ]
     }
@@ -5735,12 +7003,194 @@
    {
     "patchline": {
      "destination": [
-      "obj-160",
+      "obj-181",
       0
      ],
      "order": 0,
      "source": [
-      "obj-161",
+      "obj-182",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-185",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-173",
+      3
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-184",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-185",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-188",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-173",
+      4
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-187",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-188",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-191",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-173",
+      5
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-190",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-191",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-194",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-173",
+      6
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-193",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-194",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-197",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-173",
+      7
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-196",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-197",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-199",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-172",
+      1
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-198",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-199",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-201",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-172",
+      2
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-200",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-201",
       0
      ]
     }
@@ -5752,7 +7202,7 @@
    60.0,
    80.0,
    664.0,
-   592.0
+   726.0
   ],
   "righttoolbarpinned": 0,
   "statusbarvisible": 2,

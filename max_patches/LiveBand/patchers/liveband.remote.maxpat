@@ -708,15 +708,15 @@
         1
        ],
        "parameter_initial_enable": 1,
-       "parameter_longname": "w",
+       "parameter_longname": "window_w",
        "parameter_mmax": 1,
        "parameter_mmin": -1,
-       "parameter_shortname": "w",
+       "parameter_shortname": "window w",
        "parameter_type": 1,
        "parameter_unitstyle": 0
       }
      },
-     "varname": "w"
+     "varname": "window_w"
     }
    },
    {
@@ -797,15 +797,15 @@
         0.125
        ],
        "parameter_initial_enable": 1,
-       "parameter_longname": "r",
+       "parameter_longname": "window_r",
        "parameter_mmax": 0.5,
        "parameter_mmin": 0.015625,
-       "parameter_shortname": "r",
+       "parameter_shortname": "window r",
        "parameter_type": 0,
        "parameter_unitstyle": 1
       }
      },
-     "varname": "r"
+     "varname": "window_r"
     }
    },
    {
@@ -886,15 +886,15 @@
         2.0
        ],
        "parameter_initial_enable": 1,
-       "parameter_longname": "T",
+       "parameter_longname": "window_T",
        "parameter_mmax": 12.0,
        "parameter_mmin": 0.5,
-       "parameter_shortname": "T",
+       "parameter_shortname": "window T",
        "parameter_type": 0,
        "parameter_unitstyle": 1
       }
      },
-     "varname": "T"
+     "varname": "window_T"
     }
    },
    {
@@ -975,15 +975,15 @@
         20.0
        ],
        "parameter_initial_enable": 1,
-       "parameter_longname": "fade",
+       "parameter_longname": "window_fade",
        "parameter_mmax": 100.0,
        "parameter_mmin": 0.0,
-       "parameter_shortname": "fade",
+       "parameter_shortname": "window fade",
        "parameter_type": 0,
        "parameter_unitstyle": 1
       }
      },
-     "varname": "fade"
+     "varname": "window_fade"
     }
    },
    {
@@ -2451,41 +2451,78 @@
    },
    {
     "box": {
+     "fontsize": 11.0,
      "id": "obj-81",
-     "maxclass": "newobj",
+     "maxclass": "comment",
      "numinlets": 1,
-     "numoutlets": 3,
-     "outlettype": [
-      "",
-      "",
-      ""
-     ],
+     "numoutlets": 0,
      "patching_rect": [
       1010.0,
       20.0,
-      162.8,
-      22.0
+      96.0,
+      20.0
      ],
-     "text": "route write counts"
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      382.0,
+      96.0,
+      20.0
+     ],
+     "text": "tacet",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
     }
    },
    {
     "box": {
+     "fontsize": 12.0,
      "id": "obj-82",
-     "maxclass": "newobj",
+     "maxclass": "live.text",
+     "mode": 1,
      "numinlets": 1,
      "numoutlets": 2,
      "outlettype": [
-      "float",
-      "bang"
+      "",
+      ""
      ],
+     "parameter_enable": 1,
      "patching_rect": [
       1010.0,
       84.0,
-      189.2,
-      22.0
+      96.0,
+      24.0
      ],
-     "text": "buffer~ #0-mix 20000 2"
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      404.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial": [
+        0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "tacet",
+       "parameter_mmax": 1,
+       "parameter_shortname": "tacet",
+       "parameter_type": 2
+      }
+     },
+     "text": "off",
+     "texton": "on",
+     "varname": "tacet"
     }
    },
    {
@@ -2493,111 +2530,189 @@
      "id": "obj-83",
      "maxclass": "newobj",
      "numinlets": 1,
-     "numoutlets": 2,
-     "outlettype": [
-      "float",
-      "bang"
-     ],
-     "patching_rect": [
-      1010.0,
-      148.0,
-      195.79999999999998,
-      22.0
-     ],
-     "text": "buffer~ #0-stem 20000 2"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-84",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 4,
-     "outlettype": [
-      "int",
-      "float",
-      "float",
-      "int"
-     ],
-     "patching_rect": [
-      1010.0,
-      212.0,
-      103.4,
-      22.0
-     ],
-     "text": "dspstate~"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-85",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      "float"
-     ],
-     "patching_rect": [
-      1010.0,
-      276.0,
-      162.8,
-      22.0
-     ],
-     "text": "expr int($f1 * 20)"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-86",
-     "maxclass": "newobj",
-     "numinlets": 2,
-     "numoutlets": 1,
-     "outlettype": [
-      "signal"
-     ],
-     "patching_rect": [
-      1010.0,
-      340.0,
-      136.39999999999998,
-      22.0
-     ],
-     "text": "count~ 0 0 1 1"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-87",
-     "maxclass": "message",
-     "numinlets": 2,
      "numoutlets": 1,
      "outlettype": [
       ""
      ],
      "patching_rect": [
       1010.0,
-      404.0,
-      96.8,
+      148.0,
+      156.2,
       22.0
      ],
-     "text": "0 $1 1 1"
+     "text": "prepend set tacet"
     }
    },
    {
     "box": {
-     "id": "obj-88",
+     "fontsize": 11.0,
+     "id": "obj-84",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      212.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      436.0,
+      382.0,
+      96.0,
+      20.0
+     ],
+     "text": "fade (beats)",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "activedialcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ],
+     "fontsize": 11.0,
+     "id": "obj-85",
+     "maxclass": "live.dial",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1010.0,
+      276.0,
+      96.0,
+      56.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      436.0,
+      402.0,
+      96.0,
+      58.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        2
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "fade",
+       "parameter_mmax": 32,
+       "parameter_mmin": 0,
+       "parameter_shortname": "fade",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "showname": 0,
+     "varname": "fade"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-86",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [
-      "bang"
+      ""
      ],
      "patching_rect": [
       1010.0,
-      468.0,
-      96.8,
+      340.0,
+      149.6,
       22.0
      ],
-     "text": "loadbang"
+     "text": "prepend set fade"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-87",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      404.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      540.0,
+      382.0,
+      96.0,
+      20.0
+     ],
+     "text": "mute",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-88",
+     "maxclass": "live.text",
+     "mode": 1,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1010.0,
+      468.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      540.0,
+      404.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial": [
+        0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "mute",
+       "parameter_mmax": 1,
+       "parameter_shortname": "mute",
+       "parameter_type": 2
+      }
+     },
+     "text": "off",
+     "texton": "on",
+     "varname": "mute"
     }
    },
    {
@@ -2612,46 +2727,88 @@
      "patching_rect": [
       1010.0,
       532.0,
-      281.6,
+      149.6,
       22.0
      ],
-     "text": "js liveband.buffer.js #0-mix #0-stem"
+     "text": "prepend set mute"
     }
    },
    {
     "box": {
+     "fontsize": 11.0,
      "id": "obj-90",
-     "maxclass": "newobj",
+     "maxclass": "comment",
      "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
+     "numoutlets": 0,
      "patching_rect": [
       1010.0,
       596.0,
-      123.19999999999999,
-      22.0
+      96.0,
+      20.0
      ],
-     "text": "prepend rate"
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      466.0,
+      96.0,
+      20.0
+     ],
+     "text": "intensity",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
     }
    },
    {
     "box": {
+     "activedialcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ],
+     "fontsize": 11.0,
      "id": "obj-91",
-     "maxclass": "newobj",
-     "numinlets": 2,
-     "numoutlets": 1,
+     "maxclass": "live.dial",
+     "numinlets": 1,
+     "numoutlets": 2,
      "outlettype": [
+      "",
       "float"
      ],
+     "parameter_enable": 1,
      "patching_rect": [
       1010.0,
       660.0,
-      123.19999999999999,
-      22.0
+      96.0,
+      56.0
      ],
-     "text": "snapshot~ 10"
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      486.0,
+      96.0,
+      58.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        0.5
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "intensity",
+       "parameter_mmax": 1,
+       "parameter_mmin": 0,
+       "parameter_shortname": "intensity",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "showname": 0,
+     "varname": "intensity"
     }
    },
    {
@@ -2666,15 +2823,90 @@
      "patching_rect": [
       1010.0,
       724.0,
-      149.6,
+      182.6,
       22.0
      ],
-     "text": "prepend playhead"
+     "text": "prepend set intensity"
     }
    },
    {
     "box": {
+     "fontsize": 11.0,
      "id": "obj-93",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      788.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      124.0,
+      466.0,
+      96.0,
+      20.0
+     ],
+     "text": "quantise",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-94",
+     "maxclass": "live.menu",
+     "numinlets": 1,
+     "numoutlets": 3,
+     "outlettype": [
+      "",
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1010.0,
+      852.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      124.0,
+      488.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "at_once",
+        "next_beat",
+        "next_bar"
+       ],
+       "parameter_initial": [
+        0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "quantise",
+       "parameter_mmax": 2,
+       "parameter_shortname": "quantise",
+       "parameter_type": 2
+      }
+     },
+     "varname": "quantise"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-95",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -2683,6 +2915,520 @@
      ],
      "patching_rect": [
       1010.0,
+      916.0,
+      176.0,
+      22.0
+     ],
+     "text": "prepend set quantise"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-96",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      980.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      228.0,
+      466.0,
+      96.0,
+      20.0
+     ],
+     "text": "count in",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-97",
+     "maxclass": "live.text",
+     "mode": 0,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1010.0,
+      1044.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      228.0,
+      488.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "count_in",
+       "parameter_mmax": 1,
+       "parameter_shortname": "count in",
+       "parameter_type": 2
+      }
+     },
+     "text": "count in",
+     "texton": "count in",
+     "varname": "count_in"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-98",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      1108.0,
+      176.0,
+      22.0
+     ],
+     "text": "prepend set count_in"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-99",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      1172.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      466.0,
+      96.0,
+      20.0
+     ],
+     "text": "next section",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-100",
+     "maxclass": "live.text",
+     "mode": 0,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1010.0,
+      1236.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      488.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "next_section",
+       "parameter_mmax": 1,
+       "parameter_shortname": "next section",
+       "parameter_type": 2
+      }
+     },
+     "text": "next section",
+     "texton": "next section",
+     "varname": "next_section"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-101",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      1300.0,
+      202.39999999999998,
+      22.0
+     ],
+     "text": "prepend set next_section"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-102",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1010.0,
+      1364.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      436.0,
+      466.0,
+      96.0,
+      20.0
+     ],
+     "text": "tap",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-103",
+     "maxclass": "live.text",
+     "mode": 0,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1010.0,
+      1428.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      436.0,
+      488.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "tap",
+       "parameter_mmax": 1,
+       "parameter_shortname": "tap",
+       "parameter_type": 2
+      }
+     },
+     "text": "tap",
+     "texton": "tap",
+     "varname": "tap"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-104",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      1492.0,
+      143.0,
+      22.0
+     ],
+     "text": "prepend set tap"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-105",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 3,
+     "outlettype": [
+      "",
+      "",
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      20.0,
+      162.8,
+      22.0
+     ],
+     "text": "route write counts"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-106",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "float",
+      "bang"
+     ],
+     "patching_rect": [
+      1340.0,
+      84.0,
+      189.2,
+      22.0
+     ],
+     "text": "buffer~ #0-mix 20000 2"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-107",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "float",
+      "bang"
+     ],
+     "patching_rect": [
+      1340.0,
+      148.0,
+      195.79999999999998,
+      22.0
+     ],
+     "text": "buffer~ #0-stem 20000 2"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-108",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "int",
+      "float",
+      "float",
+      "int"
+     ],
+     "patching_rect": [
+      1340.0,
+      212.0,
+      103.4,
+      22.0
+     ],
+     "text": "dspstate~"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-109",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      "float"
+     ],
+     "patching_rect": [
+      1340.0,
+      276.0,
+      162.8,
+      22.0
+     ],
+     "text": "expr int($f1 * 20)"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-110",
+     "maxclass": "newobj",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "outlettype": [
+      "signal"
+     ],
+     "patching_rect": [
+      1340.0,
+      340.0,
+      136.39999999999998,
+      22.0
+     ],
+     "text": "count~ 0 0 1 1"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-111",
+     "maxclass": "message",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      404.0,
+      96.8,
+      22.0
+     ],
+     "text": "0 $1 1 1"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-112",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      "bang"
+     ],
+     "patching_rect": [
+      1340.0,
+      468.0,
+      96.8,
+      22.0
+     ],
+     "text": "loadbang"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-113",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      532.0,
+      281.6,
+      22.0
+     ],
+     "text": "js liveband.buffer.js #0-mix #0-stem"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-114",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      596.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "prepend rate"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-115",
+     "maxclass": "newobj",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "outlettype": [
+      "float"
+     ],
+     "patching_rect": [
+      1340.0,
+      660.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "snapshot~ 10"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-116",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      724.0,
+      149.6,
+      22.0
+     ],
+     "text": "prepend playhead"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-117",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
       788.0,
       129.8,
       22.0
@@ -2693,7 +3439,7 @@
    {
     "box": {
      "comment": "left of what the band hears",
-     "id": "obj-94",
+     "id": "obj-118",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -2701,7 +3447,7 @@
       ""
      ],
      "patching_rect": [
-      1010.0,
+      1340.0,
       852.0,
       83.6,
       22.0
@@ -2711,7 +3457,7 @@
    },
    {
     "box": {
-     "id": "obj-95",
+     "id": "obj-119",
      "maxclass": "newobj",
      "numinlets": 3,
      "numoutlets": 1,
@@ -2719,7 +3465,7 @@
       "signal"
      ],
      "patching_rect": [
-      1010.0,
+      1340.0,
       916.0,
       136.39999999999998,
       22.0
@@ -2729,7 +3475,7 @@
    },
    {
     "box": {
-     "id": "obj-96",
+     "id": "obj-120",
      "maxclass": "newobj",
      "numinlets": 2,
      "numoutlets": 1,
@@ -2737,7 +3483,7 @@
       "signal"
      ],
      "patching_rect": [
-      1010.0,
+      1340.0,
       980.0,
       149.6,
       22.0
@@ -2748,12 +3494,12 @@
    {
     "box": {
      "comment": "left of the band",
-     "id": "obj-97",
+     "id": "obj-121",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       1044.0,
       90.19999999999999,
       22.0
@@ -2764,7 +3510,7 @@
    {
     "box": {
      "comment": "right of what the band hears",
-     "id": "obj-98",
+     "id": "obj-122",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -2772,7 +3518,7 @@
       ""
      ],
      "patching_rect": [
-      1010.0,
+      1340.0,
       1108.0,
       83.6,
       22.0
@@ -2782,7 +3528,7 @@
    },
    {
     "box": {
-     "id": "obj-99",
+     "id": "obj-123",
      "maxclass": "newobj",
      "numinlets": 3,
      "numoutlets": 1,
@@ -2790,7 +3536,7 @@
       "signal"
      ],
      "patching_rect": [
-      1010.0,
+      1340.0,
       1172.0,
       136.39999999999998,
       22.0
@@ -2800,7 +3546,7 @@
    },
    {
     "box": {
-     "id": "obj-100",
+     "id": "obj-124",
      "maxclass": "newobj",
      "numinlets": 2,
      "numoutlets": 1,
@@ -2808,7 +3554,7 @@
       "signal"
      ],
      "patching_rect": [
-      1010.0,
+      1340.0,
       1236.0,
       149.6,
       22.0
@@ -2819,12 +3565,12 @@
    {
     "box": {
      "comment": "right of the band",
-     "id": "obj-101",
+     "id": "obj-125",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       1300.0,
       90.19999999999999,
       22.0
@@ -2834,7 +3580,7 @@
    },
    {
     "box": {
-     "id": "obj-102",
+     "id": "obj-126",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 8,
@@ -2849,7 +3595,7 @@
       ""
      ],
      "patching_rect": [
-      1010.0,
+      1340.0,
       1364.0,
       189.2,
       22.0
@@ -2860,12 +3606,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-103",
+     "id": "obj-127",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       1428.0,
       72.0,
       18.0
@@ -2873,7 +3619,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      470.0,
+      554.0,
       72.0,
       18.0
      ],
@@ -2889,12 +3635,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-104",
+     "id": "obj-128",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       1492.0,
       72.0,
       24.0
@@ -2902,7 +3648,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      488.0,
+      572.0,
       72.0,
       24.0
      ],
@@ -2917,7 +3663,7 @@
    },
    {
     "box": {
-     "id": "obj-105",
+     "id": "obj-129",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -2925,7 +3671,7 @@
       ""
      ],
      "patching_rect": [
-      1010.0,
+      1340.0,
       1556.0,
       116.6,
       22.0
@@ -2936,12 +3682,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-106",
+     "id": "obj-130",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       1620.0,
       72.0,
       18.0
@@ -2949,7 +3695,7 @@
      "presentation": 1,
      "presentation_rect": [
       98.0,
-      470.0,
+      554.0,
       72.0,
       18.0
      ],
@@ -2965,12 +3711,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-107",
+     "id": "obj-131",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       1684.0,
       72.0,
       24.0
@@ -2978,7 +3724,7 @@
      "presentation": 1,
      "presentation_rect": [
       98.0,
-      488.0,
+      572.0,
       72.0,
       24.0
      ],
@@ -2993,7 +3739,7 @@
    },
    {
     "box": {
-     "id": "obj-108",
+     "id": "obj-132",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3001,7 +3747,7 @@
       ""
      ],
      "patching_rect": [
-      1010.0,
+      1340.0,
       1748.0,
       116.6,
       22.0
@@ -3012,12 +3758,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-109",
+     "id": "obj-133",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       1812.0,
       72.0,
       18.0
@@ -3025,7 +3771,7 @@
      "presentation": 1,
      "presentation_rect": [
       176.0,
-      470.0,
+      554.0,
       72.0,
       18.0
      ],
@@ -3041,12 +3787,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-110",
+     "id": "obj-134",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       1876.0,
       72.0,
       24.0
@@ -3054,7 +3800,7 @@
      "presentation": 1,
      "presentation_rect": [
       176.0,
-      488.0,
+      572.0,
       72.0,
       24.0
      ],
@@ -3069,7 +3815,7 @@
    },
    {
     "box": {
-     "id": "obj-111",
+     "id": "obj-135",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3077,7 +3823,7 @@
       ""
      ],
      "patching_rect": [
-      1010.0,
+      1340.0,
       1940.0,
       116.6,
       22.0
@@ -3088,12 +3834,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-112",
+     "id": "obj-136",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       2004.0,
       72.0,
       18.0
@@ -3101,7 +3847,7 @@
      "presentation": 1,
      "presentation_rect": [
       254.0,
-      470.0,
+      554.0,
       72.0,
       18.0
      ],
@@ -3117,12 +3863,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-113",
+     "id": "obj-137",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       2068.0,
       72.0,
       24.0
@@ -3130,7 +3876,7 @@
      "presentation": 1,
      "presentation_rect": [
       254.0,
-      488.0,
+      572.0,
       72.0,
       24.0
      ],
@@ -3145,7 +3891,7 @@
    },
    {
     "box": {
-     "id": "obj-114",
+     "id": "obj-138",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3153,7 +3899,7 @@
       ""
      ],
      "patching_rect": [
-      1010.0,
+      1340.0,
       2132.0,
       116.6,
       22.0
@@ -3164,12 +3910,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-115",
+     "id": "obj-139",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       2196.0,
       72.0,
       18.0
@@ -3177,7 +3923,7 @@
      "presentation": 1,
      "presentation_rect": [
       332.0,
-      470.0,
+      554.0,
       72.0,
       18.0
      ],
@@ -3193,12 +3939,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-116",
+     "id": "obj-140",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       2260.0,
       72.0,
       24.0
@@ -3206,7 +3952,7 @@
      "presentation": 1,
      "presentation_rect": [
       332.0,
-      488.0,
+      572.0,
       72.0,
       24.0
      ],
@@ -3221,7 +3967,7 @@
    },
    {
     "box": {
-     "id": "obj-117",
+     "id": "obj-141",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3229,7 +3975,7 @@
       ""
      ],
      "patching_rect": [
-      1010.0,
+      1340.0,
       2324.0,
       116.6,
       22.0
@@ -3240,12 +3986,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-118",
+     "id": "obj-142",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       2388.0,
       72.0,
       18.0
@@ -3253,7 +3999,7 @@
      "presentation": 1,
      "presentation_rect": [
       410.0,
-      470.0,
+      554.0,
       72.0,
       18.0
      ],
@@ -3269,12 +4015,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-119",
+     "id": "obj-143",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       2452.0,
       72.0,
       24.0
@@ -3282,7 +4028,7 @@
      "presentation": 1,
      "presentation_rect": [
       410.0,
-      488.0,
+      572.0,
       72.0,
       24.0
      ],
@@ -3297,7 +4043,7 @@
    },
    {
     "box": {
-     "id": "obj-120",
+     "id": "obj-144",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3305,7 +4051,7 @@
       ""
      ],
      "patching_rect": [
-      1010.0,
+      1340.0,
       2516.0,
       116.6,
       22.0
@@ -3316,12 +4062,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-121",
+     "id": "obj-145",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       2580.0,
       72.0,
       18.0
@@ -3329,7 +4075,7 @@
      "presentation": 1,
      "presentation_rect": [
       488.0,
-      470.0,
+      554.0,
       72.0,
       18.0
      ],
@@ -3345,12 +4091,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-122",
+     "id": "obj-146",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       2644.0,
       72.0,
       24.0
@@ -3358,7 +4104,7 @@
      "presentation": 1,
      "presentation_rect": [
       488.0,
-      488.0,
+      572.0,
       72.0,
       24.0
      ],
@@ -3373,7 +4119,7 @@
    },
    {
     "box": {
-     "id": "obj-123",
+     "id": "obj-147",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3381,7 +4127,7 @@
       ""
      ],
      "patching_rect": [
-      1010.0,
+      1340.0,
       2708.0,
       116.6,
       22.0
@@ -3392,12 +4138,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-124",
+     "id": "obj-148",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       2772.0,
       72.0,
       18.0
@@ -3405,7 +4151,7 @@
      "presentation": 1,
      "presentation_rect": [
       566.0,
-      470.0,
+      554.0,
       72.0,
       18.0
      ],
@@ -3421,12 +4167,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-125",
+     "id": "obj-149",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1010.0,
+      1340.0,
       2836.0,
       72.0,
       24.0
@@ -3434,7 +4180,7 @@
      "presentation": 1,
      "presentation_rect": [
       566.0,
-      488.0,
+      572.0,
       72.0,
       24.0
      ],
@@ -3449,7 +4195,7 @@
    },
    {
     "box": {
-     "id": "obj-126",
+     "id": "obj-150",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3457,7 +4203,7 @@
       ""
      ],
      "patching_rect": [
-      1010.0,
+      1340.0,
       2900.0,
       116.6,
       22.0
@@ -3468,12 +4214,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-127",
+     "id": "obj-151",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      1670.0,
       20.0,
       300.0,
       20.0
@@ -3481,7 +4227,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      518.0,
+      602.0,
       300.0,
       20.0
      ],
@@ -3503,7 +4249,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-128",
+     "id": "obj-152",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3517,7 +4263,7 @@
      ],
      "outputmode": 1,
      "patching_rect": [
-      1340.0,
+      1670.0,
       84.0,
       310.0,
       26.0
@@ -3525,7 +4271,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      540.0,
+      624.0,
       624.0,
       26.0
      ],
@@ -3541,7 +4287,7 @@
    },
    {
     "box": {
-     "id": "obj-129",
+     "id": "obj-153",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3550,7 +4296,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       148.0,
       110.0,
       22.0
@@ -3560,7 +4306,7 @@
    },
    {
     "box": {
-     "id": "obj-130",
+     "id": "obj-154",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3568,7 +4314,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       212.0,
       129.8,
       22.0
@@ -3579,12 +4325,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-131",
+     "id": "obj-155",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      1670.0,
       276.0,
       120.0,
       20.0
@@ -3592,7 +4338,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      574.0,
+      658.0,
       120.0,
       20.0
      ],
@@ -3614,7 +4360,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-132",
+     "id": "obj-156",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3628,7 +4374,7 @@
      ],
      "outputmode": 1,
      "patching_rect": [
-      1340.0,
+      1670.0,
       340.0,
       120.0,
       24.0
@@ -3636,7 +4382,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      596.0,
+      680.0,
       120.0,
       24.0
      ],
@@ -3652,7 +4398,7 @@
    },
    {
     "box": {
-     "id": "obj-133",
+     "id": "obj-157",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3661,7 +4407,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       404.0,
       110.0,
       22.0
@@ -3671,7 +4417,7 @@
    },
    {
     "box": {
-     "id": "obj-134",
+     "id": "obj-158",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3679,7 +4425,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       468.0,
       129.8,
       22.0
@@ -3690,12 +4436,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-135",
+     "id": "obj-159",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      1670.0,
       532.0,
       100.0,
       20.0
@@ -3703,7 +4449,7 @@
      "presentation": 1,
      "presentation_rect": [
       150.0,
-      574.0,
+      658.0,
       100.0,
       20.0
      ],
@@ -3725,7 +4471,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-136",
+     "id": "obj-160",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3739,7 +4485,7 @@
      ],
      "outputmode": 1,
      "patching_rect": [
-      1340.0,
+      1670.0,
       596.0,
       100.0,
       24.0
@@ -3747,7 +4493,7 @@
      "presentation": 1,
      "presentation_rect": [
       150.0,
-      596.0,
+      680.0,
       100.0,
       24.0
      ],
@@ -3763,7 +4509,7 @@
    },
    {
     "box": {
-     "id": "obj-137",
+     "id": "obj-161",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3772,7 +4518,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       660.0,
       110.0,
       22.0
@@ -3782,7 +4528,7 @@
    },
    {
     "box": {
-     "id": "obj-138",
+     "id": "obj-162",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3790,7 +4536,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       724.0,
       116.6,
       22.0
@@ -3801,12 +4547,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-139",
+     "id": "obj-163",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      1670.0,
       788.0,
       110.0,
       20.0
@@ -3814,7 +4560,7 @@
      "presentation": 1,
      "presentation_rect": [
       260.0,
-      574.0,
+      658.0,
       110.0,
       20.0
      ],
@@ -3830,7 +4576,7 @@
    {
     "box": {
      "fontsize": 14.0,
-     "id": "obj-140",
+     "id": "obj-164",
      "maxclass": "live.numbox",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3840,7 +4586,7 @@
      ],
      "parameter_enable": 1,
      "patching_rect": [
-      1340.0,
+      1670.0,
       852.0,
       110.0,
       24.0
@@ -3848,7 +4594,7 @@
      "presentation": 1,
      "presentation_rect": [
       260.0,
-      596.0,
+      680.0,
       110.0,
       24.0
      ],
@@ -3871,7 +4617,7 @@
    },
    {
     "box": {
-     "id": "obj-141",
+     "id": "obj-165",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3879,7 +4625,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       916.0,
       129.8,
       22.0
@@ -3890,7 +4636,7 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-142",
+     "id": "obj-166",
      "maxclass": "live.text",
      "mode": 0,
      "numinlets": 1,
@@ -3901,7 +4647,7 @@
      ],
      "parameter_enable": 1,
      "patching_rect": [
-      1340.0,
+      1670.0,
       980.0,
       70.0,
       24.0
@@ -3909,7 +4655,7 @@
      "presentation": 1,
      "presentation_rect": [
       380.0,
-      596.0,
+      680.0,
       70.0,
       24.0
      ],
@@ -3934,12 +4680,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-143",
+     "id": "obj-167",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      1670.0,
       1044.0,
       70.0,
       20.0
@@ -3947,7 +4693,7 @@
      "presentation": 1,
      "presentation_rect": [
       380.0,
-      574.0,
+      658.0,
       70.0,
       20.0
      ],
@@ -3962,7 +4708,7 @@
    },
    {
     "box": {
-     "id": "obj-144",
+     "id": "obj-168",
      "maxclass": "message",
      "numinlets": 2,
      "numoutlets": 1,
@@ -3970,7 +4716,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       1108.0,
       60.0,
       22.0
@@ -3980,7 +4726,7 @@
    },
    {
     "box": {
-     "id": "obj-145",
+     "id": "obj-169",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3988,7 +4734,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       1172.0,
       123.19999999999999,
       22.0
@@ -3999,12 +4745,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-146",
+     "id": "obj-170",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      1670.0,
       1236.0,
       94.0,
       20.0
@@ -4012,7 +4758,7 @@
      "presentation": 1,
      "presentation_rect": [
       460.0,
-      574.0,
+      658.0,
       94.0,
       20.0
      ],
@@ -4034,7 +4780,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-147",
+     "id": "obj-171",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -4048,7 +4794,7 @@
      ],
      "outputmode": 1,
      "patching_rect": [
-      1340.0,
+      1670.0,
       1300.0,
       90.0,
       24.0
@@ -4056,7 +4802,7 @@
      "presentation": 1,
      "presentation_rect": [
       460.0,
-      596.0,
+      680.0,
       90.0,
       24.0
      ],
@@ -4072,7 +4818,7 @@
    },
    {
     "box": {
-     "id": "obj-148",
+     "id": "obj-172",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -4081,7 +4827,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       1364.0,
       110.0,
       22.0
@@ -4091,7 +4837,7 @@
    },
    {
     "box": {
-     "id": "obj-149",
+     "id": "obj-173",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4099,7 +4845,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       1428.0,
       123.19999999999999,
       22.0
@@ -4110,12 +4856,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-150",
+     "id": "obj-174",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      1670.0,
       1492.0,
       94.0,
       20.0
@@ -4123,7 +4869,7 @@
      "presentation": 1,
      "presentation_rect": [
       556.0,
-      574.0,
+      658.0,
       94.0,
       20.0
      ],
@@ -4145,7 +4891,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-151",
+     "id": "obj-175",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -4159,7 +4905,7 @@
      ],
      "outputmode": 1,
      "patching_rect": [
-      1340.0,
+      1670.0,
       1556.0,
       90.0,
       24.0
@@ -4167,7 +4913,7 @@
      "presentation": 1,
      "presentation_rect": [
       556.0,
-      596.0,
+      680.0,
       90.0,
       24.0
      ],
@@ -4183,7 +4929,7 @@
    },
    {
     "box": {
-     "id": "obj-152",
+     "id": "obj-176",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -4192,7 +4938,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       1620.0,
       110.0,
       22.0
@@ -4202,7 +4948,7 @@
    },
    {
     "box": {
-     "id": "obj-153",
+     "id": "obj-177",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4210,7 +4956,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       1684.0,
       136.39999999999998,
       22.0
@@ -4220,7 +4966,7 @@
    },
    {
     "box": {
-     "id": "obj-154",
+     "id": "obj-178",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 4,
@@ -4231,7 +4977,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       20.0,
       195.79999999999998,
       22.0
@@ -4241,7 +4987,7 @@
    },
    {
     "box": {
-     "id": "obj-155",
+     "id": "obj-179",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 9,
@@ -4257,23 +5003,23 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       84.0,
       310.0,
       22.0
      ],
-     "text": "route state reason tempo beat recency_gap_ms headroom_ms late_frames step_ms"
+     "text": "route state reason tempo beat heard_tempo heard_chord headroom_ms late_frames"
     }
    },
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-156",
+     "id": "obj-180",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       148.0,
       148.0,
       18.0
@@ -4281,7 +5027,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      630.0,
+      714.0,
       148.0,
       18.0
      ],
@@ -4297,12 +5043,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-157",
+     "id": "obj-181",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       212.0,
       148.0,
       24.0
@@ -4310,7 +5056,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      648.0,
+      732.0,
       148.0,
       24.0
      ],
@@ -4325,7 +5071,7 @@
    },
    {
     "box": {
-     "id": "obj-158",
+     "id": "obj-182",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4333,7 +5079,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       276.0,
       116.6,
       22.0
@@ -4344,12 +5090,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-159",
+     "id": "obj-183",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       340.0,
       148.0,
       18.0
@@ -4357,7 +5103,7 @@
      "presentation": 1,
      "presentation_rect": [
       176.0,
-      630.0,
+      714.0,
       148.0,
       18.0
      ],
@@ -4373,12 +5119,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-160",
+     "id": "obj-184",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       404.0,
       148.0,
       24.0
@@ -4386,7 +5132,7 @@
      "presentation": 1,
      "presentation_rect": [
       176.0,
-      648.0,
+      732.0,
       148.0,
       24.0
      ],
@@ -4401,7 +5147,7 @@
    },
    {
     "box": {
-     "id": "obj-161",
+     "id": "obj-185",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4409,7 +5155,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       468.0,
       116.6,
       22.0
@@ -4420,12 +5166,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-162",
+     "id": "obj-186",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       532.0,
       148.0,
       18.0
@@ -4433,7 +5179,7 @@
      "presentation": 1,
      "presentation_rect": [
       332.0,
-      630.0,
+      714.0,
       148.0,
       18.0
      ],
@@ -4449,12 +5195,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-163",
+     "id": "obj-187",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       596.0,
       148.0,
       24.0
@@ -4462,7 +5208,7 @@
      "presentation": 1,
      "presentation_rect": [
       332.0,
-      648.0,
+      732.0,
       148.0,
       24.0
      ],
@@ -4477,7 +5223,7 @@
    },
    {
     "box": {
-     "id": "obj-164",
+     "id": "obj-188",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4485,7 +5231,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       660.0,
       116.6,
       22.0
@@ -4496,12 +5242,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-165",
+     "id": "obj-189",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       724.0,
       148.0,
       18.0
@@ -4509,7 +5255,7 @@
      "presentation": 1,
      "presentation_rect": [
       488.0,
-      630.0,
+      714.0,
       148.0,
       18.0
      ],
@@ -4525,12 +5271,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-166",
+     "id": "obj-190",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       788.0,
       148.0,
       24.0
@@ -4538,7 +5284,7 @@
      "presentation": 1,
      "presentation_rect": [
       488.0,
-      648.0,
+      732.0,
       148.0,
       24.0
      ],
@@ -4553,7 +5299,7 @@
    },
    {
     "box": {
-     "id": "obj-167",
+     "id": "obj-191",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4561,7 +5307,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       852.0,
       116.6,
       22.0
@@ -4572,12 +5318,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-168",
+     "id": "obj-192",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       916.0,
       148.0,
       18.0
@@ -4585,11 +5331,11 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      674.0,
+      758.0,
       148.0,
       18.0
      ],
-     "text": "recency gap (ms)",
+     "text": "heard tempo (bpm)",
      "textcolor": [
       0.62,
       0.66,
@@ -4601,12 +5347,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-169",
+     "id": "obj-193",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       980.0,
       148.0,
       24.0
@@ -4614,7 +5360,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      692.0,
+      776.0,
       148.0,
       24.0
      ],
@@ -4629,7 +5375,7 @@
    },
    {
     "box": {
-     "id": "obj-170",
+     "id": "obj-194",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4637,7 +5383,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       1044.0,
       116.6,
       22.0
@@ -4648,12 +5394,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-171",
+     "id": "obj-195",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       1108.0,
       148.0,
       18.0
@@ -4661,7 +5407,83 @@
      "presentation": 1,
      "presentation_rect": [
       176.0,
-      674.0,
+      758.0,
+      148.0,
+      18.0
+     ],
+     "text": "heard chord",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-196",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2000.0,
+      1172.0,
+      148.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      176.0,
+      776.0,
+      148.0,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-197",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      1236.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-198",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2000.0,
+      1300.0,
+      148.0,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      758.0,
       148.0,
       18.0
      ],
@@ -4677,20 +5499,20 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-172",
+     "id": "obj-199",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
-      1172.0,
+      2000.0,
+      1364.0,
       148.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      176.0,
-      692.0,
+      332.0,
+      776.0,
       148.0,
       24.0
      ],
@@ -4705,7 +5527,7 @@
    },
    {
     "box": {
-     "id": "obj-173",
+     "id": "obj-200",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4713,8 +5535,8 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
-      1236.0,
+      2000.0,
+      1428.0,
       116.6,
       22.0
      ],
@@ -4724,20 +5546,20 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-174",
+     "id": "obj-201",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
-      1300.0,
+      2000.0,
+      1492.0,
       148.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      332.0,
-      674.0,
+      488.0,
+      758.0,
       148.0,
       18.0
      ],
@@ -4753,88 +5575,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-175",
+     "id": "obj-202",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
-      1364.0,
-      148.0,
-      24.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      332.0,
-      692.0,
-      148.0,
-      24.0
-     ],
-     "text": "-",
-     "textcolor": [
-      0.36,
-      0.78,
-      0.62,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "id": "obj-176",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1670.0,
-      1428.0,
-      116.6,
-      22.0
-     ],
-     "text": "prepend set"
-    }
-   },
-   {
-    "box": {
-     "fontsize": 11.0,
-     "id": "obj-177",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      1670.0,
-      1492.0,
-      148.0,
-      18.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      488.0,
-      674.0,
-      148.0,
-      18.0
-     ],
-     "text": "step (ms)",
-     "textcolor": [
-      0.62,
-      0.66,
-      0.7,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "fontsize": 15.0,
-     "id": "obj-178",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      1670.0,
+      2000.0,
       1556.0,
       148.0,
       24.0
@@ -4842,7 +5588,7 @@
      "presentation": 1,
      "presentation_rect": [
       488.0,
-      692.0,
+      776.0,
       148.0,
       24.0
      ],
@@ -4857,7 +5603,7 @@
    },
    {
     "box": {
-     "id": "obj-179",
+     "id": "obj-203",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4865,7 +5611,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       1620.0,
       116.6,
       22.0
@@ -4876,12 +5622,12 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-180",
+     "id": "obj-204",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       1684.0,
       310.0,
       20.0
@@ -4889,7 +5635,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      718.0,
+      802.0,
       624.0,
       20.0
      ],
@@ -4904,7 +5650,7 @@
    },
    {
     "box": {
-     "id": "obj-181",
+     "id": "obj-205",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4912,7 +5658,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       1748.0,
       116.6,
       22.0
@@ -4923,12 +5669,12 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-182",
+     "id": "obj-206",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       1812.0,
       310.0,
       20.0
@@ -4936,7 +5682,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      740.0,
+      824.0,
       624.0,
       20.0
      ],
@@ -4951,7 +5697,7 @@
    },
    {
     "box": {
-     "id": "obj-183",
+     "id": "obj-207",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4959,7 +5705,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       1876.0,
       116.6,
       22.0
@@ -5685,12 +6431,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-81",
+      "obj-83",
       0
      ],
      "order": 0,
      "source": [
-      "obj-3",
+      "obj-82",
       0
      ]
     }
@@ -5698,7 +6444,46 @@
    {
     "patchline": {
      "destination": [
-      "obj-84",
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-83",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-86",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-85",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-86",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-89",
       0
      ],
      "order": 0,
@@ -5711,90 +6496,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-85",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-84",
-      1
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-87",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-85",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-86",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-87",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-90",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-84",
-      1
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-89",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-90",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
       "obj-3",
       0
      ],
      "order": 0,
      "source": [
-      "obj-90",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-91",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-86",
+      "obj-89",
       0
      ]
     }
@@ -5815,51 +6522,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-89",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-92",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
       "obj-3",
       0
      ],
      "order": 0,
      "source": [
-      "obj-89",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-93",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-81",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-89",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-93",
+      "obj-92",
       0
      ]
     }
@@ -5880,12 +6548,12 @@
    {
     "patchline": {
      "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-95",
-      1
-     ],
-     "order": 0,
-     "source": [
-      "obj-86",
       0
      ]
     }
@@ -5893,64 +6561,25 @@
    {
     "patchline": {
      "destination": [
-      "obj-96",
+      "obj-98",
       0
      ],
      "order": 0,
      "source": [
-      "obj-86",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
       "obj-97",
       0
-     ],
-     "order": 0,
-     "source": [
-      "obj-96",
-      0
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-99",
+      "obj-3",
       0
      ],
      "order": 0,
      "source": [
       "obj-98",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-99",
-      1
-     ],
-     "order": 0,
-     "source": [
-      "obj-86",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-100",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-86",
       0
      ]
     }
@@ -5971,25 +6600,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-102",
+      "obj-3",
       0
      ],
      "order": 0,
      "source": [
-      "obj-81",
-      1
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-105",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-102",
+      "obj-101",
       0
      ]
     }
@@ -6002,8 +6618,34 @@
      ],
      "order": 0,
      "source": [
+      "obj-103",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-104",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
       "obj-105",
       0
+     ],
+     "order": 0,
+     "source": [
+      "obj-3",
+      0
      ]
     }
    },
@@ -6015,21 +6657,21 @@
      ],
      "order": 0,
      "source": [
-      "obj-102",
+      "obj-112",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-109",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-108",
       1
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-107",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-108",
-      0
      ]
     }
    },
@@ -6041,8 +6683,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-102",
-      2
+      "obj-109",
+      0
      ]
     }
    },
@@ -6067,8 +6709,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-102",
-      3
+      "obj-108",
+      1
      ]
     }
    },
@@ -6088,13 +6730,26 @@
    {
     "patchline": {
      "destination": [
-      "obj-117",
+      "obj-3",
       0
      ],
      "order": 0,
      "source": [
-      "obj-102",
-      4
+      "obj-114",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-115",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-110",
+      0
      ]
     }
    },
@@ -6106,7 +6761,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-117",
+      "obj-115",
       0
      ]
     }
@@ -6114,103 +6769,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-120",
+      "obj-113",
       0
      ],
      "order": 0,
      "source": [
-      "obj-102",
-      5
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-119",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-120",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-123",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-102",
-      6
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-122",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-123",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-126",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-102",
-      7
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-125",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-126",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-129",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-128",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-130",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-129",
+      "obj-116",
       0
      ]
     }
@@ -6223,7 +6787,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-130",
+      "obj-113",
       0
      ]
     }
@@ -6231,7 +6795,189 @@
    {
     "patchline": {
      "destination": [
-      "obj-133",
+      "obj-117",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-105",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-113",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-117",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-119",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-118",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-119",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-110",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-120",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-110",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-121",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-120",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-123",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-122",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-123",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-110",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-124",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-110",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-125",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-124",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-126",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-105",
+      1
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-129",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-126",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-128",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-129",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-132",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-126",
+      1
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-131",
       0
      ],
      "order": 0,
@@ -6244,38 +6990,25 @@
    {
     "patchline": {
      "destination": [
-      "obj-134",
+      "obj-135",
       0
      ],
      "order": 0,
      "source": [
-      "obj-133",
-      0
+      "obj-126",
+      2
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-3",
-      0
-     ],
-     "order": 0,
-     "source": [
       "obj-134",
       0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-137",
-      0
      ],
      "order": 0,
      "source": [
-      "obj-136",
+      "obj-135",
       0
      ]
     }
@@ -6288,15 +7021,15 @@
      ],
      "order": 0,
      "source": [
-      "obj-137",
-      0
+      "obj-126",
+      3
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-3",
+      "obj-137",
       0
      ],
      "order": 0,
@@ -6314,16 +7047,16 @@
      ],
      "order": 0,
      "source": [
+      "obj-126",
+      4
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
       "obj-140",
       0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-3",
-      0
      ],
      "order": 0,
      "source": [
@@ -6340,15 +7073,15 @@
      ],
      "order": 0,
      "source": [
-      "obj-142",
-      0
+      "obj-126",
+      5
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-145",
+      "obj-143",
       0
      ],
      "order": 0,
@@ -6361,20 +7094,20 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
+      "obj-147",
       0
      ],
      "order": 0,
      "source": [
-      "obj-145",
-      0
+      "obj-126",
+      6
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-148",
+      "obj-146",
       0
      ],
      "order": 0,
@@ -6387,38 +7120,25 @@
    {
     "patchline": {
      "destination": [
-      "obj-149",
+      "obj-150",
       0
      ],
      "order": 0,
      "source": [
-      "obj-148",
-      0
+      "obj-126",
+      7
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-3",
-      0
-     ],
-     "order": 0,
-     "source": [
       "obj-149",
       0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-152",
-      0
      ],
      "order": 0,
      "source": [
-      "obj-151",
+      "obj-150",
       0
      ]
     }
@@ -6439,7 +7159,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
+      "obj-154",
       0
      ],
      "order": 0,
@@ -6452,38 +7172,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-154",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-81",
-      2
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-155",
+      "obj-3",
       0
      ],
      "order": 0,
      "source": [
       "obj-154",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-158",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-155",
       0
      ]
     }
@@ -6496,6 +7190,32 @@
      ],
      "order": 0,
      "source": [
+      "obj-156",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-158",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-157",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-158",
       0
      ]
@@ -6509,15 +7229,15 @@
      ],
      "order": 0,
      "source": [
-      "obj-155",
-      1
+      "obj-160",
+      0
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-160",
+      "obj-162",
       0
      ],
      "order": 0,
@@ -6530,25 +7250,38 @@
    {
     "patchline": {
      "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-162",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-165",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-164",
       0
-     ],
-     "order": 0,
-     "source": [
-      "obj-155",
-      2
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-163",
+      "obj-3",
       0
      ],
      "order": 0,
      "source": [
-      "obj-164",
+      "obj-165",
       0
      ]
     }
@@ -6556,39 +7289,13 @@
    {
     "patchline": {
      "destination": [
-      "obj-167",
+      "obj-168",
       0
      ],
      "order": 0,
      "source": [
-      "obj-155",
-      3
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
       "obj-166",
       0
-     ],
-     "order": 0,
-     "source": [
-      "obj-167",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-170",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-155",
-      4
      ]
     }
    },
@@ -6600,7 +7307,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-170",
+      "obj-168",
       0
      ]
     }
@@ -6608,13 +7315,13 @@
    {
     "patchline": {
      "destination": [
-      "obj-173",
+      "obj-3",
       0
      ],
      "order": 0,
      "source": [
-      "obj-155",
-      5
+      "obj-169",
+      0
      ]
     }
    },
@@ -6626,6 +7333,32 @@
      ],
      "order": 0,
      "source": [
+      "obj-171",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-173",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-172",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-173",
       0
      ]
@@ -6639,15 +7372,15 @@
      ],
      "order": 0,
      "source": [
-      "obj-155",
-      6
+      "obj-175",
+      0
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-175",
+      "obj-177",
       0
      ],
      "order": 0,
@@ -6660,13 +7393,13 @@
    {
     "patchline": {
      "destination": [
-      "obj-179",
+      "obj-3",
       0
      ],
      "order": 0,
      "source": [
-      "obj-155",
-      7
+      "obj-177",
+      0
      ]
     }
    },
@@ -6678,6 +7411,32 @@
      ],
      "order": 0,
      "source": [
+      "obj-105",
+      2
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-179",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-178",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-182",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-179",
       0
      ]
@@ -6691,7 +7450,20 @@
      ],
      "order": 0,
      "source": [
-      "obj-154",
+      "obj-182",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-185",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-179",
       1
      ]
     }
@@ -6699,12 +7471,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-180",
+      "obj-184",
       0
      ],
      "order": 0,
      "source": [
-      "obj-181",
+      "obj-185",
       0
      ]
     }
@@ -6712,12 +7484,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-183",
+      "obj-188",
       0
      ],
      "order": 0,
      "source": [
-      "obj-154",
+      "obj-179",
       2
      ]
     }
@@ -6725,12 +7497,194 @@
    {
     "patchline": {
      "destination": [
-      "obj-182",
+      "obj-187",
       0
      ],
      "order": 0,
      "source": [
-      "obj-183",
+      "obj-188",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-191",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-179",
+      3
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-190",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-191",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-194",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-179",
+      4
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-193",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-194",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-197",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-179",
+      5
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-196",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-197",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-200",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-179",
+      6
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-199",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-200",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-203",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-179",
+      7
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-202",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-203",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-205",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-178",
+      1
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-204",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-205",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-207",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-178",
+      2
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-206",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-207",
       0
      ]
     }
@@ -6742,7 +7696,7 @@
    60.0,
    80.0,
    664.0,
-   774.0
+   858.0
   ],
   "righttoolbarpinned": 0,
   "statusbarvisible": 2,

@@ -231,8 +231,16 @@
      "id": "obj-11",
      "maxclass": "newobj",
      "numinlets": 1,
-     "numoutlets": 19,
+     "numoutlets": 27,
      "outlettype": [
+      "",
+      "",
+      "",
+      "",
+      "",
+      "",
+      "",
+      "",
       "",
       "",
       "",
@@ -259,7 +267,7 @@
       310.0,
       22.0
      ],
-     "text": "route stem mix gain variation adherence density brightness seed reset freeze listen mode anticipation when_silent time_feel tempo_low tempo_high open"
+     "text": "route stem mix gain variation adherence density brightness seed reset freeze listen mode anticipation when_silent time_feel tempo_low tempo_high tacet fade mute intensity quantise count_in next_section tap open"
     }
    },
    {
@@ -2238,28 +2246,31 @@
    },
    {
     "box": {
+     "fontsize": 11.0,
      "id": "obj-82",
-     "maxclass": "newobj",
-     "numinlets": 2,
-     "numoutlets": 9,
-     "outlettype": [
-      "int",
-      "int",
-      "float",
-      "float",
-      "float",
-      "",
-      "int",
-      "float",
-      "int"
-     ],
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
      "patching_rect": [
-      1340.0,
-      20.0,
-      103.4,
-      22.0
+      1010.0,
+      1300.0,
+      96.0,
+      20.0
      ],
-     "text": "transport"
+     "presentation": 1,
+     "presentation_rect": [
+      540.0,
+      246.0,
+      96.0,
+      20.0
+     ],
+     "text": "tacet",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
     }
    },
    {
@@ -2276,7 +2287,894 @@
      ],
      "parameter_enable": 1,
      "patching_rect": [
+      1010.0,
+      1364.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      540.0,
+      268.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial": [
+        0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "tacet",
+       "parameter_mmax": 1,
+       "parameter_shortname": "tacet",
+       "parameter_type": 2
+      }
+     },
+     "text": "off",
+     "texton": "on",
+     "varname": "tacet"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-84",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1010.0,
+      1428.0,
+      110.0,
+      22.0
+     ],
+     "text": "prepend 23"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-85",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      "float"
+     ],
+     "patching_rect": [
+      1010.0,
+      1492.0,
+      143.0,
+      22.0
+     ],
+     "text": "expr float($f1)"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-86",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
       1340.0,
+      20.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      330.0,
+      96.0,
+      20.0
+     ],
+     "text": "fade (beats)",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "activedialcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ],
+     "fontsize": 11.0,
+     "id": "obj-87",
+     "maxclass": "live.dial",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1340.0,
+      84.0,
+      96.0,
+      56.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      350.0,
+      96.0,
+      58.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        2
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "fade",
+       "parameter_mmax": 32,
+       "parameter_mmin": 0,
+       "parameter_shortname": "fade",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "showname": 0,
+     "varname": "fade"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-88",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      148.0,
+      110.0,
+      22.0
+     ],
+     "text": "prepend 24"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-89",
+     "maxclass": "newobj",
+     "numinlets": 6,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      212.0,
+      149.6,
+      22.0
+     ],
+     "text": "scale 0 32 0. 1."
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-90",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1340.0,
+      276.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      124.0,
+      330.0,
+      96.0,
+      20.0
+     ],
+     "text": "mute",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-91",
+     "maxclass": "live.text",
+     "mode": 1,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1340.0,
+      340.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      124.0,
+      352.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial": [
+        0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "mute",
+       "parameter_mmax": 1,
+       "parameter_shortname": "mute",
+       "parameter_type": 2
+      }
+     },
+     "text": "off",
+     "texton": "on",
+     "varname": "mute"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-92",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      404.0,
+      110.0,
+      22.0
+     ],
+     "text": "prepend 25"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-93",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      "float"
+     ],
+     "patching_rect": [
+      1340.0,
+      468.0,
+      143.0,
+      22.0
+     ],
+     "text": "expr float($f1)"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-94",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1340.0,
+      532.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      228.0,
+      330.0,
+      96.0,
+      20.0
+     ],
+     "text": "intensity",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "activedialcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ],
+     "fontsize": 11.0,
+     "id": "obj-95",
+     "maxclass": "live.dial",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1340.0,
+      596.0,
+      96.0,
+      56.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      228.0,
+      350.0,
+      96.0,
+      58.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_initial": [
+        0.5
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "intensity",
+       "parameter_mmax": 1,
+       "parameter_mmin": 0,
+       "parameter_shortname": "intensity",
+       "parameter_type": 0,
+       "parameter_unitstyle": 1
+      }
+     },
+     "showname": 0,
+     "varname": "intensity"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-96",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      660.0,
+      110.0,
+      22.0
+     ],
+     "text": "prepend 26"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-97",
+     "maxclass": "newobj",
+     "numinlets": 6,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      724.0,
+      143.0,
+      22.0
+     ],
+     "text": "scale 0 1 0. 1."
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-98",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1340.0,
+      788.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      330.0,
+      96.0,
+      20.0
+     ],
+     "text": "quantise",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-99",
+     "maxclass": "live.menu",
+     "numinlets": 1,
+     "numoutlets": 3,
+     "outlettype": [
+      "",
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1340.0,
+      852.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      332.0,
+      352.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "at_once",
+        "next_beat",
+        "next_bar"
+       ],
+       "parameter_initial": [
+        0
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "quantise",
+       "parameter_mmax": 2,
+       "parameter_shortname": "quantise",
+       "parameter_type": 2
+      }
+     },
+     "varname": "quantise"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-100",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      916.0,
+      110.0,
+      22.0
+     ],
+     "text": "prepend 27"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-101",
+     "maxclass": "newobj",
+     "numinlets": 6,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      980.0,
+      143.0,
+      22.0
+     ],
+     "text": "scale 0 2 0. 1."
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-102",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1340.0,
+      1044.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      436.0,
+      330.0,
+      96.0,
+      20.0
+     ],
+     "text": "count in",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-103",
+     "maxclass": "live.text",
+     "mode": 0,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1340.0,
+      1108.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      436.0,
+      352.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "count_in",
+       "parameter_mmax": 1,
+       "parameter_shortname": "count in",
+       "parameter_type": 2
+      }
+     },
+     "text": "count in",
+     "texton": "count in",
+     "varname": "count_in"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-104",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      1172.0,
+      110.0,
+      22.0
+     ],
+     "text": "prepend 28"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-105",
+     "maxclass": "message",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      1236.0,
+      60.0,
+      22.0
+     ],
+     "text": "1."
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-106",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1340.0,
+      1300.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      540.0,
+      330.0,
+      96.0,
+      20.0
+     ],
+     "text": "next section",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-107",
+     "maxclass": "live.text",
+     "mode": 0,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1340.0,
+      1364.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      540.0,
+      352.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "next_section",
+       "parameter_mmax": 1,
+       "parameter_shortname": "next section",
+       "parameter_type": 2
+      }
+     },
+     "text": "next section",
+     "texton": "next section",
+     "varname": "next_section"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-108",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      1428.0,
+      110.0,
+      22.0
+     ],
+     "text": "prepend 29"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-109",
+     "maxclass": "message",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      1492.0,
+      60.0,
+      22.0
+     ],
+     "text": "1."
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-110",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      20.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      414.0,
+      96.0,
+      20.0
+     ],
+     "text": "tap",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-111",
+     "maxclass": "live.text",
+     "mode": 0,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1670.0,
+      84.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      20.0,
+      436.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "tap",
+       "parameter_mmax": 1,
+       "parameter_shortname": "tap",
+       "parameter_type": 2
+      }
+     },
+     "text": "tap",
+     "texton": "tap",
+     "varname": "tap"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-112",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      148.0,
+      110.0,
+      22.0
+     ],
+     "text": "prepend 30"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-113",
+     "maxclass": "message",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      212.0,
+      60.0,
+      22.0
+     ],
+     "text": "1."
+    }
+   },
+   {
+    "box": {
+     "id": "obj-114",
+     "maxclass": "newobj",
+     "numinlets": 2,
+     "numoutlets": 9,
+     "outlettype": [
+      "int",
+      "int",
+      "float",
+      "float",
+      "float",
+      "",
+      "int",
+      "float",
+      "int"
+     ],
+     "patching_rect": [
+      2000.0,
+      20.0,
+      103.4,
+      22.0
+     ],
+     "text": "transport"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-115",
+     "maxclass": "live.text",
+     "mode": 1,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      2000.0,
       84.0,
       90.0,
       30.0
@@ -2284,7 +3182,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      360.0,
+      528.0,
       90.0,
       30.0
      ],
@@ -2298,26 +3196,26 @@
         0.0
        ],
        "parameter_initial_enable": 1,
-       "parameter_longname": "play",
+       "parameter_longname": "transport",
        "parameter_mmax": 1,
-       "parameter_shortname": "play",
+       "parameter_shortname": "transport",
        "parameter_type": 2
       }
      },
      "text": "play",
      "texton": "stop",
-     "varname": "play"
+     "varname": "transport"
     }
    },
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-84",
+     "id": "obj-116",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      2000.0,
       148.0,
       100.0,
       20.0
@@ -2325,7 +3223,7 @@
      "presentation": 1,
      "presentation_rect": [
       120.0,
-      340.0,
+      508.0,
       100.0,
       20.0
      ],
@@ -2341,7 +3239,7 @@
    {
     "box": {
      "fontsize": 14.0,
-     "id": "obj-85",
+     "id": "obj-117",
      "maxclass": "live.numbox",
      "numinlets": 1,
      "numoutlets": 2,
@@ -2351,7 +3249,7 @@
      ],
      "parameter_enable": 1,
      "patching_rect": [
-      1340.0,
+      2000.0,
       212.0,
       100.0,
       26.0
@@ -2359,7 +3257,7 @@
      "presentation": 1,
      "presentation_rect": [
       120.0,
-      362.0,
+      530.0,
       100.0,
       26.0
      ],
@@ -2382,7 +3280,7 @@
    },
    {
     "box": {
-     "id": "obj-86",
+     "id": "obj-118",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -2390,7 +3288,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      2000.0,
       276.0,
       129.8,
       22.0
@@ -2401,12 +3299,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-87",
+     "id": "obj-119",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      2000.0,
       340.0,
       90.0,
       20.0
@@ -2414,7 +3312,7 @@
      "presentation": 1,
      "presentation_rect": [
       230.0,
-      340.0,
+      508.0,
       90.0,
       20.0
      ],
@@ -2430,7 +3328,7 @@
    {
     "box": {
      "fontsize": 14.0,
-     "id": "obj-88",
+     "id": "obj-120",
      "maxclass": "live.numbox",
      "numinlets": 1,
      "numoutlets": 2,
@@ -2440,7 +3338,7 @@
      ],
      "parameter_enable": 1,
      "patching_rect": [
-      1340.0,
+      2000.0,
       404.0,
       90.0,
       26.0
@@ -2448,7 +3346,7 @@
      "presentation": 1,
      "presentation_rect": [
       230.0,
-      362.0,
+      530.0,
       90.0,
       26.0
      ],
@@ -2471,7 +3369,7 @@
    },
    {
     "box": {
-     "id": "obj-89",
+     "id": "obj-121",
      "maxclass": "message",
      "numinlets": 2,
      "numoutlets": 1,
@@ -2479,7 +3377,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      2000.0,
       468.0,
       123.19999999999999,
       22.0
@@ -2489,7 +3387,7 @@
    },
    {
     "box": {
-     "id": "obj-90",
+     "id": "obj-122",
      "maxclass": "newobj",
      "numinlets": 2,
      "numoutlets": 1,
@@ -2497,7 +3395,7 @@
       "bang"
      ],
      "patching_rect": [
-      1340.0,
+      2000.0,
       532.0,
       248.6,
       22.0
@@ -2508,12 +3406,12 @@
    {
     "box": {
      "comment": "cues: bar n, beat n",
-     "id": "obj-91",
+     "id": "obj-123",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      2000.0,
       596.0,
       83.6,
       22.0
@@ -2524,12 +3422,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-92",
+     "id": "obj-124",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      2000.0,
       660.0,
       100.0,
       20.0
@@ -2537,7 +3435,7 @@
      "presentation": 1,
      "presentation_rect": [
       330.0,
-      340.0,
+      508.0,
       100.0,
       20.0
      ],
@@ -2553,12 +3451,12 @@
    {
     "box": {
      "fontsize": 26.0,
-     "id": "obj-93",
+     "id": "obj-125",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      2000.0,
       724.0,
       110.0,
       34.0
@@ -2566,7 +3464,7 @@
      "presentation": 1,
      "presentation_rect": [
       330.0,
-      360.0,
+      528.0,
       110.0,
       34.0
      ],
@@ -2581,7 +3479,7 @@
    },
    {
     "box": {
-     "id": "obj-94",
+     "id": "obj-126",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 3,
@@ -2591,7 +3489,7 @@
       "int"
      ],
      "patching_rect": [
-      1340.0,
+      2000.0,
       788.0,
       83.6,
       22.0
@@ -2601,7 +3499,7 @@
    },
    {
     "box": {
-     "id": "obj-95",
+     "id": "obj-127",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -2609,7 +3507,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      2000.0,
       852.0,
       116.6,
       22.0
@@ -2619,7 +3517,7 @@
    },
    {
     "box": {
-     "id": "obj-96",
+     "id": "obj-128",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -2627,7 +3525,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      2000.0,
       916.0,
       116.6,
       22.0
@@ -2638,12 +3536,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-97",
+     "id": "obj-129",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      2000.0,
       980.0,
       100.0,
       20.0
@@ -2651,7 +3549,7 @@
      "presentation": 1,
      "presentation_rect": [
       450.0,
-      340.0,
+      508.0,
       100.0,
       20.0
      ],
@@ -2667,12 +3565,12 @@
    {
     "box": {
      "fontsize": 26.0,
-     "id": "obj-98",
+     "id": "obj-130",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      2000.0,
       1044.0,
       110.0,
       34.0
@@ -2680,7 +3578,7 @@
      "presentation": 1,
      "presentation_rect": [
       450.0,
-      360.0,
+      528.0,
       110.0,
       34.0
      ],
@@ -2695,7 +3593,7 @@
    },
    {
     "box": {
-     "id": "obj-99",
+     "id": "obj-131",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 3,
@@ -2705,7 +3603,7 @@
       "int"
      ],
      "patching_rect": [
-      1340.0,
+      2000.0,
       1108.0,
       83.6,
       22.0
@@ -2715,7 +3613,7 @@
    },
    {
     "box": {
-     "id": "obj-100",
+     "id": "obj-132",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -2723,7 +3621,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      2000.0,
       1172.0,
       116.6,
       22.0
@@ -2733,7 +3631,7 @@
    },
    {
     "box": {
-     "id": "obj-101",
+     "id": "obj-133",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -2741,7 +3639,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      2000.0,
       1236.0,
       123.19999999999999,
       22.0
@@ -2751,7 +3649,7 @@
    },
    {
     "box": {
-     "id": "obj-102",
+     "id": "obj-134",
      "maxclass": "newobj",
      "numinlets": 2,
      "numoutlets": 1,
@@ -2759,7 +3657,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       20.0,
       96.8,
       22.0
@@ -2769,7 +3667,7 @@
    },
    {
     "box": {
-     "id": "obj-103",
+     "id": "obj-135",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -2777,7 +3675,7 @@
       "bang"
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       84.0,
       96.8,
       22.0
@@ -2787,7 +3685,7 @@
    },
    {
     "box": {
-     "id": "obj-104",
+     "id": "obj-136",
      "maxclass": "newobj",
      "numinlets": 2,
      "numoutlets": 1,
@@ -2795,7 +3693,7 @@
       "bang"
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       148.0,
       110.0,
       22.0
@@ -2805,7 +3703,7 @@
    },
    {
     "box": {
-     "id": "obj-105",
+     "id": "obj-137",
      "maxclass": "message",
      "numinlets": 2,
      "numoutlets": 1,
@@ -2813,7 +3711,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       212.0,
       60.0,
       22.0
@@ -2823,12 +3721,12 @@
    },
    {
     "box": {
-     "id": "obj-106",
+     "id": "obj-138",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       276.0,
       189.2,
       22.0
@@ -2839,12 +3737,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-107",
+     "id": "obj-139",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       340.0,
       300.0,
       20.0
@@ -2852,7 +3750,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      396.0,
+      564.0,
       300.0,
       20.0
      ],
@@ -2874,7 +3772,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-108",
+     "id": "obj-140",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -2888,7 +3786,7 @@
      ],
      "outputmode": 1,
      "patching_rect": [
-      1670.0,
+      2330.0,
       404.0,
       310.0,
       26.0
@@ -2896,7 +3794,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      418.0,
+      586.0,
       624.0,
       26.0
      ],
@@ -2912,7 +3810,7 @@
    },
    {
     "box": {
-     "id": "obj-109",
+     "id": "obj-141",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -2921,7 +3819,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       468.0,
       110.0,
       22.0
@@ -2931,7 +3829,7 @@
    },
    {
     "box": {
-     "id": "obj-110",
+     "id": "obj-142",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -2939,7 +3837,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       532.0,
       169.39999999999998,
       22.0
@@ -2949,7 +3847,7 @@
    },
    {
     "box": {
-     "id": "obj-111",
+     "id": "obj-143",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -2957,7 +3855,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       596.0,
       123.19999999999999,
       22.0
@@ -2967,7 +3865,7 @@
    },
    {
     "box": {
-     "id": "obj-112",
+     "id": "obj-144",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -2975,7 +3873,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       660.0,
       202.39999999999998,
       22.0
@@ -2986,12 +3884,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-113",
+     "id": "obj-145",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       724.0,
       120.0,
       20.0
@@ -2999,7 +3897,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      452.0,
+      620.0,
       120.0,
       20.0
      ],
@@ -3021,7 +3919,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-114",
+     "id": "obj-146",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3035,7 +3933,7 @@
      ],
      "outputmode": 1,
      "patching_rect": [
-      1670.0,
+      2330.0,
       788.0,
       120.0,
       24.0
@@ -3043,7 +3941,7 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      474.0,
+      642.0,
       120.0,
       24.0
      ],
@@ -3059,7 +3957,7 @@
    },
    {
     "box": {
-     "id": "obj-115",
+     "id": "obj-147",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3068,7 +3966,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       852.0,
       110.0,
       22.0
@@ -3078,7 +3976,7 @@
    },
    {
     "box": {
-     "id": "obj-116",
+     "id": "obj-148",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3086,7 +3984,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       916.0,
       169.39999999999998,
       22.0
@@ -3096,7 +3994,7 @@
    },
    {
     "box": {
-     "id": "obj-117",
+     "id": "obj-149",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -3104,7 +4002,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       980.0,
       123.19999999999999,
       22.0
@@ -3114,7 +4012,7 @@
    },
    {
     "box": {
-     "id": "obj-118",
+     "id": "obj-150",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3122,7 +4020,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       1044.0,
       202.39999999999998,
       22.0
@@ -3133,12 +4031,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-119",
+     "id": "obj-151",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       1108.0,
       100.0,
       20.0
@@ -3146,7 +4044,7 @@
      "presentation": 1,
      "presentation_rect": [
       150.0,
-      452.0,
+      620.0,
       100.0,
       20.0
      ],
@@ -3168,7 +4066,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-120",
+     "id": "obj-152",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3182,7 +4080,7 @@
      ],
      "outputmode": 1,
      "patching_rect": [
-      1670.0,
+      2330.0,
       1172.0,
       100.0,
       24.0
@@ -3190,7 +4088,7 @@
      "presentation": 1,
      "presentation_rect": [
       150.0,
-      474.0,
+      642.0,
       100.0,
       24.0
      ],
@@ -3206,7 +4104,7 @@
    },
    {
     "box": {
-     "id": "obj-121",
+     "id": "obj-153",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3215,7 +4113,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       1236.0,
       110.0,
       22.0
@@ -3225,7 +4123,7 @@
    },
    {
     "box": {
-     "id": "obj-122",
+     "id": "obj-154",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3233,7 +4131,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       1300.0,
       156.2,
       22.0
@@ -3243,7 +4141,7 @@
    },
    {
     "box": {
-     "id": "obj-123",
+     "id": "obj-155",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -3251,7 +4149,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       1364.0,
       123.19999999999999,
       22.0
@@ -3261,7 +4159,7 @@
    },
    {
     "box": {
-     "id": "obj-124",
+     "id": "obj-156",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3269,7 +4167,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       1428.0,
       189.2,
       22.0
@@ -3280,12 +4178,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-125",
+     "id": "obj-157",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       1492.0,
       100.0,
       20.0
@@ -3293,7 +4191,7 @@
      "presentation": 1,
      "presentation_rect": [
       260.0,
-      452.0,
+      620.0,
       100.0,
       20.0
      ],
@@ -3315,7 +4213,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-126",
+     "id": "obj-158",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3329,7 +4227,7 @@
      ],
      "outputmode": 1,
      "patching_rect": [
-      1670.0,
+      2330.0,
       1556.0,
       100.0,
       24.0
@@ -3337,7 +4235,7 @@
      "presentation": 1,
      "presentation_rect": [
       260.0,
-      474.0,
+      642.0,
       100.0,
       24.0
      ],
@@ -3353,7 +4251,7 @@
    },
    {
     "box": {
-     "id": "obj-127",
+     "id": "obj-159",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3362,7 +4260,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       1620.0,
       110.0,
       22.0
@@ -3372,7 +4270,7 @@
    },
    {
     "box": {
-     "id": "obj-128",
+     "id": "obj-160",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3380,7 +4278,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       1684.0,
       162.8,
       22.0
@@ -3390,7 +4288,7 @@
    },
    {
     "box": {
-     "id": "obj-129",
+     "id": "obj-161",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -3398,7 +4296,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       1748.0,
       123.19999999999999,
       22.0
@@ -3408,7 +4306,7 @@
    },
    {
     "box": {
-     "id": "obj-130",
+     "id": "obj-162",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3416,7 +4314,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       1812.0,
       195.79999999999998,
       22.0
@@ -3427,12 +4325,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-131",
+     "id": "obj-163",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       1876.0,
       100.0,
       20.0
@@ -3440,7 +4338,7 @@
      "presentation": 1,
      "presentation_rect": [
       370.0,
-      452.0,
+      620.0,
       100.0,
       20.0
      ],
@@ -3462,7 +4360,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-132",
+     "id": "obj-164",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3476,7 +4374,7 @@
      ],
      "outputmode": 1,
      "patching_rect": [
-      1670.0,
+      2330.0,
       1940.0,
       100.0,
       24.0
@@ -3484,7 +4382,7 @@
      "presentation": 1,
      "presentation_rect": [
       370.0,
-      474.0,
+      642.0,
       100.0,
       24.0
      ],
@@ -3500,7 +4398,7 @@
    },
    {
     "box": {
-     "id": "obj-133",
+     "id": "obj-165",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3509,7 +4407,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       2004.0,
       110.0,
       22.0
@@ -3519,7 +4417,7 @@
    },
    {
     "box": {
-     "id": "obj-134",
+     "id": "obj-166",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3527,7 +4425,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       2068.0,
       176.0,
       22.0
@@ -3537,7 +4435,7 @@
    },
    {
     "box": {
-     "id": "obj-135",
+     "id": "obj-167",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -3545,7 +4443,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       2132.0,
       123.19999999999999,
       22.0
@@ -3555,7 +4453,7 @@
    },
    {
     "box": {
-     "id": "obj-136",
+     "id": "obj-168",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3563,7 +4461,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       2196.0,
       209.0,
       22.0
@@ -3574,12 +4472,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-137",
+     "id": "obj-169",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       2260.0,
       140.0,
       20.0
@@ -3587,7 +4485,7 @@
      "presentation": 1,
      "presentation_rect": [
       480.0,
-      452.0,
+      620.0,
       140.0,
       20.0
      ],
@@ -3609,7 +4507,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-138",
+     "id": "obj-170",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3623,7 +4521,7 @@
      ],
      "outputmode": 1,
      "patching_rect": [
-      1670.0,
+      2330.0,
       2324.0,
       140.0,
       24.0
@@ -3631,7 +4529,7 @@
      "presentation": 1,
      "presentation_rect": [
       480.0,
-      474.0,
+      642.0,
       140.0,
       24.0
      ],
@@ -3647,7 +4545,7 @@
    },
    {
     "box": {
-     "id": "obj-139",
+     "id": "obj-171",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3656,7 +4554,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2330.0,
       2388.0,
       110.0,
       22.0
@@ -3666,12 +4564,12 @@
    },
    {
     "box": {
-     "id": "obj-140",
+     "id": "obj-172",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2330.0,
       2452.0,
       123.19999999999999,
       22.0
@@ -3818,7 +4716,7 @@
      "order": 0,
      "source": [
       "obj-11",
-      17
+      25
      ]
     }
    },
@@ -4722,7 +5620,20 @@
    {
     "patchline": {
      "destination": [
-      "obj-82",
+      "obj-83",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-11",
+      17
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-85",
       0
      ],
      "order": 0,
@@ -4735,7 +5646,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-86",
+      "obj-84",
       0
      ],
      "order": 0,
@@ -4748,12 +5659,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-82",
+      "obj-3",
       0
      ],
      "order": 0,
      "source": [
-      "obj-86",
+      "obj-84",
       0
      ]
     }
@@ -4761,7 +5672,46 @@
    {
     "patchline": {
      "destination": [
+      "obj-87",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-11",
+      18
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
       "obj-89",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-87",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-88",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-89",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
       0
      ],
      "order": 0,
@@ -4774,52 +5724,13 @@
    {
     "patchline": {
      "destination": [
-      "obj-82",
+      "obj-91",
       0
      ],
      "order": 0,
      "source": [
-      "obj-89",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-82",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-90",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-94",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-82",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-95",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-94",
-      0
+      "obj-11",
+      19
      ]
     }
    },
@@ -4831,6 +5742,58 @@
      ],
      "order": 0,
      "source": [
+      "obj-91",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-92",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-93",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-92",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-95",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-11",
+      20
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-97",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-95",
       0
      ]
@@ -4844,7 +5807,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-94",
+      "obj-97",
       0
      ]
     }
@@ -4852,7 +5815,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-91",
+      "obj-3",
       0
      ],
      "order": 0,
@@ -4870,34 +5833,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-82",
-      1
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-100",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-99",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-98",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-100",
-      0
+      "obj-11",
+      21
      ]
     }
    },
@@ -4917,7 +5854,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-91",
+      "obj-100",
       0
      ],
      "order": 0,
@@ -4930,7 +5867,33 @@
    {
     "patchline": {
      "destination": [
-      "obj-104",
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-100",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-103",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-11",
+      22
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-105",
       0
      ],
      "order": 0,
@@ -4943,7 +5906,20 @@
    {
     "patchline": {
      "destination": [
+      "obj-104",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-105",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
       0
      ],
      "order": 0,
@@ -4956,26 +5932,13 @@
    {
     "patchline": {
      "destination": [
-      "obj-102",
+      "obj-107",
       0
      ],
      "order": 0,
      "source": [
-      "obj-105",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-106",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-102",
-      0
+      "obj-11",
+      23
      ]
     }
    },
@@ -4983,6 +5946,32 @@
     "patchline": {
      "destination": [
       "obj-109",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-107",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-108",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-109",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
       0
      ],
      "order": 0,
@@ -4995,20 +5984,20 @@
    {
     "patchline": {
      "destination": [
-      "obj-110",
+      "obj-111",
       0
      ],
      "order": 0,
      "source": [
-      "obj-109",
-      0
+      "obj-11",
+      24
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-112",
+      "obj-113",
       0
      ],
      "order": 0,
@@ -5021,7 +6010,20 @@
    {
     "patchline": {
      "destination": [
-      "obj-110",
+      "obj-112",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-113",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
       0
      ],
      "order": 0,
@@ -5034,33 +6036,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-102",
-      1
-     ],
-     "order": 0,
-     "source": [
-      "obj-110",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-115",
-      0
-     ],
-     "order": 0,
-     "source": [
       "obj-114",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-116",
       0
      ],
      "order": 0,
@@ -5086,25 +6062,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-116",
+      "obj-114",
       0
      ],
      "order": 0,
      "source": [
       "obj-118",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-102",
-      1
-     ],
-     "order": 0,
-     "source": [
-      "obj-116",
       0
      ]
     }
@@ -5125,7 +6088,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-122",
+      "obj-114",
       0
      ],
      "order": 0,
@@ -5138,12 +6101,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-124",
+      "obj-114",
       0
      ],
      "order": 0,
      "source": [
-      "obj-123",
+      "obj-122",
       0
      ]
     }
@@ -5151,25 +6114,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-122",
+      "obj-126",
       0
      ],
      "order": 0,
      "source": [
-      "obj-124",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-102",
-      1
-     ],
-     "order": 0,
-     "source": [
-      "obj-122",
+      "obj-114",
       0
      ]
     }
@@ -5190,7 +6140,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-128",
+      "obj-125",
       0
      ],
      "order": 0,
@@ -5203,25 +6153,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-130",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-129",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
       "obj-128",
       0
      ],
      "order": 0,
      "source": [
-      "obj-130",
+      "obj-126",
       0
      ]
     }
@@ -5229,12 +6166,38 @@
    {
     "patchline": {
      "destination": [
-      "obj-102",
+      "obj-123",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-128",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-131",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-114",
       1
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-132",
+      0
      ],
      "order": 0,
      "source": [
-      "obj-128",
+      "obj-131",
       0
      ]
     }
@@ -5242,7 +6205,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-133",
+      "obj-130",
       0
      ],
      "order": 0,
@@ -5255,7 +6218,20 @@
    {
     "patchline": {
      "destination": [
-      "obj-134",
+      "obj-133",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-131",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-123",
       0
      ],
      "order": 0,
@@ -5281,7 +6257,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-134",
+      "obj-137",
       0
      ],
      "order": 0,
@@ -5294,8 +6270,21 @@
    {
     "patchline": {
      "destination": [
-      "obj-102",
-      1
+      "obj-134",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-137",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-138",
+      0
      ],
      "order": 0,
      "source": [
@@ -5307,12 +6296,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-139",
+      "obj-141",
       0
      ],
      "order": 0,
      "source": [
-      "obj-138",
+      "obj-140",
       0
      ]
     }
@@ -5320,12 +6309,337 @@
    {
     "patchline": {
      "destination": [
-      "obj-140",
+      "obj-142",
       0
      ],
      "order": 0,
      "source": [
-      "obj-139",
+      "obj-141",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-144",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-143",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-142",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-144",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-134",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-142",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-147",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-146",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-148",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-147",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-150",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-149",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-148",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-150",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-134",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-148",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-153",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-152",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-154",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-153",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-156",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-155",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-154",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-156",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-134",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-154",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-159",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-158",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-160",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-159",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-162",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-161",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-160",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-162",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-134",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-160",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-165",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-164",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-166",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-165",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-168",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-167",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-166",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-168",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-134",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-166",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-171",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-170",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-172",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-171",
       0
      ]
     }
@@ -5337,7 +6651,7 @@
    60.0,
    80.0,
    664.0,
-   532.0
+   700.0
   ],
   "righttoolbarpinned": 0,
   "statusbarvisible": 2,

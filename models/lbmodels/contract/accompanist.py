@@ -43,8 +43,14 @@ class Accompanist(Streaming, Protocol):
     """What the engine plays: its sessions come and go, move and are kept."""
 
     def heard_beat(self, state: Any) -> NDArray[np.float64]:
-        """What it would tell itself of the next chunk's output frames by its own ear: beat phase, bar phase, tempo
-        [B, k, 3]; NaN where it does not know.
+        """What it would tell itself of the next chunk's output frames by its own ear: beat phase, bar phase, tempo, beats
+        of a bar [B, k, 4]; NaN where it does not know.
+        """
+        ...
+
+    def heard_chord(self, state: Any) -> NDArray[np.float64]:
+        """The chord that it hears now: 1 or 0 for each pitch class from C, and the lowest tone, 0 to 11 [B, 13]; NaN where it
+        hears none.
         """
         ...
 

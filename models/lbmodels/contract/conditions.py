@@ -54,6 +54,14 @@ CONDITIONS = (
     Condition(name="tempo_scale", source="shell", meaning="factor of a tempo that the model hears itself"),
     Condition(name="rests", source="shell", meaning="1 rests when the player stops"),
     Condition(name="time_feel", source="shell", meaning="factor of half and double time that is wished for"),
+    Condition(name="play", source="shell", meaning="1 plays, 0 is silent"),
+    Condition(name="fade", source="shell", meaning="beats that it takes to stop and to begin"),
+    Condition(
+        name="intensity",
+        source="shell",
+        meaning="0 to 1: softer and sparser below 0.5, louder and busier above",
+    ),
+    Condition(name="count_in", source="shell", meaning="1 begins to count in, if it was not 1 before"),
 )
 
 WIDTHS: Mapping[str, int] = {one.name: one.width for one in CONDITIONS}

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 
 def ahead_by(beat: NDArray[np.float32], frame_s: float, frames: int = 1) -> NDArray[np.float32]:
-    """Beat phase, bar phase, bpm and metre [B, 4] one frame and more later: beat phase, bar phase, tempo [B, frames, 3],
-    negative where unknown.
+    """Beat phase, bar phase, bpm and metre [B, 4] as they are one frame and more later [B, frames, 4], negative where
+    unknown.
     """
     return np.stack([_moved(beat, n * frame_s) for n in range(1, frames + 1)], axis=1)
 
@@ -23,6 +23,7 @@ def _moved(beat: NDArray[np.float32], seconds: float) -> NDArray[np.float32]:
             np.where(known, (phase + beats) % 1, -1),
             np.where(barred, (bar + beats / np.where(barred, metre, 1)) % 1, -1),
             np.where(known, tempo, -1),
+            np.where(barred, metre, -1),
         ],
         axis=1,
     ).astype(np.float32)

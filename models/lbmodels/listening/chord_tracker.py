@@ -17,14 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lbmodels.listening.chords import QUALITIES
 from lbmodels.listening.network import DilatedBlock, DilatedState
 from lbmodels.streaming.state import select
-
-QUALITIES = (
-    (0, 4, 7), (0, 3, 7), (0, 4, 7, 11), (0, 3, 7, 10), (0, 4, 7, 10), (0, 5, 8), (0, 3, 8),
-    (0, 5, 9), (0, 4, 9), (0, 4, 7, 9), (0, 5, 7), (0, 3, 6, 9),
-)  # fmt: skip
-"""Chords as semitones above their lowest tone; the likelier first, inversions among them."""
 
 _SHARES = (0.42, 0.19, 0.11, 0.09, 0.08, 0.02, 0.02, 0.02, 0.01, 0.02, 0.01, 0.01)
 

@@ -67,9 +67,12 @@ class TorchAccompanist:
 
     def heard_beat(self, state: Any) -> NDArray[np.float64]:
         if not hasattr(self._model, "heard_beat"):
-            rows = next(tensor for _name, tensor in named_tensors(state)).shape[0]
-            return np.full((rows, self.spec.chunk_frames, 3), np.nan)
+            return np.full((_rows(state), self.spec.chunk_frames, 4), np.nan)
         return unknown_as_nan(self._model.heard_beat(state).numpy())
+
+    def heard_chord(self, state: Any) -> NDArray[np.float64]:
+        hear = getattr(self._model, "heard_chord", None)
+        return np.full((_rows(state), 13), np.nan) if hear is None else np.asarray(hear(state))
 
     def keep_pace(self, took_s: float, budget_s: float) -> str:
         """Tell a model that can do with less work how long a step took; the tier it uses from now on, "" if it has none."""
@@ -88,9 +91,8 @@ class TorchAccompanist:
 
     def snapshot(self, state: Any) -> bytes:
         # It is restored into a state of the same batch, so the number of rows goes with it.
-        rows = next(tensor for _name, tensor in named_tensors(state)).shape[0]
         return snapshots.sealed(
-            to_bytes(state), weights_id=self.spec.weights_id, runtime=self.runtime, rows=int(rows)
+            to_bytes(state), weights_id=self.spec.weights_id, runtime=self.runtime, rows=_rows(state)
         )
 
     def compact(self, snapshot: bytes) -> bytes:
@@ -103,3 +105,7 @@ class TorchAccompanist:
 
     def _here(self, state: Any) -> Any:
         return map_tensors(lambda tensor: tensor.to(self.device), state)
+
+
+def _rows(state: Any) -> int:
+    return int(next(tensor for _name, tensor in named_tensors(state)).shape[0])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lbmodels.errors import LiveBandModelError
 from lbmodels.listening.ahead import ahead_by
+from lbmodels.listening.chords import heard_in
 from lbmodels.runtime import snapshot as snapshots
 from lbmodels.runtime.engines import Engine
 from lbmodels.runtime.manifest import Field, Manifest
@@ -85,6 +86,13 @@ class GraphAccompanist:
         return unknown_as_nan(
             ahead_by(state.tensors["beat"], self.spec.hop / self.spec.sample_rate, self.spec.chunk_frames)
         )
+
+    def heard_chord(self, state: GraphState) -> NDArray[np.float64]:
+        """As the contract has it, from the state of the model's chord tracker, if it has one."""
+        tensors = state.tensors
+        if "chord_tracker.belief" not in tensors:
+            return np.full((len(tensors[self._manifest.seed]), 13), np.nan)
+        return heard_in(tensors["chord_tracker.belief"], tensors["chord_tracker.told"])
 
     def join(self, states: Sequence[GraphState]) -> GraphState:
         """One state with the rows of all, in order."""

@@ -104,6 +104,11 @@ inline constexpr std::size_t mix = 1128;  // float64: 0 dry to 1 wet
 inline constexpr std::size_t tempo = 1136;  // float64: tempo the host tells in bpm, NaN if none
 inline constexpr std::size_t beat = 1144;  // float64: beat of the bar the host tells, from 1, NaN if none
 inline constexpr std::size_t round_trip_ms = 1152;  // float64: from the last mix sample of the last frame to its stem in the ring
+inline constexpr std::size_t heard_tempo = 1160;  // float64: tempo it hears by itself in bpm, 0 or NaN if none
+inline constexpr std::size_t heard_beat = 1168;  // float64: beat of the bar it hears by itself, from 1, 0 or NaN if none
+inline constexpr std::size_t chord = 1176;  // float64: chord the host tells: 1 + 12-bit mask of pitch classes from C + 4096 * (1 + bass, 0 if none); 0 unknown
+inline constexpr std::size_t heard_chord = 1184;  // float64: likewise the chord it hears by itself
+inline constexpr std::size_t section = 1192;  // float64: which section of the chart sounds, from 1; 0 if none is known
 }  // namespace offset
 
 /// A cursor is one word, so that an epoch and its position are never seen apart.
@@ -256,8 +261,16 @@ enum class Control : std::uint32_t {
     kTimeFeel = 14,
     kTempoLow = 15,
     kTempoHigh = 16,
+    kTacet = 17,
+    kFade = 18,
+    kMute = 19,
+    kIntensity = 20,
+    kQuantise = 21,
+    kCountIn = 22,
+    kNextSection = 23,
+    kTap = 24,
 };
-inline constexpr std::array<std::string_view, 14> kChoices{{
+inline constexpr std::array<std::string_view, 17> kChoices{{
     "drums",
     "bass",
     "piano",
@@ -272,8 +285,11 @@ inline constexpr std::array<std::string_view, 14> kChoices{{
     "half",
     "as_heard",
     "double",
+    "at_once",
+    "next_beat",
+    "next_bar",
 }};
-inline constexpr std::array<ControlInfo, 17> kControls{{
+inline constexpr std::array<ControlInfo, 25> kControls{{
     {"stem", "choice", "", "model", "what is played", 0.0, 3.0, 1.0, 0.0, 0, 4},
     {"mix", "float", "", "port", "0 only what you play, 1 only the band; for front ends that mix: plug-in, jam", 0.0, 1.0, 1.0, 20.0, 4, 0},
     {"gain", "float", "dB", "port", "level of the stem", -60.0, 24.0, 0.0, 20.0, 4, 0},
@@ -291,13 +307,21 @@ inline constexpr std::array<ControlInfo, 17> kControls{{
     {"time_feel", "choice", "", "shell", "from the next bar on: half the tempo that is heard or told, the tempo itself, or twice it", 0.0, 2.0, 1.0, 0.0, 11, 3},
     {"tempo_low", "float", "BPM", "model", "where no host tells the tempo: the slowest to be believed", 20.0, 400.0, 20.0, 0.0, 14, 0},
     {"tempo_high", "float", "BPM", "model", "likewise the fastest", 20.0, 400.0, 400.0, 0.0, 14, 0},
+    {"tacet", "bool", "", "shell", "on: it stops playing, off: it comes in, within `fade`; it listens on", 0.0, 1.0, 0.0, 0.0, 14, 0},
+    {"fade", "float", "beats", "shell", "how long stopping and coming in take", 0.0, 32.0, 2.0, 0.0, 14, 0},
+    {"mute", "bool", "", "port", "it plays on unheard", 0.0, 1.0, 0.0, 20.0, 14, 0},
+    {"intensity", "float", "", "shell", "one knob for softer, darker, fewer notes, or for louder, brighter, more: it moves density, brightness and level", 0.0, 1.0, 0.5, 0.0, 14, 0},
+    {"quantise", "choice", "", "session", "when changes of what is played act: at once, or when the next beat or bar begins, told or heard", 0.0, 2.0, 0.0, 0.0, 14, 3},
+    {"count_in", "trigger", "", "shell", "a bar of clicks, then it comes in on the one", 0.0, 1.0, 0.0, 0.0, 17, 0},
+    {"next_section", "trigger", "", "session", "at the next bar the chart goes on with its next [section]", 0.0, 1.0, 0.0, 0.0, 17, 0},
+    {"tap", "trigger", "", "session", "the beat, from a one: two taps or more tell tempo and beat", 0.0, 1.0, 0.0, 0.0, 17, 0},
 }};
 
 struct StatusInfo {
     std::string_view name, kind, unit, meaning;
 };
 
-inline constexpr std::array<StatusInfo, 22> kStatus{{
+inline constexpr std::array<StatusInfo, 27> kStatus{{
     {"state", "str", "", "opening, listening, playing, late, faded, bypassed, recovering, quarantined, closed"},
     {"reason", "str", "", "why it does not play, empty if it does"},
     {"latency_samples", "int", "samples", "L: what a host compensates, and nothing else"},
@@ -320,6 +344,11 @@ inline constexpr std::array<StatusInfo, 22> kStatus{{
     {"epoch", "int", "", "which epoch it is"},
     {"tempo", "float", "bpm", "tempo the host tells, NaN if none"},
     {"beat", "float", "", "beat of the bar the host tells, NaN if none"},
+    {"chord", "str", "", "chord the host tells, N for none; empty if it tells nothing"},
+    {"section", "str", "", "section of the chart that sounds, empty if it has none"},
+    {"heard_tempo", "float", "bpm", "tempo the band hears by itself, NaN if it is not sure of one"},
+    {"heard_beat", "float", "", "beat of the bar the band hears by itself, NaN if it is not sure of one"},
+    {"heard_chord", "str", "", "chord the band hears by itself, empty if it is not sure of one"},
 }};
 
 /// One field of a message; a number lies within minimum..maximum, a text is no longer than maximum.

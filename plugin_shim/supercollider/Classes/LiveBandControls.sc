@@ -21,7 +21,15 @@ LiveBandControls {
 			['when_silent', 'choice', "", 0, 2, 0, ['auto', 'rest', 'play_on']],
 			['time_feel', 'choice', "", 0, 2, 1, ['half', 'as_heard', 'double']],
 			['tempo_low', 'float', "BPM", 20, 400, 20, []],
-			['tempo_high', 'float', "BPM", 20, 400, 400, []]
+			['tempo_high', 'float', "BPM", 20, 400, 400, []],
+			['tacet', 'bool', "", 0, 1, 0, []],
+			['fade', 'float', "beats", 0, 32, 2, []],
+			['mute', 'bool', "", 0, 1, 0, []],
+			['intensity', 'float', "", 0, 1, 0.5, []],
+			['quantise', 'choice', "", 0, 2, 0, ['at_once', 'next_beat', 'next_bar']],
+			['count_in', 'trigger', "", 0, 1, 0, []],
+			['next_section', 'trigger', "", 0, 1, 0, []],
+			['tap', 'trigger', "", 0, 1, 0, []]
 		]
 	}
 

@@ -47,6 +47,11 @@ PLAYING: dict[str, float | int | str] = {
     "epoch": 1,
     "tempo": NAN,
     "beat": NAN,
+    "chord": "",
+    "section": "",
+    "heard_tempo": 117.4,
+    "heard_beat": 2.5,
+    "heard_chord": "Am7",
 }
 WELCOME = {"type": "welcome", "major": 1, "minor": 0, "server": "liveband 0.1.0", "model": "tiny", "pid": 7}
 
@@ -154,6 +159,20 @@ def test_json_is_one_snapshot(
     assert printed["sessions"]["guitar"]["headroom_ms"] == 21.0
     assert printed["sessions"]["guitar"]["tempo"] is None
     assert set(printed["sessions"]["guitar"]) == {status.name for status in STATUS}
+
+
+def test_what_the_band_hears_itself_is_shown_beside_what_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a screen that shows the host's tempo alone: whether the band follows by ear cannot be seen then."""
+    monkeypatch.setenv("COLUMNS", "300")
+    with server(
+        monkeypatch, tmp_path, sessions(guitar=PLAYING, bass=PLAYING | {"tempo": 90.0, "section": "Bridge"})
+    ):
+        assert run("--once") == 0
+    out = capsys.readouterr().out
+    for word in ("hears", "117.4", "Am7", "90.0", "Bridge"):
+        assert word in out
 
 
 def test_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

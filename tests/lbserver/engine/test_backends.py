@@ -45,7 +45,7 @@ class TorchEcho:
     def heard_beat(self, state: Count) -> Any:
         import torch
 
-        return torch.full((len(state.steps), 1, 3), -1.0)
+        return torch.full((len(state.steps), 1, 4), -1.0)
 
     def step(self, mix: Any, conditions: Any, state: Count, active: Any) -> tuple[Any, Count]:
         assert conditions["chord"].shape == (len(mix), 1, 12)

@@ -48,7 +48,10 @@ class CodecEcho:
         return stem.numpy(), (encoder, decoder)
 
     def heard_beat(self, state: Any) -> Audio:
-        return np.full((len(state[1].position), 1, 3), np.nan)
+        return np.full((len(state[1].position), 1, 4), np.nan)
+
+    def heard_chord(self, state: Any) -> Audio:
+        return np.full((len(state[1].position), 13), np.nan)
 
 
 @pytest.fixture(scope="module")

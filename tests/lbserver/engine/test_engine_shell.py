@@ -146,7 +146,9 @@ class Ear(accompanists.SmallAccompanist):
 
     def heard_beat(self, state: accompanists.State) -> NDArray[np.float64]:
         beats = (state.steps + 1) * 0.1
-        return np.stack([beats % 1, beats / 4 % 1, np.full(len(beats), 150.0)], axis=1)[:, None]
+        return np.stack(
+            [beats % 1, beats / 4 % 1, np.full(len(beats), 150.0), np.full(len(beats), 4.0)], axis=1
+        )[:, None]
 
     def step(
         self, mix: Audio, conditions: Conditions, state: accompanists.State, active: NDArray[np.bool_]

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lbserver.commands.jam import add_parser, tapped
+from lbserver.commands.jam import add_parser
 from lbserver.errors import LiveBandError
 from lbserver.host.sound_card import Device, Devices, choose, load_sounddevice, plan
+from lbserver.music.room_beat import tapped
 
 
 def device(index: int, name: str, inputs: int, outputs: int, api: str = "ALSA") -> Device:

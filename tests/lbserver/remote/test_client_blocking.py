@@ -407,3 +407,33 @@ def test_a_newer_server_may_say_more(tmp_path):
         Impostor(run, [(frame({**WELCOME, "minor": MINOR + 5, "mood": "good", "more": [1]}), None)])
         with Client(run=run.path) as client:
             assert client.server == "x"
+
+
+def test_who_did_not_open_a_session_steers_it_and_hears_what_happens(server):
+    """Catches a client that can steer nothing but its own: a script beside jam or a plug-in is the usual case."""
+    with Client(run=server.run) as player, Client(run=server.run) as other:
+        with pytest.raises(ClientError, match=r"no session is open|open: "):
+            other.attach("nobody")
+        with player.open(stem="bass", rate_hz=48000, name="stage") as stage:
+            desk = other.attach()
+            assert desk.name == "stage"
+            desk.know(bpm=120.0, first_beat_s=0.0, beats_per_bar=3, chart="| [A] C | [B] Am |")
+            desk.set("tacet", "on")
+            desk.set("count_in", 1)
+            playing = threading.Event()
+
+            def play():
+                while not playing.wait(0.005):
+                    stage.exchange(np.zeros((2, 480), np.float32))
+
+            thread = threading.Thread(target=play)
+            thread.start()
+            try:
+                cues, heard = desk.cues(), []
+                while not {"bar", "beat", "chord", "section"} <= {name for name, _ in heard}:
+                    heard.append(next(cues))
+            finally:
+                playing.set()
+                thread.join()
+            assert dict(reversed(heard))["chord"] in ("C", "Am")
+            assert desk.status()["section"] in ("A", "B")

@@ -140,3 +140,56 @@ def test_band_and_input_are_apart_by_what_is_reported(tmp_path: Path) -> None:
     assert heard.count(common[0]) + heard.count(common[1]) >= 0.7 * len(
         heard
     )  # a period JACK lost shifts a click
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("jackd") is None, reason="needs jackd")
+def test_a_client_of_its_own_is_connected_to_nothing_until_somebody_does(tmp_path: Path) -> None:
+    """Catches a band that PortAudio names and wires to the loudspeakers of who wanted to patch it, and a session without a name."""
+    environment = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "JACK_DEFAULT_SERVER": f"liveband-test-own-{os.getpid()}",
+        "JACK_NO_AUDIO_RESERVATION": "1",
+        "LIVEBAND_RUN": str(tmp_path / "run"),
+    }
+
+    def wired() -> str:
+        return subprocess.run(
+            ["jack_lsp", "-c", "LiveBand"], env=environment, capture_output=True, text=True, check=False
+        ).stdout
+
+    with jack(environment):
+        command = [
+            sys.executable,
+            "-m",
+            "lbserver",
+            "jam",
+            "--jack",
+            "--session",
+            "stage",
+            "--model",
+            "test:copy",
+        ]
+        jam = subprocess.Popen(
+            [*command, "--seconds", "4", "--json"],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        try:
+            assert wait_for_clients(environment, 1) == ["LiveBand"]
+            ports = {"LiveBand:in_1", "LiveBand:in_2", "LiveBand:out_1", "LiveBand:out_2"}
+            assert set(wired().split()) == ports
+            connect = ["jack_connect", "system:capture_1", "LiveBand:in_1"]
+            deadline = time.monotonic() + 60
+            while subprocess.run(connect, env=environment, capture_output=True, check=False).returncode:
+                assert time.monotonic() < deadline, "it never played"  # nobody can be connected before
+                time.sleep(0.1)
+            assert set(wired().split()) == {*ports, "system:capture_1"}
+            out, errors = jam.communicate(timeout=120)
+        finally:
+            jam.kill()
+            jam.wait()
+    assert jam.returncode == 0, errors
+    report = json.loads(out)
+    assert (report["session"], report["device"]["faults"]) == ("stage", 0)
+    assert report["device"]["blocks"] > 0

@@ -152,8 +152,8 @@ class LookaheadAccompanist(nn.Module):
         )
 
     def heard_beat(self, state: LookaheadState) -> Tensor:
-        """It has no ear for the beat: -1, unknown, of each frame [B, k, 3]."""
-        return torch.full((len(state.seed), self.new, 3), -1.0)
+        """It has no ear for the beat: -1, unknown, of each frame [B, k, 4]."""
+        return torch.full((len(state.seed), self.new, 4), -1.0)
 
     @torch.no_grad()
     def step(

@@ -118,8 +118,8 @@ class StreamgenAccompanist(nn.Module):
         )
 
     def heard_beat(self, state: StreamState) -> Tensor:
-        """It tracks no beat: unknown [B, k, 3]."""
-        return torch.full((state.seed.shape[0], self.chunk, 3), -1.0)
+        """It tracks no beat: unknown [B, k, 4]."""
+        return torch.full((state.seed.shape[0], self.chunk, 4), -1.0)
 
     @torch.no_grad()
     def step(

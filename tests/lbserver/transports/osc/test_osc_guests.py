@@ -2,11 +2,12 @@
 """OSC for who did not open the session, and for who sends and receives at two ports, as Max and TouchOSC do."""
 
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from lbserver.transports.osc.cues import Bars
+from lbserver.music.passing import Bars, Events
 from lbserver.transports.osc.packet import Message, message, parse, timed_messages, write
 
 
@@ -175,4 +176,108 @@ def test_cues_come_as_the_bars_of_what_is_played(server, opened, play, noise, pa
     first = heard[0]
     assert heard == [(first - 1 + step) % 3 + 1 for step in range(6)]
     assert {one.address for one in patch.waiting} <= {"/lb/guitar/cue/beat", "/lb/guitar/cue/bar"}
+    client.close()
+
+
+def test_events_are_what_changes_and_the_heard_beat_counts_where_nobody_tells_one() -> None:
+    """Catches a chord that is told again and again, a tempo that chatters, and bars that need a host."""
+    still = {
+        "beat": float("nan"),
+        "heard_beat": 1.2,
+        "chord": "",
+        "section": "",
+        "heard_chord": "",
+        "heard_tempo": 120.0,
+    }
+    events = Events()
+    assert events.passed(still) == [("bar", 1), ("beat", 1), ("heard_tempo", 120.0), ("heard_beat", 1)]
+    assert events.passed(still | {"heard_tempo": 120.3}) == []
+    moved = still | {
+        "heard_beat": 2.1,
+        "heard_tempo": 121.0,
+        "heard_chord": "Am",
+        "chord": "F",
+        "section": "B",
+    }
+    assert events.passed(moved) == [
+        ("beat", 2), ("section", "B"), ("chord", "F"), ("heard_chord", "Am"), ("heard_tempo", 121.0), ("heard_beat", 2)
+    ]  # fmt: skip
+    assert events.passed(moved | {"chord": ""}) == [("chord", "")]
+
+
+def test_plain_status_has_the_figures_that_were_asked_for_and_ends_when_told_to(
+    band, server, opened, patch: Patch
+) -> None:
+    """Patchers that cannot take bundles apart, or drown in two hundred figures a second, had no status at all."""
+    client, _ = opened(server)
+    patch.enter()
+    patch.say("/lb/last/watch", 40.0, "state", "position")
+    plain: set[str] = set()
+    for _ in range(6):
+        patch.inlet.settimeout(20.0)
+        data = patch.inlet.recv(1 << 16)
+        assert data.startswith(b"/lb/guitar/status/")  # no bundle
+        plain.add(parse(data).address.rpartition("/")[2])  # type: ignore[union-attr]
+    assert plain == {"state", "position"}
+    patch.say("/lb/last/watch", 5.0, "temop")
+    assert "did you mean tempo?" in patch.hear("/lb/error").arguments[1]
+    patch.say("/lb/last/watch", 5000.0)
+    assert "0 to 50 is accepted" in patch.hear("/lb/error").arguments[1]
+    patch.say("/lb/last/watch", 0.0)
+    patch.say("/lb/ping", 77)
+    assert patch.hear("/lb/pong").arguments == (77,)
+    patch.waiting.clear()
+    assert nothing_at(patch.inlet)
+    client.close()
+
+
+def test_open_needs_a_name_alone_and_mode_and_anticipation_can_be_set(
+    band, server, sessions, until, patch: Patch
+) -> None:
+    """Catches an open that wants six arguments from a patch that sends no audio, and a knob that says to open anew."""
+    patch.enter()
+    patch.say("/lb/open", "mine")
+    first = patch.hear("/lb/mine/opened").arguments
+    assert sessions(band)["mine"]["mode"] == "live"
+    patch.say("/lb/mine/set/gain", -6.0)
+    patch.say("/lb/mine/set/anticipation", 200.0)
+    second = patch.hear("/lb/mine/opened").arguments
+    assert second[3] != first[3]  # a stream of its own
+    assert sessions(band)["mine"]["mode"] == "manual"
+    assert second[1] == 9600.0
+    patch.say("/lb/mine/set/mode", "aligned")
+    patch.hear("/lb/mine/opened")
+    assert sessions(band)["mine"]["mode"] == "aligned"
+    patch.say("/lb/mine/set/mode", "bounce")
+    assert patch.hear("/lb/error").arguments[0] == "unsupported"
+    patch.say("/lb/mine/set/anticipation", 1e9)
+    assert "out of range" in patch.hear("/lb/error").arguments[1]
+
+
+def test_gestures_say_what_they_lack_and_tell_the_beat(
+    band, server, opened, controls, sessions, until, patch: Patch
+) -> None:
+    """Catches a count-in that waits for ever, a section that does not come, and taps that nobody hears."""
+    client, _ = opened(server)
+    patch.enter()
+    patch.say("/lb/guitar/set/count_in")
+    assert "needs a tempo" in patch.hear("/lb/error").arguments[1]
+    patch.say("/lb/guitar/set/next_section")
+    assert "no next section" in patch.hear("/lb/error").arguments[1]
+    patch.say("/lb/guitar/set/tacet", "on")
+    until(lambda: controls(band)["tacet"] == 1.0)
+    patch.say("/lb/guitar/beats_per_bar", 3)
+    for _ in range(4):
+        patch.say("/lb/guitar/set/tap")
+        time.sleep(0.25)
+    entry = band.hub._entries["guitar"]
+    assert 60 < until(lambda: entry.known.get("bpm")) < 400
+    patch.say("/lb/guitar/set/count_in")
+    until(lambda: controls(band)["tacet"] == 0.0)
+    assert entry.known["beats_per_bar"] == 3
+    patch.say("/lb/guitar/chart", "| [A] C | [B] F |")
+    patch.say("/lb/guitar/set/next_section")
+    patch.say("/lb/ping", 3)
+    assert patch.hear("/lb/pong").arguments == (3,)
+    assert not [one for one in patch.waiting if one.address == "/lb/error"]
     client.close()

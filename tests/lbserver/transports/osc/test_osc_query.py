@@ -3,19 +3,24 @@
 
 import asyncio
 import json
+import socket
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
+from wsproto import ConnectionType, WSConnection, events
 
 from lbmodels.contract.stems import STEMS
+from lbserver.hub.hub import HubError
 from lbserver.protocol.controls import CONTROLS
 from lbserver.protocol.status import STATUS
 from lbserver.transports.http import HttpConfig, http_server
 from lbserver.transports.osc.addresses import understand
+from lbserver.transports.osc.listening import listen
 from lbserver.transports.osc.oscquery import describe, describer
-from lbserver.transports.osc.packet import Message
+from lbserver.transports.osc.packet import Message, parse
 
 SESSIONS = {
     "guitar": {"state": "playing", "tempo": float("nan"), "latency_samples": 480, "rtf": 12.5},
@@ -88,7 +93,7 @@ def test_questions_for_one_attribute() -> None:
     info = describe("/anything", "HOST_INFO", SESSIONS, osc_port=1234).content
     assert info["OSC_PORT"] == 1234
     assert info["EXTENSIONS"]["RANGE"]
-    assert not info["EXTENSIONS"]["LISTEN"]
+    assert info["EXTENSIONS"]["LISTEN"]
 
 
 def test_over_http_with_a_hubs_own_values() -> None:
@@ -112,6 +117,90 @@ def test_over_http_with_a_hubs_own_values() -> None:
             assert (await asyncio.to_thread(get, "/?HOST_INFO"))["OSC_PORT"] == 4711
             assert (await asyncio.to_thread(get, "/lb/guitar/set/gain?VALUE")) == {"VALUE": [-6.0]}
             assert "guitar" in (await asyncio.to_thread(get, "/lb"))["CONTENTS"]
+
+    asyncio.run(test())
+
+
+class Tool:
+    """A tool's WebSocket, over a plain socket."""
+
+    def __init__(self, port: int, **headers: str) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.line = WSConnection(ConnectionType.CLIENT)
+        extra = [(name.encode(), value.encode()) for name, value in headers.items()]
+        self.say(events.Request(host=f"localhost:{port}", target="/", extra_headers=extra))
+
+    def say(self, event: events.Event) -> None:
+        self.socket.sendall(self.line.send(event))
+
+    def command(self, word: str, address: str) -> None:
+        self.say(events.TextMessage(data=json.dumps({"COMMAND": word, "DATA": address})))
+
+    def next(self) -> events.Event:
+        while True:
+            for event in self.line.events():
+                return event
+            self.line.receive_data(self.socket.recv(1 << 16))
+
+    def heard(self) -> Message:
+        """The next value."""
+        event = self.next()
+        assert isinstance(event, events.BytesMessage)
+        return parse(bytes(event.data))  # type: ignore[return-value]
+
+
+def test_a_tool_listens_to_what_it_named_and_hears_it_when_it_changes() -> None:
+    """Catches faders of a surface that show what they were set to rather than what holds, and a flood of what does not change."""
+    values = VALUES | {"gain": -6.0}
+
+    class Watched:
+        def sessions(self, *, peer: object = None) -> dict[str, Any]:
+            return SESSIONS
+
+        def controls(self, session: str, *, peer: object) -> dict[str, float]:
+            if session not in SESSIONS:
+                raise HubError("unknown_session", "no")
+            return values
+
+        def status(self, session: str, *, peer: object) -> dict[str, Any]:
+            return SESSIONS[session]
+
+    async def test() -> None:
+        hub: Any = Watched()
+        config = HttpConfig(port=0, describe=describer(hub, 4711), listen=partial(listen, hub))
+        async with http_server(hub, config) as server:
+
+            def play() -> None:
+                tool = Tool(server.address[1])
+                assert isinstance(tool.next(), events.AcceptConnection)
+                for address in (
+                    "/lb/nobody/set/gain",
+                    "/lb/guitar/status/tempo",
+                    "/lb",
+                    "/lb/guitar/set/gain",
+                ):
+                    tool.command("LISTEN", address)
+                assert tool.heard() == Message("/lb/guitar/set/gain", "f", (-6.0,))
+                tool.say(events.TextMessage(data="[[[no command"))
+                tool.command("LISTEN", "/lb/keys.2/status/tempo")
+                assert tool.heard() == Message("/lb/keys.2/status/tempo", "f", (120.0,))
+                tool.command("LISTEN", "/lb/guitar/set/stem")
+                assert tool.heard() == Message("/lb/guitar/set/stem", "s", ("bass",))
+                values["gain"] = 3.0
+                assert tool.heard() == Message("/lb/guitar/set/gain", "f", (3.0,))
+                tool.command("IGNORE", "/lb/guitar/set/gain")
+                tool.say(events.Ping(b"x"))
+                assert isinstance(tool.next(), events.Pong)
+                tool.say(events.TextMessage(data="x" * 10_000))
+                assert isinstance(tool.next(), events.CloseConnection)
+                tool.socket.close()
+                page = Tool(server.address[1], Origin="https://example.org")
+                refused = page.next()
+                assert isinstance(refused, events.RejectConnection)
+                assert refused.status_code == 403
+                page.socket.close()
+
+            await asyncio.to_thread(play)
 
     asyncio.run(test())
 
