@@ -224,9 +224,9 @@ _COLUMNS = (
 _DISPENSABLE = (
     "section",
     "chord",
-    "tempo\nbpm",
     "hears\nchord",
     "hears\nbpm",
+    "tempo\nbpm",
     "gap\nms",
     "skipped\nframes",
     "model",
