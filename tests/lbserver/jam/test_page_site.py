@@ -4,9 +4,11 @@
 import asyncio
 import http.client
 import json
+import re
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,11 +18,15 @@ import soundfile
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import BytesMessage, CloseConnection, Request, TextMessage
 
+import lbserver.jam.page
 from lbserver.jam.page.blocks import MIX, STEM, Block, pack, unpack
 from lbserver.jam.page.site import site
 from lbserver.jam.page.visit import PageConfig
+from lbserver.protocol.controls import CONTROLS
 from lbserver.protocol.messages import MessageError
+from lbserver.protocol.status import STATUS
 
+STATIC = Path(lbserver.jam.page.__file__).parent / "static"
 UPGRADE = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",
@@ -221,6 +227,22 @@ class PageLine:
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()
+
+
+def test_names_that_the_page_uses_are_those_of_the_tables() -> None:
+    """A control or a figure that is renamed in its table alone would be gone from the page without a word."""
+    scripts = "".join(path.read_text() for path in sorted(STATIC.glob("*.js")))
+    controls = set(re.findall(r"\b(?:widgets|values|table|seen\.controls)\??\.([a-z_]+)\b(?!\()", scripts))
+    quoted = re.search(r"const kept = \[(.*?)\]", scripts)
+    assert quoted is not None
+    controls |= set(re.findall(r'"([a-z_]+)"', quoted[1])) | set(
+        re.findall(r'control\.name === "([a-z_]+)"', scripts)
+    )
+    assert {"mix", "seed", "mode", "anticipation", "listen", "freeze"} <= controls
+    assert controls - {"length"} <= {control.name for control in CONTROLS}
+    figures = set(re.findall(r"\b(?:status|figures)\.([a-z_]+)\b(?!\()", scripts))
+    assert {"headroom_ms", "round_trip_ms", "late_frames"} <= figures
+    assert figures <= {figure.name for figure in STATUS}
 
 
 def test_blocks_come_back_as_they_were() -> None:

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from lbserver.jam.page.players import FILE_BLOCK
+from lbserver.protocol.controls import CONTROLS
 
 RATE_HZ, HOP, SECONDS = 48000, 1920, 8
 
@@ -61,6 +62,13 @@ def test_a_file_is_the_bounce_to_the_bit(
     shown = page(server)
     browser = shown.open()
     until_words(browser, "Ready")
+    text = browser.run("document.body.textContent")
+    assert [
+        c.name for c in CONTROLS if c.name != "mode" and c.name.capitalize().replace("_", " ") not in text
+    ] == ["stem"]
+    assert [
+        word for c in CONTROLS for word in c.choices if word.capitalize().replace("_", " ") not in text
+    ] == []
     type_in(browser, "Anticipation", "80")
     type_in(browser, "bpm", "96")
     browser.choose("chosen", tmp_path / "song.wav")
