@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,18 +11,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import safetensors
 import torch
 from torch import Tensor
 
 from lbmodels.band import Heard
 from lbmodels.conditioning.host import condition_features
-from lbmodels.contract.conditions import BEAT, HARMONY
+from lbmodels.contract.conditions import BEAT, HARMONY, HOST
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.liveband.generator import GeneratorConfig
 from lbmodels.families.parts import CODEC
 from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.audio import load_tracks
 from lbmodels.train.latents import Example, read_examples, write_cache
+from lbmodels.train.pace import Heard as RunHeard
+from lbmodels.train.pace import write_heard
+from lbmodels.train.pool_files import held
 from lbmodels.train.pool_reader import PoolReader
 from lbmodels.train.steering import MARGIN_FRAMES, Measured, Ranks, measure
 from lbmodels.weights.modules import load_part
@@ -173,6 +178,23 @@ class LatentSource:
             work = write_cache(tracks, self.codec, ear, self.model.stems, self.cache / split)
             for _ in progress(work, total=len(tracks), description=f"encoding {split}"):
                 pass
+
+    def heard(self, folder: Path) -> RunHeard:
+        """What the run in `folder` came to: steps, hours, cost a step, songs heard; also as heard.json.
+
+        Songs are those that the pool holds at its end, and those of the data set where examples come from it.
+        """
+        config, pool = self.codec.config, self.data.pool
+        supply = held(Path(pool)) if pool else None
+        songs, seconds = (0, 0.0) if supply is None else (supply.songs, supply.hours * 3600)
+        if supply is None or self.data.root_share > 0:
+            for path in (self.cache / "train").glob("*.safetensors"):
+                with safetensors.safe_open(path, "pt") as file:
+                    frames = file.get_slice(f"conditions.{HOST[0]}").get_shape()[0]
+                songs, seconds = songs + 1, seconds + frames * config.hop / config.sample_rate
+        crop_s = self.data.crop_frames * config.hop / config.sample_rate
+        ranks = int(os.environ.get("WORLD_SIZE", "1"))
+        return write_heard(folder, batch_s=self.batch * ranks * crop_s, songs=songs, song_s=seconds)
 
     @property
     def _shortest(self) -> int:

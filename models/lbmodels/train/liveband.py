@@ -285,6 +285,9 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
     run(objective, config.loop, folder, quiet=quiet)
     if not leads():
         return folder / "generator.safetensors"
+    heard = objective.source.heard(folder)
+    if not quiet:
+        print(heard)
     generator = objective.averaged["generator"]
     save_weights(folder / "codec.safetensors", objective.codec, kind="codec", config=objective.codec.config)
     return save_weights(

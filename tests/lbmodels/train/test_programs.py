@@ -91,6 +91,11 @@ def test_tokens_are_fitted_to_an_autoencoder_and_measured(codec_tables: Tables, 
         rvq_program.main(tables, tmp_path / "other", quiet=True)
 
 
+def mix_of(tables: Tables) -> Path:
+    """The one song that is trained on."""
+    return next((Path(tables["data"]["root"]) / "train").glob("Track*")) / "mix.flac"
+
+
 def test_band_trains_resumes_and_streams(band_tables: Tables, tmp_path: Path, told: Any) -> None:
     out = tmp_path / "run"
     weights = band_program.main(band_tables, out, quiet=True)
@@ -102,6 +107,15 @@ def test_band_trains_resumes_and_streams(band_tables: Tables, tmp_path: Path, to
     assert takes
     assert soundfile.info(out / takes[0]).samplerate == 48000
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+    came_to = json.loads((out / "heard.json").read_text())
+    assert (came_to["steps"], came_to["songs"]) == (4, 1)
+    assert came_to["heard_hours"] == pytest.approx(4 * 2 * 24 * 0.04 / 3600), (
+        "4 steps of 2 crops of 24 frames"
+    )
+    assert came_to["song_hours"] * 3600 == pytest.approx(
+        soundfile.info(mix_of(band_tables)).duration, abs=0.05
+    )
 
     band_tables["loop"]["steps"] = 6
     before = modules.read_weights(weights, "liveband-generator")[1]
