@@ -18,7 +18,7 @@ from typing import Any
 from lbmodels.documents import MOST_FIGURES_CHARACTERS, read_json, read_toml
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.real import summary_table
-from lbmodels.evaluate.reconstruction_table import AUTOENCODER, ceiling_table
+from lbmodels.evaluate.reconstruction_table import AUTOENCODER, ceiling_table, score_text
 from lbmodels.evaluate.report import SHOWN, write_json
 from lbmodels.weights.manifest import available
 
@@ -248,9 +248,7 @@ def _scores(results: Sequence[dict[str, Any]], codec: dict[str, dict[str, Any]])
             cells += [_number(s["floor"]), _number(s["ceiling"])]
             if codec:
                 row = codec.get(stem, {"scores": {}, "true_scores": {}})
-                cells.append(
-                    f"{_number(row['scores'].get(metric))} ({_number(row['true_scores'].get(metric))})"
-                )
+                cells.append(score_text(row, metric))
             cells += [
                 f"{_number(s['normalised'])} ({_span(s['interval'])})",
                 f"{s['excerpts']} / {s['songs']}",
