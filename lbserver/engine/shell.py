@@ -215,10 +215,11 @@ class Shell:
 
 
 def _column(conditions: Conditions, name: str, frames: tuple[int, ...], otherwise: float) -> Audio:
-    """A copy [B, k] of a condition one wide."""
+    """A copy [B, k] of a condition one wide, `otherwise` where it is not told."""
     if name not in conditions:
         return np.full(frames, otherwise, np.float32)
-    return np.array(conditions[name][..., 0], np.float32)
+    told = np.array(conditions[name][..., 0], np.float32)
+    return told if otherwise != otherwise else np.where(np.isnan(told), np.float32(otherwise), told)
 
 
 def _phase(phase: float) -> np.float32:

@@ -216,3 +216,15 @@ def test_numbers_of_chords_are_those_of_their_labels_and_no_number_is_a_fault() 
     assert chord_number(np.full(12, np.nan), float("nan")) == 0
     for odd in (float("nan"), -1.0, 0.0, 1e300, 55298.0, 0.5):
         assert isinstance(chord_label(odd), str)
+
+
+def test_who_tells_nothing_of_gestures_hears_the_band() -> None:
+    """Catches a row whose conditions are all unknown, as an idle one's in a batch are, and that falls silent for it."""
+    band = Shell(player_of_ones())
+    unknown = {
+        name: np.full((1, 1, 1), np.nan, np.float32) for name in ("play", "fade", "intensity", "count_in")
+    }
+    stem, _ = band.step(
+        np.full((1, 2, FRAME), 0.1, np.float32), unknown, band.init_state([1]), np.array([True])
+    )
+    assert (stem == 0.25).all()
