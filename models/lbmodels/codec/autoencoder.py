@@ -13,6 +13,7 @@ from lbmodels.codec.features import FeatureMap, Features
 from lbmodels.codec.phase import PhaseIntegrator
 from lbmodels.streaming.conv import ConvNeXtStack, ConvState
 from lbmodels.streaming.spectral import BackState, FrontState, StftBackEnd, StftFrontEnd
+from lbmodels.streaming.stacked import as_complex, stacked
 from lbmodels.streaming.state import select
 
 
@@ -101,7 +102,7 @@ class Encoder(nn.Module):
 
     def features(self, audio: Tensor) -> Features:
         """Features [B, F, columns, ...] of audio [B, F, 2, hop]: also the decoder's training target."""
-        spectra = self.front(audio)
+        spectra = stacked(self.front(audio))
         mid = self.map.mid(spectra)[..., : self.map.low]
         before = torch.cat([torch.zeros_like(mid[:, :1, -1:]), mid[:, :-1, -1:]], dim=1)
         return self.map.analyse(spectra, before)
@@ -123,8 +124,9 @@ class Encoder(nn.Module):
 
     def step(self, audio: Tensor, state: EncoderState, active: Tensor) -> tuple[Tensor, EncoderState]:
         spectra, front = self.front.step(audio, state.front, active)
-        features = self.map.analyse(spectra, torch.view_as_complex(state.before).unsqueeze(1))
-        last = torch.view_as_real(self.map.mid(spectra)[:, -1, : self.map.low])
+        spectra = stacked(spectra)
+        features = self.map.analyse(spectra, state.before.mT.unsqueeze(1))
+        last = self.map.mid(spectra)[:, -1, :, : self.map.low].mT
         columns = state.columns
         if self.columns is None or self.join is None:
             h = self.embed(features.flat())
@@ -173,25 +175,27 @@ class Decoder(nn.Module):
         """Features [B, F, columns, ...] -> audio [B, F, 2, hop], from a fresh start."""
         batch, frames, columns = features.level.shape[:3]
         column = torch.arange(frames * columns, device=features.level.device).expand(batch, -1)
-        phasor = torch.ones(batch, self.map.bins, dtype=torch.complex64, device=features.level.device)
+        phasor = self.first_phasor(batch).mT
         flat = Features(*(part.flatten(1, 2) for part in features))
         spectra, _ = self.phase.integrate(flat, column, phasor)
-        audio: Tensor = self.back(spectra.unflatten(2, (frames, columns)).transpose(1, 2))
+        audio: Tensor = self.back(as_complex(spectra).unflatten(2, (frames, columns)).transpose(1, 2))
         return audio
 
     def forward(self, latents: Tensor) -> Tensor:
         return self.synthesise(self.features(latents))
 
     def init_state(self, batch: int) -> DecoderState:
-        weight = self.embed.weight
-        phasor = torch.stack(
-            [weight.new_ones(batch, self.map.bins), weight.new_zeros(batch, self.map.bins)], -1
-        )
-        position = torch.zeros(batch, dtype=torch.int64, device=weight.device)
+        phasor = self.first_phasor(batch)
+        position = torch.zeros(batch, dtype=torch.int64, device=phasor.device)
         columns = self.columns.init_state(batch) if self.columns is not None else ()
         return DecoderState(
             self.stack.init_state(batch), position, phasor, self.back.init_state(batch), columns
         )
+
+    def first_phasor(self, batch: int) -> Tensor:
+        """Phasors [B, bins, 2] before the first column."""
+        phasor: Tensor = self.embed.weight.new_tensor([1.0, 0.0]).expand(batch, self.map.bins, 2).clone()
+        return phasor
 
     def step(self, latent: Tensor, state: DecoderState, active: Tensor) -> tuple[Tensor, DecoderState]:
         h, stack = self.stack.step(self.embed(latent), state.stack, active)
@@ -200,9 +204,9 @@ class Decoder(nn.Module):
         if self.columns is not None and self.spread is not None:
             h, inner = self.columns.step(self.spread(h).unflatten(-1, (columns, -1)), inner, active)
         column = state.position.unsqueeze(1) * columns + torch.arange(columns, device=latent.device)
-        spectra, phasor = self.phase.integrate(self._split(h), column, torch.view_as_complex(state.phasor))
-        audio, back = self.back.step(spectra, state.back, active)
-        phasors = select(active, torch.view_as_real(phasor), state.phasor)
+        spectra, phasor = self.phase.integrate(self._split(h), column, state.phasor.mT)
+        audio, back = self.back.step(as_complex(spectra), state.back, active)
+        phasors = select(active, phasor.mT, state.phasor)
         return audio, DecoderState(stack, state.position + active, phasors, back, inner)
 
 

@@ -21,6 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lbmodels.streaming.stacked import size, stacked, times, times_conjugate
+
 _FLOOR = 0.02
 """Magnitude taken as silence: about -88 dB below a full-scale sine under the codec's window."""
 
@@ -101,26 +103,25 @@ class FeatureMap(nn.Module):
         return self.low + self.high + 2 * self.low + 2 * self.attack_bands + self.pan_bands
 
     def analyse(self, spectra: Tensor, before: Tensor) -> Features:
-        """Spectra [..., C, columns, bins] and the mid column before them [..., 1, low] -> features."""
-        power = spectra.real.square() + spectra.imag.square()
+        """Spectra [..., C, columns, 2, bins] and the mid column before them [..., 1, 2, low] -> features."""
+        power = spectra.square().sum(-2)
         mono = power.mean(-3)
         pooled = mono[..., self.low :] @ self.get_buffer("high_bank")
         level = torch.cat([mono[..., : self.low], pooled], dim=-1)
-        level = (torch.log10(level.sqrt() + _FLOOR) + 1.7) / 2
+        level = 0.5 * torch.log10(level.sqrt() + _FLOOR) + 0.85
 
         mid = self.mid(spectra)
         low = mid[..., : self.low]
-        turn = low * torch.cat([before, low[..., :-1, :]], dim=-2).conj()
-        turn = turn * self.get_buffer("centre_advance")[: self.low].conj()
-        advance = torch.view_as_real(turn / turn.abs().clamp(min=1e-4))
+        centre = stacked(self.get_buffer("centre_advance")[: self.low].unsqueeze(0)).squeeze(0)
+        earlier = times(centre, torch.cat([before, low[..., :-1, :, :]], dim=-3))
+        turn = times_conjugate(low, earlier)
+        advance = (turn / size(turn, 1e-4)).mT
 
-        pool = self.get_buffer("attack_pool")[1:]
-        re, im = mid.real, mid.imag
-        step_re = (re[..., 1:] * re[..., :-1] + im[..., 1:] * im[..., :-1]) @ pool
-        step_im = (im[..., 1:] * re[..., :-1] - re[..., 1:] * im[..., :-1]) @ pool
-        size = (re.square() + im.square()).sqrt()
-        weight = (size[..., 1:] * size[..., :-1]) @ pool + 1e-4
-        attack = torch.stack([step_re / weight, step_im / weight], dim=-1)
+        steps = times_conjugate(mid[..., 1:], mid[..., :-1])
+        length = mid.square().sum(-2, keepdim=True).sqrt()
+        steps = torch.cat([steps, length[..., 1:] * length[..., :-1]], dim=-2) @ self.get_buffer("attack_pool")[1:]
+        step, weight = steps.split([2, 1], dim=-2)
+        attack = (step / (weight + 1e-4)).mT
 
         sides = power @ self.get_buffer("pan_pool")
         left, right = sides[..., 0, :, :], sides[..., 1, :, :]
@@ -129,8 +130,8 @@ class FeatureMap(nn.Module):
 
     @staticmethod
     def mid(spectra: Tensor) -> Tensor:
-        """Channel mean [..., C, columns, bins] -> [..., columns, bins]."""
-        return spectra.mean(-3)
+        """Channel mean [..., C, columns, 2, bins] -> [..., columns, 2, bins]."""
+        return spectra.mean(-4)
 
     def split(self, flat: Tensor, columns: int) -> Features:
         """The inverse of `Features.flat`."""
@@ -150,13 +151,12 @@ class FeatureMap(nn.Module):
 
     def magnitude(self, level: Tensor) -> Tensor:
         """[..., low + high] -> linear magnitude [..., bins]."""
-        log = level * 2 - 1.7
-        bins = torch.cat(
-            [log[..., : self.low], log[..., self.low :] @ self.get_buffer("high_spread").t()], dim=-1
-        )
-        return (torch.pow(10.0, bins.clamp(max=3.2)) - _FLOOR).clamp(min=0)
+        low, high = level.split([self.low, self.high], dim=-1)
+        bins = torch.cat([low, high @ self.get_buffer("high_spread").t()], dim=-1)
+        return (torch.pow(10.0, (bins * 2 - 1.7).clamp(max=3.2)) - _FLOOR).clamp(min=0)
 
     def sides(self, pan: Tensor) -> Tensor:
         """Pan [..., columns, pan bands] -> gains [..., 2, columns, bins] that keep the mean power."""
-        bins = pan.clamp(-1, 1)[..., self.get_buffer("pan_index")]
-        return torch.stack([(1 - bins).clamp(min=1e-6).sqrt(), (1 + bins).clamp(min=1e-6).sqrt()], dim=-3)
+        bins = pan.clamp(-1, 1)[..., self.get_buffer("pan_index")].unsqueeze(-3)
+        sign = torch.tensor([-1.0, 1.0], device=pan.device).view(2, 1, 1)
+        return (1 + bins * sign).clamp(min=1e-6).sqrt()

@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lbmodels.codec.features import FeatureMap, Features
+from lbmodels.streaming.stacked import across_and_along, size, stacked, times, times_conjugate
 
 _NOISE_COLUMNS = 509
 """Length of the table of noise phases (5 s of columns; prime, so that it locks to no tempo)."""
@@ -30,68 +32,70 @@ _FAINT = 0.01
 
 
 class PhaseIntegrator(nn.Module):
-    """Features of F frames -> complex spectra [B, F, 2, columns, bins]."""
+    """Features of F frames -> spectra [B, F, 2, columns, 2, bins], complex numbers as rows (`streaming.stacked`)."""
 
     def __init__(self, features: FeatureMap, *, lock: bool = False) -> None:
         super().__init__()
         self.map, self.lock = features, lock
         phases = np.random.RandomState(48000).uniform(0, 2 * np.pi, (_NOISE_COLUMNS, features.bins))
         table = torch.polar(torch.ones(phases.shape), torch.tensor(phases, dtype=torch.float32))
-        self.register_buffer("noise", table, persistent=False)
+        self.register_buffer("noise", stacked(table.unsqueeze(1)).squeeze(1).contiguous(), persistent=False)
+        # How many of the steps from the lowest bin up to each lie in each attack band.
+        steps = features.get_buffer("attack_pool")[1:].cumsum(0)
+        self.register_buffer("steps", nn.functional.pad(steps.t(), (1, 0)), persistent=False)
+        self.register_buffer("quarter", torch.tensor([[torch.pi / 2], [0.0]]), persistent=False)
         self.sharpness = nn.Parameter(torch.tensor([0.35, 2.0]))
         self.high_coherence = nn.Parameter(torch.tensor(0.5))
 
     def _drive(self, features: Features, column: Tensor) -> tuple[Tensor, Tensor]:
-        """Recursion factor and fresh phasors [B, n, bins] of n columns numbered `column` [B, n]."""
-        advance = torch.view_as_complex(features.advance.contiguous())
-        size = advance.abs().clamp(min=1e-4)
-        sure = ((size - self.sharpness[0]) * self.sharpness[1]).clamp(0, 0.999)
+        """Recursion factor and fresh phasors [B, n, 2, bins] of n columns numbered `column` [B, n]."""
+        low, missing = self.map.low, self.map.bins - self.map.low
+        centre = stacked(self.map.get_buffer("centre_advance").unsqueeze(0)).squeeze(0)
+        advance = features.advance.mT
+        length = size(advance, 1e-4)
+        sure = ((length - self.sharpness[0]) * self.sharpness[1]).clamp(0, 0.999)
         high = self.high_coherence.clamp(0, 0.95).to(sure.dtype)
-        missing = self.map.bins - self.map.low
-        keep = torch.cat([sure, high.expand(*sure.shape[:-1], missing)], dim=-1)
-        turn = torch.cat(
-            [advance / size, torch.ones_like(advance[..., :1]).expand(*sure.shape[:-1], missing)], -1
-        )
-        centre = self.map.get_buffer("centre_advance")
+        # Low bins as they are told; the others turn as their centres do, and keep what they keep.
+        of_low = times(centre[:, :low], advance * (sure / length))
+        factor = F.pad(of_low, (0, missing)) + F.pad(centre[:, low:] * high, (low, 0))
+        others = (1 - high.square()).sqrt().expand(missing)
+        let_in = F.pad((1 - sure.square()).sqrt(), (0, missing)) + F.pad(others, (low, 0))
 
-        attack = torch.view_as_complex(features.attack.contiguous())
-        index = self.map.get_buffer("attack_index")[1:]
-        sharp = attack.abs().clamp(1e-4, 1)
-        slope = attack.angle()[..., index].cumsum(-1)
-        slope = torch.nn.functional.pad(slope, (1, 0))
+        attack = features.attack.mT
+        sharp = size(attack, 1e-4).clamp(max=1)
+        real, imag = attack.split(1, dim=-2)
+        slope = torch.atan2(imag, real) @ self.get_buffer("steps")
         weight = sharp[..., self.map.get_buffer("attack_index")]
         noise = self.get_buffer("noise")[column % _NOISE_COLUMNS]
-        fresh = torch.polar(weight, slope) + (1 - weight) * noise
-        fresh = fresh / fresh.abs().clamp(min=1e-4)
-        return keep * turn * centre, (1 - keep.square()).sqrt() * fresh
+        fresh = noise + weight * ((slope + self.get_buffer("quarter")).sin() - noise)
+        return factor, fresh * (let_in / size(fresh, 1e-4))
 
     def integrate(self, features: Features, column: Tensor, phasor: Tensor) -> tuple[Tensor, Tensor]:
-        """Features with axes [B, n, ...], columns numbered `column` [B, n], last phasor [B, bins].
+        """Features with axes [B, n, ...], columns numbered `column` [B, n], last phasor [B, 2, bins].
 
-        Returns spectra [B, 2, n, bins] and the phasor of the last column.
+        Returns spectra [B, 2, n, 2, bins] and the phasor of the last column.
         """
         factor, fresh = self._drive(features, column)
-        size = self.map.magnitude(features.level)
-        phasors = []
-        for t in range(column.shape[1]):
-            phasor = factor[:, t] * phasor + fresh[:, t]
-            phasor = phasor / phasor.abs().clamp(min=1e-4)
+        loud = self.map.magnitude(features.level)
+        phasors, phasor = [], phasor.unsqueeze(1)
+        across, along = across_and_along(factor)
+        parts = (part.split(1, dim=1) for part in (across, along, fresh))
+        for t, (same, other, new) in enumerate(zip(*parts, strict=True)):
+            phasor = same * phasor + other * phasor.flip(-2) + new
+            phasor = phasor / size(phasor, 1e-4)
             if self.lock:
-                phasor = self._locked(phasor, size[:, t], features.attack[:, t])
+                phasor = self._locked(phasor, loud[:, t : t + 1].unsqueeze(-2), features.attack[:, t : t + 1].mT)
             phasors.append(phasor)
-        spectra = torch.stack(phasors, dim=1) * size
-        return spectra.unsqueeze(1) * self.map.sides(features.pan), phasor
+        spectra = (torch.cat(phasors, dim=1) * loud.unsqueeze(-2)).unsqueeze(1)
+        return spectra * self.map.sides(features.pan).unsqueeze(-2), phasor.squeeze(1)
 
-    def _locked(self, phasor: Tensor, size: Tensor, attack: Tensor) -> Tensor:
-        """Phasors and magnitudes [B, bins] of a column -> phasors whose low bins follow their loudest neighbour."""
+    def _locked(self, phasor: Tensor, loud: Tensor, attack: Tensor) -> Tensor:
+        """Phasors [B, 1, 2, bins] and magnitudes of a column -> phasors whose low bins follow their loudest neighbour."""
         low = self.map.low
-        step = torch.view_as_complex(attack.contiguous())
-        step = step * (_LOCK / step.abs().clamp(min=1))
+        step = attack * (_LOCK / size(attack, 1.0))
         step = step[..., self.map.get_buffer("attack_index")[1:low]]
-        heard = phasor[:, :low] * (size[:, :low] + _FAINT)
-        above, below = heard[:, :-1] * step, heard[:, 1:] * step.conj()
-        drawn = torch.cat([heard[:, :1] + below[:, :1],
-                           heard[:, 1:-1] + above[:, :-1] + below[:, 1:],
-                           heard[:, -1:] + above[:, -1:]], dim=1)  # fmt: skip
-        drawn = drawn / drawn.abs().clamp(min=1e-4)
-        return torch.cat([drawn, phasor[:, low:]], dim=1)
+        heard = phasor[..., :low] * (loud[..., :low] + _FAINT)
+        above, below = times(step, heard[..., :-1]), times_conjugate(heard[..., 1:], step)
+        drawn = heard + F.pad(above, (1, 0)) + F.pad(below, (0, 1))
+        drawn = drawn / size(drawn, 1e-4)
+        return torch.cat([drawn, phasor[..., low:]], dim=-1)

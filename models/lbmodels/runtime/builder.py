@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,11 @@ ONNX_TYPES = {
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor of the graph. Its `shape` may hold 1 where a broadcast stands for more."""
+    """A tensor of the graph. Its `shape` may hold 1 where a broadcast stands for more.
+
+    One number a row, (BATCH,), is written [batch, 1]: to add an axis to it, drop it or lay such numbers side by side is then
+    no operation.
+    """
 
     name: str
     shape: Shape
@@ -70,6 +75,10 @@ class Builder:
         self.outputs: list[onnx.ValueInfoProto] = []
         self._made: dict[Any, tuple[str, ...]] = {}
         self._by_output: dict[str, _Node] = {}
+        self._given: dict[str, str] = {}
+        self._taken: dict[str, tuple[Value, int, int]] = {}
+        self._instead: dict[str, str] = {}
+        self._shapes: dict[str, Shape] = {}
         self._count = 0
 
     def input(self, name: str, shape: Shape, dtype: torch.dtype) -> Value:
@@ -78,7 +87,7 @@ class Builder:
 
     def output(self, name: str, value: Value) -> None:
         """Give a value to the caller under a name."""
-        self.nodes.append(helper.make_node("Identity", [value.name], [name]))
+        self._given[name] = value.name
         self.outputs.append(_declared(name, value.shape, value.dtype))
 
     def constant(self, tensor: Tensor | np.ndarray[Any, Any]) -> Value:
@@ -91,12 +100,19 @@ class Builder:
         return Value(self._made[key][0], tuple(array.shape), torch.from_numpy(array[..., :0].copy()).dtype)
 
     def raw(
-        self, op: str, inputs: Sequence[str], *, outputs: int = 1, domain: str = "", **attributes: Any
+        self,
+        op: str,
+        inputs: Sequence[str],
+        *,
+        outputs: int = 1,
+        unused: Sequence[int] = (),
+        domain: str = "",
+        **attributes: Any,
     ) -> tuple[str, ...]:
-        """Append a node; "" is an input left out."""
+        """Append a node; "" is an input left out, `unused` are outputs that are."""
         key = (op, tuple(inputs), repr(sorted(attributes.items())), outputs)
         if key not in self._made:
-            names = tuple(self._new_name(op.lower()) for _ in range(outputs))
+            names = tuple("" if n in unused else self._new_name(op.lower()) for n in range(outputs))
             self.nodes.append(
                 helper.make_node(op, list(inputs), list(names), domain=domain or None, **attributes)
             )
@@ -109,6 +125,10 @@ class Builder:
         """The node that made a value; None for inputs and constants."""
         return self._by_output.get(value.name)
 
+    def shape_of(self, name: str) -> Shape | None:
+        """Of a tensor that was read as an operand."""
+        return self._shapes.get(name)
+
     def value(self, operand: Operand) -> Value:
         return operand if isinstance(operand, Value) else self.constant(operand)
 
@@ -116,6 +136,7 @@ class Builder:
         """An operation that broadcasts."""
         values = [self.value(operand) for operand in operands]
         (name,) = self.raw(op, [value.name for value in values], **attributes)
+        self._shapes.update({value.name: value.shape for value in values})
         return Value(name, broadcast(*(value.shape for value in values)), dtype)
 
     def cast(self, operand: Operand, dtype: torch.dtype) -> Operand:
@@ -130,14 +151,26 @@ class Builder:
         """At most one size may be the batch, or a multiple of it."""
         if x.shape == shape:
             return x
+        if written(x.shape) == written(shape):
+            return Value(x.name, shape, x.dtype)
         if sum(size is BATCH for size in shape) > 1:
             raise ValueError(f"cannot tell the batch's axis in {shape}")
         source = x.name
         before = self.made_by(x)
         if before is not None and before.op == "Reshape":
             source = before.inputs[0]
-        sizes = self.integers([-1 if size is BATCH else size for size in shape])
+        sizes = self.integers([-1 if size is BATCH else size for size in written(shape)])
+        if source == x.name:
+            self._shapes[source] = x.shape
         return Value(self.raw("Reshape", [source, sizes.name])[0], shape, x.dtype)
+
+    def unshaped(self, x: Value) -> Value:
+        """The same numbers before they were given another shape, for who knows which one they have."""
+        before = self.made_by(x)
+        shape = self._shapes.get(before.inputs[0]) if before is not None and before.op == "Reshape" else None
+        if before is None or shape is None or shape[:1] != (BATCH,):
+            return x
+        return Value(before.inputs[0], shape, x.dtype)
 
     def integers(self, values: Sequence[int]) -> Value:
         return self.constant(np.asarray(values, np.int64))
@@ -183,8 +216,32 @@ class Builder:
             return self.transpose(taken, [old - (old > order[axis]) for old in rest])
         if x.shape[axis] == 1:
             return self.reshape(x, shape)
-        sliced = self.slice(x, axis, index, index + 1)
-        return self.reshape(sliced, shape)
+        result = self.reshape(self.slice(x, axis, index, index + 1), shape)
+        self._taken[result.name] = (x, axis, index)
+        return result
+
+    def whole(self, parts: Sequence[Value]) -> Value | None:
+        """What these are all entries of, in order, of its last axis but one; None if they are not."""
+        source, axis, _ = self._taken.get(parts[0].name, (None, 0, 0))
+        if source is None or axis != len(source.shape) - 2 or source.shape[axis] != len(parts):
+            return None
+        fits = [self._taken.get(part.name) == (source, axis, n) for n, part in enumerate(parts)]
+        return source if all(fits) else None
+
+    def split(self, x: Value, axis: int, sizes: Sequence[int]) -> list[Value]:
+        """Side by side along an axis, of these sizes."""
+        names = self.raw("Split", [x.name, self.integers(sizes).name], outputs=len(sizes), axis=axis)
+        return [
+            Value(name, (*x.shape[:axis], size, *x.shape[axis + 1 :]), x.dtype)
+            for name, size in zip(names, sizes, strict=True)
+        ]
+
+    def replaced(self, value: Value, name: str) -> bool:
+        """Let a tensor just made stand for a value that nobody has read yet; False if somebody has."""
+        if any(value.name in node.input for node in self.nodes[:-1]):
+            return False
+        self._instead[value.name] = name
+        return True
 
     def concat(self, values: Sequence[Value], axis: int) -> Value:
         if len(values) == 1:
@@ -204,15 +261,18 @@ class Builder:
 
     def reduce(self, op: str, x: Value, axes: Sequence[int], *, keep: bool) -> Value:
         axes = sorted(axis % len(x.shape) for axis in axes)
-        (name,) = self.raw(op, [x.name, self.integers(axes).name], keepdims=int(keep))
         sizes = [1 if n in axes else size for n, size in enumerate(x.shape) if keep or n not in axes]
+        if sizes == [BATCH]:
+            x, axes, keep = self.reshape(x, (BATCH, math.prod(n for n in x.shape if n is not BATCH))), [1], True
+        (name,) = self.raw(op, [x.name, self.integers(axes).name], keepdims=int(keep))
         return Value(name, tuple(sizes), x.dtype)
 
     def model(self, name: str) -> onnx.ModelProto:
         """The finished graph, without what no output needs."""
+        nodes = self._with_outputs()
         needed = {info.name for info in self.outputs}
         kept = []
-        for node in reversed(self.nodes):
+        for node in reversed(nodes):
             if needed & set(node.output):
                 kept.append(node)
                 needed.update(node.input)
@@ -226,11 +286,42 @@ class Builder:
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=9, producer_name="liveband")
 
+    def _with_outputs(self) -> list[onnx.NodeProto]:
+        """The nodes, outputs under the names they are given out by: copied only where one has two, or was an input."""
+        names, copies = dict(self._instead), []
+        made = {name for node in self.nodes for name in node.output}
+        for given, name in self._given.items():
+            name = self._instead.get(name, name)
+            if name in made and name not in self._given and name not in names:
+                names[name] = given
+            else:
+                copies.append(helper.make_node("Identity", [self._last(names, name)], [given]))
+        nodes = []
+        for node in self.nodes:
+            renamed = onnx.NodeProto()
+            renamed.CopyFrom(node)
+            renamed.input[:] = [self._last(names, name) for name in node.input]
+            if not set(node.output) & self._instead.keys():
+                renamed.output[:] = [self._last(names, name) for name in node.output]
+            nodes.append(renamed)
+        return nodes + copies
+
+    @staticmethod
+    def _last(names: dict[str, str], name: str) -> str:
+        while name in names:
+            name = names[name]
+        return name
+
     def _new_name(self, stem: str) -> str:
         self._count += 1
         return f"{stem}_{self._count}"
 
 
+def written(shape: Shape) -> Shape:
+    """The axes that a tensor of a shape has in the graph, see `Value`."""
+    return (BATCH, 1) if shape == (BATCH,) else shape
+
+
 def _declared(name: str, shape: Shape, dtype: torch.dtype) -> onnx.ValueInfoProto:
-    sizes = ["batch" if size is BATCH else size for size in shape]
+    sizes = ["batch" if size is BATCH else size for size in written(shape)]
     return helper.make_tensor_value_info(name, ONNX_TYPES[dtype], sizes)

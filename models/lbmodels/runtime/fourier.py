@@ -37,27 +37,19 @@ def real_to_complex(builder: Builder, x: Value, bins: int | None = None) -> Pair
     p, q = factors(length)
     bins = length // 2 + 1 if bins is None else bins
     lead = x.shape[:-1]
-    # [q, p]: transform over q from the left, real and imaginary parts below each other.
-    inner = _waves(np.outer(np.arange(q), np.arange(q)), q)
-    grid = builder.matmul(
-        _constant(builder, np.concatenate([inner.real, inner.imag])), builder.reshape(x, (*lead, q, p))
-    )
-    real, imag = builder.slice(grid, len(lead), 0, q), builder.slice(grid, len(lead), q, 2 * q)
-    real, imag = _turn(builder, Pair(real, imag), _waves(np.outer(np.arange(q), np.arange(p)), length))
+    # [q, p]: transform over q from the left, the real part of a row above its imaginary part.
+    inner = _rows_in_turn(_waves(np.outer(np.arange(q), np.arange(q)), q))
+    grid = builder.matmul(_constant(builder, inner), builder.reshape(x, (*lead, q, p)))
+    grid = _turn(builder, builder.reshape(grid, (*lead, q, 2, p)), np.outer(np.arange(q), np.arange(p)), length)
     # [i, p] -> [i, j] from the right, only as many j as there are bins.
     columns = -(-bins // q)
     outer = _waves(np.outer(np.arange(p), np.arange(columns)), p)
-    both = builder.concat([real, imag], len(lead) + 1)
     matrix = np.block([[outer.real, outer.imag], [-outer.imag, outer.real]])
-    spectrum = builder.matmul(both, _constant(builder, matrix))
+    spectrum = builder.matmul(builder.reshape(grid, (*lead, q, 2 * p)), _constant(builder, matrix))
     order = [*range(len(lead)), len(lead) + 1, len(lead)]
-    parts = []
-    for first in (0, columns):
-        part = builder.transpose(
-            builder.slice(spectrum, len(lead) + 1, first, first + columns), order
-        )  # [j, i]: bin Q j + i
-        parts.append(builder.slice(builder.reshape(part, (*lead, columns * q)), len(lead), 0, bins))
-    return Pair(*parts)
+    turned = builder.reshape(builder.transpose(spectrum, order), (*lead, 2, columns * q))  # [j, i]: bin Q j + i
+    both = builder.slice(turned, len(lead) + 1, 0, bins)
+    return Pair(*(builder.take(both, len(lead), part) for part in (0, 1)))
 
 
 def complex_to_real(builder: Builder, spectrum: Pair, length: int) -> Value:
@@ -72,37 +64,45 @@ def complex_to_real(builder: Builder, spectrum: Pair, length: int) -> Value:
     weight[0] = 1.0 / length
     if length % 2 == 0:
         weight[-1] = 1.0 / length
-    parts = []
-    for part in spectrum:
-        scaled = builder.elementwise("Mul", part.dtype, part, _constant(builder, weight))
-        padding = builder.integers([0] * (2 * len(lead) + 1) + [rows * q - bins])
-        name = builder.raw("Pad", [scaled.name, padding.name])[0]
-        padded = Value(name, (*lead, rows * q), part.dtype)
-        parts.append(builder.reshape(padded, (*lead, rows, q)))
+    both = builder.whole(spectrum)
+    if both is None:
+        parts = [builder.reshape(part, (*lead, 1, bins)) for part in spectrum]
+        both = builder.concat(parts, len(lead))
+    scaled = builder.elementwise("Mul", both.dtype, both, _constant(builder, weight))
+    padding = builder.integers([0] * (2 * len(lead) + 3) + [rows * q - bins])
+    name = builder.raw("Pad", [scaled.name, padding.name])[0]
+    stacked = builder.reshape(Value(name, (*lead, 2, rows * q), both.dtype), (*lead, 2 * rows, q))
     # [j, i] -> [p, i] over j from the left.
     outer = _waves(-np.outer(np.arange(p), np.arange(rows)), p)
-    matrix = np.block([[outer.real, -outer.imag], [outer.imag, outer.real]])
-    grid = builder.matmul(_constant(builder, matrix), builder.concat(parts, len(lead)))
-    real, imag = builder.slice(grid, len(lead), 0, p), builder.slice(grid, len(lead), p, 2 * p)
-    real, imag = _turn(builder, Pair(real, imag), _waves(-np.outer(np.arange(p), np.arange(q)), length))
+    matrix = np.concatenate([_rows_in_turn(outer), _rows_in_turn(1j * outer)], axis=1)
+    grid = builder.reshape(builder.matmul(_constant(builder, matrix), stacked), (*lead, p, 2, q))
+    grid = _turn(builder, grid, -np.outer(np.arange(p), np.arange(q)), length)
     # [p, i] -> [p, q] over i from the right, the real part only; sample p + P q.
     inner = _waves(-np.outer(np.arange(q), np.arange(q)), q)
-    both = builder.concat([real, imag], len(lead) + 1)
-    signal = builder.matmul(both, _constant(builder, np.concatenate([inner.real, -inner.imag])))
+    signal = builder.matmul(
+        builder.reshape(grid, (*lead, p, 2 * q)),
+        _constant(builder, np.concatenate([inner.real, -inner.imag])),
+    )
     order = [*range(len(lead)), len(lead) + 1, len(lead)]
     return builder.reshape(builder.transpose(signal, order), (*lead, length))
 
 
-def _turn(builder: Builder, x: Pair, by: NDArray[np.complex128]) -> Pair:
-    cosine, sine = _constant(builder, by.real), _constant(builder, by.imag)
+def _rows_in_turn(matrix: NDArray[np.complex128]) -> NDArray[np.float64]:
+    """[N, M] -> [2 N, M]: of each row the real part, then the imaginary part."""
+    return np.stack([matrix.real, matrix.imag], axis=1).reshape(2 * len(matrix), -1)
 
-    def product(a: Value, b: Value) -> Value:
-        return builder.elementwise("Mul", a.dtype, a, b)
 
-    dtype = x.real.dtype
-    real = builder.elementwise("Sub", dtype, product(x.real, cosine), product(x.imag, sine))
-    imag = builder.elementwise("Add", dtype, product(x.real, sine), product(x.imag, cosine))
-    return Pair(real, imag)
+def _turn(builder: Builder, x: Value, turns: NDArray[np.int64], length: int) -> Value:
+    """Numbers [..., N, 2, M], real and imaginary, times exp(-2 pi i turns / length)."""
+    by = _waves(turns, length)
+    swapped = Value(
+        builder.raw("Gather", [x.name, builder.integers([1, 0]).name], axis=len(x.shape) - 2)[0], x.shape, x.dtype
+    )
+    across = builder.elementwise("Mul", x.dtype, x, _constant(builder, by.real[:, None]))
+    along = builder.elementwise(
+        "Mul", x.dtype, swapped, _constant(builder, np.stack([-by.imag, by.imag], axis=1))
+    )
+    return builder.elementwise("Add", x.dtype, across, along)
 
 
 def _waves(turns: NDArray[np.int64], length: int) -> NDArray[np.complex128]:

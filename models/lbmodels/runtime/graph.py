@@ -56,7 +56,10 @@ class GraphAccompanist:
         Rows with active [B] False keep their state to the bit and give silence.
         """
         tensors = state.tensors
-        inputs: dict[str, NDArray[Any]] = {"mix": np.ascontiguousarray(mix, np.float32), "active": active}
+        inputs: dict[str, NDArray[Any]] = {
+            "mix": np.ascontiguousarray(mix, np.float32),
+            "active": active[:, None],
+        }
         for name, width in self._manifest.conditions:
             value = conditions.get(name)
             if value is None:
@@ -64,15 +67,19 @@ class GraphAccompanist:
                 value = np.full(shape, self._defaults.get(name, np.nan))
             inputs[f"condition.{name}"] = np.ascontiguousarray(value, np.float32)
         for name, tensor in tensors.items():
-            inputs[f"state.{name}"] = tensor
+            inputs[f"state.{name}"] = tensor if tensor.ndim > 1 else tensor[:, None]
         outputs = self._engine.run(inputs)
         rows = range(len(mix)) if active.all() else np.flatnonzero(active).tolist()
         for ring in self._rings:
-            keep, entry = tensors[ring.name], outputs[f"entry.{ring.name}"]
-            slots = (tensors[ring.position] % keep.shape[ring.axis]).tolist()
+            keep = tensors[ring.name].swapaxes(1, ring.axis)
+            entry = outputs[f"entry.{ring.name}"].reshape(len(mix), *keep.shape[2:])
+            slots = tensors[ring.position] % keep.shape[1]
             for row in rows:
-                keep[row].swapaxes(0, ring.axis - 1)[slots[row]] = entry[row]
-        after = {**tensors, **{field.name: outputs[f"next.{field.name}"] for field in self._next}}
+                keep[row, slots[row]] = entry[row]
+        after = dict(tensors)
+        for field in self._next:
+            new = outputs[f"next.{field.name}"]
+            after[field.name] = new if field.shape else new[:, 0]
         stem = outputs["stem"]
         if len(rows) < len(mix):
             idle = ~active

@@ -42,6 +42,18 @@ def visible(queries: Tensor, keys: Tensor, window: int, block: int = 1, prefix: 
     return seen | ((query < prefix) & (key < prefix)) if prefix else seen
 
 
+class Moment(NamedTuple):
+    """What a step's attention takes from where the stream is, the same in every block.
+
+    cosines, sines: of RoPE, [B, 2 * heads, 1, D / heads], those of the queries scaled as logits are. bias: additive, of the
+    slots, the frame itself and the ring, [B, 1, 1, sinks + 2 + window].
+    """
+
+    cosines: Tensor
+    sines: Tensor
+    bias: Tensor
+
+
 def rotary(positions: Tensor, features: int) -> tuple[Tensor, Tensor]:
     """Cosines and sines [..., features / 2] of RoPE (Su 2021, eq. 15) at integer positions [...].
 
@@ -77,6 +89,13 @@ class WindowedAttention(nn.Module):
         self.out = nn.Linear(features, features, bias=False)
         self.slot_keys = nn.Parameter(torch.randn(heads, sinks + 1, self.head_features) * 0.2)
         self.slot_values = nn.Parameter(torch.zeros(heads, sinks + 1, self.head_features))
+        # Halves swapped, the first negative: what RoPE multiplies with sines.
+        half = torch.eye(self.head_features).roll(self.head_features // 2, 1)
+        half[self.head_features // 2 :] *= -1
+        self.register_buffer("half_turn", half, persistent=False)
+        scale = torch.ones(2 * heads, 1, 1)
+        scale[:heads] = self.head_features**-0.5
+        self.register_buffer("scale", scale, persistent=False)
 
     def _heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[B, F, D] -> three of [B, heads, F, D / heads]; queries and keys of unit RMS (Henry 2020)."""
@@ -158,41 +177,52 @@ class WindowedAttention(nn.Module):
         )
         return self.out(y.transpose(1, 2).flatten(2)), after
 
+    def moment(self, position: Tensor) -> Moment:
+        """Of steps at `position` [B] int64."""
+        rates = 10000.0 ** (
+            -torch.arange(0, self.head_features, 2, dtype=torch.float64, device=position.device)
+            / self.head_features
+        )
+        angles = position.double().unsqueeze(-1) * rates.repeat(2)
+        scale = self.get_buffer("scale")
+        cosines, sines = (wave.float()[:, None, None] * scale for wave in (angles.cos(), angles.sin()))
+        # One key after the other: slots and the frame itself, which are always seen, then the ring.
+        before = self.sinks + 2
+        index = torch.arange(-before, self.window, device=position.device).clamp(min=-1)
+        seen = (index < position.unsqueeze(1)) & (index != (position % self.window).unsqueeze(1))
+        missing = (self.window - 1 - position).clamp(min=0).float().log()
+        key = torch.arange(before + self.window, device=position.device)
+        bias = torch.where(key == self.sinks, missing.unsqueeze(1), 0.0)
+        return Moment(cosines, sines, torch.where(seen, bias, -torch.inf)[:, None, None])
+
     def step(
-        self, x: Tensor, state: AttentionState, active: Tensor, position: Tensor
+        self, x: Tensor, state: AttentionState, active: Tensor, position: Tensor, moment: Moment | None = None
     ) -> tuple[Tensor, AttentionState]:
-        """One frame [B, D] at `position` [B] int64 (frames since the stream began, owned by the caller)."""
-        both, v = self.project(x).unflatten(-1, (3 * self.heads, -1)).split([2 * self.heads, self.heads], 1)
+        """One frame [B, D] at `position` [B] int64 (frames since the stream began, owned by the caller).
+
+        `moment`: `self.moment(position)`, if it is there already.
+        """
+        moment = self.moment(position) if moment is None else moment
+        heads = self.project(x).unflatten(-1, (3 * self.heads, 1, self.head_features))
+        both, v = heads.split([2 * self.heads, self.heads], 1)
         both = F.rms_norm(both, (self.head_features,))
-        cosines, sines = (part.unsqueeze(1) for part in rotary(position, self.head_features))
-        q = both[:, : self.heads]
-        turned, k = rotate(both, cosines, sines).chunk(2, dim=1)
+        turned = both * moment.cosines + (both @ self.get_buffer("half_turn")) * moment.sines
+        q, k = turned.chunk(2, dim=1)
 
         # The frame that leaves the window is still in the ring: it is masked, and the new one joins from outside,
         # so that the ring is read once as it was and an exported graph need not copy it.
         keys, values = state
-        slot = position % self.window
-        index = torch.arange(self.window, device=x.device)
-        past = (index < position.unsqueeze(1)) & (index != slot.unsqueeze(1))
-        seen = torch.where(past, 0.0, -torch.inf)
-        slots = self.sinks + 1
-        slot_keys, slot_values = self._slots(x.shape[0])
+        slot_keys = F.rms_norm(self.slot_keys, (self.head_features,)) * self.head_features**-0.5
         logits = torch.cat(
-            [
-                q.unsqueeze(2) @ slot_keys.mT,
-                (turned * k).sum(-1, keepdim=True).unsqueeze(2),
-                turned.unsqueeze(2) @ keys.mT,
-            ],
-            dim=-1,
+            [both[:, : self.heads] @ slot_keys.mT, (q * k).sum(-1, keepdim=True), q @ keys.mT], dim=-1
         )
-        bias = torch.cat([self._slot_bias(position), torch.zeros_like(seen[:, :1]), seen], dim=1)
-        weights = (logits * self.head_features**-0.5 + bias[:, None, None]).softmax(-1)
-        y = weights[..., :slots] @ slot_values + weights[..., slots : slots + 1] * v.unsqueeze(2)
-        y = y + weights[..., slots + 1 :] @ values
+        weights = (logits + moment.bias).softmax(-1)
+        of_slots, of_here, of_past = weights.split([self.sinks + 1, 1, self.window], dim=-1)
+        y = of_slots @ self.slot_values + of_here * v + of_past @ values
 
-        rows = torch.arange(x.shape[0], device=x.device)
-        keys[rows, :, slot] = select(active, k, keys[rows, :, slot])
-        values[rows, :, slot] = select(active, v, values[rows, :, slot])
+        rows, slot = torch.arange(x.shape[0], device=x.device), position % self.window
+        keys[rows, :, slot] = select(active, k.squeeze(2), keys[rows, :, slot])
+        values[rows, :, slot] = select(active, v.squeeze(2), values[rows, :, slot])
         return self.out(y.flatten(1)), AttentionState(keys, values)
 
 

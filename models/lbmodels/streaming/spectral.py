@@ -104,11 +104,9 @@ class StftBackEnd(nn.Module):
 
     def step(self, x: Tensor, state: BackState, active: Tensor) -> tuple[Tensor, BackState]:
         audio = self._overlap_add(x)
-        overlap = min(self.hop, self.delay_samples)
-        begun = audio[..., :overlap] + state.tail[..., :overlap]
-        ready = torch.cat([begun, audio[..., overlap : self.hop]], dim=-1)
-        tail = F.pad(state.tail[..., self.hop :], (0, overlap)) + audio[..., self.hop :]
-        return ready, BackState(select(active, tail, state.tail))
+        audio = audio + F.pad(state.tail, (0, audio.shape[-1] - self.delay_samples))
+        tail = audio[..., self.hop :]
+        return audio[..., : self.hop], BackState(select(active, tail, state.tail))
 
 
 class SemitoneFrontEnd(nn.Module):

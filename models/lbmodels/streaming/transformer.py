@@ -115,8 +115,9 @@ class CausalTransformer(nn.Module):
         if x.dim() == 3 or self.block > 1:
             return self._steps(x, state, active)
         states = []
+        moment = self._typed()[0].attention.moment(state.position)
         for n, (block, ring) in enumerate(zip(self._typed(), state.blocks, strict=True)):
-            y, ring = block.attention.step(block.attention_norm(x), ring, active, state.position)
+            y, ring = block.attention.step(block.attention_norm(x), ring, active, state.position, moment)
             states.append(ring)
             x = block.mlp(x + y, state.memory[n] if state.memory else None)
         return self.norm(x), TransformerState(state.position + active, tuple(states), state.memory)

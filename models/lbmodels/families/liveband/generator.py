@@ -262,10 +262,15 @@ class Generator(nn.Module):
         Its third power, so that a variation of 2 is eight times the noise of training: takes of twice the noise were
         measured to be hardly further apart than takes of once.
         """
-        frame = gaussian(seed, position, self.config.noise)
-        style = gaussian(seed, torch.full_like(position, _STYLE_POSITION), self.config.style)
+        always = torch.full_like(position, _STYLE_POSITION)
+        if self.config.noise == self.config.style:
+            places = torch.stack([position, always], dim=-1)
+            chance = gaussian(seed.unsqueeze(-1), places, self.config.noise).flatten(-2)
+        else:
+            frame, style = (self.config.noise, position), (self.config.style, always)
+            chance = torch.cat([gaussian(seed, where, count) for count, where in (frame, style)], dim=-1)
         temperature = variation * variation * variation
-        return torch.cat([frame, style], dim=-1) * temperature.unsqueeze(-1)
+        return chance * temperature.unsqueeze(-1)
 
     def forward(
         self,

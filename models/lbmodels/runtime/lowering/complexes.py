@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx
 
 from lbmodels.runtime import fourier
+from lbmodels.runtime.builder import Value
 from lbmodels.runtime.fourier import Pair
 from lbmodels.runtime.lowering.core import Lowering, lowers, real_dtype
 
@@ -25,6 +26,10 @@ def _as_complex(low: Lowering, node: fx.Node) -> Any:
 @lowers(aten.view_as_real.default)
 def _as_real(low: Lowering, node: fx.Node) -> Any:
     parts = [low.builder.value(part) for part in low.solid(node.args[0])]
+    both = low.builder.whole(parts)
+    if both is not None:
+        rank = len(both.shape)
+        return low.builder.transpose(both, [*range(rank - 2), rank - 1, rank - 2])
     columns = [low.builder.reshape(part, (*part.shape, 1)) for part in parts]
     return low.builder.concat(columns, len(columns[0].shape) - 1)
 
@@ -58,18 +63,28 @@ def _polar(low: Lowering, node: fx.Node) -> Any:
 def _angle(low: Lowering, node: fx.Node) -> Any:
     """atan2 from atan: half a turn is added left of the imaginary axis; 0 at the origin."""
     (x, y), dtype = low.get(node.args[0]), real_dtype(node)
+    return _turned_by(low, y, x, dtype)
+
+
+@lowers(aten.atan2.default)
+def _atan2(low: Lowering, node: fx.Node) -> Any:
+    return _turned_by(low, low.get(node.args[0]), low.get(node.args[1]), real_dtype(node))
+
+
+def _turned_by(low: Lowering, y: Any, x: Any, dtype: torch.dtype) -> Value:
     build = low.builder
-    flat = low.curve("Atan", dtype, low.op("Div", dtype, y, x))
-    left = build.elementwise("Less", torch.bool, x, build.constant(torch.tensor(0.0)))
-    below = build.elementwise("Less", torch.bool, y, build.constant(torch.tensor(0.0)))
+    zero = build.constant(torch.tensor(0.0))
+    # Where x is 0 the quotient is infinite, which is right, but where both are it is no number: it is left out.
+    quotient = low.op("Div", dtype, y, x)
+    unclear = Value(build.raw("IsNaN", [quotient.name])[0], quotient.shape, torch.bool)
+    flat = low.curve("Atan", dtype, build.elementwise("Where", dtype, unclear, zero, quotient))
+    left = build.elementwise("Less", torch.bool, x, zero)
+    below = build.elementwise("Less", torch.bool, y, zero)
     half = build.elementwise(
         "Where", dtype, below, build.constant(torch.tensor(-math.pi)), build.constant(torch.tensor(math.pi))
     )
-    turned = build.elementwise("Where", dtype, left, low.op("Add", dtype, flat, half), flat)
-    nowhere = build.elementwise(
-        "Equal", torch.bool, low.squared_size(Pair(x, y), dtype), build.constant(torch.tensor(0.0))
-    )
-    return build.elementwise("Where", dtype, nowhere, build.constant(torch.tensor(0.0)), turned)
+    result: Value = low.op("Add", dtype, flat, build.elementwise("Where", dtype, left, half, zero))
+    return result
 
 
 @lowers(aten.fft_rfft.default)

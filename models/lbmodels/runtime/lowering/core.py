@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, fx
 
 from lbmodels.errors import NotExportableError
-from lbmodels.runtime.builder import BATCH, Builder, Operand, Shape, Value
+from lbmodels.runtime.builder import BATCH, Builder, Operand, Shape, Value, written
 from lbmodels.runtime.fourier import Pair
 from lbmodels.runtime.matrices import Matrices
 
 aten = torch.ops.aten
 Handler = Callable[["Lowering", fx.Node], Any]
 HANDLERS: dict[Any, Handler] = {}
-_IN_PACKETS = {"Exp", "Log", "Sigmoid", "Sin", "Cos", "Softplus", "Atan"}
+_IN_PACKETS = {"Log", "Sin", "Cos", "Softplus", "Atan"}
 _PACKET = 16
 
 
@@ -119,7 +119,7 @@ class Lowering:
         x = self.builder.value(value)
         sizes = [
             Value(self._batch, (1,), torch.int64) if size is BATCH else self.builder.integers([size])
-            for size in shape
+            for size in written(shape)
         ]
         target = self.builder.concat(sizes, 0)
         return Value(self.builder.raw("Expand", [x.name, target.name])[0], shape, x.dtype)

@@ -28,9 +28,15 @@ def _one_hot(low: Lowering, node: fx.Node) -> Any:
 
 @lowers(aten.embedding.default)
 def _embedding(low: Lowering, node: fx.Node) -> Any:
-    table, index = low.builder.value(low.get(node.args[0])), low.get(node.args[1])
-    name = low.builder.raw("Gather", [table.name, index.name], axis=0)[0]
-    return Value(name, (*index.shape, *table.shape[1:]), table.dtype)
+    return _looked_up(low, low.builder.value(low.get(node.args[0])), low.get(node.args[1]), 0)
+
+
+def _looked_up(low: Lowering, table: Value, index: Value, axis: int) -> Value:
+    """Entries of an axis in the place of which the index's axes come."""
+    shape = (*table.shape[:axis], *index.shape, *table.shape[axis + 1 :])
+    if index.shape == (BATCH,) and axis == 0 and len(table.shape) > 1:  # a row's one number, written [batch, 1]
+        return Value(low.builder.raw("GatherND", [table.name, index.name])[0], shape, table.dtype)
+    return Value(low.builder.raw("Gather", [table.name, index.name], axis=axis)[0], shape, table.dtype)
 
 
 @lowers(aten.index.Tensor)
@@ -57,10 +63,7 @@ def _index(low: Lowering, node: fx.Node) -> Any:
     index = low.builder.value(index)
 
     def gather(x: Operand) -> Value:
-        value = low.builder.value(x)
-        name = low.builder.raw("Gather", [value.name, index.name], axis=axis)[0]
-        shape = (*value.shape[:axis], *index.shape, *value.shape[axis + 1 :])
-        return Value(name, shape, value.dtype)
+        return _looked_up(low, low.builder.value(x), index, axis)
 
     return low.map(gather, low.get(source) if axis == 0 else low.solid(source))
 
@@ -100,7 +103,7 @@ def _index_put(low: Lowering, node: fx.Node) -> Any:
     if entry.target is aten.where.self and _reads(entry.args[2], ring):
         # An idle row would be given what it has: the caller writes the active rows alone.
         entry = entry.args[1]
-    return RingWrite(low.get(ring).name, low.builder.value(low.solid(entry)), given[1][0])
+    return RingWrite(low.get(ring).name, low.builder.unshaped(low.builder.value(low.solid(entry))), given[1][0])
 
 
 def _reads(node: Any, ring: fx.Node) -> bool:

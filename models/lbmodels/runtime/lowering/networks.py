@@ -6,10 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import fx
+from torch import Tensor, fx
 
 from lbmodels.errors import NotExportableError
-from lbmodels.runtime.builder import Operand, Value
+from lbmodels.runtime.builder import BATCH, Operand, Value
 from lbmodels.runtime.lowering.core import Lowering, axis_of, lowers, only_scaled
 
 aten = torch.ops.aten
@@ -47,14 +47,36 @@ def _rms_norm(low: Lowering, node: fx.Node) -> Any:
     x = low.get(node.args[0])
     weight, epsilon = ([*(low.get(argument) for argument in node.args[2:]), None, None])[:2]
     scale = torch.ones(x.shape[-1]) if weight is None else weight
+    epsilon = float(torch.finfo(x.dtype).eps if epsilon is None else epsilon)
+    summed = _norm_of_sum(low, x, scale, epsilon)
+    if summed is not None:
+        return summed
     (name,) = low.builder.raw(
         "SimplifiedLayerNormalization",  # ONNX Runtime's name of it
         [x.name, low.builder.constant(scale).name],
         axis=-1,
-        epsilon=float(torch.finfo(x.dtype).eps if epsilon is None else epsilon),
+        epsilon=epsilon,
         stash_type=1,
     )
     return Value(name, x.shape, x.dtype)
+
+
+def _norm_of_sum(low: Lowering, x: Value, scale: Tensor, epsilon: float) -> Value | None:
+    """The sum and its norm at once, where the sum was not read before: ONNX Runtime has an operation for it."""
+    made = low.builder.made_by(x)
+    if made is None or made.op != "Add" or len(x.shape) != 2 or x.dtype != torch.float32:
+        return None
+    if any(low.builder.shape_of(name) != x.shape for name in made.inputs):
+        return None
+    names = low.builder.raw(
+        "SkipSimplifiedLayerNormalization",
+        [*made.inputs, low.builder.constant(scale).name],
+        outputs=4,
+        unused=(1, 2),
+        domain="com.microsoft",
+        epsilon=epsilon,
+    )
+    return Value(names[0], x.shape, x.dtype) if low.builder.replaced(x, names[3]) else None
 
 
 @lowers(aten._native_batch_norm_legit_no_training.default, aten.batch_norm.default)
@@ -102,8 +124,9 @@ def _reduce(low: Lowering, node: fx.Node) -> Any:
 def _argmax(low: Lowering, node: fx.Node) -> Any:
     x = low.builder.value(low.solid(node.args[0]))
     axis = axis_of(node, node.args[0])
-    (name,) = low.builder.raw("ArgMax", [x.name], axis=axis, keepdims=0)
-    return Value(name, (*x.shape[:axis], *x.shape[axis + 1 :]), torch.int64)
+    shape = (*x.shape[:axis], *x.shape[axis + 1 :])
+    (name,) = low.builder.raw("ArgMax", [x.name], axis=axis, keepdims=int(shape == (BATCH,)))
+    return Value(name, shape, torch.int64)
 
 
 @lowers(aten.cumsum.default)

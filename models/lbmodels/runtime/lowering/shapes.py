@@ -123,6 +123,8 @@ def _split(low: Lowering, node: fx.Node) -> Any:
     axis = axis_of(node, source, 2, 0)
     sizes = [part.shape[axis] for part in node.meta["val"]]
     x, parts, start = low.solid(source), [], 0
+    if isinstance(x, Value) and len(sizes) > 1 and all(sizes):
+        return low.builder.split(x, axis, sizes)
     for size in sizes:
         parts.append(low.map(lambda v, a=start, s=size: _cut(low, v, axis, a, a + s), x))
         start += size
@@ -234,13 +236,17 @@ def _overlap_add(low: Lowering, node: fx.Node) -> Any:
     rows, _, count = x.shape
     assert count is not None
     ratio = window // step
-    frames = low.builder.reshape(low.builder.transpose(x, (0, 2, 1)), (rows, count, ratio, step))
-    total = None
-    for n in range(ratio):
-        part = low.builder.take(frames, 2, n)
-        pads = low.builder.integers([0, n, 0, 0, ratio - 1 - n, 0])
-        name = low.builder.raw("Pad", [part.name, pads.name])[0]
-        shifted = Value(name, (rows, count + ratio - 1, step), x.dtype)
-        total = shifted if total is None else low.op("Add", x.dtype, total, shifted)
-    assert total is not None
-    return low.builder.reshape(total, low.declared(node))
+    steps = low.builder.reshape(low.builder.transpose(x, (0, 2, 1)), (rows, count * ratio, step))
+    # Which step of which column falls where: a product with ones and zeros adds them up.
+    place = torch.arange(count).unsqueeze(1) + torch.arange(ratio)
+    falls = torch.nn.functional.one_hot(place.flatten(), count + ratio - 1).t().float().contiguous()
+    return low.builder.reshape(low.builder.matmul(falls, steps), low.declared(node))
+
+
+@lowers(aten.flip.default)
+def _flip(low: Lowering, node: fx.Node) -> Any:
+    x = low.builder.value(low.solid(node.args[0]))
+    (axis,) = node.args[1]  # type: ignore[misc, union-attr]
+    axis = int(axis) % len(x.shape)  # type: ignore[arg-type, operator]
+    index = low.builder.integers(range((x.shape[axis] or 0) - 1, -1, -1))
+    return Value(low.builder.raw("Gather", [x.name, index.name], axis=axis)[0], x.shape, x.dtype)
