@@ -4,6 +4,7 @@
     python -m benchmarks.cost                       the default model, or recipe sizes if none ships
     python -m benchmarks.cost --recipe small        random weights of a recipe's sizes
     python -m benchmarks.cost --features 384 --depth 8
+    python -m benchmarks.cost --profile             the graph that plays: by part, by operator, overhead, the two limits
 
 One thread, torch reference. The limit is the time to read every weight once from memory: at batch 1 a step
 does little arithmetic per weight. RTF is the length of a frame over its mean CPU time: what a core to itself gives.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import machine, record
+from benchmarks.measure import machine, profile, record
 from benchmarks.measure.clock import Measured, measure, spread_ms
 from benchmarks.measure.subject import (
     Sizes,
@@ -34,6 +36,7 @@ from benchmarks.measure.subject import (
 )
 from lbmodels.band import Band
 from lbmodels.errors import LiveBandModelError
+from lbmodels.runtime import opening
 
 _POINTS = ("p50", "p95", "p99", "p99.9", "max")
 
@@ -180,6 +183,31 @@ def _run_table(measured: dict[str, Any]) -> Table:
     return table
 
 
+def show_profile(result: dict[str, Any], console: Console) -> None:
+    """The tables of `--profile`."""
+    console.print(
+        f"{result['model']['name']} as a graph, one thread, {machine.device()['processor']}: "
+        f"{result['weight_bytes'] / 1e6:.1f} MB of constants at {result['memory_gb_per_s']:.1f} GB/s, "
+        f"{result['peak_gmac_per_s']:.0f} G multiplications a second, {result['empty_node_us']:.2f} us an empty node"
+    )
+    for run_ in result["runs"]:
+        limit = run_["limit_ms"]
+        console.print(
+            f"\n{run_['batch']} at once: {run_['step_ms']:.2f} ms CPU a step, RTF {run_['rtf']:.1f}; limits: bytes "
+            f"{limit['bytes']:.2f} ms, operations {limit['operations']:.2f} ms; {run_['times_the_larger_limit']:.1f} times "
+            f"the larger; {run_['nodes']} nodes, overhead at least {run_['overhead_ms']:.2f} ms"
+        )
+        table = Table()
+        for name in ("part", "nodes", "ms", "operator", "nodes", "ms"):
+            table.add_column(name, justify="left" if name in ("part", "operator") else "right")
+        sides = [
+            [(name, str(n), f"{ms:.2f}") for name, (n, ms) in run_[kind].items()] for kind in ("parts", "operators")
+        ]
+        for left, right in zip_longest(sides[0], sides[1][:20], fillvalue=("", "", "")):
+            table.add_row(*left, *right)
+        console.print(table)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program."""
     defaults = CostConfig()
@@ -198,6 +226,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--read-mib", type=int, default=defaults.read_mib, help="memory read for the limit")
     parser.add_argument("--results", type=Path, default=record.default_results("cost"), help="lines go here")
+    parser.add_argument(
+        "--profile", action="store_true", help="where the graph that plays spends its time, instead of torch's parts"
+    )
     args = parser.parse_args(arguments)
     overrides = {
         name: getattr(args, name)
@@ -208,6 +239,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--model has its own sizes: give it, or a recipe and sizes")
     if min(*args.batch, args.frames, args.read_mib) < 1:
         parser.error("--batch, --frames and --read-mib accept positive numbers")
+    if args.profile:
+        if overrides:
+            parser.error("--profile is of a model that has a graph: give --model, or nothing for the default one")
+        try:
+            found = profile.figures(*opening.graph(args.model, "onnx"), tuple(args.batch), args.read_mib)
+        except LiveBandModelError as error:
+            parser.error(str(error))
+        show_profile(found, Console(width=128))
+        record.write("cost", args.results, {"profile": True, "model": found["model"]["name"]}, found)
+        return 0
     config = CostConfig(
         model=args.model,
         sizes=Sizes(**overrides) if overrides else None,

@@ -199,6 +199,8 @@ class Band(nn.Module):
         self.codec, self.generator = codec, generator
         self.beat_tracker, self.chord_tracker = beat_tracker, chord_tracker
         self.register_buffer("gain", 10 ** (torch.tensor(player.trim_db) / 20), persistent=False)
+        # The beat tracker may hear the codec's spectra: those of the mean are the mean of the spectra.
+        self._one_transform = beat_tracker is not None and beat_tracker.front.stft.like(codec.encoder.front)
         self.input_level = InputLevel()
         self.register_buffer("along", torch.arange(1, sizes.hop + 1) / sizes.hop, persistent=False)
         self.ear = SemitoneFrontEnd(sample_rate=sizes.sample_rate, hop=sizes.hop, semitones=player.semitones)
@@ -307,12 +309,14 @@ class Band(nn.Module):
             frame = frame * gain[:, None, None]
             gains.append(gain)
             sounding.append(input_level.frames >= 1)
+            spectra = self.codec.encoder.spectra(frame, encoder, active)
             if self.beat_tracker is not None:
                 assert isinstance(beat_tracker, BeatTrackerState)
+                mid = self.codec.encoder.map.mid(spectra[0]) if self._one_transform else None
                 beat_heard, beat_tracker = self.beat_tracker.step(
-                    frame, beat_tracker, active, known["tempo"], span_of(known)
+                    frame, beat_tracker, active, known["tempo"], span_of(known), mid
                 )
-            latent, encoder = self.codec.encoder.step(frame, encoder, active)
+            latent, encoder = self.codec.encoder.step(frame, encoder, active, spectra)
             tones, ear = self.ear.step(frame, ear, active)
             latents.append(latent)
             semitones.append(tones)

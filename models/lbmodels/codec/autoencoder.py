@@ -122,9 +122,20 @@ class Encoder(nn.Module):
         columns = self.columns.init_state(batch) if self.columns is not None else ()
         return EncoderState(self.front.init_state(batch), before, self.stack.init_state(batch), columns)
 
-    def step(self, audio: Tensor, state: EncoderState, active: Tensor) -> tuple[Tensor, EncoderState]:
+    def spectra(self, audio: Tensor, state: EncoderState, active: Tensor) -> tuple[Tensor, FrontState]:
+        """Of a frame [B, 2, hop]: [B, 2, columns, 2, bins], complex numbers as rows (`streaming.stacked`)."""
         spectra, front = self.front.step(audio, state.front, active)
-        spectra = stacked(spectra)
+        return stacked(spectra), front
+
+    def step(
+        self,
+        audio: Tensor,
+        state: EncoderState,
+        active: Tensor,
+        heard: tuple[Tensor, FrontState] | None = None,
+    ) -> tuple[Tensor, EncoderState]:
+        """One frame [B, 2, hop]; `heard`: its `spectra`, if they are there already."""
+        spectra, front = self.spectra(audio, state, active) if heard is None else heard
         features = self.map.analyse(spectra, state.before.mT.unsqueeze(1))
         last = self.map.mid(spectra)[:, -1, :, : self.map.low].mT
         columns = state.columns

@@ -52,11 +52,6 @@ STEERING_CONTROLS = (
 )
 
 
-def _rank(value: Tensor) -> tuple[Tensor, Tensor]:
-    known = (~value.isnan()) & ((value - _OWN_CHOICE).abs() > _NEAR)
-    return torch.where(known, 2 * (value.clamp(0, 1) - _OWN_CHOICE), 0.0), known.float()
-
-
 class Steer(NamedTuple):
     """What a player is told, all zeros for one that is told nothing.
 
@@ -73,9 +68,9 @@ def steering_features(conditions: Mapping[str, Tensor]) -> Steer:
     unknown = torch.full_like(conditions["variation"], torch.nan)
     adherence = conditions.get("adherence", unknown)
     adherence = torch.where(adherence.isnan(), 1.0, adherence.clamp(0, ADHERENCE_MOST))
-    ranks = [
-        *_rank(conditions.get("density", unknown)),
-        *_rank(conditions.get("brightness", unknown)),
-    ]
+    asked = torch.stack([conditions.get(name, unknown) for name in ("density", "brightness")], dim=-1)
+    known = (~asked.isnan()) & ((asked - _OWN_CHOICE).abs() > _NEAR)
+    rank = torch.where(known, 2 * (asked.clamp(0, 1) - _OWN_CHOICE), 0.0)
+    ranks = torch.stack([rank, known.float()], dim=-1).flatten(-2)
     bond = adherence.clamp(max=1) - 1 + adherence.clamp(min=1).log2() / 4
-    return Steer(torch.stack(ranks, dim=-1), bond.unsqueeze(-1))
+    return Steer(ranks, bond.unsqueeze(-1))

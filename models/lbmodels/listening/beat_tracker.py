@@ -167,11 +167,12 @@ class BeatTracker(nn.Module):
         active: Tensor,
         host_bpm: Tensor | None = None,
         span_bpm: Tensor | None = None,
+        spectra: Tensor | None = None,
     ) -> tuple[Tensor, BeatTrackerState]:
         """One frame [B, C, hop] -> [B, 6]. `host_bpm` [B], NaN where the host tells no tempo, decides among tempi;
-        `span_bpm` [B, 2] says between which two it lies, NaN where nobody does.
+        `span_bpm` [B, 2] says between which two it lies, NaN where nobody does. `spectra`: see `BandFrontEnd.step`.
         """
-        powers, front = self.front.step(x, state.front, active)
+        powers, front = self.front.step(x, state.front, active, spectra)
         heard, network = self.network.step(powers, state.network, active)
         y, pointer, bars, steady, told = self._believe(
             heard, host_bpm, span_bpm, state.pointer, state.bars, state.steady, state.told, active

@@ -58,9 +58,19 @@ class BandFrontEnd(nn.Module):
     def init_state(self, batch: int) -> FrontState:
         return self.stft.init_state(batch, 1)
 
-    def step(self, x: Tensor, state: FrontState, active: Tensor) -> tuple[Tensor, FrontState]:
-        spectra, state = self.stft.step(x.mean(1, keepdim=True), state, active)
-        return self._powers(spectra), state
+    def step(
+        self, x: Tensor, state: FrontState, active: Tensor, spectra: Tensor | None = None
+    ) -> tuple[Tensor, FrontState]:
+        """One frame [B, C, hop]; `spectra` of the channels' mean [B, columns, 2, bins] (`streaming.stacked`), if somebody
+        has them already.
+        """
+        mono = x.mean(1, keepdim=True)
+        if spectra is None:
+            heard, state = self.stft.step(mono, state, active)
+            return self._powers(heard), state
+        bank = self.get_buffer("bank")
+        power = spectra[..., : bank.shape[0]].square().sum(-2)
+        return power @ bank, self.stft.onward(mono, state, active)
 
 
 def _mel(hz: float) -> float:

@@ -73,6 +73,8 @@ class Builder:
         self.constants: list[onnx.TensorProto] = []
         self.inputs: list[onnx.ValueInfoProto] = []
         self.outputs: list[onnx.ValueInfoProto] = []
+        self.part = ""
+        """Names the nodes that are made from now on, for who asks what costs how much."""
         self._made: dict[Any, tuple[str, ...]] = {}
         self._by_output: dict[str, _Node] = {}
         self._given: dict[str, str] = {}
@@ -114,7 +116,14 @@ class Builder:
         if key not in self._made:
             names = tuple("" if n in unused else self._new_name(op.lower()) for n in range(outputs))
             self.nodes.append(
-                helper.make_node(op, list(inputs), list(names), domain=domain or None, **attributes)
+                helper.make_node(
+                    op,
+                    list(inputs),
+                    list(names),
+                    name=f"{self.part}/{names[0]}",
+                    domain=domain or None,
+                    **attributes,
+                )
             )
             self._made[key] = names
             for name in names:

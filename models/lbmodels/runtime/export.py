@@ -115,7 +115,12 @@ def lower(
         for given in program.graph_signature.input_specs
         if given.target is not None and any(part in given.target for part in family.exact)
     }
-    lowering = Lowering(builder, inputs["active"], matrices, exact)
+    owners = {f"state_{n}": name.rpartition(".")[0] or name for n, name in enumerate(initial)}
+    for given in program.graph_signature.input_specs:
+        module, _, _ = str(given.target or "").removeprefix("accompanist.").rpartition(".")
+        if module:
+            owners[given.arg.name] = module
+    lowering = Lowering(builder, inputs["active"], matrices, exact, owners)
     with torch.no_grad():
         for node in nodes:
             if node.op == "placeholder":

@@ -37,13 +37,15 @@ class CausalDepthwiseConv(nn.Module):
 
     def step(self, x: Tensor, state: ConvState, active: Tensor) -> tuple[Tensor, ConvState]:
         """One frame [B, D], or several that came at once [B, n, D]."""
-        many = x.dim() == 3
-        frames = x if many else x.unsqueeze(1)
+        frames = x if x.dim() == 3 else x.unsqueeze(1)
         count = frames.shape[1]
         window = torch.cat([state.past, frames], dim=1)
-        spans = torch.stack([window[:, i : i + self.kernel] for i in range(count)], 1) if many else window
-        y = (spans * self.weight).sum(-2) + self.bias
-        return y, ConvState(select(active, window[:, count:], state.past))
+        if count == 1:
+            y = (window * self.weight).sum(1, keepdim=True) + self.bias
+        else:
+            spans = torch.stack([window[:, i : i + self.kernel] for i in range(count)], 1)
+            y = (spans * self.weight).sum(-2) + self.bias
+        return y.reshape(x.shape), ConvState(select(active, window[:, count:], state.past))
 
 
 class ConvNeXtBlock(nn.Module):
@@ -90,11 +92,12 @@ class ConvNeXtStack(nn.Module):
     def step(
         self, x: Tensor, state: tuple[ConvState, ...], active: Tensor
     ) -> tuple[Tensor, tuple[ConvState, ...]]:
-        states = []
+        """One frame [B, D], or several that came at once [B, n, D]."""
+        frames, states = x if x.dim() == 3 else x.unsqueeze(1), []
         for block, block_state in zip(self._typed(), state, strict=True):
-            x, new = block.step(x, block_state, active)
+            frames, new = block.step(frames, block_state, active)
             states.append(new)
-        return x, tuple(states)
+        return frames.reshape(x.shape), tuple(states)
 
     def _typed(self) -> list[ConvNeXtBlock]:
         return [block for block in self.blocks if isinstance(block, ConvNeXtBlock)]

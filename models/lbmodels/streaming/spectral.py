@@ -48,6 +48,11 @@ class StftFrontEnd(nn.Module):
     def columns(self) -> int:
         return self.hop // self.step_samples
 
+    def like(self, other: StftFrontEnd) -> bool:
+        """Whether both give the same spectra of the same sound."""
+        mine, others = ((end.hop, end.window_samples, end.step_samples) for end in (self, other))
+        return mine == others
+
     def _spectra(self, audio: Tensor) -> Tensor:
         """[B, C, past + n * step] -> [B, C, n, bins]."""
         columns = audio.unfold(-1, self.window_samples, self.step_samples)
@@ -66,8 +71,12 @@ class StftFrontEnd(nn.Module):
 
     def step(self, x: Tensor, state: FrontState, active: Tensor) -> tuple[Tensor, FrontState]:
         audio = torch.cat([state.past, x], dim=-1)
-        past = audio[..., -state.past.shape[-1] :]
-        return self._spectra(audio), FrontState(select(active, past, state.past))
+        return self._spectra(audio), self.onward(x, state, active)
+
+    def onward(self, x: Tensor, state: FrontState, active: Tensor) -> FrontState:
+        """What is remembered after a frame [B, C, hop]."""
+        past = torch.cat([state.past, x], dim=-1)[..., -state.past.shape[-1] :]
+        return FrontState(select(active, past, state.past))
 
 
 class StftBackEnd(nn.Module):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lbmodels.codec.autoencoder import Codec, CodecConfig, to_frames
 from lbmodels.codec.features import FeatureMap, Features
+from lbmodels.streaming.stacked import stacked
 
 CONFIG = CodecConfig(features=16, depth=1)
 
@@ -60,7 +61,7 @@ def test_magnitude_undoes_level_in_low_bins() -> None:
     bands = CONFIG.feature_map()
     spectra = torch.complex(torch.rand(1, 2, 3, bands.bins) * 20, torch.zeros(1, 2, 3, bands.bins))
     spectra[:, 1] = spectra[:, 0]
-    level = bands.analyse(spectra, torch.zeros(1, 1, bands.low, dtype=torch.complex64)).level
+    level = bands.analyse(stacked(spectra), torch.zeros(1, 1, 2, bands.low)).level
     found = bands.magnitude(level)[..., : bands.low]
     torch.testing.assert_close(found, spectra[:, 0, :, : bands.low].real, atol=1e-3, rtol=1e-3)
 
@@ -115,7 +116,7 @@ def test_flat_and_split_are_inverse_at_any_size(step: int, low: int, high: int, 
     torch.testing.assert_close(features.pan, per_column[..., -bands.pan_bands :])
     assert torch.equal(features.flat(), flat)
     spectra = torch.randn(1, 2, columns, bands.bins, dtype=torch.complex64)
-    analysed = bands.analyse(spectra, spectra[..., 0, :1, :low])
+    analysed = bands.analyse(stacked(spectra), stacked(spectra[..., 0, :1, :low]))
     assert all(part.isfinite().all() for part in analysed)
     assert bands.magnitude(analysed.level).isfinite().all()
 

@@ -14,6 +14,7 @@ from lbmodels.errors import NotExportableError
 from lbmodels.runtime.builder import Builder
 from lbmodels.runtime.lowering import Lowering
 from lbmodels.runtime.matrices import Matrices, quantise
+from lbmodels.streaming.stacked import as_complex, stacked, times
 
 
 class Function(nn.Module):
@@ -106,6 +107,12 @@ def test_fourier_transforms_there_and_back(length: int) -> None:
         lambda x: torch.cat([x, torch.ones_like(x[:, :1]), x.unbind(1)[3].unsqueeze(1)], dim=1),
         lambda x: 10.0**x + x.clamp(min=-0.5, max=0.5).isnan(),
         lambda x: torch.nn.functional.softplus(x).log2() + x.softmax(-1).log10(),
+        lambda x: torch.stack([x.mean(1), x[:, 3]], dim=-1) * x.sum(-1).unsqueeze(-1),
+        lambda x: x[:, torch.arange(12)][:, 0] + x.argmax(-1),
+        lambda x: table(12, 5)[x.argmax(-1)] + table(12)[x.argmax(-1)].unsqueeze(-1),
+        lambda x: x.flip(-1) + torch.atan2(x, x.flip(1) - 0.1),
+        lambda x: times(x.view(-1, 2, 6), stacked(torch.fft.rfft(x)[:, :6])),
+        lambda x: torch.fft.irfft(as_complex(torch.nn.functional.pad(x.view(-1, 2, 6), (1, 2))), n=16),
     ],
 )
 def test_numbers_and_shapes_agree(function: Callable[..., Tensor]) -> None:
@@ -119,7 +126,7 @@ def test_what_has_no_handler_is_named() -> None:
 
 def test_a_place_in_the_batch_is_not_heard() -> None:
     """Sines of whole packets and of the rest differ in the last bit: rows of odd lengths would feel neighbours."""
-    for function in (torch.sin, torch.cos, torch.log, torch.nn.functional.softplus):
+    for function in (torch.sin, torch.cos, torch.log, torch.exp, torch.sigmoid, torch.nn.functional.softplus):
         run = lowered(function, table(3, 5))
         x = table(16, 5).abs().numpy()
         whole = run(x)

@@ -182,7 +182,11 @@ def _xor(low: Lowering, node: fx.Node) -> Any:
 
 @lowers(aten.bitwise_not.default, aten.logical_not.default)
 def _not(low: Lowering, node: fx.Node) -> Any:
-    return low.op("Not", torch.bool, low.get(node.args[0]))
+    x = low.builder.value(low.get(node.args[0]))
+    made = low.builder.made_by(x)
+    if made is not None and made.op == "IsNaN":  # what is a number is equal to itself
+        return Value(low.builder.raw("Equal", [made.inputs[0]] * 2)[0], x.shape, torch.bool)
+    return low.op("Not", torch.bool, x)
 
 
 @lowers(aten.isnan.default)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,13 +52,20 @@ class Lowering:
     """The nodes of an exported program, one after the other, into a builder.
 
     `values` holds what each node became: a constant (Tensor), a `Value`, a `Pair`, a list of those, or None
-    for sizes, which the graph tells by shapes. `exact` names the inputs that are weights to keep in float32.
+    for sizes, which the graph tells by shapes. `exact` names the inputs that are weights to keep in float32, `owners` the
+    parts of the model that inputs belong to: what follows the use of one is counted as its part's work.
     """
 
     def __init__(
-        self, builder: Builder, batch: Value, matrices: Matrices, exact: Collection[str] = ()
+        self,
+        builder: Builder,
+        batch: Value,
+        matrices: Matrices,
+        exact: Collection[str] = (),
+        owners: Mapping[str, str] | None = None,
     ) -> None:
         self.builder, self.matrices, self.exact = builder, matrices, exact
+        self.owners = owners or {}
         self.values: dict[fx.Node, Any] = {}
         self._batch = builder.raw("Shape", [batch.name], start=0, end=1)[0]
 
@@ -69,6 +76,8 @@ class Lowering:
             NotExportableError: an operation that no handler knows.
         """
         inputs = [self.values[n] for n in node.all_input_nodes]
+        for given in node.all_input_nodes:
+            self.builder.part = self.owners.get(given.name, self.builder.part)
         if inputs and all(isinstance(value, Tensor) for value in inputs):
             arguments = fx.map_arg(node.args, self.values.__getitem__)
             options = fx.map_arg(node.kwargs, self.values.__getitem__)
