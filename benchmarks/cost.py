@@ -201,7 +201,8 @@ def show_profile(result: dict[str, Any], console: Console) -> None:
         for name in ("part", "nodes", "ms", "operator", "nodes", "ms"):
             table.add_column(name, justify="left" if name in ("part", "operator") else "right")
         sides = [
-            [(name, str(n), f"{ms:.2f}") for name, (n, ms) in run_[kind].items()] for kind in ("parts", "operators")
+            [(name, str(n), f"{ms:.2f}") for name, (n, ms) in run_[kind].items()]
+            for kind in ("parts", "operators")
         ]
         for left, right in zip_longest(sides[0], sides[1][:20], fillvalue=("", "", "")):
             table.add_row(*left, *right)
@@ -227,7 +228,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--read-mib", type=int, default=defaults.read_mib, help="memory read for the limit")
     parser.add_argument("--results", type=Path, default=record.default_results("cost"), help="lines go here")
     parser.add_argument(
-        "--profile", action="store_true", help="where the graph that plays spends its time, instead of torch's parts"
+        "--profile",
+        action="store_true",
+        help="where the graph that plays spends its time, instead of torch's parts",
     )
     args = parser.parse_args(arguments)
     overrides = {
@@ -241,7 +244,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--batch, --frames and --read-mib accept positive numbers")
     if args.profile:
         if overrides:
-            parser.error("--profile is of a model that has a graph: give --model, or nothing for the default one")
+            parser.error(
+                "--profile is of a model that has a graph: give --model, or nothing for the default one"
+            )
         try:
             found = profile.figures(*opening.graph(args.model, "onnx"), tuple(args.batch), args.read_mib)
         except LiveBandModelError as error:

@@ -119,7 +119,10 @@ class FeatureMap(nn.Module):
 
         steps = times_conjugate(mid[..., 1:], mid[..., :-1])
         length = mid.square().sum(-2, keepdim=True).sqrt()
-        steps = torch.cat([steps, length[..., 1:] * length[..., :-1]], dim=-2) @ self.get_buffer("attack_pool")[1:]
+        steps = (
+            torch.cat([steps, length[..., 1:] * length[..., :-1]], dim=-2)
+            @ self.get_buffer("attack_pool")[1:]
+        )
         step, weight = steps.split([2, 1], dim=-2)
         attack = (step / (weight + 1e-4)).mT
 

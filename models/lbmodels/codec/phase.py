@@ -84,7 +84,9 @@ class PhaseIntegrator(nn.Module):
             phasor = same * phasor + other * phasor.flip(-2) + new
             phasor = phasor / size(phasor, 1e-4)
             if self.lock:
-                phasor = self._locked(phasor, loud[:, t : t + 1].unsqueeze(-2), features.attack[:, t : t + 1].mT)
+                phasor = self._locked(
+                    phasor, loud[:, t : t + 1].unsqueeze(-2), features.attack[:, t : t + 1].mT
+                )
             phasors.append(phasor)
         spectra = (torch.cat(phasors, dim=1) * loud.unsqueeze(-2)).unsqueeze(1)
         return spectra * self.map.sides(features.pan).unsqueeze(-2), phasor.squeeze(1)

@@ -272,7 +272,11 @@ class Builder:
         axes = sorted(axis % len(x.shape) for axis in axes)
         sizes = [1 if n in axes else size for n, size in enumerate(x.shape) if keep or n not in axes]
         if sizes == [BATCH]:
-            x, axes, keep = self.reshape(x, (BATCH, math.prod(n for n in x.shape if n is not BATCH))), [1], True
+            x, axes, keep = (
+                self.reshape(x, (BATCH, math.prod(n for n in x.shape if n is not BATCH))),
+                [1],
+                True,
+            )
         (name,) = self.raw(op, [x.name, self.integers(axes).name], keepdims=int(keep))
         return Value(name, tuple(sizes), x.dtype)
 

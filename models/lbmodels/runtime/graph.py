@@ -70,23 +70,28 @@ class GraphAccompanist:
             inputs[f"state.{name}"] = tensor if tensor.ndim > 1 else tensor[:, None]
         outputs = self._engine.run(inputs)
         rows = range(len(mix)) if active.all() else np.flatnonzero(active).tolist()
+        places = {ring.position: tensors[ring.position].tolist() for ring in self._rings}
         for ring in self._rings:
-            keep = tensors[ring.name].swapaxes(1, ring.axis)
-            entry = outputs[f"entry.{ring.name}"].reshape(len(mix), *keep.shape[2:])
-            slots = tensors[ring.position] % keep.shape[1]
+            keep, entry, place = tensors[ring.name], outputs[f"entry.{ring.name}"], places[ring.position]
+            before, window, after = (
+                ring.shape[: ring.axis - 1],
+                ring.shape[ring.axis - 1],
+                ring.shape[ring.axis :],
+            )
+            entry = entry.reshape(-1, *before, *after)
             for row in rows:
-                keep[row, slots[row]] = entry[row]
-        after = dict(tensors)
+                keep[(row, *(slice(None) for _ in before), place[row] % window)] = entry[row]
+        new_state = dict(tensors)
         for field in self._next:
             new = outputs[f"next.{field.name}"]
-            after[field.name] = new if field.shape else new[:, 0]
+            new_state[field.name] = new if field.shape else new[:, 0]
         stem = outputs["stem"]
         if len(rows) < len(mix):
             idle = ~active
             stem[idle] = 0.0
             for field in self._next:
-                after[field.name][idle] = tensors[field.name][idle]
-        return stem, GraphState(after)
+                new_state[field.name][idle] = tensors[field.name][idle]
+        return stem, GraphState(new_state)
 
     def heard_beat(self, state: GraphState) -> NDArray[np.float64]:
         """As the contract has it, from what `Band` keeps of the frame that it played last."""

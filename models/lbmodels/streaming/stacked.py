@@ -34,7 +34,7 @@ def across_and_along(a: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def times_conjugate(a: Tensor, b: Tensor) -> Tensor:
-    """a times the conjugate of b."""
+    """A times the conjugate of b."""
     sign = a.new_tensor([[1.0], [-1.0]])
     real = (a * b).sum(-2, keepdim=True)
     imag = (a.flip(-2) * b * sign).sum(-2, keepdim=True)

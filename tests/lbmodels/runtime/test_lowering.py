@@ -42,8 +42,15 @@ def lowered(function: Callable[..., Tensor], x: Tensor) -> Callable[[np.ndarray]
             lowering.run(node)
         else:
             builder.output("y", builder.value(lowering.solid(node.args[0][0])))
+            shape = tuple(node.args[0][0].meta["val"].shape[1:])
     session = onnxruntime.InferenceSession(builder.model("one").SerializeToString())
-    return lambda values: session.run(None, {"x": values})[0]
+
+    def run(values: np.ndarray) -> np.ndarray:
+        (found,) = session.run(None, {"x": values})
+        # One number a row has an axis of its own in the graph.
+        return found.reshape(-1, *shape)
+
+    return run
 
 
 def agrees(function: Callable[..., Tensor], x: Tensor, tolerance: float = 1e-5) -> None:
@@ -57,6 +64,7 @@ def table(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
+KEPT = table(12, 5)
 WHOLE = torch.tensor([[-9, -8, -1, 0], [1, 7, 2**40 + 3, -(2**40) - 3], [5, 3, 2, -2]])
 PHASES = torch.tensor(
     [[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [0.0, 2.0], [0.0, -2.0], [0.0, 0.0]]
@@ -109,7 +117,7 @@ def test_fourier_transforms_there_and_back(length: int) -> None:
         lambda x: torch.nn.functional.softplus(x).log2() + x.softmax(-1).log10(),
         lambda x: torch.stack([x.mean(1), x[:, 3]], dim=-1) * x.sum(-1).unsqueeze(-1),
         lambda x: x[:, torch.arange(12)][:, 0] + x.argmax(-1),
-        lambda x: table(12, 5)[x.argmax(-1)] + table(12)[x.argmax(-1)].unsqueeze(-1),
+        lambda x: KEPT[x.argmax(-1)] + KEPT[:, 0][x.argmax(-1)].unsqueeze(-1),
         lambda x: x.flip(-1) + torch.atan2(x, x.flip(1) - 0.1),
         lambda x: times(x.view(-1, 2, 6), stacked(torch.fft.rfft(x)[:, :6])),
         lambda x: torch.fft.irfft(as_complex(torch.nn.functional.pad(x.view(-1, 2, 6), (1, 2))), n=16),

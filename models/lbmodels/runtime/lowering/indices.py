@@ -34,7 +34,9 @@ def _embedding(low: Lowering, node: fx.Node) -> Any:
 def _looked_up(low: Lowering, table: Value, index: Value, axis: int) -> Value:
     """Entries of an axis in the place of which the index's axes come."""
     shape = (*table.shape[:axis], *index.shape, *table.shape[axis + 1 :])
-    if index.shape == (BATCH,) and axis == 0 and len(table.shape) > 1:  # a row's one number, written [batch, 1]
+    if (
+        index.shape == (BATCH,) and axis == 0 and len(table.shape) > 1
+    ):  # a row's one number, written [batch, 1]
         return Value(low.builder.raw("GatherND", [table.name, index.name])[0], shape, table.dtype)
     return Value(low.builder.raw("Gather", [table.name, index.name], axis=axis)[0], shape, table.dtype)
 
@@ -103,7 +105,9 @@ def _index_put(low: Lowering, node: fx.Node) -> Any:
     if entry.target is aten.where.self and _reads(entry.args[2], ring):
         # An idle row would be given what it has: the caller writes the active rows alone.
         entry = entry.args[1]
-    return RingWrite(low.get(ring).name, low.builder.unshaped(low.builder.value(low.solid(entry))), given[1][0])
+    return RingWrite(
+        low.get(ring).name, low.builder.unshaped(low.builder.value(low.solid(entry))), given[1][0]
+    )
 
 
 def _reads(node: Any, ring: fx.Node) -> bool:
