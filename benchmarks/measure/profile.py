@@ -92,8 +92,8 @@ def profile(manifest: Manifest, model: bytes, batch: int, steps: int = 100) -> P
             work[key] = _operations(event["args"]) if key[1] in _PRODUCTS else 0.0
     watched = {key: median(laps) for key, laps in times.items()}
     scale = step_ms / max(sum(watched.values()), 1)
-    parts: Counter[str] = Counter()
-    operators: Counter[str] = Counter()
+    parts: defaultdict[str, float] = defaultdict(float)
+    operators: defaultdict[str, float] = defaultdict(float)
     for (name, operator), microseconds in watched.items():
         parts[part_of(name)] += microseconds
         operators[operator] += microseconds
@@ -103,10 +103,14 @@ def profile(manifest: Manifest, model: bytes, batch: int, steps: int = 100) -> P
         batch,
         step_ms,
         len(watched),
-        {part: (in_part[part], us * scale) for part, us in parts.most_common()},
-        {operator: (of_operator[operator], us * scale) for operator, us in operators.most_common()},
+        {part: (in_part[part], us * scale) for part, us in _longest_first(parts)},
+        {operator: (of_operator[operator], us * scale) for operator, us in _longest_first(operators)},
         sum(work.values()),
     )
+
+
+def _longest_first(times: Mapping[str, float]) -> list[tuple[str, float]]:
+    return sorted(times.items(), key=lambda item: -item[1])
 
 
 class _Watched(OnnxEngine):

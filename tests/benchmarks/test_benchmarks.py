@@ -38,6 +38,21 @@ def threads() -> Any:
     torch.set_num_threads(before)
 
 
+@pytest.mark.weights
+def test_the_profile_accounts_for_the_whole_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Parts, and operators, that do not sum up to the step would hide where its time goes; nodes without a part too."""
+    results = tmp_path / "cost.jsonl"
+    assert cost.main(["--profile", "--batch", "1", "--read-mib", "8", "--results", str(results)]) == 0
+    assert "phase" in capsys.readouterr().out
+    (run,) = strict(results.read_text())["runs"]
+    for kind in ("parts", "operators"):
+        assert sum(nodes for nodes, _ in run[kind].values()) == run["nodes"]
+        assert sum(ms for _, ms in run[kind].values()) == pytest.approx(run["step_ms"], rel=0.05)
+    assert set(run["parts"]) >= {"encoder", "trackers", "trunk", "head", "decoder", "phase", "overlap-add"}
+    assert run["parts"].get("the rest", [0])[0] < 0.1 * run["nodes"]
+    assert min(run["limit_ms"].values()) > 0
+
+
 @pytest.mark.usefixtures("threads")
 def test_cost_prints_and_appends_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Plots over commits read the file: what is appended must be what was printed, one line a run."""

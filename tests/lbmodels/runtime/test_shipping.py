@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from lbmodels.errors import LiveBandModelError
@@ -21,6 +22,9 @@ from lbmodels.runtime.timing import noise, told
 from lbmodels.weights.manifest import locate, sha256
 
 pytestmark = pytest.mark.weights
+
+SHIPPED_NODES, SHIPPED_BYTES = 1415, 21_570_000
+"""Of the default model's graph."""
 
 WITHOUT_TORCH = """
 import sys
@@ -69,6 +73,20 @@ def test_the_graph_that_ships_is_the_one_that_torch_gives_now() -> None:
     assert json.loads(kept[0]) == json.loads(text)
     shipped, fresh = played(*kept), played(text, model)
     assert np.sqrt(np.mean((shipped - fresh) ** 2)) < 0.01 * np.sqrt(np.mean(fresh**2))
+
+
+def test_a_step_of_what_ships_grows_in_no_change_that_does_not_say_so() -> None:
+    """Every node costs every frame of every player microseconds, and machines are too busy to tell by the clock.
+
+    A change that means to cost more writes its figures here; one that costs less, too, so that the gain is kept.
+    """
+    kept = cache.read_file(locate().graphs["onnx"])
+    assert kept is not None
+    nodes, size = len(onnx.load_from_string(kept[1]).graph.node), len(kept[1])
+    assert nodes <= SHIPPED_NODES
+    assert size <= SHIPPED_BYTES
+    assert nodes > 0.97 * SHIPPED_NODES, f"SHIPPED_NODES is {nodes} now"
+    assert size > 0.97 * SHIPPED_BYTES, f"SHIPPED_BYTES is {size} now"
 
 
 def test_a_bounce_needs_no_torch(tmp_path: Path) -> None:

@@ -246,7 +246,9 @@ def _overlap_add(low: Lowering, node: fx.Node) -> Any:
 @lowers(aten.flip.default)
 def _flip(low: Lowering, node: fx.Node) -> Any:
     x = low.builder.value(low.solid(node.args[0]))
-    (axis,) = node.args[1]  # type: ignore[misc, union-attr]
-    axis = int(axis) % len(x.shape)  # type: ignore[arg-type, operator]
+    axes: Any = node.args[1]
+    if len(axes) != 1:
+        raise NotExportableError("this model cannot be exported: a flip of several axes")
+    axis = axes[0] % len(x.shape)
     index = low.builder.integers(range((x.shape[axis] or 0) - 1, -1, -1))
     return Value(low.builder.raw("Gather", [x.name, index.name], axis=axis)[0], x.shape, x.dtype)
