@@ -193,7 +193,7 @@ def _bounce_from(parsed: argparse.Namespace, knowledge: "HostKnowledge", source:
     from lbserver.engine.bounce import bounce
 
     if parsed.through is None:
-        accompanist = load(parsed.model)
+        accompanist = load(parsed.model, parsed.device)
         return _bounce_with(
             parsed, knowledge, source, accompanist.spec, partial(bounce, accompanist=accompanist)
         )

@@ -47,10 +47,11 @@ def bounce_folder(parsed: argparse.Namespace, knowledge: "HostKnowledge") -> int
     found = look_into(folder, out)
     if not found.recordings and not found.closed:
         raise LiveBandError(f"there is no recording in {folder} ({found.others} other files)")
-    spec = load(parsed.model).spec
+    spec = load(parsed.model, parsed.device).spec
     settings = Settings(
         model=None if parsed.model is None else backends.whole_name(parsed.model),
         runtime=os.environ.get("LIVEBAND_RUNTIME") or "auto",
+        device=os.environ.get("LIVEBAND_DEVICE") or "auto",
         weights_id=spec.weights_id,
         stems=stems_of(parsed.stem, spec),
         mix=parsed.mix,
@@ -125,7 +126,9 @@ def _check_folders(parsed: argparse.Namespace) -> None:
     if parsed.through is not None:
         raise LiveBandError("--through plugin plays one recording, and IN is a folder")
     if not is_folder or out.is_file():
-        raise LiveBandError(f"{out} names a file; where IN is a folder, so is OUT")
+        raise LiveBandError(
+            f"{parsed.input} is a folder and {out} names a file: where IN is a folder, so is OUT"
+        )
     if out.exists() and out.samefile(parsed.input):
         raise LiveBandError("OUT is IN: the band would play along to its own stems; choose another folder")
 

@@ -27,7 +27,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _run(parsed: argparse.Namespace) -> int:
     from lbserver.commands.demo_song import run_demo
 
-    accompanist = load(parsed.model)
+    accompanist = load(parsed.model, parsed.device)
     with Bar(quiet=parsed.quiet or parsed.json) as bar:
         report, picture = run_demo(parsed.output, accompanist, seed=parsed.seed, progress=bar.show)
     if parsed.json:

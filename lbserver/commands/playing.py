@@ -2,6 +2,7 @@
 """What `demo` and `bounce` share: options of the model and of printing, the progress bar, the report."""
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,26 @@ if TYPE_CHECKING:
 
 def add_model_options(parser: "argparse._ActionsContainer") -> None:
     parser.add_argument("--model", metavar="NAME", help="a name from `liveband models list`, or a path")
+    add_device_option(parser)
     parser.add_argument(
         "--seed", type=int, default=0, help="another number, another take (default: %(default)s)"
     )
+
+
+def add_device_option(parser: "argparse._ActionsContainer") -> None:
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="DEVICE",
+        help="where the model runs: auto, cpu, cuda, cuda:<number> or mps (default: $LIVEBAND_DEVICE, else the CPU)",
+    )
+
+
+def use_device(device: str) -> None:
+    """This program and those that it starts play on `device`. Raises LiveBandModelError: this machine has none such."""
+    if device != "auto":
+        backends.check_device(device)
+        os.environ["LIVEBAND_DEVICE"] = device
 
 
 def add_print_options(parser: argparse.ArgumentParser) -> None:
@@ -25,8 +43,9 @@ def add_print_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no report")
 
 
-def load(model: str | None) -> Accompanist:
+def load(model: str | None, device: str) -> Accompanist:
     """A model to play with here; says once if each start will be slow."""
+    use_device(device)
     if fault := cache_fault():
         print(f"liveband: warning: {fault}; {CACHE_ADVICE}", file=sys.stderr)
     return backends.load(model)

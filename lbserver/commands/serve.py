@@ -9,6 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
+from lbserver.commands.playing import add_device_option, use_device
 from lbserver.errors import LiveBandError
 from lbserver.files.documents import read_json
 from lbserver.files.plain_json import to_json
@@ -55,6 +56,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         action="store_true",
         help="play every session by itself: a session's bits then never depend on who else plays; costs more",
     )
+    add_device_option(parser)
     ports = parser.add_argument_group("where it listens (this machine only, unless said otherwise)")
     ports.add_argument(
         "--http-port",
@@ -191,6 +193,7 @@ def _port_pair(text: str) -> tuple[int, int]:
 def _run(parsed: argparse.Namespace) -> int:
     if not 1 <= parsed.workers <= 64:
         raise LiveBandError(f"{parsed.workers} workers are not possible: 1 to 64")
+    use_device(parsed.device)
     upstream = None
     if parsed.upstream is not None:
         upstream = LinkConfig(address=parsed.upstream, server_key=parsed.upstream_key, own_key=parsed.key)

@@ -21,7 +21,7 @@ def load(name: str | None = None, runtime: str = "auto", device: str = "auto") -
 
     `runtime` is `torch`, a graph engine of `lbmodels.runtime.opening`, or `auto`: what $LIVEBAND_RUNTIME says,
     else the quickest that is installed and can run the model. The first time a model runs on a graph engine it
-    is exported, once. `device` is auto, cpu, cuda, cuda:<number> or mps.
+    is exported, once. `device` is cpu, cuda, cuda:<number>, mps, or `auto`: what $LIVEBAND_DEVICE says, else the CPU.
 
     Raises LiveBandError, or lbmodels' own LiveBandModelError: see `is_user_error`.
     """
@@ -37,6 +37,11 @@ def load(name: str | None = None, runtime: str = "auto", device: str = "auto") -
         return accompanist
     except ImportError as error:
         raise LiveBandError(f"the models cannot be loaded: {' '.join(str(error).split())}") from error
+
+
+def check_device(device: str) -> None:
+    """Raises lbmodels' LiveBandModelError: `device` is none, or is not in this machine (see `is_user_error`)."""
+    importlib.import_module("lbmodels.runtime.devices").chosen(device)
 
 
 def whole_name(name: str) -> str:

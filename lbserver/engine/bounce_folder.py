@@ -38,6 +38,7 @@ class Settings:
 
     model: str | None
     runtime: str
+    device: str
     weights_id: str
     stems: tuple[str, ...]
     mix: bool = False
@@ -247,7 +248,7 @@ def _play(settings: Settings, item: Item) -> Outcome:
                 for name, path in item.outputs.items()
             ]
             return Outcome(name=item.name, state="skipped", sha256=sha256, files=kept)
-        accompanist = _accompanist(settings.model, settings.runtime)
+        accompanist = _accompanist(settings.model, settings.runtime, settings.device)
         if accompanist.spec.weights_id != settings.weights_id:
             raise LiveBandError(
                 f"{os.uname().nodename} has other weights of {accompanist.spec.name}: install one version on every machine"
@@ -299,6 +300,6 @@ def _digest(path: Path) -> str:
 
 
 @functools.lru_cache(maxsize=1)
-def _accompanist(model: str | None, runtime: str) -> Accompanist:
+def _accompanist(model: str | None, runtime: str, device: str) -> Accompanist:
     """One a process, for all that it plays."""
-    return backends.load(model, runtime)
+    return backends.load(model, runtime, device)

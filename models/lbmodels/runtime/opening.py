@@ -44,9 +44,10 @@ GRAPHS = (*LIVE, "onnx-float32")
 def open_accompanist(name: str | None = None, runtime: str = "auto", device: str = "auto") -> Accompanist:
     """An accompanist by name or folder, on the runtime and the device that are asked for.
 
-    On a GPU torch runs it unless a graph runtime is named. Raises as `open_model`, and for a device that is not there.
+    `auto` is what $LIVEBAND_DEVICE says, else the CPU. On a GPU torch runs it unless a graph runtime is named. Raises as
+    `open_model`, and for a device that is not there.
     """
-    place = chosen(device)
+    place = chosen(device if device != "auto" else os.environ.get("LIVEBAND_DEVICE") or "auto")
     if place == "cpu" or runtime in GRAPHS:
         graph = open_model(name, runtime, place)
         if graph is not None:

@@ -16,7 +16,11 @@ from lbserver.music.conditions import HostKnowledge
 from lbserver.testing.accompanists import BY_NAME
 
 NOISE = Settings(
-    model="test:noise", runtime="auto", weights_id=BY_NAME["test:noise"]().spec.weights_id, stems=("bass",)
+    device="auto",
+    model="test:noise",
+    runtime="auto",
+    weights_id=BY_NAME["test:noise"]().spec.weights_id,
+    stems=("bass",),
 )
 
 
