@@ -115,7 +115,7 @@ class FeatureMap(nn.Module):
         centre = stacked(self.get_buffer("centre_advance")[: self.low].unsqueeze(0)).squeeze(0)
         earlier = times(centre, torch.cat([before, low[..., :-1, :, :]], dim=-3))
         turn = times_conjugate(low, earlier)
-        advance = (turn / size(turn, 1e-4)).mT
+        advance = (turn / size(turn, 1e-4)).mT.contiguous()
 
         steps = times_conjugate(mid[..., 1:], mid[..., :-1])
         length = mid.square().sum(-2, keepdim=True).sqrt()
@@ -124,7 +124,7 @@ class FeatureMap(nn.Module):
             @ self.get_buffer("attack_pool")[1:]
         )
         step, weight = steps.split([2, 1], dim=-2)
-        attack = (step / (weight + 1e-4)).mT
+        attack = (step / (weight + 1e-4)).mT.contiguous()
 
         sides = power @ self.get_buffer("pan_pool")
         left, right = sides[..., 0, :, :], sides[..., 1, :, :]
