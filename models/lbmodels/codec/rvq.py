@@ -35,12 +35,17 @@ class ResidualQuantiser(nn.Module):
 
     def encode(self, latents: Tensor, levels: int | None = None) -> Tensor:
         """Tokens of the first `levels` levels (all of them if None)."""
-        rest, tokens = latents, []
+        return self.split(latents, levels)[0]
+
+    def split(self, latents: Tensor, levels: int | None = None) -> tuple[Tensor, Tensor]:
+        """Tokens [..., levels], and what each level had to describe: the latents less the codes before it [..., levels, latent]."""
+        rest, rests, tokens = latents, [], []
         for codes in self.codes[:levels]:
             token = nearest(rest, codes)
+            rests.append(rest)
             tokens.append(token)
             rest = rest - codes[token]
-        return torch.stack(tokens, dim=-1)
+        return torch.stack(tokens, dim=-1), torch.stack(rests, dim=-2)
 
     def decode(self, tokens: Tensor) -> Tensor:
         """Latents of the levels that are there, the first ones."""

@@ -108,7 +108,7 @@ class WindowedAttention(nn.Module):
         keys = F.rms_norm(self.slot_keys, (self.head_features,))
         return keys.unsqueeze(0).expand(shape), self.slot_values.unsqueeze(0).expand(shape)
 
-    def _slot_bias(self, positions: Tensor) -> Tensor:
+    def slot_bias(self, positions: Tensor) -> Tensor:
         """[...] positions -> [..., sinks + 1]: 0 for sinks, log of the frames not yet heard for the last."""
         missing = (self.window - 1 - positions).clamp(min=0).float().log()
         return F.pad(missing.unsqueeze(-1), (self.sinks, 0))
@@ -118,7 +118,7 @@ class WindowedAttention(nn.Module):
         t = torch.arange(frames, device=device)
         if self.causal:
             seen = visible(t, t, self.window, self.block, prefix)
-            slots = self._slot_bias(t)
+            slots = self.slot_bias(t)
         else:
             seen = torch.ones(frames, frames, dtype=torch.bool, device=device)
             slots = F.pad(torch.full((frames, 1), -torch.inf, device=device), (self.sinks, 0))
@@ -161,7 +161,7 @@ class WindowedAttention(nn.Module):
         past = visible(here, held, self.window, self.block, prefix) & (held >= 0).unsqueeze(1)
         seen = torch.cat([past, visible(here, here, self.window, self.block, prefix)], dim=-1)
         slot_keys, slot_values = self._slots(x.shape[0])
-        bias = torch.cat([self._slot_bias(here), torch.where(seen, 0.0, -torch.inf)], dim=-1)
+        bias = torch.cat([self.slot_bias(here), torch.where(seen, 0.0, -torch.inf)], dim=-1)
         logits = torch.cat([q @ slot_keys.mT, turned @ state.keys.mT, turned @ k.mT], dim=-1)
         weights = (logits * self.head_features**-0.5 + bias.unsqueeze(1)).softmax(-1)
         sizes = [self.sinks + 1, self.window, count]

@@ -212,7 +212,7 @@ class Generator(nn.Module):
         felt: Tensor = self.feel(torch.cat([at_output, size], dim=-1).flatten(-3))
         return felt
 
-    def _input(
+    def embed(
         self,
         heard: Tensor,
         tempogram: Tensor,
@@ -222,7 +222,7 @@ class Generator(nn.Module):
         chance: Tensor,
         steer: Steer | None,
     ) -> Tensor:
-        """Sum of all inputs; `stem` and `anticipation` [...] broadcast over frames."""
+        """Sum of all inputs [..., features]; `stem` and `anticipation` [...] broadcast over frames."""
         felt = self.feel_tempogram(tempogram, anticipation)
         ahead = anticipation.float().unsqueeze(-1) / self.config.anticipation_max
         orders = torch.arange(8, device=ahead.device) / 2
@@ -296,7 +296,7 @@ class Generator(nn.Module):
             seed.unsqueeze(1).expand_as(position), position, variation.unsqueeze(1).expand(position.shape)
         )
         both = torch.cat(heard, dim=-1)
-        x = self._input(
+        x = self.embed(
             both, self.tempogram(both), known, stem.unsqueeze(1), anticipation.unsqueeze(1), chance, steer
         )
         return self._output(self.trunk(x), stem)
@@ -320,6 +320,6 @@ class Generator(nn.Module):
         chance = self.chance_at(seed, state.trunk.position, variation)
         both = torch.cat(heard, dim=-1)
         tempogram, resonators = self.tempogram.step(both, state.tempogram, active)
-        x = self._input(both, tempogram, known, stem, anticipation, chance, steer)
+        x = self.embed(both, tempogram, known, stem, anticipation, chance, steer)
         h, trunk = self.trunk.step(x, state.trunk, active)
         return self._output(h, stem), GeneratorState(trunk, resonators)
