@@ -105,6 +105,8 @@ def test_fourier_transforms_there_and_back(length: int) -> None:
         lambda x: torch.polar(x.abs(), x).abs().square(),
         lambda x: x.unfold(-1, 4, 2).sum(-2),
         lambda x: x.cumsum(-1)[..., [0, 0, 3, 11]],
+        lambda x: x.topk(5)[0] * (2 * x).gather(-1, x.topk(5)[1]),
+        lambda x: (x < 0.3).sum(-1, keepdim=True) * x,
         lambda x: torch.nn.functional.pad(x, (2, 1)),
         lambda x: x % 0.7,
         lambda x: torch.nn.functional.one_hot(x.abs().long().clamp(0, 3), 4) * x.unsqueeze(-1),

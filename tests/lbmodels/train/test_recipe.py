@@ -2,6 +2,7 @@
 """Recipes: every one that ships can be built, and none copies what its base says."""
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from lbmodels.codec.discriminator import StftDiscriminator
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.coherence import CoherenceNetwork
+from lbmodels.families.codec_lm.network import CodecLm
 from lbmodels.families.liveband.critic import Critic
 from lbmodels.families.liveband.generator import Generator
-from lbmodels.families.lookahead.network import LookaheadConfig, WindowNetwork
+from lbmodels.families.lookahead.network import WindowNetwork
 from lbmodels.listening.beat_tracker import BeatTracker
 from lbmodels.listening.chord_tracker import ChordTracker
 from lbmodels.style.space import StyleSpace
@@ -29,6 +31,7 @@ from lbmodels.train.liveband import LiveBandTraining
 from lbmodels.train.lookahead import LookaheadTraining
 from lbmodels.train.recipe import read_recipe, recipes_folder
 from lbmodels.train.rvq import RvqFit
+from lbmodels.train.streamgen import StreamgenTraining
 from lbmodels.train.style import StyleTraining
 
 KINDS: dict[str, Any] = {
@@ -43,20 +46,26 @@ KINDS: dict[str, Any] = {
     "lookahead": LookaheadTraining,
     "consistency": ConsistencyTraining,
     "style": StyleTraining,
+    "streamgen": StreamgenTraining,
 }
 
 
-def on_meta(config: LookaheadConfig) -> WindowNetwork:
+def on_meta(network: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Of any size: shapes without memory."""
-    with torch.device("meta"):
-        return WindowNetwork(config)
+
+    def make(config: Any) -> Any:
+        with torch.device("meta"):
+            return network(config)
+
+    return make
 
 
 SMALL: dict[str, Any] = {
     "beat_tracker": BeatTracker,
     "chord_tracker": ChordTracker,
     "coherence": CoherenceNetwork,
-    "lookahead": on_meta,
+    "lookahead": on_meta(WindowNetwork),
+    "streamgen": on_meta(CodecLm),
     "style": StyleSpace,
 }
 RECIPES = sorted((path.parent.name, path.stem) for path in recipes_folder().glob("*/*.toml"))
@@ -79,9 +88,9 @@ def test_no_table_is_written_twice() -> None:
 
 
 def test_the_sizes_that_are_promised_exist() -> None:
-    assert {(kind, size) for kind in ("codec", "liveband") for size in ("tiny", "small", "paper")} <= set(
-        RECIPES
-    )
+    assert {
+        (kind, size) for kind in ("codec", "liveband", "streamgen") for size in ("tiny", "small", "paper")
+    } <= set(RECIPES)
     assert ("liveband", "bidirectional") in RECIPES
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lbmodels.codec.rvq import ResidualQuantiser
-from lbmodels.streaming.noise import gaussian
+from lbmodels.streaming.noise import bits
 
 
 class Frame(NamedTuple):
@@ -71,7 +72,7 @@ class Depth(nn.Module):
 
         heat: temperature [B]; 0 takes the likeliest codes. top: how many codes of each level can be drawn at all.
         """
-        draw = torch.special.ndtr(gaussian(seed, place, levels))
+        draw = (bits(seed, place, levels).float() + 0.5) / 2**32
         said, tokens = torch.zeros_like(self.expect(h)), []
         for level in range(levels):
             codes = quantiser.codes[level]
@@ -80,5 +81,5 @@ class Depth(nn.Module):
             chosen = (chances < draw[:, level : level + 1]).sum(-1, keepdim=True).clamp(max=top - 1)
             token = which.gather(-1, chosen).squeeze(-1)
             tokens.append(token)
-            said = said + codes[token]
+            said = said + F.embedding(token, codes)
         return Frame(torch.stack(tokens, dim=-1), said)

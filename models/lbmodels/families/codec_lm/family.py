@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lbmodels.families.parts import CHORDKEEPER, CODEC, TIMEKEEPER, Family, Objective
+from lbmodels.families.parts import BEAT_TRACKER, CHORD_TRACKER, CODEC, Family, Objective
 from lbmodels.weights.part import Part
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def build(name: str, parts: Mapping[str, Any], *, weights_id: str = "", recipe: 
     from lbmodels.band import Band
     from lbmodels.families.codec_lm.network import Player
 
-    keepers = parts.get("timekeeper"), parts.get("chordkeeper")
+    trackers = parts.get("beat_tracker"), parts.get("chord_tracker")
     player = Player(parts["lm"], parts["rvq"])
-    return Band(name, parts["codec"], player, *keepers, weights_id=weights_id, recipe=recipe).eval()
+    return Band(name, parts["codec"], player, *trackers, weights_id=weights_id, recipe=recipe).eval()
 
 
 RVQ = Part(name="rvq", kind="rvq", network=_rvq, help="the code books: latents to tokens and back")
@@ -42,10 +42,18 @@ LM = Part(name="lm", kind="codec-lm", network=_lm, help="what is heard, told and
 
 FAMILY = Family(
     name="codec_lm",
-    parts=(CODEC, RVQ, LM, TIMEKEEPER, CHORDKEEPER),
+    parts=(CODEC, RVQ, LM, BEAT_TRACKER, CHORD_TRACKER),
     build=build,
-    identity=("lm", "rvq", "timekeeper", "chordkeeper"),
+    identity=("lm", "rvq", "beat_tracker", "chord_tracker"),
     position="generator.trunk.position",
-    graph=False,
+    # The code books and what decides between them: in 8 bits other tokens would be drawn.
+    exact=(
+        "codec.decoder.head.weight",
+        "beat_tracker.",
+        "chord_tracker.",
+        "rvq.",
+        "depth.expect.",
+        "depth.turn.",
+    ),
     objectives={"streamgen": Objective(module="lbmodels.train.streamgen")},
 )

@@ -26,8 +26,8 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.families.codec_lm.depth import Depth
 from lbmodels.families.liveband.generator import Generator, GeneratorConfig, silent_at_first
 from lbmodels.streaming.attention import rotary, visible
-from lbmodels.streaming.pulse import PulseState
 from lbmodels.streaming.state import select
+from lbmodels.streaming.tempogram import TempogramState
 from lbmodels.streaming.transformer import TransformerState
 
 CONTROLS = (
@@ -74,12 +74,12 @@ class Past(NamedTuple):
 
 
 class LmState(NamedTuple):
-    """`stem` [B]: the part that is played, which another begins anew. `drawn` [B, k, latent] and `told` [B, k, WIDTH]: the
+    """`stem` [B]: the part that is played; another hears nothing of what was drawn last. `drawn` [B, k, latent] and `told` [B, k, WIDTH]: the
     chunk that was drawn last, and what was told of its frames.
     """
 
     trunk: TransformerState
-    pulse: PulseState
+    tempogram: TempogramState
     stem: Tensor
     drawn: Tensor
     told: Tensor
@@ -107,15 +107,17 @@ class CodecLm(nn.Module):
     def __init__(self, config: LmConfig) -> None:
         super().__init__()
         c, heard = config, config.hearing
-        if not heard.causal or heard.steered or heard.recoloured:
+        if not heard.causal or heard.steered or heard.latent_matching:
             raise LiveBandModelError(
-                "hearing: accepted is a causal generator that is neither steered nor recoloured"
+                "hearing: accepted is a causal generator that is neither steered nor of matched latents"
             )
         if not 1 <= c.top_k <= c.codes:
             raise LiveBandModelError(f"top_k is 1 to {c.codes}, got {c.top_k}")
         self.config = config
         self.hearing = Generator(heard)
         self.own = silent_at_first(heard.latent + 2, heard.features)
+        # Chance is in the draw of tokens, nowhere else.
+        self.register_buffer("no_chance", torch.zeros(heard.noise + heard.style), persistent=False)
         self.unheard = nn.Parameter(torch.zeros(heard.features))
         knows = heard.features + heard.latent + 2
         self.depth = Depth(knows, c.hidden, heard.latent, c.levels, c.codes)
@@ -123,7 +125,7 @@ class CodecLm(nn.Module):
     def embed(
         self,
         heard: Tensor,
-        pulse: Tensor,
+        tempogram: Tensor,
         known: Tensor,
         past: Tensor,
         stem: Tensor,
@@ -131,9 +133,8 @@ class CodecLm(nn.Module):
         steer: Steer | None,
     ) -> Tensor:
         """Inputs of the trunk [..., features]; see `Generator.embed`. past: features of a `Past`."""
-        config = self.hearing.config
-        still = heard.new_zeros(config.noise + config.style)
-        x: Tensor = self.hearing.embed(heard, pulse, known, stem, ahead, still, steer) + self.own(past)
+        chance = self.get_buffer("no_chance")
+        x: Tensor = self.hearing.embed(heard, tempogram, known, stem, ahead, chance, steer) + self.own(past)
         return x
 
     def forward(
@@ -153,9 +154,9 @@ class CodecLm(nn.Module):
             stem, anticipation: int64 [B].
         """
         both = torch.cat(heard, dim=-1)
-        pulse = self.hearing.pulse(both)
+        tempogram = self.hearing.tempogram(both)
         stem, ahead, own = stem.unsqueeze(1), anticipation.unsqueeze(1), past.features()
-        x = self.embed(both, pulse, known, own, stem, ahead, None)
+        x = self.embed(both, tempogram, known, own, stem, ahead, None)
         place, from_place = drafts.positions(), drafts.last_heard()
         if not len(place):
             h = torch.cat([self.hearing.trunk(x), own], dim=-1)
@@ -163,7 +164,7 @@ class CodecLm(nn.Module):
         frames, nothing = both.shape[1], both.new_zeros(len(both), len(place), both.shape[2])
         draft = self.embed(
             nothing,
-            pulse[:, from_place],
+            tempogram[:, from_place],
             known[:, place],
             own[:, place],
             stem,
@@ -206,6 +207,7 @@ class Player(nn.Module):
                 f"the code books {codes.levels} of {codes.codes} of {codes.latent}: not a pair"
             )
         self.lm, self.rvq, self.config = lm, rvq, mine
+        self.register_buffer("own_choice", torch.zeros(steering.WIDTH), persistent=False)
         self.latent, self.semitones = mine.hearing.latent, mine.hearing.semitones
         self.frame_rate, self.stems = mine.hearing.frame_rate, mine.hearing.stems
         self.chunk_frames = mine.chunk
@@ -217,7 +219,7 @@ class Player(nn.Module):
         weight = self.lm.unheard
         return LmState(
             trunk=hearing.trunk.init_state(batch),
-            pulse=hearing.pulse.init_state(batch),
+            tempogram=hearing.tempogram.init_state(batch),
             stem=torch.full((batch,), -1, dtype=torch.int64, device=weight.device),
             drawn=weight.new_zeros(batch, c.chunk, c.hearing.latent),
             told=weight.new_zeros(batch, c.chunk, host.WIDTH),
@@ -237,32 +239,32 @@ class Player(nn.Module):
         now = {name: value[:, 0] for name, value in conditions.items()}
         stem, ahead = now["stem"].long(), now["anticipation"].long()
         bond = steering_features(now).bond.unsqueeze(1)
-        steer = Steer(bond.new_zeros(steering.WIDTH), bond)
+        steer = Steer(self.get_buffer("own_choice"), bond)
         heat = now["variation"].float() * self.config.heat
-        # Another part begins with nothing played and nothing heard.
-        position = torch.where(stem == state.stem, state.trunk.position, 0)
+        # Another part begins with nothing played.
+        begun = (state.trunk.position > 0) & (stem == state.stem)
         both = torch.cat(heard, dim=-1)
-        pulses, pulse = [], state.pulse
+        tempograms, tempogram = [], state.tempogram
         for frame in both.unbind(1):
-            felt, pulse = hearing.pulse.step(frame, pulse, active)
-            pulses.append(felt)
-        played = (position > 0).float().unsqueeze(1).expand(-1, k)
+            felt, tempogram = hearing.tempogram.step(frame, tempogram, active)
+            tempograms.append(felt)
+        played = begun.float().unsqueeze(1).expand(-1, k)
         past = Past(state.drawn, torch.zeros_like(played), played).features()
-        told = torch.cat([state.told[:, 1:], known[:, :1]], dim=1)
+        told = known if k == 1 else torch.cat([state.told[:, 1:], known[:, :1]], dim=1)
         x = self.lm.embed(
-            both, torch.stack(pulses, dim=1), told, past, stem.unsqueeze(1), ahead.unsqueeze(1), steer
+            both, torch.stack(tempograms, dim=1), told, past, stem.unsqueeze(1), ahead.unsqueeze(1), steer
         )
-        h, trunk = self._through(x, state.trunk._replace(position=position), active)
+        h, trunk = self._through(x, state.trunk, active)
         guess, own = hearing.tell(h), past[:, -1]
         # Of the draft only its tokens are kept.
-        place, draft, frames = trunk.position - active.long(), trunk, []
+        place, draft, frames = state.trunk.position, trunk, []
         for i in range(k):
             if i:
                 there = torch.ones_like(played[:, :1])
                 last = Past(frames[-1].unsqueeze(1), 0 * there, there).features()
                 x = self.lm.embed(
                     torch.zeros_like(both[:, :1]),
-                    pulses[-1].unsqueeze(1),
+                    tempograms[-1].unsqueeze(1),
                     known[:, i : i + 1],
                     last,
                     stem.unsqueeze(1),
@@ -279,15 +281,13 @@ class Player(nn.Module):
         drawn = torch.stack(frames, dim=1)
         return Answer(drawn, guess), LmState(
             trunk=trunk,
-            pulse=pulse,
+            tempogram=tempogram,
             stem=torch.where(active, stem, state.stem),
             drawn=select(active, drawn, state.drawn),
             told=select(active, known, state.told),
         )
 
-    def _through(
-        self, x: Tensor, state: TransformerState, active: Tensor
-    ) -> tuple[Tensor, TransformerState]:
+    def _through(self, x: Tensor, state: TransformerState, active: Tensor) -> tuple[Tensor, TransformerState]:
         """Positions [B, n, features] into the trunk; the last one's hidden."""
         if x.shape[1] == 1:
             return self.lm.hearing.trunk.step(x[:, 0], state, active)

@@ -11,7 +11,7 @@ from torch import Tensor, fx
 
 from lbmodels.errors import NotExportableError
 from lbmodels.runtime.builder import BATCH, Operand, Value
-from lbmodels.runtime.lowering.core import BatchRange, Lowering, RingWrite, lowers
+from lbmodels.runtime.lowering.core import BatchRange, Lowering, RingWrite, axis_of, lowers
 
 aten = torch.ops.aten
 _FEW = 64
@@ -39,6 +39,26 @@ def _looked_up(low: Lowering, table: Value, index: Value, axis: int) -> Value:
     ):  # a row's one number, written [batch, 1]
         return Value(low.builder.raw("GatherND", [table.name, index.name])[0], shape, table.dtype)
     return Value(low.builder.raw("Gather", [table.name, index.name], axis=axis)[0], shape, table.dtype)
+
+
+@lowers(aten.topk.default)
+def _topk(low: Lowering, node: fx.Node) -> Any:
+    """The greatest numbers on the last axis, in order, and where they stand."""
+    x = low.builder.value(low.solid(node.args[0]))
+    count: Any = node.args[1]
+    if axis_of(node, node.args[0], 2, -1) != len(x.shape) - 1:
+        raise NotExportableError("this model cannot be exported: topk on another axis than the last")
+    values, where = low.builder.raw("TopK", [x.name, low.builder.integers([count]).name], outputs=2, axis=-1)
+    shape = (*x.shape[:-1], count)
+    return [Value(values, shape, x.dtype), Value(where, shape, torch.int64)]
+
+
+@lowers(aten.gather.default)
+def _gather(low: Lowering, node: fx.Node) -> Any:
+    x, index = (low.builder.value(low.solid(node.args[n])) for n in (0, 2))
+    axis = axis_of(node, node.args[0])
+    name = low.builder.raw("GatherElements", [x.name, index.name], axis=axis)[0]
+    return Value(name, index.shape, x.dtype)
 
 
 @lowers(aten.index.Tensor)

@@ -109,7 +109,8 @@ def _reduce(low: Lowering, node: fx.Node) -> Any:
     mean = node.target is aten.mean.dim
 
     def reduce(x: Operand) -> Value:
-        value = low.builder.value(x)
+        truths = x.dtype == torch.bool  # torch counts them
+        value = low.builder.value(low.builder.cast(x, torch.int64) if truths else x)
         if mean or axes != [rank - 2]:
             return low.builder.reduce("ReduceMean" if mean else "ReduceSum", value, axes, keep=keep)
         # As a product, which sums in one order; ONNX Runtime sums rows in another when the batch is 1.
