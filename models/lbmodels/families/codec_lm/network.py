@@ -28,7 +28,7 @@ from lbmodels.families.liveband.generator import Generator, GeneratorConfig, sil
 from lbmodels.streaming.attention import rotary, visible
 from lbmodels.streaming.state import select
 from lbmodels.streaming.tempogram import TempogramState
-from lbmodels.streaming.transformer import TransformerState
+from lbmodels.streaming.transformer import Block, TransformerState
 
 CONTROLS = (
     Control(
@@ -173,7 +173,9 @@ class CodecLm(nn.Module):
         )
         x = torch.cat([x, draft + self.unheard], dim=1)
         trunk = self.hearing.trunk
-        attention = trunk.blocks[0].attention
+        first = trunk.blocks[0]
+        assert isinstance(first, Block)
+        attention = first.attention
         places = torch.cat([torch.arange(frames), place])
         seen = visible(places, places, trunk.window)
         group = torch.cat([torch.full((frames,), -1), torch.arange(len(drafts.starts)).repeat_interleave(drafts.chunk - 1)])  # fmt: skip
@@ -257,7 +259,8 @@ class Player(nn.Module):
         h, trunk = self._through(x, state.trunk, active)
         guess, own = hearing.tell(h), past[:, -1]
         # Of the draft only its tokens are kept.
-        place, draft, frames = state.trunk.position, trunk, []
+        place, draft = state.trunk.position, trunk
+        frames: list[Tensor] = []
         for i in range(k):
             if i:
                 there = torch.ones_like(played[:, :1])
@@ -274,10 +277,10 @@ class Player(nn.Module):
                 h, draft = self._through(x + self.lm.unheard, draft, active)
                 own = last[:, 0]
             known_here = torch.cat([h, own], dim=-1)
-            frame = self.lm.depth.draw(
+            drawn_now = self.lm.depth.draw(
                 known_here, self.rvq, self.config.levels, seed, place + i, heat, self.config.top_k
             )
-            frames.append(frame.latents)
+            frames.append(drawn_now.latents)
         drawn = torch.stack(frames, dim=1)
         return Answer(drawn, guess), LmState(
             trunk=trunk,
