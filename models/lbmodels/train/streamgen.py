@@ -30,8 +30,9 @@ from lbmodels.families.liveband.family import GENERATOR
 from lbmodels.families.liveband.generator import Played
 from lbmodels.train.batches import Batch, LatentDataConfig, LatentSource, to_device
 from lbmodels.train.liveband import listening_losses
-from lbmodels.train.loop import Side, leads, run, side
+from lbmodels.train.loop import Side, run, side
 from lbmodels.train.pace import settled
+from lbmodels.train.ranks import leads
 from lbmodels.train.recipe import LoopConfig
 from lbmodels.train.rvq import fit
 from lbmodels.weights.manifest import write_manifest
