@@ -7,7 +7,6 @@ of each node; it adds a little to every one, so the shares are scaled to what th
 
 from __future__ import annotations
 
-import json
 import math
 import tempfile
 import time
@@ -25,6 +24,7 @@ import torch
 from onnx import numpy_helper
 
 from benchmarks.measure import machine
+from lbmodels.documents import MOST_FIGURES_CHARACTERS, read_json
 from lbmodels.runtime.builder import Builder
 from lbmodels.runtime.engines import OnnxEngine
 from lbmodels.runtime.graph import GraphAccompanist
@@ -82,7 +82,7 @@ def profile(manifest: Manifest, model: bytes, batch: int, steps: int = 100) -> P
         _, step = graph_step(GraphAccompanist("onnx", manifest, engine), batch)
         for n in range(steps):
             step(n)
-        events = json.loads(Path(engine.finish()).read_text())
+        events = read_json(Path(engine.finish()).read_text(), most_characters=MOST_FIGURES_CHARACTERS)
     times: dict[tuple[str, str], list[int]] = defaultdict(list)
     work: dict[tuple[str, str], float] = {}
     for event in events:
