@@ -26,7 +26,8 @@ _REACHABLE = {
     for session in ("a", "b.1")
     for what in (
         *(f"set/{control.name}" for control in CONTROLS),
-        *("tempo", "beat", "chord", "chart", "key", "keep", "recall", "subscribe", "cues"),
+        *("tempo", "beat", "beats_per_bar", "chord", "chart", "key", "keep", "recall"),
+        *("set/mode", "set/anticipation", "subscribe", "cues", "watch"),
     )
 }
 _BUNDLE = b"#bundle\0" + bytes(7) + b"\1"
