@@ -14,6 +14,7 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate import opus
 from lbmodels.evaluate.excerpts import choose_excerpts
 from lbmodels.evaluate.reconstruction import bits_per_s, measure
+from lbmodels.evaluate.sounds import of_excerpts
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "slakh_tiny"
 with_opus = pytest.mark.skipif(not opus.installed(), reason=f"needs PyAV: {opus.INSTALL}")
@@ -79,7 +80,8 @@ def test_opus_stands_beside_the_autoencoder_over_the_same_excerpts() -> None:
     torch.manual_seed(0)
     codec = Codec(CodecConfig(features=16, depth=1)).eval()
     excerpts = choose_excerpts(FIXTURE, "test", "drums", 2, seconds=4, seed=0, hop=1920, sample_rate=48000)
-    figures, _ = measure({"autoencoder": codec}, "drums", excerpts, seed=0, opus_bits_per_s=(8000, 64000))
+    sounds = of_excerpts(excerpts, "drums", start_s=0.0)
+    figures, _ = measure({"autoencoder": codec}, "drums", sounds, seed=0, opus_bits_per_s=(8000, 64000))
     assert [f.coder for f in figures] == ["autoencoder", "Opus at 8 kbit/s", "Opus at 64 kbit/s"]
     assert figures[0].bits_per_s == bits_per_s(codec) == 64 * 16 * 25
     assert figures[2].log_db < figures[1].log_db

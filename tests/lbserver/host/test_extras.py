@@ -8,7 +8,7 @@ from pathlib import Path
 from lbserver.host import extras
 
 ROOT = Path(__file__).resolve().parents[3]
-DISTRIBUTIONS = {"fluidsynth": "pyfluidsynth"}
+DISTRIBUTIONS = {"fluidsynth": "pyfluidsynth", "jack": "JACK-Client"}
 
 
 def test_every_package_of_an_extra_has_its_line() -> None:
