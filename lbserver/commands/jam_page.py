@@ -35,6 +35,10 @@ def run_page(parsed: argparse.Namespace) -> int:
 
 
 async def _serve(config: PageConfig, port: int, seconds: float | None, *, as_json: bool) -> None:
+    enough = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            asyncio.get_running_loop().add_signal_handler(number, enough.set)
     async with site(config, port=port) as address:
         if as_json:
             print(to_json({"address": address}), flush=True)
@@ -43,16 +47,12 @@ async def _serve(config: PageConfig, port: int, seconds: float | None, *, as_jso
                 f"open {address}\nin a browser of this machine; whoever has the address may play. Ctrl-C ends it",
                 flush=True,
             )
-        enough = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
-                asyncio.get_running_loop().add_signal_handler(number, enough.set)
         with suppress(TimeoutError):
             await asyncio.wait_for(enough.wait(), seconds)
 
 
 def _begin(parsed: argparse.Namespace) -> Mapping[str, float | int | str]:
-    """What was asked for on the command line, for the page's first settings; what was not is the page's business."""
+    """The page's first settings: the command line's, or its defaults; what has none and was not asked for is left out."""
     for name in ("mix", "gain"):
         control_value(name, getattr(parsed, name))
     begin = {name: getattr(parsed, name) for name in (*_CONTROLS, *_KNOWN)}

@@ -50,9 +50,9 @@ def _tapped(entry: Entry) -> dict[str, Any]:
     before = entry.taps if entry.taps.epoch == epoch else Taps(epoch=epoch)
     told_s = time.monotonic()
     at_s = position / entry.wish.rate_hz
-    if before.at_s and at_s == before.at_s[-1]:  # nothing is heard meanwhile: by our own clock
-        at_s += told_s - before.told_s
-    entry.taps = Taps(epoch=epoch, at_s=with_tap(before.at_s, at_s), told_s=told_s)
+    if before.at_s and position == before.position:  # nothing is heard meanwhile: by our own clock
+        at_s = before.at_s[-1] + told_s - before.told_s
+    entry.taps = Taps(epoch=epoch, at_s=with_tap(before.at_s, at_s), position=position, told_s=told_s)
     beat = tapped(entry.taps.at_s)
     return {} if beat is None else {"bpm": beat.bpm, "first_beat_s": beat.first_beat_s}
 

@@ -36,10 +36,11 @@ class Opened:
 
 @dataclass(frozen=True, kw_only=True)
 class Taps:
-    """Seconds of an epoch at which the beat was tapped, and when by our clock the last one was."""
+    """Seconds of an epoch at which the beat was tapped; of the last one where the mix was, and when it was by our clock."""
 
     epoch: int = 0
     at_s: tuple[float, ...] = ()
+    position: int = 0
     told_s: float = 0.0
 
 

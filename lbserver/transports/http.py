@@ -10,15 +10,12 @@ they cannot keep the user out.
 """
 
 import asyncio
-import contextlib
-import errno
 import hmac
 import json
 import logging
 import re
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -27,16 +24,14 @@ from urllib.parse import unquote, urlsplit
 import h11
 
 from lbserver import __version__
-from lbserver.errors import LiveBandError
-from lbserver.host import callers
-from lbserver.host.listeners import who_listens
 from lbserver.host.logs import fields
 from lbserver.protocol.osc import HTTP_PORT
 from lbserver.transports import metrics
+from lbserver.transports.loopback import listening
 from lbserver.transports.metrics import ServerFigures, Sessions
 
 _LARGEST_REQUEST_BYTES = 8192
-_MOST_CONNECTIONS = {"user": 32, "stranger": 8, "not known yet": 256}
+_MOST_CONNECTIONS, _MOST_STRANGERS = 32, 8
 _REFUSALS = frozenset({401, 403, 421})
 _PATIENCE_S = 5.0
 _SWITCHING = 101
@@ -107,49 +102,30 @@ class HttpServer:
 async def http_server(hub: Watched, config: HttpConfig) -> AsyncIterator[HttpServer]:
     """Serve until the block ends. Raises LiveBandError naming who has the port."""
     begun = time.monotonic()
-    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-    taken: Counter[str] = Counter()
 
     def figures() -> ServerFigures:
         if config.server is not None:
             return config.server()
         return ServerFigures(version=__version__, uptime_s=time.monotonic() - begun)
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        connections[task] = writer
-        try:
-            with _place(taken, "not known yet"):
-                line = writer.get_extra_info("socket")
-                ours = await asyncio.to_thread(callers.made_connection, line)
-            let_in = ours or bool(config.token)
-            with _place(taken, "user" if ours else "stranger"):
-                await _converse(
-                    reader,
-                    writer,
-                    lambda request: _answer(request, hub, config, figures, ours=let_in),
-                    config,
-                )
-        except (OSError, TimeoutError):
-            pass
-        finally:
-            del connections[task]
-            writer.close()
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ours: bool) -> None:
+        let_in = ours or bool(config.token)
+        await _converse(
+            reader, writer, lambda request: _answer(request, hub, config, figures, ours=let_in), config
+        )
 
-    try:
-        server = await asyncio.start_server(serve, config.host, config.port, limit=_LARGEST_REQUEST_BYTES)
-    except OSError as error:
-        raise LiveBandError(_cannot_listen(config, error)) from None
-    host, port = server.sockets[0].getsockname()[:2]
-    log.info("HTTP listens", extra=fields(url=f"http://{host}:{port}/"))
-    try:
+    async with listening(
+        converse,
+        config.host,
+        config.port,
+        users=_MOST_CONNECTIONS,
+        strangers=_MOST_STRANGERS,
+        what="HTTP port",
+        option="--http-port",
+        limit=_LARGEST_REQUEST_BYTES,
+    ) as (host, port):
+        log.info("HTTP listens", extra=fields(url=f"http://{host}:{port}/"))
         yield HttpServer((host, port))
-    finally:
-        server.close()
-        for writer in connections.values():
-            writer.transport.abort()
-        await asyncio.gather(*connections, return_exceptions=True)
 
 
 def health(sessions: Sessions, fault: str) -> tuple[int, dict[str, Any]]:
@@ -171,18 +147,6 @@ def is_our_host(header: str, config: HttpConfig) -> bool:
     named = _HOST.fullmatch(header)
     ours = {"localhost", "127.0.0.1", "::1", config.host.lower(), *map(str.lower, config.names)}
     return named is not None and named[1].strip("[]").lower() in ours
-
-
-@contextlib.contextmanager
-def _place(taken: Counter[str], kind: str) -> Iterator[None]:
-    """One more connection of a kind, for a while. Raises ConnectionError where there are as many as there may be."""
-    if taken[kind] >= _MOST_CONNECTIONS[kind]:
-        raise ConnectionError("no place is free")
-    taken[kind] += 1
-    try:
-        yield
-    finally:
-        taken[kind] -= 1
 
 
 async def _converse(
@@ -285,7 +249,7 @@ def _answer(
         status, answer = health(hub.sessions(), config.fault())
         return _json(status, answer)
     if config.listen is not None and _upgrades(request):
-        return Reply(_SWITCHING, "", b"") if _is_ours(request, config) else _text(403, "a page of the web")
+        return Reply(_SWITCHING, "", b"") if _is_ours(request) else _text(403, "a page of the web")
     if config.describe is not None:
         described = config.describe(path, target.query, hub.sessions())
         return _json(described.status, described.content)
@@ -296,10 +260,14 @@ def _upgrades(request: h11.Request) -> bool:
     return any(name == b"upgrade" and value.lower() == b"websocket" for name, value in request.headers)
 
 
-def _is_ours(request: h11.Request, config: HttpConfig) -> bool:
-    """Whether no page of the web asks: browsers let any page open a WebSocket, and say of whom it is."""
-    origins = [value.decode("ascii", "replace") for name, value in request.headers if name == b"origin"]
-    return all(is_our_host(urlsplit(origin).netloc, config) for origin in origins)
+def _is_ours(request: h11.Request) -> bool:
+    """Whether no page from elsewhere asks, another port of this machine included: browsers let any page open a WebSocket,
+    and say of whom it is.
+    """
+    origins, hosts = (
+        [value for name, value in request.headers if name == which] for which in (b"origin", b"host")
+    )
+    return all(origin.lower() == b"http://" + hosts[0].lower() for origin in origins)
 
 
 def _shows(request: h11.Request, token: bytes) -> bool:
@@ -314,12 +282,3 @@ def _text(status: int, text: str) -> Reply:
 def _json(status: int, content: Any) -> Reply:
     body = b"" if content is None else json.dumps(content, allow_nan=False).encode()
     return Reply(status, "application/json", body)
-
-
-def _cannot_listen(config: HttpConfig, error: OSError) -> str:
-    where = f"HTTP port {config.port} of {config.host}"
-    with contextlib.suppress(OSError):
-        owner = who_listens(config.port, "tcp")
-        if error.errno == errno.EADDRINUSE:
-            return f"{where} is taken by {owner}; choose another with --http-port, 0 for any"
-    return f"cannot listen on {where}: {error.strerror or error}"

@@ -3,12 +3,12 @@
 
 Every address begins with the token, so whatever the page loads bears it and nothing else must be remembered. The
 Host must name this machine (DNS rebinding), and what changes anything must come from the page's own origin. HTTP is
-parsed by h11, the WebSocket by wsproto.
+parsed by h11, the WebSocket by wsproto. The door proves to the page that it is the one that the address was printed by:
+whoever takes the port when it has gone cannot, and hears nothing.
 """
 
 import asyncio
 import contextlib
-import errno
 import hmac
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -26,15 +26,16 @@ from wsproto.utilities import ProtocolError
 
 from lbserver.errors import LiveBandError
 from lbserver.files.plain_json import to_json
-from lbserver.host.listeners import who_listens
 from lbserver.transports.http import HttpConfig, is_our_host
+from lbserver.transports.loopback import listening
 
 LARGEST_MESSAGE_BYTES = 1 << 20
 _LARGEST_HEAD_BYTES = 16384
 _READ_BYTES = 1 << 16
 _PATIENCE_S = 5.0
 _UPLOAD_PATIENCE_S = 30.0
-_MOST_CONNECTIONS = 64
+_MOST_CONNECTIONS, _MOST_STRANGERS = 64, 8
+_FRAGMENT_BYTES = 16  # what keeping one costs, an empty one as well
 _STATIC = Path(__file__).parent / "static"
 _KINDS = {
     ".html": "text/html; charset=utf-8",
@@ -66,8 +67,14 @@ class Socket:
     """A WebSocket to one page."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: WSConnection
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        connection: WSConnection,
+        *,
+        proof: str,
     ) -> None:
+        self.proof = proof  # that we know the page's secret: for hello
         self._reader, self._writer, self._connection = reader, writer, connection
         self._parts: list[str | bytes] = []
         self._length = 0
@@ -95,12 +102,16 @@ class Socket:
         event = TextMessage(message) if isinstance(message, str) else BytesMessage(message)
         await self._write(event)
 
+    async def close(self, code: int, reason: str) -> None:
+        """Hang up, and say why: a code of RFC 6455. Raises OSError when the page has gone."""
+        await self._write(CloseConnection(code, reason))
+
     async def _take_events(self) -> bool:
         for event in self._connection.events():
             match event:
                 case TextMessage() | BytesMessage():
                     self._parts.append(event.data if isinstance(event, TextMessage) else bytes(event.data))
-                    self._length += len(event.data)
+                    self._length += len(event.data) + _FRAGMENT_BYTES
                     if self._length > LARGEST_MESSAGE_BYTES:
                         await self._write(CloseConnection(1009, "a message is too long"))
                         return False
@@ -126,10 +137,12 @@ class Socket:
 class DoorConfig:
     """Where to listen (port 0: any free one), who is let in, and who sees to what comes in.
 
+    The page gets `token` and `secret` with its address, and sends the first alone: by the second it knows us.
     `take` is given the body of a recording that is handed over, and returns what the page is told.
     """
 
     token: str
+    secret: str
     visit: Callable[[Socket], Awaitable[None]]
     take: Callable[[AsyncIterator[bytes]], Awaitable[Mapping[str, object]]]
     host: str = "127.0.0.1"
@@ -139,36 +152,23 @@ class DoorConfig:
 @asynccontextmanager
 async def page_door(config: DoorConfig) -> AsyncIterator[str]:
     """Serve until the block ends; gives the page's address. Raises LiveBandError naming who has the port."""
-    tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
     files = {path.name: path for path in _STATIC.iterdir() if path.suffix in _KINDS}
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        if len(tasks) >= _MOST_CONNECTIONS:
-            writer.close()
-            return
-        tasks[task] = writer
-        try:
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _ours: bool) -> None:
+        with contextlib.suppress(h11.ProtocolError):
             await _Caller(reader, writer, config, files).serve()
-        except (OSError, TimeoutError, h11.RemoteProtocolError):
-            pass
-        finally:
-            del tasks[task]
-            writer.close()
 
-    try:
-        server = await asyncio.start_server(serve, config.host, config.port, limit=LARGEST_MESSAGE_BYTES)
-    except OSError as error:
-        raise LiveBandError(_cannot_listen(config, error)) from None
-    host, port = server.sockets[0].getsockname()[:2]
-    try:
-        yield f"http://{host}:{port}/{config.token}/"
-    finally:
-        server.close()
-        for writer in tasks.values():
-            writer.transport.abort()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async with listening(
+        converse,
+        config.host,
+        config.port,
+        users=_MOST_CONNECTIONS,
+        strangers=_MOST_STRANGERS,
+        what="port",
+        option="--page-port",
+        limit=LARGEST_MESSAGE_BYTES,
+    ) as (host, port):
+        yield f"http://{host}:{port}/{config.token}/#{config.secret}"
 
 
 class _Caller:
@@ -185,12 +185,14 @@ class _Caller:
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_HEAD_BYTES)
 
     async def serve(self) -> None:
-        """Raises OSError, TimeoutError or h11.RemoteProtocolError for callers who do not go on."""
+        """Raises OSError, TimeoutError or h11.ProtocolError for callers who do not go on."""
+        head_only = False
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 request = await self._event()
             if not isinstance(request, h11.Request):
                 return
+            head_only = request.method == b"HEAD"
             name = self._asked_for(request)
             if name == "socket":
                 await self._visit(request)
@@ -202,7 +204,7 @@ class _Caller:
             if self._http.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
                 return
             reply = Reply(error.error_status_hint, "text/plain; charset=utf-8", b"this is no HTTP request\n")
-        await self._reply(reply, head_only=False)
+        await self._reply(reply, head_only=head_only)
 
     def _asked_for(self, request: h11.Request) -> str:
         """The name behind the token. Raises Refusal: another host, no token, from elsewhere."""
@@ -221,8 +223,8 @@ class _Caller:
         path = self._files.get(name or "index.html")
         if path is None:
             raise Refusal(404, "there is no such file")
-        if request.method != b"GET":
-            raise Refusal(405, "this is only read: GET")
+        if request.method not in (b"GET", b"HEAD"):
+            raise Refusal(405, "this is only read: GET or HEAD")
         return Reply(200, _KINDS[path.suffix], path.read_bytes())
 
     async def _handed_over(self, request: h11.Request) -> Reply:
@@ -255,7 +257,9 @@ class _Caller:
             raise Refusal(426, "this is for a WebSocket")
         self._writer.write(connection.send(AcceptConnection()))
         await self._writer.drain()
-        socket = Socket(self._reader, self._writer, connection)
+        nonce = request.target.partition(b"?")[2]
+        proof = hmac.new(self._config.secret.encode(), nonce, "sha256").hexdigest()
+        socket = Socket(self._reader, self._writer, connection, proof=proof)
         early, _ = self._http.trailing_data
         if early:
             connection.receive_data(early)
@@ -308,12 +312,3 @@ def _values(request: h11.Request, name: bytes) -> list[str]:
 def _joined(parts: list[str | bytes]) -> str | bytes:
     texts = [part for part in parts if isinstance(part, str)]
     return "".join(texts) if texts else b"".join(part for part in parts if isinstance(part, bytes))
-
-
-def _cannot_listen(config: DoorConfig, error: OSError) -> str:
-    where = f"port {config.port} of {config.host}"
-    with contextlib.suppress(OSError):
-        owner = who_listens(config.port, "tcp")
-        if error.errno == errno.EADDRINUSE:
-            return f"{where} is taken by {owner}; choose another with --page-port, 0 for any"
-    return f"cannot listen on {where}: {error.strerror or error}"

@@ -19,7 +19,9 @@ from lbserver.jam.page.recordings import CHANNELS, Handed
 from lbserver.protocol.messages import MessageError
 
 FILE_BLOCK = 4096
-_LONGEST_GAP_S = 0.5  # in what the page sends: below it is silence, above it the band begins anew
+_LONGEST_GAP_S = (
+    0.5  # in what the page sends: below it is silence, above it, or as far back, the band begins anew
+)
 _STEM_S = 30.0
 _LOOK_S = 0.1
 
@@ -44,10 +46,10 @@ class LivePlayer:
                 ring.begin_epoch()
             self._epoch, self._next = block.epoch, block.position
         gap = block.position - self._next
-        if gap < 0:
-            audio = audio[:, -gap:]
-        elif gap > self._longest_gap:
+        if abs(gap) > self._longest_gap:
             ring.begin_epoch()
+        elif gap < 0:
+            audio = audio[:, -gap:]
         elif gap:
             audio = np.concatenate((np.zeros((ring.channels, gap), np.float32), audio), axis=-1)
         position = self._next if abs(gap) <= self._longest_gap else block.position

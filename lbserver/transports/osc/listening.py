@@ -140,6 +140,7 @@ async def _hear(
                     command = ""
             elif isinstance(event, Ping):
                 writer.write(line.send(event.response()))
+                await writer.drain()  # who reads no answers is not read either
             elif isinstance(event, CloseConnection):
                 writer.write(line.send(event.response()))
                 return

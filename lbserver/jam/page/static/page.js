@@ -20,6 +20,7 @@ const values = {};                     // of all controls, numbers or words
 const touched = new Set();             // what differs from the server's defaults
 const seen = { state: "connecting", status: {}, controls: values, model: "", reason: "", heard: false };
 let table = {}, spec = null, epoch = 0;
+let there = false;                     // whether the program that the page is of is at the other end
 let source = null;                     // {kind, name, stream | recording, frames}
 let opened = null, context = null, node = null, mediaSource = null;
 let position = 0, lag = null, typedLag = null, missing = 0, missed = 0, recording = false, bandLength = 0, taps = [];
@@ -169,6 +170,7 @@ by("chosen").addEventListener("change", async () => {
   const file = by("chosen").files[0];
   by("chosen").value = "";
   if (!file) return;
+  if (!there) { complain("the page's program is gone: nothing is handed over"); return; }
   by("source_name").textContent = `${file.name}: on its way ...`;
   try {
     const answer = await fetch("recording", { method: "POST", body: file });
@@ -435,6 +437,7 @@ function headroom() {
 
 const hear = {
   hello({ controls, begin }) {
+    there = true;
     for (const [name, value] of Object.entries(begin)) {
       if (name in told) { if (!told[name].value) told[name].value = value; }
       else if (!(name in values)) {
@@ -446,8 +449,6 @@ const hear = {
     build(controls);
     fit();
     if (by("server").open) say({ type: "watch", on: true });
-    if (source?.kind === "live") open();
-    else if (source) { close(); complain("the page's program was away: choose the file again"); }
   },
   description(message) { [spec, seen.model] = [message.spec, message.model]; fit(); },
   opened: play,
@@ -467,12 +468,20 @@ const hear = {
   kept() { complain("this moment is kept: Recall brings it back"); },
   recalled() { complain("back at the kept moment"); },
   error({ text }) { if (seen.state === "starting") seen.state = "no_server"; complain(text); },
-  gone() { seen.state = "gone"; seen.status = {}; },
+  gone({ full }) {
+    there = false;
+    [seen.state, seen.status] = ["gone", {}];
+    if (source) { close(); complain("the line to the page's program broke: choose again what it hears"); }
+    if (full) complain("as many pages are open as may be: close one");
+  },
   wav: save,
   kept_tracks: showKept,
 };
 wire.onmessage = ({ data }) => hear[data.type]?.(data);
-wire.postMessage({ do: "connect", address: new URL("socket", location.href).href.replace(/^http/, "ws") });
+const secret = location.hash.slice(1);
+if (secret) wire.postMessage({ do: "connect", address: new URL("socket", location.href).href.replace(/^http/, "ws"), secret });
+else by("detail").textContent = by("said").textContent = "the end of the address is missing: open it as liveband jam --browser printed it";
+by("said").hidden = Boolean(secret);
 
 function draw() {
   meters.draw();

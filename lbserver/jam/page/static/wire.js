@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A worker that holds the line to the server, so that drawing the page delays no audio. Audio passes between it and the
-// audio thread; words pass between it and the page. It keeps what is to be downloaded.
+// audio thread; words pass between it and the page. It keeps what is to be downloaded. Nothing is heard or said before
+// the other end has proved that it knows the secret: the port may be another program's by now.
 import { Track, wav } from "./tracks.js";
 
 const MIX = 1, STEM = 2;
@@ -11,26 +12,50 @@ const FEED_S = 4;
 const ALL = 2 ** 50;
 const FIRST_PAUSE_MS = 250, LONGEST_PAUSE_MS = 2000;
 
-let address, line, port, pause = FIRST_PAUSE_MS;
+const TRY_AGAIN_LATER = 1013;
+
+let address, secret, line, port, pause = FIRST_PAUSE_MS;
+let proved = false;
 let now = null;           // what was opened: {epoch, rate, file}
 let tracks = {};          // of the file, or of what is recorded
 let recordedFrom = null;
 let playhead = 0, fed = 0, all = false, asked = 0, unsent = 0;
 
 function connect() {
-  line = new WebSocket(address);
+  const nonce = hex(crypto.getRandomValues(new Uint8Array(16)));
+  const here = line = new WebSocket(`${address}?${nonce}`);
+  const wanted = proof(nonce);
+  let gone = false;
+  proved = false;
   line.binaryType = "arraybuffer";
-  line.onopen = () => { pause = FIRST_PAUSE_MS; };
-  line.onmessage = ({ data }) => (typeof data === "string" ? postMessage(JSON.parse(data)) : take(data));
-  line.onclose = () => {
-    postMessage({ type: "gone" });
+  line.onmessage = async ({ data }) => {
+    if (proved) { typeof data === "string" ? postMessage(JSON.parse(data)) : take(data); return; }
+    const right = await wanted;
+    if (gone || here !== line) return;
+    if (proved) { here.onmessage({ data }); return; }
+    const hello = typeof data === "string" ? JSON.parse(data) : {};
+    if (hello.type !== "hello" || hello.proof !== right) { here.close(); return; }
+    [proved, pause] = [true, FIRST_PAUSE_MS];
+    postMessage(hello);
+  };
+  line.onclose = ({ code }) => {
+    [gone, proved] = [true, false];
+    postMessage({ type: "gone", full: code === TRY_AGAIN_LATER });
     setTimeout(connect, pause);
     pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
   };
 }
 
+const hex = (bytes) => Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+async function proof(nonce) {
+  const bytes = (text) => new TextEncoder().encode(text);
+  const key = await crypto.subtle.importKey("raw", bytes(secret), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  return hex(await crypto.subtle.sign("HMAC", key, bytes(nonce)));
+}
+
 function say(message) {
-  if (line.readyState === WebSocket.OPEN) line.send(JSON.stringify(message));
+  if (proved && line.readyState === WebSocket.OPEN) line.send(JSON.stringify(message));
 }
 
 function take(data) {
@@ -51,7 +76,7 @@ function take(data) {
 
 function send({ epoch, position, planes }) {
   if (recordedFrom !== null) tracks.input.put(position - recordedFrom, planes);
-  if (line.readyState !== WebSocket.OPEN) return;
+  if (!proved || line.readyState !== WebSocket.OPEN) return;
   if (line.bufferedAmount > MOST_UNSENT_BYTES) { unsent += 1; return; }
   const samples = planes[0].length;
   const data = new ArrayBuffer(HEAD_BYTES + 4 * planes.length * samples), view = new DataView(data);
@@ -86,7 +111,7 @@ function fromAudio(data) {
 }
 
 const told = {
-  connect(message) { address = message.address; connect(); },
+  connect(message) { [address, secret] = [message.address, message.secret]; connect(); },
   say(message) { say(message.what); },
   audio(message) {
     port = message.port;

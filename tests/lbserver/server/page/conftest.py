@@ -34,6 +34,7 @@ _FLAGS = (
     "--remote-debugging-pipe",
 )
 _ANSWER_S = 60.0
+_ADDRESS_S = 180.0
 _LOOK_S = 0.1
 
 
@@ -199,13 +200,27 @@ class Page:
             [sys.executable, "-m", "lbserver", "jam", "--browser", "--json", "--page-port", "0"],
             env=server.environment,
             stdout=subprocess.PIPE,
-            text=True,
+            stderr=(folder / "jam.log").open("wb"),
         )
-        assert self.jam.stdout is not None
-        self.address = json.loads(self.jam.stdout.readline())["address"]
+        self.address = json.loads(self._first_line())["address"]
         self.browser: Browser | None = None
         self.flags = flags
         self.rate_hz = 0  # of what was saved last
+
+    def _first_line(self) -> bytes:
+        """Raises BrowserError with what jam said instead; jam is ended then."""
+        assert self.jam.stdout is not None
+        deadline, line = time.monotonic() + _ADDRESS_S, b""
+        while not line.endswith(b"\n"):
+            ready, _, _ = select.select([self.jam.stdout], [], [], max(0.0, deadline - time.monotonic()))
+            data = os.read(self.jam.stdout.fileno(), 4096) if ready else b""
+            if not data:
+                self.jam.kill()
+                self.jam.wait()
+                said = (self.folder / "jam.log").read_text(errors="replace")[-2000:]
+                raise BrowserError(f"jam printed no address in {_ADDRESS_S:g} s: {line!r} {said}")
+            line += data
+        return line
 
     def open(self) -> Browser:
         self.browser = Browser(self.folder / "profile", *self.flags)

@@ -194,11 +194,21 @@ def test_a_tool_listens_to_what_it_named_and_hears_it_when_it_changes() -> None:
                 tool.say(events.TextMessage(data="x" * 10_000))
                 assert isinstance(tool.next(), events.CloseConnection)
                 tool.socket.close()
-                page = Tool(server.address[1], Origin="https://example.org")
-                refused = page.next()
-                assert isinstance(refused, events.RejectConnection)
-                assert refused.status_code == 403
-                page.socket.close()
+                port = server.address[1]
+                own = Tool(port, Origin=f"http://localhost:{port}")
+                assert isinstance(own.next(), events.AcceptConnection)
+                own.socket.close()
+                for origin in (
+                    "https://example.org",
+                    f"http://127.0.0.1:{port + 1}",
+                    "http://localhost",
+                    "null",
+                ):
+                    page = Tool(port, Origin=origin)  # another port of this machine is another's page
+                    refused = page.next()
+                    assert isinstance(refused, events.RejectConnection), origin
+                    assert refused.status_code == 403
+                    page.socket.close()
 
             await asyncio.to_thread(play)
 
