@@ -11,7 +11,6 @@ import itertools
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,15 +50,16 @@ class Handed:
 
 @contextlib.contextmanager
 def own_folder() -> Iterator[Path]:
-    """A folder until the block ends. Those of programs that were killed are removed first: nobody holds their lock."""
-    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):
-            about = left.lstat()
-            if about.st_uid == os.geteuid() and time.time() - about.st_mtime > _MADE_S:
-                with _locked(left):
-                    shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, _locked(Path(folder)):
-        yield Path(folder)
+    """A folder until the block ends. Those of programs that were killed are removed: nobody holds their lock."""
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, _locked(folder := Path(name)):
+        made_s = folder.stat().st_mtime
+        for left in folder.parent.glob(f"{_PREFIX}*"):
+            with contextlib.suppress(OSError):
+                about = left.lstat()
+                if about.st_uid == os.geteuid() and made_s - about.st_mtime > _MADE_S:
+                    with _locked(left):
+                        shutil.rmtree(left)
+        yield folder
 
 
 @contextlib.contextmanager
