@@ -136,21 +136,26 @@ def _check_folders(parsed: argparse.Namespace) -> None:
 def _played(
     settings: Settings, items: Sequence[Item], parsed: argparse.Namespace, bar: Bar
 ) -> Iterator[Outcome]:
-    """What came of each item, as they end."""
+    """What came of each item, as they end; of one that is stopped nothing is left."""
     total, done = sum(item.size_bytes for item in items) or 1, 0
+    under_way = dict(enumerate(items))
     running = backends.run_tasks(partial(play, settings), items, jobs=parsed.jobs, cluster=parsed.cluster)
-    with contextlib.closing(running):
-        for count, (index, outcome) in enumerate(running, 1):
-            item = items[index]
-            if not isinstance(outcome, Outcome):
-                remove_left(item.outputs)
-                outcome = Outcome(name=item.name, state="failed", reason=str(outcome))
-            elif outcome.state == "done" and not all(path.is_file() for path in item.outputs.values()):
-                why = "another machine wrote it where this one does not see it: OUT must be on a disk that all share"
-                outcome = replace(outcome, state="failed", reason=why)
-            yield outcome
-            done += item.size_bytes
-            bar.show(done, total, f"{count}/{len(items)} recordings")
+    try:
+        with contextlib.closing(running):
+            for count, (index, outcome) in enumerate(running, 1):
+                item = under_way.pop(index)
+                if not isinstance(outcome, Outcome):
+                    remove_left(item.outputs)
+                    outcome = Outcome(name=item.name, state="failed", reason=str(outcome))
+                elif outcome.state == "done" and not all(path.is_file() for path in item.outputs.values()):
+                    why = "another machine wrote it where this one does not see it: OUT must be on a disk that all share"
+                    outcome = replace(outcome, state="failed", reason=why)
+                yield outcome
+                done += item.size_bytes
+                bar.show(done, total, f"{count}/{len(items)} recordings")
+    finally:  # a process that did not end in time was killed
+        for item in under_way.values():
+            remove_left(item.outputs)
 
 
 def _print_table(ended: Sequence[Outcome], report: Mapping[str, Any]) -> None:

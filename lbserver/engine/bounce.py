@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Offline rendering: a recording goes through the engine as live audio would, and comes out as stem files."""
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -234,6 +235,8 @@ def render(
         reader = stack.enter_context(AudioReader(request.source))
         if any(reader.is_at(path) for path in request.outputs.values()):
             raise LiveBandError(f"the output would replace the input {reader.path}: choose another name")
+        if len({os.path.realpath(path) for path in request.outputs.values()}) < len(request.outputs):
+            raise LiveBandError("links make two of the outputs one file: choose another name")
         performer = _AtGain(perform(reader.rate_hz), reader.rate_hz, len(request.stems), request.gain_db)
         done = 0
 
@@ -308,7 +311,7 @@ def remove_left(outputs: Mapping[str, Path]) -> None:
     for name, path in outputs.items():
         writing.remove_left(path)
         if name == MIX:
-            writing.remove_left(_draft(path.resolve()))
+            writing.remove_left(_draft(Path(os.path.realpath(path))))
 
 
 def _draft(target: Path) -> Path:

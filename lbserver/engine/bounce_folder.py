@@ -181,16 +181,23 @@ def plan(found: Found, out: Path, settings: Settings, before: Mapping[str, Mappi
 
 
 def clashes(items: Sequence[Item]) -> Iterator[tuple[Item, str]]:
-    """Items that would be written over by another's stems or write over a recording, and why."""
-    writers = Counter(path for item in items for path in item.outputs.values())
-    sources = {item.source for item in items}
-    for item in items:
-        for path in item.outputs.values():
-            if writers[path] > 1:
-                yield item, f"another recording's stem would be called {path.name} too: rename one of them"
+    """Items that would be written over by another's stems or write over a recording, and why.
+
+    Files count, whatever names lead to them: a writer follows links, and `..` hides that two folders are one.
+    """
+    files = [[os.path.realpath(path) for path in item.outputs.values()] for item in items]
+    writers = Counter(file for each in files for file in each)
+    sources = {os.path.realpath(item.source): item.name for item in items}
+    for item, each in zip(items, files, strict=True):
+        for file in each:
+            if writers[file] > 1:
+                yield item, f"another stem would be written to {file} too: rename one of them"
                 break
-            if path in sources:
-                yield item, f"its stem would replace the recording {path.name}: choose another output folder"
+            if file in sources:
+                yield (
+                    item,
+                    f"its stem would replace the recording {sources[file]}: choose another output folder",
+                )
                 break
 
 

@@ -8,8 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from argparse import Namespace
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from lbmodels.tasks import processes
 from lbserver import cli
+from lbserver.commands.bounce_folder import _played
+from lbserver.commands.playing import Bar
+from lbserver.engine.bounce_folder import Settings, look_into, plan
+from lbserver.testing.accompanists import copy
 from lbserver.testing.processes import running
+from lbserver.testing.waiting import until
 
 LIVEBAND = [sys.executable, "-m", "lbserver"]
 COPY = ("--stem", "bass", "--model", "test:copy")
@@ -104,12 +110,6 @@ def test_a_stopped_run_leaves_no_half_file_and_goes_on(songs: Path, tmp_path: Pa
     out = tmp_path / "out"
     command = [*LIVEBAND, "bounce", songs, "-o", out, *COPY, "--jobs", "2", "--quiet"]
 
-    def until(true: Callable[[], bool]) -> None:
-        deadline_s = time.monotonic() + 300
-        while not true():
-            assert time.monotonic() < deadline_s
-            time.sleep(0.05)
-
     def parts() -> list[Path]:
         return list(out.rglob("long*.part"))
 
@@ -124,6 +124,31 @@ def test_a_stopped_run_leaves_no_half_file_and_goes_on(songs: Path, tmp_path: Pa
             if number == signal.SIGKILL:
                 until(lambda: not parts())  # its own processes see that it has gone
         assert sorted(digests(out)) == ["live/late/two_bass.wav", "one_bass.wav"]
+
+
+def test_of_a_process_that_does_not_end_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is deep in a step when it is asked to stop is killed, and leaves part files, those of the blend too."""
+    songs, out = tmp_path / "songs", tmp_path / "out"
+    record(songs / "one.wav")
+    soundfile.write(songs / "long.flac", np.zeros((48000 * 900, 1), np.int16), 48000)
+    monkeypatch.setattr(processes, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(processes._Worker, "ask_to_stop", lambda _worker: None)
+    settings = Settings(
+        device="auto", model="test:copy", runtime="auto", weights_id=copy().spec.weights_id, stems=("bass",), mix=True
+    )  # fmt: skip
+    out.mkdir()
+    items = plan(look_into(songs, out), out, settings, {})
+    with (
+        Bar(quiet=True) as bar,
+        closing(_played(settings, items, Namespace(jobs=2, cluster=None), bar)) as played,
+    ):
+        assert next(played).name == "one.wav"
+        until(
+            lambda: len(list(out.glob("long*.part"))) == 3, "part files of the stem, the blend and its draft"
+        )
+    assert sorted(digests(out)) == ["one_bass.wav", "one_mix.wav"]
 
 
 def test_what_does_not_go_is_one_line(

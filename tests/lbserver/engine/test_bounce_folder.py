@@ -114,6 +114,28 @@ def test_no_stem_replaces_another_or_a_recording(tmp_path: Path) -> None:
     assert "would replace the recording deep_bass.wav" in clash[1]
 
 
+def test_no_other_name_of_a_file_hides_that_it_would_be_replaced(tmp_path: Path) -> None:
+    """`OUT/..`, a link to a recording and linked folders let stems overwrite recordings, and each other."""
+    songs, out = tmp_path / "in", tmp_path / "out"
+    for name in ("in/a.wav", "a_bass.wav", "x/b.wav", "y/b.wav", "z/c.wav"):
+        record(songs / name)
+    (out / "x").mkdir(parents=True)
+    (out / "y").symlink_to("x")
+    (out / "z").mkdir()
+    (out / "z" / "c_bass.wav").symlink_to(songs / "a_bass.wav")
+
+    def clashing(out: Path) -> dict[str, str]:
+        return {item.name: why for item, why in clashes(plan(look_into(songs, out), out, NOISE, {}))}
+
+    (clash,) = clashing(songs / "..").items()
+    assert clash[0] == "in/a.wav"
+    assert "would replace the recording a_bass.wav" in clash[1]
+    linked = clashing(out)
+    assert sorted(linked) == ["x/b.wav", "y/b.wav", "z/c.wav"]
+    assert "another stem would be written to" in linked["x/b.wav"]
+    assert "would replace the recording a_bass.wav" in linked["z/c.wav"]
+
+
 def test_a_journal_is_nobody_elses(tmp_path: Path) -> None:
     """Two runs at once would write one file's stems together; a link would have lines added to what it leads to."""
     path = tmp_path / "bounce.jsonl"
