@@ -78,6 +78,8 @@ def look(descriptor: int, most_bytes: int) -> tuple[int, bytes]:
     try:
         with mmap.mmap(descriptor, min(size, most_bytes), prot=mmap.PROT_READ) as memory:
             return size, memory[:]
+    except ValueError:  # it has become smaller since
+        raise LiveBandError("this descriptor is no segment: its size changes") from None
     except OSError as error:
         raise refused("the segment cannot be mapped", error) from None
 

@@ -141,6 +141,8 @@ class Segment:
         self.shape = shape = read_shape(descriptor)
         try:
             self._map = mmap.mmap(descriptor, shape.total_bytes)
+        except ValueError:
+            raise LiveBandError("this descriptor is no segment: it is smaller than it says") from None
         except OSError as error:
             raise refused("the segment cannot be mapped", error) from None
         memory = np.frombuffer(self._map, np.uint8)

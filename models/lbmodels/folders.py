@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Folders and files that are ours to write: the user's cache by the XDG rules, and what is there whole or not at all."""
 
+import hashlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 from platformdirs.unix import Unix
 
 from lbmodels.errors import LiveBandModelError
+
+_DAY_S = 86400.0
 
 
 def cache_folder() -> Path:
@@ -72,6 +76,36 @@ def whole_folder(folder: Path, *, last: str) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def own_part(path: Path) -> Path:
+    """Where this process writes what will be `path`, beside it; its name says which process of which machine that is."""
+    return path.with_name(f"{path.name}.{_machine()}.{os.getpid()}.part")
+
+
+def is_left(part: Path) -> bool:
+    """Whether whoever wrote an `own_part` is gone. Another machine's processes cannot be asked: theirs is left after a day."""
+    *_, machine, pid, _ending = ("", *part.name.split("."))
+    if not pid.isdigit():
+        return True
+    try:
+        if machine != _machine() and _is_name(machine):
+            return time.time() - part.stat().st_mtime > _DAY_S
+        os.kill(int(pid), 0)
+    except (FileNotFoundError, ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:  # somebody else's process
+        return False
+    return False
+
+
+def _machine() -> str:
+    return "at-" + hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:12]
+
+
+def _is_name(machine: str) -> bool:
+    """Older releases named the process alone."""
+    return machine.startswith("at-")
 
 
 def _part(path: Path) -> Path:

@@ -8,7 +8,6 @@ One file holds a song: notes as arrays, the rest as JSON in the file's header; s
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ import safetensors.numpy
 from lbmodels.data.errors import DataError
 from lbmodels.data.parts import Note
 from lbmodels.documents import read_json
+from lbmodels.folders import own_part
 
 FORMAT = "liveband song 1"
 _MOST_CHARACTERS = 2**20
@@ -73,7 +73,7 @@ def write_compact(song: CompactSong, path: Path) -> None:
         del plan["notes"]
         arrays[f"{i}.times_s"] = np.array([(n.start_s, n.end_s) for n in notes], np.float64).reshape(-1, 2)
         arrays[f"{i}.keys"] = np.array([(n.pitch, n.velocity) for n in notes], np.uint8).reshape(-1, 2)
-    part = path.with_suffix(f".{os.getpid()}.part")
+    part = own_part(path)
     try:
         # One entry: several come in an order that differs from file to file.
         safetensors.numpy.save_file(arrays, part, {"song": json.dumps(told)})

@@ -37,6 +37,7 @@ from lbmodels.data.song import Song
 from lbmodels.data.styles import Style
 from lbmodels.data.synth import FONTS, SAMPLE_RATE, available_fonts, fonts_for, render_part
 from lbmodels.data.tags import song_tags, take_tags, time_signature
+from lbmodels.folders import is_left, own_part
 from lbmodels.tasks.outcome import TaskLostError
 from lbmodels.tasks.running import run
 
@@ -238,7 +239,7 @@ def render_track(options: RenderOptions, index: int) -> Path:
     fonts = available_fonts(options.split, options.soundfont_dirs)
     plans = plan_stems(song, parts, sorted(fonts), _rng(options.seed, options.split, index, 1))
     stems, mix = render_stems(song, plans, fonts, _rng(options.seed, options.split, index, 2))
-    partial = final.parent / f".{final.name}.{os.getpid()}.part"
+    partial = own_part(final.with_name(f".{final.name}"))
     shutil.rmtree(partial, ignore_errors=True)
     try:
         write_track(partial, song, plans, stems, mix, options)
@@ -343,7 +344,7 @@ def render_split(
     except OSError as exc:
         raise DataError(f"cannot write into {root}: {exc.strerror}") from exc
     for leftover in root.glob(".Track*.part"):
-        if _is_orphan(leftover):
+        if is_left(leftover):
             shutil.rmtree(leftover, ignore_errors=True)
     numbers = range(1, tracks + 1) if only is None else [only]
     wanted = [i for i in numbers if not (root / f"Track{i:05d}" / "metadata.yaml").is_file()]
@@ -386,12 +387,6 @@ def _absolute(options: RenderOptions) -> RenderOptions:
         charts=None if options.charts is None else options.charts.absolute(),
         soundfont_dirs=tuple(Path(folder).absolute() for folder in options.soundfont_dirs),
     )
-
-
-def _is_orphan(folder: Path) -> bool:
-    """Whether the process that was writing this hidden folder is gone."""
-    pid = folder.name.split(".")[-2]
-    return not (pid.isdigit() and Path(f"/proc/{pid}").exists())
 
 
 def _results(

@@ -16,7 +16,6 @@ import contextlib
 import hashlib
 import itertools
 import json
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -47,6 +46,7 @@ from lbmodels.data.synth import FONTS, SAMPLE_RATE, available_fonts, find_font
 from lbmodels.data.truth import track_of_compact
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.parts import CODEC
+from lbmodels.folders import is_left, own_part
 from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.latents import encode_conditions, encode_mix, encode_stem
 from lbmodels.train.pool_files import CARD, SONGS, compact_files, pool_files, read_card, seconds_of
@@ -125,14 +125,19 @@ def _check_card(config: PoolConfig) -> None:
     }  # fmt: skip
     if path.is_file():
         before = read_card(path)
-        differing = [name for name, value in card.items() if before.get(name) != value]
+        if unsaid := [name for name in card if name not in before]:
+            raise LiveBandModelError(
+                f"the pool in {config.out} is of an older release, whose card does not say {', '.join(unsaid)}: "
+                "train from it as it is, and fill another folder"
+            )
+        differing = [name for name, value in card.items() if before[name] != value]
         if differing:
             raise LiveBandModelError(
                 f"the pool in {config.out} was made with another {', '.join(differing)}; "
                 "give the same options, or another folder"
             )
         return
-    part = path.with_suffix(f".{os.getpid()}.part")
+    part = own_part(path)
     part.write_text(json.dumps(card, indent=1), encoding="utf-8")
     part.replace(path)
 
@@ -187,8 +192,7 @@ def prepare_pool(config: PoolConfig) -> int:
         raise LiveBandModelError(f"cannot write into {config.out}: {exc.strerror}") from exc
     _paths_of_fonts(config)
     for leftover in (*config.out.glob("*.part"), *config.songs.glob("*.part")):
-        pid = leftover.name.split(".")[-2]
-        if not (pid.isdigit() and Path(f"/proc/{pid}").exists()):
+        if is_left(leftover):
             leftover.unlink(missing_ok=True)
     return max(pool_files(config.out), default=-1) + 1
 
@@ -322,13 +326,16 @@ def fill_pool(
         if config.songs_from is None:
             song = make_compact(config, number, fonts)
         else:
-            song = read_compact(compact_files(config.songs_from)[number])
+            path = compact_files(config.songs_from).get(number)
+            if path is None:  # that pool is being filled still, and its oldest songs go
+                continue
+            song = read_compact(path)
         tensors, made = make_examples(config, song, fonts, codec, ear)
         if made.examples:
             write_compact(song, _compact_path(config, number))
             about = {"title": made.title, "seconds": made.audio_s, "tags": song.tags}
             path = _path(config, number)
-            part = path.with_suffix(f".{os.getpid()}.part")
+            part = own_part(path)
             try:
                 # One entry in the header: several come in an order that differs from file to file.
                 safetensors.torch.save_file(

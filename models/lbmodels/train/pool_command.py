@@ -185,14 +185,13 @@ def _work(
 
 def _say(config: PoolConfig, made: list[Made], worker: int, as_json: bool) -> None:
     """One line: what this worker made since it began, at what rate, and what the pool holds."""
-    from lbmodels.train.pool_files import compact_files, pool_files, seconds_of
+    from lbmodels.train.pool_files import bytes_of, compact_files, pool_files, seconds_of
 
     if not made:
         return
     hours = sum(m.audio_s for m in made) / 3600
     render_h, encode_h = sum(m.render_s for m in made) / 3600, sum(m.encode_s for m in made) / 3600
-    files = [*pool_files(config.out).values(), *compact_files(config.out).values()]
-    held_gb = sum(p.stat().st_size for p in files if p.exists()) / 1e9
+    held_gb = bytes_of([*pool_files(config.out).values(), *compact_files(config.out).values()]) / 1e9
     held_h = sum(seconds_of(p) for p in pool_files(config.out).values()) / 3600
     row = {
         "worker": worker, "songs": len(made), "last": made[-1].number, "hours": round(hours, 3),

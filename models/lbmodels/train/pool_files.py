@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -40,6 +42,15 @@ def read_card(path: Path) -> dict[str, Any]:
 def compact_files(pool: Path) -> dict[int, Path]:
     """A pool's compact songs by number."""
     return pool_files(pool / SONGS)
+
+
+def bytes_of(files: Iterable[Path]) -> int:
+    """What files take together; one that has gone meanwhile takes nothing."""
+    total = 0
+    for path in files:
+        with contextlib.suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
 
 
 def about(path: Path) -> dict[str, Any]:
@@ -102,6 +113,5 @@ def held(folder: Path) -> Held:
     return Held(
         songs=len(files), hours=seconds / 3600, takes=dict(takes.most_common()),
         tags={kind: dict(counts.most_common()) for kind, counts in words.items()},
-        latents_bytes=sum(path.stat().st_size for path in files.values()),
-        compact_bytes=sum(path.stat().st_size for path in compact_files(folder).values()),
+        latents_bytes=bytes_of(files.values()), compact_bytes=bytes_of(compact_files(folder).values()),
     )  # fmt: skip

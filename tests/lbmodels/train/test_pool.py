@@ -19,7 +19,8 @@ from lbmodels.data.truth import track_of
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.parts import CODEC
 from lbmodels.train.latents import encode_long
-from lbmodels.train.pool import PoolConfig, fill_pool, full, make_compact, make_examples, prepare_pool
+from lbmodels.train.pool import Made, PoolConfig, fill_pool, full, make_compact, make_examples, prepare_pool
+from lbmodels.train.pool_command import _say
 from lbmodels.train.pool_files import compact_files, held, pool_files
 from lbmodels.train.pool_reader import PoolReader
 from lbmodels.weights.modules import load_part, save_weights
@@ -89,7 +90,10 @@ def test_another_encoder_hears_the_same_songs_again(config: PoolConfig, tmp_path
         codec.encoder.out.weight.mul_(-1)
     path = save_weights(tmp_path / "new.safetensors", codec, kind="codec", config=codec.config)
     new = dataclasses.replace(config, out=tmp_path / "new", codec=path, songs_from=config.out)
-    fill(new, 1)
+    songs = fill_pool(new, first=prepare_pool(new))
+    next(songs)
+    compact_files(config.out)[1].unlink()  # as where that pool is filled still, and its oldest songs go
+    assert not list(songs)
     old, fresh = (safetensors.torch.load_file(pool_files(pool.out)[0]) for pool in (config, new))
     assert old.keys() == fresh.keys()
     for name in (name for name in old if "conditions" in name or "sounding" in name):
@@ -272,6 +276,29 @@ def test_other_options_in_one_folder_are_refused(config: PoolConfig, change, mes
     prepare_pool(config)
     with pytest.raises(LiveBandModelError, match=message):
         prepare_pool(dataclasses.replace(config, **change))
+
+
+def test_a_pool_of_an_older_release_says_that_it_is_one(config: PoolConfig) -> None:
+    """ "Another min_s" of a card that says none sends its owner looking for an option that was never given."""
+    prepare_pool(config)
+    path = config.out / "pool.json"
+    card = json.loads(path.read_text())
+    path.write_text(json.dumps({name: card[name] for name in card if name not in ("min_s", "fonts")}))
+    with pytest.raises(
+        LiveBandModelError, match=r"of an older release, whose card does not say min_s, fonts"
+    ):
+        prepare_pool(config)
+
+
+def test_songs_may_go_while_they_are_counted(config: PoolConfig) -> None:
+    """The oldest go while a pool is filled: `--show` and the line that says how far it is came upon them."""
+    prepare_pool(config)
+    for folder in (config.out, config.songs):
+        (folder / "Song000000000.safetensors").symlink_to("gone")
+    found = held(config.out)
+    assert (found.latents_bytes, found.compact_bytes) == (0, 0)
+    made = Made(number=0, title="x", audio_s=1.0, examples=1, render_s=1.0, encode_s=1.0)
+    _say(config, [made], 0, as_json=False)
 
 
 def test_a_reader_without_a_pool_says_how_to_get_one(config: PoolConfig, tmp_path: Path) -> None:

@@ -118,11 +118,11 @@ def test_a_stopped_run_leaves_no_half_file_and_goes_on(songs: Path, tmp_path: Pa
 
     for number, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 130)):
         with running(command, stderr=subprocess.PIPE, text=True) as process:
-            until(is_under_way)
+            until(is_under_way, timeout_s=300)
             process.send_signal(number)
             assert process.wait(60) == code
             if number == signal.SIGKILL:
-                until(lambda: not parts())  # its own processes see that it has gone
+                until(lambda: not parts(), timeout_s=300)  # its own processes see that it has gone
         assert sorted(digests(out)) == ["live/late/two_bass.wav", "one_bass.wav"]
 
 

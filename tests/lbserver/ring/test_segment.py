@@ -2,6 +2,7 @@
 """The shared segment: sealed, nameless, believed only after it was checked (threats T1 to T3)."""
 
 import fcntl
+import mmap
 import os
 import resource
 import stat
@@ -23,6 +24,7 @@ from lbserver.host import shared_memory
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol import segment as layout
 from lbserver.ring.segment import Segment, Shape, capacity_for, create, fetch, place, read_shape
+from lbserver.testing.waiting import until
 
 SHAPE = Shape(rate_hz=48000, mix_channels=2, stem_channels=1, capacity=1024)
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
@@ -323,14 +325,34 @@ def test_f30_a_failed_segment_leaves_no_descriptor(descriptors: Callable[[], int
 
 def test_t1_it_has_no_name_to_squat_or_to_forget(form: str) -> None:
     """A named one outlives a server that is killed, and lies where others may guess it."""
-    before = set(Path("/dev/shm").iterdir())
+
+    def names() -> set[Path]:
+        return set(Path("/dev/shm").glob("lb*"))
+
+    before = names()
     with made() as descriptor:
-        assert set(Path("/dev/shm").iterdir()) == before
+        new = names() - before
+        until(lambda: not new & names(), "what others make at this moment loses its name")
         target = str(Path(f"/proc/self/fd/{descriptor}").readlink())
         assert target.startswith("/memfd:") if form == "sealed" else target.endswith(" (deleted)")
         about = os.fstat(descriptor)
         assert about.st_nlink == 0
         assert form == "sealed" or stat.S_IMODE(about.st_mode) == 0o600
+
+
+def test_t2_memory_that_shrinks_under_a_look_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing seals a size, a peer may change it between two calls; mmap's ValueError ended who looked."""
+    monkeypatch.setenv("LIVEBAND_SHARED_MEMORY", "unlinked")
+    real = mmap.mmap
+
+    def late(descriptor: int, length: int, **how: int) -> mmap.mmap:
+        os.ftruncate(descriptor, 16)
+        return real(descriptor, length, **how)
+
+    with made() as descriptor:
+        monkeypatch.setattr("lbserver.host.shared_memory.mmap.mmap", late)
+        with pytest.raises(LiveBandError, match="its size changes"):
+            read_shape(descriptor)
 
 
 def test_t2_memory_that_others_could_get_at_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
