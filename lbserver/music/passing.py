@@ -11,6 +11,8 @@ Status = Mapping[str, float | int | str]
 
 _TEMPO_BPM = 0.5
 """By how much a heard tempo must differ to be another: it wavers as players do."""
+_MOST_BEATS = 64
+"""Of a bar: what is told is not to be believed beyond."""
 
 
 @dataclass
@@ -25,7 +27,7 @@ class Bars:
         back, or what is not known, is no beat.
         """
         before, fresh = self.beat, isnan(self.beat)
-        if not beat >= 1.0 or (not fresh and -0.5 <= beat - before <= 0.0):
+        if not 1.0 <= beat < 1.0 + _MOST_BEATS or (not fresh and -0.5 <= beat - before <= 0.0):
             return []
         self.beat = beat
         began = []

@@ -11,6 +11,7 @@ from lbserver.music.notation.labels import Chord, parse_label, reads_as_chord
 
 # What no song needs and a file of % and | could ask for: its bars multiply.
 _MOST_BARS, _MOST_CHORDS_A_BAR = 4096, 64
+_LONGEST_NAME = 64
 _TOO_MUCH = f"too much: a chart has up to {_MOST_BARS} bars of {_MOST_CHORDS_A_BAR} chords"
 
 _BAR_LINE = re.compile(r"(:)?(?:\[\|+|\|+\]|\|\.(?=\s*$)|\|+)(:)?|(::)")
@@ -93,6 +94,17 @@ class _Page:
         self.bars.append(_Bar(chords=chords, opens=self.opens, endings=self.endings, section=self.section))
         self.opens, self.endings, self.section = False, frozenset(), ""
 
+    def name_section(self, name: str) -> None:
+        """The section that begins with the next bar; no name leaves it as it is. Raises LiveBandError: no name for a display."""
+        name = name.strip()
+        if len(name) > _LONGEST_NAME:
+            raise LiveBandError(
+                f"a section's name has up to {_LONGEST_NAME} characters, and {name[:20]}... has {len(name)}"
+            )
+        if not name.isprintable():
+            raise LiveBandError(f"a section's name has no control characters, and {name!a} has")
+        self.section = name or self.section
+
     def tell_metre(self, above: str, below: str) -> None:
         metre = int(above), int(below)
         if not (1 <= metre[0] <= 16 and metre[1] in (1, 2, 4, 8, 16)):
@@ -142,7 +154,7 @@ def _read_line(page: _Page, line: str) -> None:
     named = _NAMED.match(line) or _WORDS_FOR_SECTIONS.match(line)
     at = named.end() if named else 0
     if named:
-        page.section = named[0].strip().rstrip(":") or page.section
+        page.name_section(named[0].strip().rstrip(":"))
     first = len(page.bars)
     before: re.Match[str] | None = None  # the bar line before the segment
     closed = False
@@ -175,7 +187,7 @@ def _read_words(page: _Page, line: str) -> None:
     times = _TIMES.fullmatch(line)
     words = _SECTION.sub(" ", line).split()
     named = next(iter(_SECTION.findall(line)), "") or (line if _WORDS_FOR_SECTIONS.fullmatch(line) else "")
-    page.section = named.strip().rstrip(":") or page.section
+    page.name_section(named.strip().rstrip(":"))
     if metre:
         page.tell_metre(metre[1], metre[2])
     elif times:
@@ -196,7 +208,7 @@ def _read_segment(page: _Page, segment: str, *, a_bar: bool) -> bool:
     marks = _SECTION.findall(segment)
     content = _SECTION.sub(" ", segment)
     chords = [mark for mark in marks if reads_as_chord(mark)]
-    page.section = next((mark.strip() for mark in marks if mark.strip()), page.section)
+    page.name_section(next((mark for mark in marks if mark.strip()), ""))
     if (
         len(chords) > 1
         or any(len(mark) > 1 and not mark[1:].isdigit() for mark in chords)

@@ -60,10 +60,11 @@ class Listener:
         return packets
 
     def _value(self, address: str, seen: dict[tuple[str, str], Mapping[str, Value]]) -> Value | None:
-        root, _, rest = address.removeprefix("/").partition("/")
-        session, kind, name = (*rest.split("/"), "", "", "")[:3]
-        if root != "lb" or kind not in ("set", "status"):
-            return None
+        match address.split("/"):
+            case ["", "lb", session, "set" | "status" as kind, name]:
+                pass
+            case _:
+                return None
         if (session, kind) not in seen:
             try:
                 if kind == "status":

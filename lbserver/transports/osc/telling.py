@@ -10,7 +10,7 @@ from lbserver.hub.hub import Hub, HubError, Peer
 from lbserver.protocol.osc import MAX_PACKET_BYTES
 from lbserver.transports.osc.cues import Cues
 from lbserver.transports.osc.doorway import Guest, Guests, Source
-from lbserver.transports.osc.packet import OscError, bundles, write
+from lbserver.transports.osc.packet import Message, OscError, bundles, write
 from lbserver.transports.osc.stage import Stage
 from lbserver.transports.osc.watches import PlainWatches, Watches, figures
 
@@ -52,11 +52,11 @@ class Teller:
                     known[name] = self._hub.status(name, peer=_ALL)
             for source, name, one in self.cues.due(known):
                 if guest := self._attentive(source, name):
-                    self._send(guest, write(one))
+                    self._tell(guest, name, one)
         for source, name, chosen in self.plain.due(now_s):
             if guest := self._attentive(source, name):
                 for one in figures(name, self._hub.status(name, peer=_ALL), chosen):
-                    self._send(guest, write(one))
+                    self._tell(guest, name, one)
 
     def keep_house(self, now_s: float, alive: set[str]) -> None:
         """Forget what nobody sees any more."""
@@ -93,6 +93,21 @@ class Teller:
             if self._guests.attentive(guest, now_s)
         }
 
+    def _tell(self, guest: Guest, session: str, one: Message) -> None:
+        try:
+            data = write(one)
+        except OscError as error:
+            self._cannot_tell(session, error)
+        else:
+            self._send(guest, data)
+
+    def _cannot_tell(self, session: str, error: OscError) -> None:
+        """A fault of this session's, said once; the others are told of theirs."""
+        if session not in self._untold:
+            self._untold.add(session)
+            self.faults += 1
+            log.error("status cannot be told: %s", error, extra=fields(session=session))
+
     def _packets(self, session: str) -> list[bytes]:
         try:
             status = self._hub.status(session, peer=_ALL)
@@ -100,9 +115,6 @@ class Teller:
             return []
         try:
             return bundles(figures(session, status), largest_bytes=MAX_PACKET_BYTES)
-        except OscError as error:  # a fault of this session's, said once; the others are told of theirs
-            if session not in self._untold:
-                self._untold.add(session)
-                self.faults += 1
-                log.error("status cannot be told: %s", error, extra=fields(session=session))
+        except OscError as error:
+            self._cannot_tell(session, error)
             return []

@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A performer's gestures on the stem: when it stops, comes in, counts, and that nothing else is touched."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from lbmodels.contract.accompanist import Audio
+from lbserver.hub import gestures as told
+from lbserver.hub.session_record import Taps
 from lbserver.music import gestures
 from lbserver.music.feel import Beat
 from lbserver.music.gestures import GestureState, Wish
+from lbserver.protocol.segment import POSITION_BITS
 
 RATE_HZ, FRAME = 48000, 1920
 NAN = float("nan")
@@ -97,3 +103,18 @@ def test_intensity_moves_the_level_in_a_frame_and_the_knobs_within_their_range()
     assert np.isnan(gestures.meant(NAN, 0.5))
     moved = gestures.meant(NAN, 0.9), gestures.meant(0.8, 0.9), gestures.meant(0.1, 0.0)
     assert moved == pytest.approx((0.9, 1.0, 0.0))
+
+
+def test_taps_before_anything_flows_count_all_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The third tap of a silent session began anew, so that only two ever told the tempo."""
+    clock = iter([10.0, 10.5, 11.0, 11.7, 12.2])
+    monkeypatch.setattr(told.time, "monotonic", lambda: next(clock))
+    positions = iter([96000] * 4 + [120000])
+    segment = SimpleNamespace(load=lambda _name: 3 << POSITION_BITS | next(positions))
+    entry: Any = SimpleNamespace(segment=segment, taps=Taps(), wish=SimpleNamespace(rate_hz=48000))
+    assert told.tell_first(entry, "tap") == {}
+    assert told.tell_first(entry, "tap")["bpm"] == pytest.approx(120)
+    assert told.tell_first(entry, "tap") == {"bpm": pytest.approx(120), "first_beat_s": pytest.approx(2.0)}
+    assert told.tell_first(entry, "tap")["bpm"] == pytest.approx(60 / 0.56)
+    assert len(entry.taps.at_s) == 4
+    assert told.tell_first(entry, "tap") == {}  # what is heard flows again: its time is another

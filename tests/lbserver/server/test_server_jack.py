@@ -172,7 +172,7 @@ def test_a_client_of_its_own_is_connected_to_nothing_until_somebody_does(tmp_pat
             "test:copy",
         ]
         jam = subprocess.Popen(
-            [*command, "--seconds", "4", "--json"],
+            [*command, "--json"],
             env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         try:
@@ -185,6 +185,7 @@ def test_a_client_of_its_own_is_connected_to_nothing_until_somebody_does(tmp_pat
                 assert time.monotonic() < deadline, "it never played"  # nobody can be connected before
                 time.sleep(0.1)
             assert set(wired().split()) == {*ports, "system:capture_1"}
+            jam.send_signal(signal.SIGINT)
             out, errors = jam.communicate(timeout=120)
         finally:
             jam.kill()

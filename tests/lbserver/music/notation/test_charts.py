@@ -138,3 +138,14 @@ def test_a_hostile_chart_is_answered(text: str) -> None:
     """An expression that looks ahead from each parenthesis would take hours over a megabyte of them."""
     with pytest.raises(LiveBandError):
         parse_chart(text)
+
+
+@pytest.mark.parametrize("chart", ["| [{}] C |", "[{}]\n| C |", "{}: | C |"])
+@pytest.mark.parametrize(
+    ("name", "refused"), [("A" * 65, "64 characters"), ("A\0B", "control"), ("A\ud800", "control")]
+)
+def test_a_name_of_a_section_fits_a_display_and_a_datagram(chart: str, name: str, refused: str) -> None:
+    """A name of 3,000 characters became an OSC packet larger than any, a NUL in one ended everybody's cues."""
+    assert parse_chart(chart.format("A" * 64)).sections == ((0, "A" * 64),)
+    with pytest.raises(LiveBandError, match=refused):
+        parse_chart(chart.format(name))

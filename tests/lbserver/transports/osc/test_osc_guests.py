@@ -4,11 +4,13 @@
 import socket
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
 from lbserver.music.passing import Bars, Events
 from lbserver.transports.osc.packet import Message, message, parse, timed_messages, write
+from lbserver.transports.osc.telling import Teller
 
 
 class Patch:
@@ -162,6 +164,29 @@ def test_bars_are_counted_in_order_and_none_twice() -> None:
     assert [name for beat in (1.0, 1.6, 1.02, 1.9, 1.2) for name, _ in ones.passed(beat)] == ["bar", "beat"] * 2 + [
         "bar", "beat"
     ]  # fmt: skip
+
+
+def test_a_beat_that_is_none_is_no_list_of_beats() -> None:
+    """A front end may write anything in its segment: a beat of 1e15 filled the memory of the server of everybody."""
+    bars = Bars()
+    assert bars.passed(1e15) == bars.passed(float("inf")) == bars.passed(-1e15) == []
+    assert bars.passed(4.0) == [("bar", 1), ("beat", 4)]
+
+
+def test_what_cannot_be_told_of_one_session_keeps_nothing_from_the_others(caplog) -> None:
+    """A text with a NUL ended the round of cues and plain status for everybody."""
+    sent: list[bytes] = []
+    guests = SimpleNamespace(get=lambda *_: SimpleNamespace(peer=None), attentive=lambda *_: True)
+    figures = {"bad": {"section": "A\0"}, "good": {"section": "B"}}
+    hub = SimpleNamespace(status=lambda name, peer: figures[name])
+    teller = Teller(hub, guests, SimpleNamespace(), lambda _guest, data: sent.append(data))
+    for name in ("bad", "good"):
+        teller.plain.choose(("127.0.0.1", 1), name, 1.0, ["section"])
+    teller.plain.asked = {("127.0.0.1", 1): ["bad", "good"]}  # in this order
+    for now_s in (0.0, 5.0):
+        teller.events(now_s)
+    assert sent == [write(message("/lb/good/status/section", "B"))] * 2
+    assert (teller.faults, len(caplog.records)) == (1, 1)
 
 
 def test_cues_come_as_the_bars_of_what_is_played(server, opened, play, noise, patch: Patch) -> None:

@@ -175,6 +175,8 @@ def test_a_tool_listens_to_what_it_named_and_hears_it_when_it_changes() -> None:
                 assert isinstance(tool.next(), events.AcceptConnection)
                 for address in (
                     "/lb/nobody/set/gain",
+                    "lb/guitar/set/gain",  # no address that a packet can have
+                    "/lb/guitar/set/gain/ä",
                     "/lb/guitar/status/tempo",
                     "/lb",
                     "/lb/guitar/set/gain",
