@@ -200,7 +200,7 @@ def test_values_that_are_none_are_refused(tags: str, value) -> None:
 @pytest.mark.parametrize(
     "one",
     [
-        message("/lb/open", "a"),
+        message("/lb/open"),
         message("/lb/open", "a", "bass", 48000, 2, 128, "live", 40.0, 1),
         message("/lb/open", True, "bass", 48000, 2, 128, "live"),
         message("/lb/open", "a", "bass", 48000.5, 2, 128, "live"),

@@ -228,7 +228,7 @@ def test_a_chart_that_comes_before_the_tempo_waits_and_says_so(band, until, open
         ("/lb/guitar/set/gain", "ff", (1.0, 2.0), "bad_message", "takes value"),
         ("/lb/guitar/set/freeze", "s", ("perhaps",), "bad_message", "on or off"),
         ("/lb/guitar/set/stem", "s", ("kazoo",), "bad_message", "drums, bass, piano, guitar"),
-        ("/lb/guitar/set/mode", "s", ("aligned",), "unsupported", "/lb/open"),
+        ("/lb/guitar/set/mode", "s", ("sideways",), "bad_message", "aligned"),
         ("/lb/guitar/sett/gain", "f", (0.0,), "unknown_message", "did you mean /lb/guitar/set/gain?"),
         ("/lb/guitar/tempi", "f", (90.0,), "unknown_message", "did you mean /lb/guitar/tempo?"),
         ("/lb/guitar/beat", "f", (1.0,), "bad_message", "/lb/guitar/tempo first"),

@@ -190,7 +190,7 @@ def test_a_fault_of_ours_is_told_and_the_server_lives(band, opened, monkeypatch:
     def fail(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    for where, what in ((server._control, "_set"), (server._stage, "hear"), (server, "_watch")):
+    for where, what in ((server._control, "_set"), (server._stage, "hear"), (server, "_watcher")):
         monkeypatch.setattr(where, what, fail)
     client.call("/lb/<session>/set/<control>", 1.0, session="guitar", control="gain")
     client.call("/lb/<session>/resend", 1, 0, 0, session="guitar")
