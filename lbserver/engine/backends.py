@@ -81,16 +81,6 @@ def installed() -> tuple[str, ...]:
         return ()
 
 
-def memory_bytes(name: str | None = None) -> int:
-    """About the memory that a process takes to play a model, by its manifest or the size of its weights; 0 of a test's.
-
-    Raises lbmodels' LiveBandModelError: no such model.
-    """
-    if name is not None and name.startswith("test:"):
-        return 0
-    return int(importlib.import_module("lbmodels.weights.manifest").locate(name).memory_bytes)
-
-
 def verify_weights() -> dict[str, bool]:
     """Which of the shipped weights are there and as their manifest says, by file name.
 

@@ -34,16 +34,10 @@ _BLEND_PEAK = 10 ** (-1.0 / 20)  # a blend that would clip is turned down to -1 
 
 
 @dataclass(frozen=True, kw_only=True)
-class BounceRequest:
-    """What to render. `outputs` maps stem names, and `mix` for the blend of input and stems, to files.
+class Take:
+    """How to play along, to whatever recording. `feed_samples` is the block size the engine is fed with; it changes no bit."""
 
-    `stems` are rendered; those without an entry in `outputs` are heard in the blend only.
-    `feed_samples` is the block size the engine is fed with; it changes no bit of the result.
-    """
-
-    source: Path | Recording
     stems: tuple[str, ...]
-    outputs: Mapping[str, Path]
     knowledge: HostKnowledge = HostKnowledge()
     anticipation_ms: float | None = None
     seed: int = 0
@@ -51,6 +45,17 @@ class BounceRequest:
     controls: Mapping[str, float] = field(default_factory=dict)
     gain_db: float = 0.0
     feed_samples: int = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class BounceRequest(Take):
+    """What to render. `outputs` maps stem names, and `mix` for the blend of input and stems, to files.
+
+    `stems` are rendered; those without an entry in `outputs` are heard in the blend only.
+    """
+
+    source: Path | Recording
+    outputs: Mapping[str, Path]
 
 
 @dataclass(frozen=True, kw_only=True)

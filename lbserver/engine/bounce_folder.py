@@ -12,7 +12,7 @@ import stat
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,9 @@ from lbserver.audio.headers import ENDINGS, kind_of
 from lbserver.audio.reading import Recording
 from lbserver.audio.writing import BeingWrittenError
 from lbserver.engine import backends
-from lbserver.engine.bounce import BounceRequest, bounce, output_names
+from lbserver.engine.bounce import BounceRequest, Take, bounce, output_names
 from lbserver.errors import LiveBandError
 from lbserver.files.paths import reason
-from lbserver.music.conditions import HostKnowledge
 
 _PIECE_BYTES = 1 << 20
 _PATIENCE_S = 30.0
@@ -33,23 +32,15 @@ _PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What holds for every file of a folder. `feed_samples` changes no bit; all else does, or may."""
+class Settings(Take):
+    """What holds for every file of a folder."""
 
     model: str | None
     runtime: str
     device: str
     weights_id: str
-    stems: tuple[str, ...]
     mix: bool = False
     mix_only: bool = False
-    knowledge: HostKnowledge = HostKnowledge()
-    anticipation_ms: float | None = None
-    seed: int = 0
-    variation: float = 1.0
-    controls: Mapping[str, float] = field(default_factory=dict)
-    gain_db: float = 0.0
-    feed_samples: int = 4096
 
     def identity(self) -> str:
         """A digest of all that a stem depends on beside its recording."""
@@ -262,18 +253,8 @@ def _play(settings: Settings, item: Item) -> Outcome:
             )
         for folder in {path.parent for path in item.outputs.values()}:
             folder.mkdir(parents=True, exist_ok=True)
-        request = BounceRequest(
-            source=recording,
-            stems=settings.stems,
-            outputs=item.outputs,
-            knowledge=settings.knowledge,
-            anticipation_ms=settings.anticipation_ms,
-            seed=settings.seed,
-            variation=settings.variation,
-            controls=settings.controls,
-            gain_db=settings.gain_db,
-            feed_samples=settings.feed_samples,
-        )
+        take = {one.name: getattr(settings, one.name) for one in fields(Take)}
+        request = BounceRequest(source=recording, outputs=item.outputs, **take)
         report = bounce(request, accompanist)
         after = os.fstat(recording.descriptor)
     if (seen.st_size, seen.st_mtime_ns) != (after.st_size, after.st_mtime_ns):

@@ -161,7 +161,7 @@ def check_memory_sharing(error: str) -> Finding:
         return bad(
             "machine",
             f"sessions cannot share memory: {error}",
-            advice="liveband needs Linux with memfd_create, and free memory and file descriptors",
+            advice="liveband needs shared memory (on Linux memfd_create), and free memory and file descriptors",
         )
     return ok("machine", "sessions can share memory (a sealed segment was made and mapped)")
 

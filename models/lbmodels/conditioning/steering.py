@@ -24,6 +24,16 @@ ADHERENCE_MOST = 4.0
 _OWN_CHOICE = 0.5
 _NEAR = 0.005
 
+TEMPERATURE = Control(
+    name="variation",
+    unit="",
+    minimum=0.0,
+    maximum=2.0,
+    default=1.0,
+    description="temperature: 0 plays the likeliest tokens, above 1 takes more risks",
+)
+"""Of families that draw tokens."""
+
 STEERING_CONTROLS = (
     Control(
         name="adherence",

@@ -39,6 +39,7 @@ class Family:
     identity: the parts whose digests name the weights; a saved state goes on with the same only.
     exact: parts of the names of tensors that an 8-bit graph keeps in float32.
     graph: whether its step can be exported; otherwise it runs on torch alone.
+    builds_on: names of families whose code it uses; a graph of it is made anew when theirs changes.
     seed: the field of the state that takes a session's seed. position: the one that counts frames, by which the rings of
     attention are written.
     """
@@ -49,6 +50,7 @@ class Family:
     identity: tuple[str, ...]
     exact: tuple[str, ...] = ()
     graph: bool = True
+    builds_on: tuple[str, ...] = ()
     seed: str = "seed"
     position: str = "generator.trunk.position"
     objectives: Mapping[str, Objective] = field(default_factory=dict)

@@ -134,10 +134,13 @@ def torch_is_there() -> bool:
 
 
 @functools.cache
-def exporter(family: str) -> str:
-    """What makes graphs of a family: a digest of its own code, so that no cache outlives a change of it."""
+def exporter(name: str) -> str:
+    """What makes graphs of a family: a digest of the code they depend on, so that no cache outlives a change of it."""
+    from lbmodels.families.registry import family
+
     package = Path(__file__).resolve().parents[1]
-    places = [package / part for part in (*_MADE_BY, f"families/{family}")]
+    folders = (f"families/{used}" for used in (name, *family(name).builds_on))
+    places = [package / part for part in (*_MADE_BY, *folders)]
     sources = sorted(file for place in places for file in ([place] if place.suffix else place.rglob("*.py")))
     found = hashlib.sha256(version("liveband").encode())
     for source in sources:

@@ -2,6 +2,7 @@
 """Opening a model: from the cache without torch, exported when the cache does not have it, or has it damaged."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from lbmodels import folders
 from lbmodels.errors import LiveBandModelError, NotExportableError
+from lbmodels.families import registry
 from lbmodels.runtime import cache, opening
 from lbmodels.weights.manifest import Located
 
@@ -200,3 +202,12 @@ def test_why_an_export_failed_crosses_the_process(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300
     )
     assert "LiveBandModelError: codec.safetensors" in failed.stderr.splitlines()[-1].replace("weights ", "")
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_a_graph_is_made_anew_when_another_family_that_it_uses_changes(name: str) -> None:
+    """Catches a graph in the cache that outlives the code it was made from: a family that plays with another's parts."""
+    package = Path(opening.__file__).parents[1] / "families" / name
+    sources = "".join(path.read_text() for path in package.rglob("*.py"))
+    used = set(re.findall(r"lbmodels\.families\.(\w+)\.", sources)) - {name}
+    assert used <= set(registry.family(name).builds_on)

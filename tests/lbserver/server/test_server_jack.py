@@ -41,6 +41,19 @@ print(json.dumps([int(hit) % 24000 for hit in np.flatnonzero(np.abs(heard) > 0.1
 """
 
 
+def surroundings(folder: Path) -> dict[str, str]:
+    """A sound system and a user's folders of a test's own."""
+    return {
+        **os.environ,
+        "HOME": str(folder),
+        "JACK_DEFAULT_SERVER": f"liveband-test-{os.getpid()}",
+        "JACK_NO_AUDIO_RESERVATION": "1",
+        "LIVEBAND_RUN": str(folder / "run"),
+        "LIVEBAND_CACHE": str(folder / "cache"),
+        "XDG_DATA_HOME": str(folder / "data"),
+    }
+
+
 @contextmanager
 def jack(environment: dict[str, str]) -> Iterator[None]:
     name = environment["JACK_DEFAULT_SERVER"]
@@ -93,15 +106,7 @@ def wire(environment: dict[str, str], band: str, probe: str) -> None:
 @pytest.mark.skipif(shutil.which("jackd") is None, reason="needs jackd")
 def test_band_and_input_are_apart_by_what_is_reported(tmp_path: Path) -> None:
     """Law 1 through a sound system: the input comes L late, the band (1 + A) frames after it, to the sample."""
-    environment = {
-        **os.environ,
-        "HOME": str(tmp_path),
-        "JACK_DEFAULT_SERVER": f"liveband-test-{os.getpid()}",
-        "JACK_NO_AUDIO_RESERVATION": "1",
-        "LIVEBAND_RUN": str(tmp_path / "run"),
-        "LIVEBAND_CACHE": str(tmp_path / "cache"),
-        "XDG_DATA_HOME": str(tmp_path / "data"),
-    }
+    environment = surroundings(tmp_path)
     with jack(environment):
         jam = subprocess.Popen(
             [
@@ -146,13 +151,7 @@ def test_band_and_input_are_apart_by_what_is_reported(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("jackd") is None, reason="needs jackd")
 def test_a_client_of_its_own_is_connected_to_nothing_until_somebody_does(tmp_path: Path) -> None:
     """Catches a band that PortAudio names and wires to the loudspeakers of who wanted to patch it, and a session without a name."""
-    environment = {
-        **os.environ,
-        "HOME": str(tmp_path),
-        "JACK_DEFAULT_SERVER": f"liveband-test-own-{os.getpid()}",
-        "JACK_NO_AUDIO_RESERVATION": "1",
-        "LIVEBAND_RUN": str(tmp_path / "run"),
-    }
+    environment = surroundings(tmp_path)
 
     def wired() -> str:
         return subprocess.run(

@@ -45,6 +45,7 @@ FAMILY = Family(
     parts=(CODEC, RVQ, LM, BEAT_TRACKER, CHORD_TRACKER),
     build=build,
     identity=("lm", "rvq", "beat_tracker", "chord_tracker"),
+    builds_on=("liveband",),
     position="generator.trunk.position",
     # The code books and what decides between them: in 8 bits other tokens would be drawn.
     exact=(

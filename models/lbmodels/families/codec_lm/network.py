@@ -20,8 +20,7 @@ from lbmodels.band import Answer, Heard
 from lbmodels.codec.rvq import ResidualQuantiser
 from lbmodels.conditioning import host, steering
 from lbmodels.conditioning.host import condition_features
-from lbmodels.conditioning.steering import STEERING_CONTROLS, Steer, steering_features
-from lbmodels.contract.spec import Control
+from lbmodels.conditioning.steering import STEERING_CONTROLS, TEMPERATURE, Steer, steering_features
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.codec_lm.depth import Depth
 from lbmodels.families.liveband.generator import Generator, GeneratorConfig, silent_at_first
@@ -31,14 +30,7 @@ from lbmodels.streaming.tempogram import TempogramState
 from lbmodels.streaming.transformer import Block, TransformerState
 
 CONTROLS = (
-    Control(
-        name="variation",
-        unit="",
-        minimum=0.0,
-        maximum=2.0,
-        default=1.0,
-        description="temperature: 0 plays the likeliest tokens, above 1 takes more risks",
-    ),
+    TEMPERATURE,
     next(control for control in STEERING_CONTROLS if control.name == "adherence"),
 )
 

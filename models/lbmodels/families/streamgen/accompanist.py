@@ -16,7 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lbmodels.contract.spec import Control, Spec
+from lbmodels.conditioning.steering import TEMPERATURE
+from lbmodels.contract.spec import Spec
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.streamgen.beats import REFERENCE_BPM
 from lbmodels.families.streamgen.codec import CodecState, Dac
@@ -34,16 +35,7 @@ TOP_K = 200
 BEATS_A_BAR = 4
 """Of hosts that tell a bar's phase and no metre."""
 
-CONTROLS = (
-    Control(
-        name="variation",
-        unit="",
-        minimum=0.0,
-        maximum=2.0,
-        default=1.0,
-        description="temperature: 0 plays the likeliest tokens, above 1 takes more risks",
-    ),
-)
+CONTROLS = (TEMPERATURE,)
 
 
 class StreamState(NamedTuple):
