@@ -7,7 +7,7 @@ Nothing here reads a clock: `now_s` is an argument, so that a virtual clock make
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -367,7 +367,8 @@ class LiveSession:
         _, bar, heard_tempo, per_bar = (float(value) for value in self.heard_beat)
         ago_s = (self._next_position - self.port.position) / self._rate_hz
         segment.store_float("heard_tempo", heard_tempo)
-        segment.store_float("heard_beat", 1.0 + (bar * per_bar - ago_s * heard_tempo / 60.0) % per_bar)
+        beats = bar * per_bar - ago_s * heard_tempo / 60.0
+        segment.store_float("heard_beat", 1.0 + beats % per_bar if per_bar > 0 else nan)
         segment.store_float("heard_chord", chord_number(self.heard_chord[:12], float(self.heard_chord[12])))
         segment.store("state", states.NUMBER[self.state])
         self.port.beat()

@@ -38,6 +38,13 @@ class Ear(accompanists.SmallAccompanist):
         return np.tile(np.append(chord, 9.0), (len(state.steps), 1))
 
 
+class Lost(Ear):
+    """Hears a beat and no bar at all, as 0 beats of one."""
+
+    def heard_beat(self, state: accompanists.State) -> NDArray[np.float64]:
+        return super().heard_beat(state) * np.array([1.0, 1.0, 1.0, 0.0])
+
+
 def ones(
     _spec: object, mix: Audio, _conditions: Conditions, state: accompanists.State
 ) -> tuple[Audio, Audio]:
@@ -228,3 +235,12 @@ def test_who_tells_nothing_of_gestures_hears_the_band() -> None:
         np.full((1, 2, FRAME), 0.1, np.float32), unknown, band.init_state([1]), np.array([True])
     )
     assert (stem == 0.25).all()
+
+
+def test_a_bar_of_no_beats_is_told_as_none() -> None:
+    """Catches a division that ends the session."""
+    audio, session, host = played(player_of_ones(Lost), 1.0)
+    assert audio[:, -4800:].all(), "it plays on"
+    assert session.port.segment.load_float("heard_tempo") == 150.0
+    assert np.isnan(session.port.segment.load_float("heard_beat"))
+    host.close()
