@@ -65,6 +65,8 @@ class Window:
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline().strip()
+        if not answer:  # it closed its output: what ended it
+            raise SystemExit(f"{line!r} failed: the host ended with {self._process.wait(timeout=20)}")
         if not answer.endswith("done") or answer.startswith("not"):
             raise SystemExit(f"{line!r} failed: {answer!r}")
         return answer.removesuffix("done").strip()

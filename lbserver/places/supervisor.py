@@ -257,9 +257,9 @@ class WorkerPlace:
         self.up = False
         self.reason = f"its worker died ({cause})"
         log.error("worker died: %s", cause, extra=fields(worker=self.number, stepping=" ".join(suspects)))
+        self._on_lost(self, suspects)
         await self._reap(process)
         self._process = None
-        self._on_lost(self, suspects)
         failure = self.reason
         while failure:
             await self._wait_after(failure)

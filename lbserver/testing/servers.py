@@ -14,6 +14,7 @@ from lbserver.files.documents import read_json
 from lbserver.host.isolation import environment, python
 from lbserver.testing.processes import running
 
+PLAYING = ("playing", "late")  # states of a session that plays, also on a machine too busy for every frame
 _PATIENCE_S = 60.0  # for a server to end by itself
 
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from lbserver.client.connection import connected
 from lbserver.commands.top import look
 from lbserver.files import saved_state
+from lbserver.testing.servers import PLAYING
 from lbserver.testing.waiting import until
 
 Audio = NDArray[np.float32]
@@ -263,7 +264,7 @@ def test_server_and_host_die(studio: Studio, server: Any) -> None:
     studio.wait_for(killed / 48000 + 0.6)
     server.start()
     returned = int(studio.ask("at"))
-    until(lambda: [one for one in sessions().values() if one["state"] == "playing"], "the band")
+    until(lambda: [one for one in sessions().values() if one["state"] in PLAYING], "the band")
     back = int(studio.ask("at"))
     studio.wait_for(back / 48000 + 1.0)
     played, heard = studio.recorded()

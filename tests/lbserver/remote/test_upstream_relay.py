@@ -19,6 +19,7 @@ from lbserver.places.upstream import UpstreamPlace
 from lbserver.protocol.controls import INDEX
 from lbserver.ring.ends import HostPort
 from lbserver.ring.segment import Segment
+from lbserver.testing.servers import PLAYING
 from lbserver.testing.waiting import until_async as until
 from lbserver.transports.zeromq import ZeroMqConfig, zeromq_server
 
@@ -163,7 +164,7 @@ def test_the_far_server_goes_and_returns(two_servers, noise, offset_of):
             back_at = front.at
             for _ in range(50):
                 await front.play(0.1)
-                if near.status("a", peer=PEER)["state"] in ("playing", "listening") and front.out[-1].any():
+                if near.status("a", peer=PEER)["state"] in (*PLAYING, "listening") and front.out[-1].any():
                     break
             await front.play(0.8)
             assert near.status("a", peer=PEER)["reason"] == ""
@@ -384,7 +385,7 @@ def test_what_was_told_is_told_again_after_a_loss_in_the_new_time(two_servers, n
             await switch.on()
             for _ in range(50):
                 await front.play(0.1)
-                if near.status("a", peer=PEER)["state"] in ("playing", "listening"):
+                if near.status("a", peer=PEER)["state"] in (*PLAYING, "listening"):
                     break
             await front.play(0.5)
             (name,) = place.player.sessions

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lbserver.testing.servers import PLAYING
 from lbserver.testing.waiting import until
 
 ROUNDS = int(os.environ.get("LIVEBAND_CHAOS_ROUNDS", "1"))
@@ -130,7 +131,7 @@ def test_nothing_is_left_of_a_wild_quarter_of_a_minute(serve: Callable[..., Any]
             assert time.monotonic() < deadline, opened
             time.sleep(0.2)
         check.play(name, np.full((2, 24000), 0.1, np.float32))
-        check.until(name, lambda status: status["state"] == "playing" and status["frames"] > 3)
+        check.until(name, lambda status: status["state"] in PLAYING and status["frames"] > 3)
         check.ask("close", session=name)
         check.ports.pop(name).segment.close()
     # The log file is open now, and threads that wrote moments wait for the next.
