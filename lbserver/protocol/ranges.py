@@ -48,6 +48,14 @@ OPTIONS: Mapping[str, Range] = {
     "mixes": Range(minimum=1, maximum=64, whole=True),
     "budget_gb": Range(minimum=0.001, maximum=1e6, unit="GB"),
     "sound": Range(minimum=1, maximum=1_000_000, whole=True),
+    "players": Range(minimum=1, maximum=1_000_000, whole=True),
+    "cores": Range(minimum=2, maximum=4096, whole=True),
+    "target": Range(minimum=0.05, maximum=1),
+    "spare": Range(minimum=0, maximum=4096, whole=True),
+    "failures": Range(minimum=0.01, maximum=1e6, unit="h"),
+    "servers": Range(minimum=1, maximum=4096, whole=True),
+    "most_servers": Range(minimum=1, maximum=4096, whole=True),
+    "host_block": Range(minimum=1, maximum=65536, unit="samples", whole=True),
     "chunk": Range(minimum=1, maximum=1 << 20, unit="samples", whole=True),
 }
 """What only the command line knows, by the name of the option."""
