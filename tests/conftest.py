@@ -22,6 +22,10 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import pytest
 from hypothesis import HealthCheck, settings
 
+from lbserver.testing.processes import NO_DISPLAY
+
+os.environ["DISPLAY"] = NO_DISPLAY
+
 settings.register_profile(
     "liveband", deadline=None, max_examples=50, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )

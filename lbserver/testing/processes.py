@@ -7,6 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+# A display that nobody has. Where none is named JUCE takes :0, which may be that of a test beside it, and its program
+# ends when that display does.
+NO_DISPLAY = ":9999"
+
 
 @contextmanager
 def running(command: Sequence[str | Path], **options: Any) -> Iterator[subprocess.Popen[Any]]:

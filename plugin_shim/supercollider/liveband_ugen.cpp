@@ -179,5 +179,8 @@ PluginLoad(LiveBand) {
 }
 
 C_LINKAGE SC_API_EXPORT void unload() {
+    // scsynth unloads first and frees what still plays afterwards.
+    for (LiveBand* unit = all; unit != nullptr; unit = unit->after) unit->chair = nullptr;
+    all = nullptr;
     backstage.reset();
 }

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from lbserver.client.connection import connected
 from lbserver.commands.top import look
 from lbserver.files import saved_state
+from lbserver.testing.processes import NO_DISPLAY
 
 Audio = NDArray[np.float32]
 SCANNER = Path("/usr/lib/ardour7/ardour-vst3-scanner")
@@ -127,7 +128,7 @@ class Ardour:
 @pytest.fixture
 def ardour(plugin_build: Path, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ardour:
     monkeypatch.setenv("LIVEBAND_RUN", server.environment["LIVEBAND_RUN"])
-    environment = {name: value for name, value in server.environment.items() if name != "DISPLAY"}
+    environment = server.environment | {"DISPLAY": NO_DISPLAY}
     return Ardour(plugin_build / "VST3" / "LiveBand.vst3", environment, tmp_path / "home")
 
 

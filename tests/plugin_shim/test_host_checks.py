@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from lbserver.testing.processes import NO_DISPLAY
+
 LISTS = {
     "none": ("validator", "pluginval", "clap", "liveband"),
     "copy": ("validator", "pluginval", "clap", "liveband"),
@@ -163,7 +165,7 @@ def results(
                 "LIVEBAND_RUN": str(folder / "run"),
                 "XDG_DATA_HOME": str(folder / "data"),
                 "LIVEBAND_CACHE": str(calibration),
-                "DISPLAY": screen or "",
+                "DISPLAY": screen or NO_DISPLAY,
             }
             if situation == "none":
                 known[situation] = run(situation, environment)

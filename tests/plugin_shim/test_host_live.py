@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from lbserver.testing.processes import NO_DISPLAY
+
 
 class Live:
     """`liveband_vst3_host BUNDLE live` on a string."""
@@ -16,7 +18,7 @@ class Live:
     def __init__(self, program: Path, bundle: Path, environment: dict[str, str], *setup: str) -> None:
         self.process = subprocess.Popen(
             [program, bundle, "live", *setup],
-            env=environment | {"DISPLAY": ""},
+            env=environment | {"DISPLAY": NO_DISPLAY},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

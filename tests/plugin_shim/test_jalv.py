@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from lbserver.client.connection import connected
 from lbserver.commands.top import look
 from lbserver.files import saved_state
+from lbserver.testing.processes import NO_DISPLAY
 from lbserver.testing.servers import PLAYING
 from lbserver.testing.waiting import until
 
@@ -68,8 +69,8 @@ class Studio:
             "JACK_DEFAULT_SERVER": f"liveband-jalv-{os.getpid()}",
             "JACK_NO_AUDIO_RESERVATION": "1",
             "JACK_NO_START_SERVER": "1",
+            "DISPLAY": NO_DISPLAY,
         }
-        self.environment.pop("DISPLAY", None)
         name = self.environment["JACK_DEFAULT_SERVER"]
         # -S: each cycle waits for its clients, so that a busy machine is slow and not deaf.
         driver = ["-d", "dummy", "-r", "48000", "-p", str(PERIOD)]

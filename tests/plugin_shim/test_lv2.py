@@ -18,6 +18,7 @@ import soundfile
 from lbserver.engine import backends
 from lbserver.engine.bounce import BounceRequest, bounce
 from lbserver.protocol.controls import CONTROLS
+from lbserver.testing.processes import NO_DISPLAY
 
 URI = "https://liveband.invalid/plugin"
 RATE_HZ = 48000
@@ -32,7 +33,8 @@ SET = {"freeWheeling": 1, "mode": 2, "stem": 0}
 def environment(plugin_build: Path, tmp_path: Path) -> dict[str, str]:
     """Hosts see the bundle that was built, no other, and no display."""
     own = {"LV2_PATH": str(plugin_build / "LV2"), "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
-    return {name: text for name, text in os.environ.items() if name != "DISPLAY"} | own
+    own["DISPLAY"] = NO_DISPLAY
+    return dict(os.environ) | own
 
 
 def ports(environment: dict[str, str]) -> dict[str, dict[str, str]]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from lbserver.protocol import wire
 from lbserver.testing.grids import long_or_short
+from lbserver.testing.processes import NO_DISPLAY
 
 Audio = NDArray[np.float32]
 RATE_HZ = 48000
@@ -44,7 +45,11 @@ class Stage:
         self.recording = recording
         self.process = subprocess.Popen(
             [program, bundle, recording],
-            env={**server.environment, "XDG_CONFIG_HOME": str(recording.parent / "config"), "DISPLAY": ""},
+            env={
+                **server.environment,
+                "XDG_CONFIG_HOME": str(recording.parent / "config"),
+                "DISPLAY": NO_DISPLAY,
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
