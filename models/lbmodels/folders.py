@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Folders and files that are ours to write: the user's cache by the XDG rules, and what is there whole or not at all."""
 
+import glob
 import hashlib
 import os
 import secrets
@@ -37,13 +38,28 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    part = _part(path)
-    try:
+    with whole_file(path) as part:
         part.write_bytes(data)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A file beside, to be written, which then becomes `path`; what is not written to the end is taken away again.
+
+    Runs beside each other do not meet: each writes a file of its own, and whoever finds that of one that was killed takes it away.
+
+    Raises:
+        OSError: it cannot be put there.
+    """
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+        if is_left(left):
+            left.unlink(missing_ok=True)
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.{_machine()}.{os.getpid()}.part")
+    try:
+        yield part
         part.replace(path)
-    except BaseException:
+    finally:
         part.unlink(missing_ok=True)
-        raise
 
 
 def check_free(folder: Path) -> None:

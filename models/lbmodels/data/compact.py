@@ -20,7 +20,7 @@ import safetensors.numpy
 from lbmodels.data.errors import DataError
 from lbmodels.data.parts import Note
 from lbmodels.documents import read_json
-from lbmodels.folders import own_part
+from lbmodels.folders import whole_file
 
 FORMAT = "liveband song 1"
 _MOST_CHARACTERS = 2**20
@@ -73,15 +73,12 @@ def write_compact(song: CompactSong, path: Path) -> None:
         del plan["notes"]
         arrays[f"{i}.times_s"] = np.array([(n.start_s, n.end_s) for n in notes], np.float64).reshape(-1, 2)
         arrays[f"{i}.keys"] = np.array([(n.pitch, n.velocity) for n in notes], np.uint8).reshape(-1, 2)
-    part = own_part(path)
     try:
-        # One entry: several come in an order that differs from file to file.
-        safetensors.numpy.save_file(arrays, part, {"song": json.dumps(told)})
-        part.replace(path)
+        with whole_file(path) as part:
+            # One entry: several come in an order that differs from file to file.
+            safetensors.numpy.save_file(arrays, part, {"song": json.dumps(told)})
     except (OSError, safetensors.SafetensorError) as exc:
         raise DataError(f"cannot write {path}: {exc}") from exc
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read_compact(path: Path) -> CompactSong:

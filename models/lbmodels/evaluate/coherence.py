@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.metrics import Audio, Floats, mono
+from lbmodels.folders import write_whole
 from lbmodels.weights import checks
 
 RATE_HZ = 48000
@@ -181,11 +182,8 @@ def save(path: Path, network: CoherenceNetwork, figures: Mapping[str, float]) ->
         "size": str(network.config.size),
         "figures": json.dumps({name: round(value, 4) for name, value in figures.items()}),
     }
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
     metadata[checks.DIGEST] = checks.digest_of(pack(tensors, metadata))
-    part.write_bytes(pack(tensors, metadata))
-    part.replace(path)
+    write_whole(path, pack(tensors, metadata))
     return path
 
 

@@ -12,6 +12,7 @@ from lbmodels.documents import MOST_FIGURES_CHARACTERS, read_json
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.report import SHOWN
 from lbmodels.evaluate.scores import ERRORS
+from lbmodels.folders import whole_file
 from lbmodels.isolation import prepare_drawing
 
 if TYPE_CHECKING:
@@ -165,8 +166,6 @@ def draw_comparison(ranked: Sequence[dict[str, Any]], models: Sequence[str], tar
     handles = [Rectangle((0, 0), 1, 1, color=colours(k % 10)) for k in range(len(models))]
     figure.legend(handles, list(models), loc="outside lower center", ncols=min(len(models), 6), fontsize=9)
     figure.suptitle(f"normalised scores (0 another song's stem, 1 the true stem), A = {lowest:g} ms")
-    part = target.with_name(target.name + ".part")
-    part.unlink(missing_ok=True)
-    figure.savefig(part, dpi=110, format="png")
-    part.replace(target)
+    with whole_file(target) as part:
+        figure.savefig(part, dpi=110, format="png")
     plt.close(figure)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from lbmodels.evaluate.extras import EMBEDDINGS, Embedding
 from lbmodels.evaluate.loudness import LOUDNESS_LUFS, normalised
 from lbmodels.evaluate.metrics import Audio, Floats
 from lbmodels.evaluate.tracker import check, track
-from lbmodels.folders import cache_folder
+from lbmodels.folders import cache_folder, whole_file
 from lbmodels.weights.archives import check_stored
 
 VERSION = 2  # raise it when a feature changes meaning: old cache files are then not found
@@ -177,10 +176,9 @@ def _save(found: dict[str, Floats], path: Path) -> None:
     """Write beside the final name, then rename: a killed run leaves no half file."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
+        with whole_file(path) as part, part.open("wb") as file:
             arrays: dict[str, Any] = dict(found)
-            np.savez(part, **arrays)
-        Path(part.name).replace(path)
+            np.savez(file, **arrays)
     except OSError:
         # A cache that cannot be written costs time, not the result.
         return

@@ -20,6 +20,7 @@ from lbmodels.evaluate.excerpts import Excerpt, choose_excerpts, read_excerpt
 from lbmodels.evaluate.generation import anticipation_frames, generate
 from lbmodels.evaluate.metrics import Audio
 from lbmodels.evaluate.pictures import Marks, draw_panels
+from lbmodels.folders import write_whole
 
 MOST_OGG_BYTES = 100_000
 MOST_TOTAL_BYTES = 3_900_000
@@ -211,10 +212,7 @@ def write_ogg(path: Path, audio: Audio, sample_rate: int, *, most_bytes: int = M
             for first in range(0, len(clipped), 16384):
                 file.write(clipped[first : first + 16384])
         if buffer.tell() < most_bytes:
-            part = path.with_name(path.name + ".part")
-            part.unlink(missing_ok=True)
-            part.write_bytes(buffer.getvalue())
-            part.replace(path)
+            write_whole(path, buffer.getvalue())
             return
     raise LiveBandModelError(
         f"{path.name} does not fit into {most_bytes} bytes: {len(clipped) / sample_rate:.0f} s are too long"

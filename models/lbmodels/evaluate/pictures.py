@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lbmodels.evaluate.metrics import Audio, Floats, mono
+from lbmodels.folders import write_whole
 from lbmodels.isolation import prepare_drawing
 
 BANDS = 128
@@ -147,7 +148,4 @@ def _save_small(png: bytes, target: Path) -> None:
         picture.quantize(colours, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
         if buffer.tell() < MOST_PNG_BYTES:
             break
-    part = target.with_name(target.name + ".part")
-    part.unlink(missing_ok=True)
-    part.write_bytes(buffer.getvalue())
-    part.replace(target)
+    write_whole(target, buffer.getvalue())

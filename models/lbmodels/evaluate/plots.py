@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lbmodels.evaluate.run import Row
+from lbmodels.folders import whole_file
 from lbmodels.isolation import prepare_drawing
 
 PANELS = {"beat_f1": "beat F1 against the true beats", "chord": "chord agreement with the true chords"}
@@ -49,10 +50,8 @@ def draw(rows: Sequence[Row], title: str, target: Path) -> None:
     }
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=8, fontsize=9)
     figure.suptitle(title)
-    part = target.with_name(target.name + ".part")
-    part.unlink(missing_ok=True)
-    figure.savefig(part, dpi=110, format="png")
-    part.replace(target)
+    with whole_file(target) as part:
+        figure.savefig(part, dpi=110, format="png")
     plt.close(figure)
 
 
@@ -96,10 +95,8 @@ def draw_frontier(rows: Sequence[Row], title: str, target: Path) -> None:
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=9)
     figure.suptitle(title)
-    part = target.with_name(target.name + ".part")
-    part.unlink(missing_ok=True)
-    figure.savefig(part, dpi=110, format="png")
-    part.replace(target)
+    with whole_file(target) as part:
+        figure.savefig(part, dpi=110, format="png")
     plt.close(figure)
 
 

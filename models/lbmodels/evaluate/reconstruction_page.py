@@ -15,6 +15,7 @@ from lbmodels.evaluate.gallery import write_ogg
 from lbmodels.evaluate.pictures import Marks, draw_panels
 from lbmodels.evaluate.reconstruction import Shown
 from lbmodels.evaluate.reconstruction_table import ceiling_table, is_plain
+from lbmodels.folders import whole_file
 from lbmodels.isolation import prepare_drawing
 
 SHOWN_S = 6.0
@@ -128,8 +129,6 @@ def draw_curves(found: Sequence[Ceiling], target: Path) -> None:
         axis.set_ylim(bottom=0)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=7)
-    part = target.with_name(target.name + ".part")
-    part.unlink(missing_ok=True)
-    figure.savefig(part, dpi=90, format="png")
-    part.replace(target)
+    with whole_file(target) as part:
+        figure.savefig(part, dpi=90, format="png")
     plt.close(figure)

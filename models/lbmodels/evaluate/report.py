@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lbmodels.evaluate.extras import PAIRS
 from lbmodels.evaluate.run import Row, Settings
 from lbmodels.evaluate.separation import Separation
+from lbmodels.folders import whole_file, write_whole
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,10 +44,7 @@ def results(model: str, settings: Settings, rows: Sequence[Row]) -> dict[str, An
 
 def write_json(data: Any, path: Path) -> None:
     """Write beside the final name, then rename."""
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    part.write_text(json.dumps(plain(data), indent=1) + "\n")
-    part.replace(path)
+    write_whole(path, (json.dumps(plain(data), indent=1) + "\n").encode())
 
 
 def table(rows: Sequence[Row]) -> Table:
@@ -99,11 +97,8 @@ def write_text(table: Table, path: Path) -> None:
     """A table as the terminal shows it, in 150 columns."""
     from rich.console import Console
 
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    with part.open("w", encoding="utf-8") as file:
+    with whole_file(path) as part, part.open("w", encoding="utf-8") as file:
         Console(file=file, width=150).print(table)
-    part.replace(path)
 
 
 def separation_table(found: Sequence[Separation]) -> Table:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from lbmodels.folders import cache_folder
+from lbmodels.folders import cache_folder, whole_file
 
 _HEAD_BYTES = 40
 _KEPT_FILES = 12
@@ -57,17 +56,10 @@ def write(key: str, manifest: str, model: bytes) -> bool:
     path = path_of(key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(prefix=f"{key}.", suffix=".part", dir=path.parent)
-        part = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        with whole_file(path) as part, part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         _forget_oldest(path.parent)
     except OSError:
         return False

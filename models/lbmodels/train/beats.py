@@ -20,6 +20,7 @@ from torch import Tensor
 from lbmodels.contract.stems import STEMS_AND_REST
 from lbmodels.data.slakh import Track
 from lbmodels.errors import LiveBandModelError
+from lbmodels.folders import whole_file
 from lbmodels.listening.onsets import STRIDES, BandFrontEnd
 from lbmodels.train.audio import load_tracks, read_crop
 
@@ -113,11 +114,8 @@ def write_bands(config: BeatDataConfig, split: str, front: BandFrontEnd) -> Iter
         for track in load_tracks(root, split):
             path = folder / f"{track.name}.npy"
             if not path.is_file():
-                part = path.with_suffix(".part")
-                part.unlink(missing_ok=True)
-                with part.open("wb") as file:
+                with whole_file(path) as part, part.open("wb") as file:
                     np.save(file, _song_powers(track, front))
-                part.replace(path)
             powers = np.load(path, mmap_mode="r", allow_pickle=False)
             if len(track.beats_s) >= 8:
                 yield Song(track.name, powers, track.beats_s * strides_hz, track.beat_in_bar)

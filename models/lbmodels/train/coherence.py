@@ -36,6 +36,7 @@ from lbmodels.evaluate.coherence import (
     save,
     views,
 )
+from lbmodels.folders import whole_file
 from lbmodels.train.audio import read_crop
 from lbmodels.train.loop import Side, run, side
 from lbmodels.train.ranks import leads
@@ -105,9 +106,8 @@ def load_songs(config: CoherenceDataConfig, split: str, cache: Path) -> list[Son
             kept.parent.mkdir(parents=True, exist_ok=True)
             start, length = round(config.start_s * _RATE_HZ), round(frames / FRAME_HZ * _RATE_HZ)
             heard = [band_amplitudes(read_crop(s.path, start, length), _RATE_HZ) for s in track.stems]
-            part = kept.with_suffix(".part.npy")
-            np.save(part, np.stack(heard).astype(np.float16))
-            part.replace(kept)
+            with whole_file(kept) as part, part.open("wb") as file:
+                np.save(file, np.stack(heard).astype(np.float16))
         songs.append(
             Song(
                 name=track.name,

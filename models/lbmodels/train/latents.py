@@ -24,6 +24,7 @@ from lbmodels.codec.features import Features
 from lbmodels.contract.conditions import HOST
 from lbmodels.data.conditions import frame_conditions
 from lbmodels.data.slakh import Track
+from lbmodels.folders import whole_file
 from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.audio import read_crop
 
@@ -146,10 +147,7 @@ def write_cache(
         path = folder / f"{track.name}.safetensors"
         if not path.exists():
             rng = np.random.default_rng(abs(int.from_bytes(track.name.encode()[-7:], "little")))
-            part = path.with_suffix(".part")
-            part.unlink(missing_ok=True)
-            safetensors.torch.save_file(
-                {k: t.contiguous() for k, t in encode_track(track, codec, ear, stems, rng).items()}, part
-            )
-            part.replace(path)
+            encoded = encode_track(track, codec, ear, stems, rng)
+            with whole_file(path) as part:
+                safetensors.torch.save_file({k: t.contiguous() for k, t in encoded.items()}, part)
         yield done + 1

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from lbmodels.errors import LiveBandModelError
+from lbmodels.folders import whole_file
 from lbmodels.former_names import today
 from lbmodels.plain_json import to_json
 from lbmodels.train.curves import draw_curves
@@ -118,10 +119,8 @@ def _save(path: Path, objective: Objective, step: int) -> None:
         "averaged": {k: m.state_dict() for k, m in objective.averaged.items()},
         "random": torch.get_rng_state(),
     }
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    torch.save(state, part)
-    part.replace(path)
+    with whole_file(path) as part:
+        torch.save(state, part)
 
 
 def _by_today(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

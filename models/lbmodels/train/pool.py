@@ -46,7 +46,7 @@ from lbmodels.data.synth import FONTS, SAMPLE_RATE, available_fonts, find_font
 from lbmodels.data.truth import track_of_compact
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.parts import CODEC
-from lbmodels.folders import is_left, own_part
+from lbmodels.folders import is_left, whole_file, write_whole
 from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.latents import encode_conditions, encode_mix, encode_stem
 from lbmodels.train.pool_files import CARD, SONGS, compact_files, pool_files, read_card, seconds_of
@@ -137,9 +137,7 @@ def _check_card(config: PoolConfig) -> None:
                 "give the same options, or another folder"
             )
         return
-    part = own_part(path)
-    part.write_text(json.dumps(card, indent=1), encoding="utf-8")
-    part.replace(path)
+    write_whole(path, json.dumps(card, indent=1).encode())
 
 
 def _fonts_of(card: dict[str, Any]) -> list[str]:
@@ -335,17 +333,14 @@ def fill_pool(
             write_compact(song, _compact_path(config, number))
             about = {"title": made.title, "seconds": made.audio_s, "tags": song.tags}
             path = _path(config, number)
-            part = own_part(path)
             try:
-                # One entry in the header: several come in an order that differs from file to file.
-                safetensors.torch.save_file(
-                    {name: value.contiguous() for name, value in tensors.items()}, part, {"about": json.dumps(about)}
-                )  # fmt: skip
-                part.replace(path)
+                with whole_file(path) as part:
+                    # One entry in the header: several come in an order that differs from file to file.
+                    safetensors.torch.save_file(
+                        {name: value.contiguous() for name, value in tensors.items()}, part, {"about": json.dumps(about)}
+                    )  # fmt: skip
             except (OSError, safetensors.SafetensorError) as exc:
                 raise LiveBandModelError(f"cannot write {path}: {exc}") from exc
-            finally:
-                part.unlink(missing_ok=True)
             if config.hours is None:
                 _keep_budget(config)
         yield made

@@ -16,6 +16,7 @@ from rich.progress import track
 
 from lbmodels.data.slakh import find_tracks, load_yaml, read_track
 from lbmodels.errors import LiveBandModelError
+from lbmodels.folders import whole_file
 from lbmodels.style import sound
 from lbmodels.style.vocabulary import CONCEPTS
 from lbmodels.weights.archives import check_stored
@@ -132,11 +133,9 @@ def _kept(folder: Path, moments: int, file: Path) -> tuple[NDArray[Any], ...]:
             if set(names) <= set(kept.files) and kept["true"].shape[1:] == (len(CONCEPTS),):
                 return tuple(kept[name] for name in names)
     found = _listen(folder, moments)
-    part = file.with_suffix(".part.npz")
-    part.unlink(missing_ok=True)
     log_power, moment, true = found
-    np.savez(part, log_power=log_power, moment=moment, true=true)
-    part.replace(file)
+    with whole_file(file) as part, part.open("wb") as into:
+        np.savez(into, log_power=log_power, moment=moment, true=true)
     return found
 
 

@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from lbmodels.config import build
 from lbmodels.documents import read_json
 from lbmodels.errors import LiveBandModelError
+from lbmodels.folders import whole_file
 from lbmodels.former_names import today
 from lbmodels.weights import checks
 from lbmodels.weights.part import Part
@@ -44,14 +45,11 @@ def save_weights(path: Path, model: nn.Module, *, kind: str, config: Any, half: 
     }
     header = {"format": FORMAT, "kind": kind, "config": json.dumps(asdict(config))}
     digest = checks.digest_of(safetensors.torch.save(tensors, header))
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
     try:
-        safetensors.torch.save_file(tensors, part, metadata=header | {checks.DIGEST: digest})
+        with whole_file(path) as part:
+            safetensors.torch.save_file(tensors, part, metadata=header | {checks.DIGEST: digest})
     except safetensors.SafetensorError as error:  # a full disk too
-        part.unlink(missing_ok=True)
         raise LiveBandModelError(f"{path} cannot be written: {' '.join(str(error).split())[:160]}") from None
-    part.replace(path)
     return path
 
 
