@@ -56,10 +56,12 @@ def write(key: str, manifest: str, model: bytes) -> bool:
     path = path_of(key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with whole_file(path) as part, part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        with whole_file(path) as part:
+            part.touch(mode=0o600)
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
         _forget_oldest(path.parent)
     except OSError:
         return False
