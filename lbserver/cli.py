@@ -26,7 +26,7 @@ _MODULES = {
     "jam": ("lbserver.commands.jam", "play with the band through your audio interface"),
     "top": ("lbserver.commands.top", "watch the sessions of the running server"),
     "plugin": ("lbserver.commands.plugin", "install the DAW plug-in, remove it, say where it is"),
-    "fleet": ("lbserver.commands.fleet", "many servers for many players: plan, simulate"),
+    "fleet": ("lbserver.commands.fleet", "many servers for many players: plan, simulate, run"),
     "doctor": ("lbserver.commands.doctor", "look for what is wrong, and say what to do"),
     "keys": ("lbserver.commands.keys", "make a pair of keys for playing over a network"),
 }

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from lbserver.commands import fleet_serve
 from lbserver.engine import backends
 from lbserver.errors import LiveBandError
 from lbserver.files.paths import beside
@@ -22,14 +23,15 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """`liveband fleet`."""
     parser = commands.add_parser(
         "fleet",
-        help="many servers for many players: plan, simulate",
-        description="Many servers for many players: how many machines there must be, and a day of them.",
-        epilog="examples:\n  liveband fleet plan --players 100\n  liveband fleet simulate --players 10000",
+        help="many servers for many players: plan, simulate, run",
+        description="Many servers for many players: how many there must be, and the fleet itself.",
+        epilog="examples:\n  liveband fleet plan --players 100\n  liveband fleet serve --cluster local --servers 2",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add_plan(actions)
     _add_simulate(actions)
+    fleet_serve.add_actions(actions)
 
 
 def _add_plan(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -7,6 +7,8 @@ import contextlib
 import os
 import signal
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from lbserver.commands.playing import add_device_option, use_device
@@ -16,6 +18,7 @@ from lbserver.files.plain_json import to_json
 from lbserver.host.keys import is_loopback
 from lbserver.host.logs import LogConfig, logging_to
 from lbserver.host.rundir import RunDirectory, open_run_directory
+from lbserver.places.fleet import SCHEME
 from lbserver.places.link import LinkConfig
 from lbserver.protocol.osc import HTTP_PORT, ZMQ_PORT
 from lbserver.protocol.osc import PORT as OSC_PORT
@@ -121,8 +124,24 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     ports.add_argument("--key", type=Path, metavar="FILE", help="this machine's secret key (`liveband keys`)")
     ports.add_argument("--clients", type=Path, metavar="DIR", help="public keys of those who may connect")
     up = parser.add_argument_group("playing on another machine")
-    up.add_argument("--upstream", metavar="tcp://HOST:PORT", help="relay every session to the server there")
+    up.add_argument(
+        "--upstream",
+        metavar="tcp://HOST:PORT",
+        help="relay every session to the server there; fleet://HOST:PORT: to the least loaded server of the fleet whose "
+        "directory is there (`liveband fleet serve`)",
+    )
     up.add_argument("--upstream-key", type=Path, metavar="FILE", help="that server's public key")
+    up.add_argument(
+        "--moments",
+        type=Path,
+        metavar="DIR",
+        help="keep what sessions remember there, every second: servers that share the folder go on with each other's sessions",
+    )
+    up.add_argument(
+        "--while-fed",
+        action="store_true",
+        help="end when standard input ends, as it does with who started this",
+    )
     parser.add_argument(
         "--sessions", type=int, default=64, metavar="N", help="at most so many (default: %(default)s)"
     )
@@ -155,7 +174,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.set_defaults(
         run=_run,
         needs=needs,
-        excludes={"upstream": ("workers", "exact", "osc_compat"), "osc_compat": ("osc_token_file",)},
+        excludes={
+            "upstream": ("workers", "exact", "osc_compat", "moments"),
+            "osc_compat": ("osc_token_file",),
+        },
     )
 
 
@@ -194,9 +216,13 @@ def _run(parsed: argparse.Namespace) -> int:
     if not 1 <= parsed.workers <= 64:
         raise LiveBandError(f"{parsed.workers} workers are not possible: 1 to 64")
     use_device(parsed.device)
-    upstream = None
+    upstream, fleet = None, False
     if parsed.upstream is not None:
-        upstream = LinkConfig(address=parsed.upstream, server_key=parsed.upstream_key, own_key=parsed.key)
+        address = parsed.upstream
+        fleet = address.startswith(SCHEME)
+        if fleet:
+            address = f"tcp://{address.removeprefix(SCHEME)}"
+        upstream = LinkConfig(address=address, server_key=parsed.upstream_key, own_key=parsed.key)
     zeromq = None
     if parsed.zmq_port is not None:
         zeromq = ZeroMqConfig(
@@ -224,6 +250,8 @@ def _run(parsed: argparse.Namespace) -> int:
         workers=parsed.workers,
         alone=parsed.exact,
         upstream=upstream,
+        fleet=fleet,
+        moments=parsed.moments,
         http=None if parsed.http_port is None else HttpConfig(port=parsed.http_port, token=token),
         osc=osc,
         zeromq=zeromq,
@@ -247,12 +275,26 @@ def _run(parsed: argparse.Namespace) -> int:
         open_run_directory() as run,
         logging_to(LogConfig(level=parsed.log_level, json_lines=parsed.log_json, file=run.log_path)),
     ):
-        return asyncio.run(_serve_until_signal(config, run, as_json=parsed.json))
+        serving = _serve_until_signal(config, run, as_json=parsed.json, while_fed=parsed.while_fed)
+        return asyncio.run(serving)
 
 
-async def _serve_until_signal(config: ServeConfig, run: RunDirectory, *, as_json: bool) -> int:
+def _wait_for_end(loop: asyncio.AbstractEventLoop, end: Callable[[], object]) -> None:
+    """Call `end` on the loop when standard input is at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        while os.read(0, 1 << 12):
+            pass
+    with contextlib.suppress(RuntimeError):  # the loop has ended before
+        loop.call_soon_threadsafe(end)
+
+
+async def _serve_until_signal(
+    config: ServeConfig, run: RunDirectory, *, as_json: bool, while_fed: bool
+) -> int:
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(serve(config, run, announce=not as_json))
+    if while_fed:
+        threading.Thread(target=_wait_for_end, args=(loop, task.cancel), daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             loop.add_signal_handler(number, task.cancel)

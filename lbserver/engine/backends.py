@@ -8,6 +8,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,14 @@ def run_tasks(
         work, tasks, jobs=jobs, cluster=cluster
     )
     return found
+
+
+def cluster_joined(address: str) -> AbstractContextManager[Any]:
+    """The library Ray, connected to a cluster: see lbmodels.tasks.cluster. Raises LiveBandModelError."""
+    joined: AbstractContextManager[Any] = importlib.import_module("lbmodels.tasks.cluster").joined(
+        address, None
+    )
+    return joined
 
 
 def is_user_error(error: BaseException) -> bool:

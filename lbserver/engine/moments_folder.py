@@ -55,6 +55,18 @@ def moments_folder(run: Path, *, shared_memory: Path = _SHARED_MEMORY) -> Moment
     return MomentsFolder(path=beside, every_s=IN_MEMORY_S if is_in_memory(run) else ON_DISK_S)
 
 
+def shared_folder(path: Path) -> MomentsFolder:
+    """A folder that several servers share, so that each can go on with the others' sessions: written every second whatever
+    it lies on. Raises LiveBandError where it is open to others, or cannot be made.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_directory(path)
+    except OSError as error:
+        raise LiveBandError(f"cannot use the folder of memories {path}: {error.strerror}") from None
+    return MomentsFolder(path=path.absolute(), every_s=IN_MEMORY_S)
+
+
 def is_in_memory(path: Path) -> bool:
     """Whether what is written there stays off disks, as the kernel's table of mounts tells; False where it does not."""
     try:

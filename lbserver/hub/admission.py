@@ -4,9 +4,10 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from lbserver.errors import LiveBandError, MachineError, refused
 from lbserver.protocol import limits, names
@@ -61,6 +62,20 @@ class Peer:
         return self.kind, self.host or self.identity
 
 
+class Directory(Protocol):
+    """What a fleet's directory tells and does; see the messages fleet, drain and upgrade."""
+
+    def servers(self) -> Mapping[str, Mapping[str, Any]]:
+        """By name, as `fleet_list` has them."""
+        ...
+
+    def drain(self, server: str) -> bool:
+        """Whether there is such a server."""
+        ...
+
+    def upgrade(self) -> None: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class HubConfig:
     """Caps, so that no peer can take the machine, and how long things are remembered.
@@ -68,7 +83,8 @@ class HubConfig:
     `lease_s`: a session of a peer that is not local outlives it so long. `forgive_s`: after so long without another
     death, a session that was played when its worker died is suspect no more. `quarantine_s`: so long the name of a
     session that was put away cannot be opened. `idle_model_s`: a model that is not the default's is unloaded when it had
-    no session for so long.
+    no session for so long. `directory`: of a fleet whose servers play; then nothing is played here.
+    `shared_moments`: other servers keep memories in the same folder.
     """
 
     max_sessions: int = limits.SESSIONS
@@ -82,6 +98,8 @@ class HubConfig:
     max_kept: int = limits.KEPT_MOMENTS
     moments: Path = Path()
     kept: Path = Path()
+    shared_moments: bool = False
+    directory: Directory | None = None
 
 
 def check_name(name: str) -> None:

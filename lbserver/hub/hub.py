@@ -32,7 +32,6 @@ from lbserver.hub.repertoire import Repertoire, ready_of
 from lbserver.hub.session_record import (
     Entry,
     checked_value,
-    emptiest,
     first_controls,
     plan,
     restored,
@@ -60,10 +59,12 @@ class Hub:
         self._entries: dict[str, Entry] = {}
         self._notify: dict[Peer, Callable[[dict[str, Any]], None]] = {}
         self._admission = Admission(config)
-        self._memories = Memories(config.moments, config.kept, max_kept=config.max_kept)
+        self._memories = Memories(
+            config.moments, config.kept, max_kept=config.max_kept, shared=config.shared_moments
+        )
         self._turns = Turns()
-        self._recovery = Recovery(
-            self._entries, self._admission, self._turns, play=self._play_on, close=self._close
+        self.recovery = Recovery(
+            self._entries, self._admission, self._turns, play=self._play, close=self._close
         )
         self._handover = Handover(self._turns, self._unclaimed)
         self._stopping = False
@@ -134,9 +135,9 @@ class Hub:
         """Go on from a kept moment, at the position the session is at. Raises HubError."""
         await self._turns.whole(self._recall(session, name, peer))
 
-    async def close(self, session: str, *, peer: Peer, reason: str = "") -> None:
-        """End a session. Raises HubError."""
-        await self._turns.whole(self._close_own(session, peer, reason))
+    async def close(self, session: str, *, peer: Peer, reason: str = "", keep: bool = False) -> None:
+        """End a session; its memory stays if it is to be kept. Raises HubError."""
+        await self._turns.whole(self._close_own(session, peer, reason, keep))
 
     def detach(self, peer: Peer) -> None:
         """The peer is gone: local ones' sessions end now, others' when their lease is over.
@@ -189,11 +190,11 @@ class Hub:
 
     def on_lost(self, place: Place, suspects: tuple[str, ...]) -> None:
         """Nothing is played there any more; something was being done for the suspects."""
-        self._recovery.lost(place, suspects)
+        self.recovery.lost(place, suspects)
 
     def on_back(self, place: Place) -> None:
         """The next worker is ready."""
-        self._turns.run(self._recovery.back(place))
+        self._turns.run(self.recovery.back(place))
 
     def on_ended(self, session: str, code: str, reason: str) -> None:
         """The worker refused to go on with a session."""
@@ -223,7 +224,7 @@ class Hub:
                     raise HubError("unauthorised", f"session {name!r} is somebody else's")
             model = message.get("model")
             places = await self._repertoire.playing(None if model is None else str(model))
-            place = emptiest(places, list(self._entries.values()))
+            place = self._repertoire.choose(places, list(self._entries.values()))
             spec, wish, timing = plan(place, message)
             controls = first_controls(spec, message) | {"mode": float(MODES.index(wish.mode.value))}
             self._admission.admit(
@@ -251,7 +252,7 @@ class Hub:
                     self._take_memory(entry)
                 opened = entry.opened()
                 try:
-                    await self._play(entry)
+                    await self._play(entry, resume=False)
                 except BaseException:
                     os.close(opened.descriptor)
                     raise
@@ -315,8 +316,8 @@ class Hub:
             old.release()
             return opened
 
-    async def _play(self, entry: Entry, *, resume: bool = False) -> None:
-        message = entry.message("open")
+    async def _play(self, entry: Entry, handed: object = None, *, resume: bool = True) -> None:
+        message = entry.message("open") | ({"handed": handed} if handed is not None else {})
         path = self._memories.path(entry.name)
         if path.exists():
             message["moment"] = str(path)
@@ -328,9 +329,6 @@ class Hub:
             entry.become(Event.WORKER_READY)
         entry.state, entry.reason, entry.placed = None, "", True
         entry.struck_s = time.monotonic()  # what it does from here on speaks for it
-
-    async def _play_on(self, entry: Entry) -> None:
-        await self._play(entry, resume=True)
 
     # Playing
 
@@ -415,9 +413,9 @@ class Hub:
 
     # Closing
 
-    async def _close_own(self, session: str, peer: Peer, reason: str) -> None:
+    async def _close_own(self, session: str, peer: Peer, reason: str, keep: bool) -> None:
         async with self._turns.of(session):
-            await self._close(self._mine(session, peer), reason)
+            await self._close(self._mine(session, peer), reason, keep_memory=keep)
 
     async def _close_this(self, entry: Entry, reason: str, *, code: str = "") -> None:
         """Close this very session, if it is still there: another may have its name by now."""

@@ -13,13 +13,15 @@ from lbserver.files import named_files
 from lbserver.hub.admission import USER, HubError
 
 _MOST_LEFT = 16
+_OLD_S = 3600.0  # a shared folder's memory that nobody wrote for so long is nobody's that plays
 
 
 class Memories:
-    """`folder` is the server's own; `kept` is the user's. Each owner has names of its own for what it keeps."""
+    """`folder` is the server's own, or `shared` with others; `kept` is the user's. Each owner has names of its own for what it keeps."""
 
-    def __init__(self, folder: Path, kept: Path, *, max_kept: int) -> None:
+    def __init__(self, folder: Path, kept: Path, *, max_kept: int, shared: bool = False) -> None:
         self._folder, self._kept, self._max_kept = folder, kept, max_kept
+        self._shared = shared
 
     def path(self, session: str) -> Path:
         """Where the memory of a session is kept every second."""
@@ -78,11 +80,15 @@ class Memories:
         `open_sessions` is asked after the folder is read, so that what is opened meanwhile is left alone.
         """
         with contextlib.suppress(OSError):
-            for note in list(self._folder.glob("*.owner")):
+            for note in [] if self._shared else list(self._folder.glob("*.owner")):
                 if note.stem not in open_sessions and not os.path.lexists(self.path(note.stem)):
                     self.forget(note.stem)
             there = list(self._folder.glob("*.auto"))
             left = [path for path in there if path.stem not in open_sessions]
+            if self._shared:
+                written_s = {path: path.lstat().st_mtime for path in there}
+                old_s = max(written_s.values(), default=0.0) - _OLD_S
+                left = [path for path in left if written_s[path] < old_s]
             if len(left) > _MOST_LEFT:
                 left.sort(key=lambda path: path.lstat().st_mtime_ns)
                 for path in left[:-_MOST_LEFT]:

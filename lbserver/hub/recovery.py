@@ -38,7 +38,7 @@ class Recovery:
         admission: Admission,
         turns: Turns,
         *,
-        play: Callable[[Entry], Awaitable[None]],
+        play: Callable[[Entry, object], Awaitable[None]],
         close: Close,
     ) -> None:
         self._entries, self._admission, self._turns = entries, admission, turns
@@ -62,6 +62,41 @@ class Recovery:
         while await self._reopen(place):
             await asyncio.sleep(max(0.05, backoff.failed(time.monotonic())))
 
+    def at(self, place: Place, *, placed: bool = True) -> list[str]:
+        """Names of the sessions of a place; of those alone that wait to be taken up there, if not `placed`."""
+        return [
+            one.name for one in self._entries.values() if one.place is place and (placed or not one.placed)
+        ]
+
+    async def move(self, name: str, place: Place, to: Place, *, leave: bool) -> None:
+        """Have a session of a place played on at another, or at the same if it waits there.
+
+        `leave`: also one that plays there; then it goes on exactly where it was. One that waits goes on from its last memory.
+        Where that fails it waits at the other place.
+        """
+        async with self._turns.of(name):
+            entry = self._entries.get(name)
+            if entry is None or entry.place is not place or (entry.placed and not leave):
+                return
+            ready, handed = to.ready, None
+            if ready is None or ready.spec != entry.spec:
+                if not entry.placed:
+                    entry.reason = to.reason or "another server plays another model"
+                return
+            if entry.placed:
+                try:
+                    answer = await place.request({"type": "close", "session": name, "move": True})
+                    handed = answer.get("handed")
+                except WorkerError as error:
+                    log.warning("a session could not be handed over: %s", error, extra=fields(session=name))
+                entry.become(Event.WORKER_LOST)
+            entry.place, entry.placed = to, False
+            try:
+                await self._play(entry, handed)
+            except WorkerError as error:
+                entry.reason = str(error)
+                log.warning("a session waits to be taken up: %s", error, extra=fields(session=name))
+
     async def _reopen(self, place: Place) -> bool:
         """One round; whether any is to be tried again."""
         again = False
@@ -75,7 +110,7 @@ class Recovery:
                     await self._close(entry, ERRORS["quarantined"], code="quarantined")
                     continue
                 try:
-                    await self._play(entry)
+                    await self._play(entry, None)
                 except WorkerError as error:
                     if isinstance(error, WorkerGoneError) or not place.up:
                         return False  # it will be back, and so shall we

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from lbserver.host.logs import fields
 from lbserver.hub.admission import HubError
+from lbserver.hub.session_record import Entry, emptiest
 from lbserver.places.place import Place
 from lbserver.places.supervisor import Ready, WorkerError
 
@@ -22,11 +23,12 @@ _MOST_LOADED = 8
 @dataclass(frozen=True, kw_only=True)
 class Offer:
     """Models that may be named beside the default: `models` by their short names, each a name or a folder, by which it may
-    be named as well; `place(model)` makes a place that plays it.
+    be named as well; `place(model)` makes a place that plays it; `choose` says which of some places gets the next session.
     """
 
     models: Mapping[str, str]
     place: Callable[[str], Place]
+    choose: Callable[[Sequence[Place], Sequence[Entry]], Place] = emptiest
 
     def meant(self, name: str) -> str | None:
         """The model that a session means by a name, None if it is none of these."""
@@ -43,6 +45,13 @@ class Repertoire:
         self._offer = Offer(models={}, place=_nobody)
         self._loading: dict[str, asyncio.Task[Place]] = {}
         self._idle_s = idle_s
+
+    def choose(self, places: Sequence[Place], entries: Sequence[Entry]) -> Place:
+        """Which of these gets the next session; `entries` are those that there are. Raises HubError: none can play."""
+        try:
+            return self._offer.choose(places, entries)
+        except WorkerError as error:
+            raise HubError(error.code, str(error)) from None
 
     @property
     def places(self) -> list[Place]:

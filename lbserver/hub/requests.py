@@ -8,6 +8,7 @@ from typing import Any
 from lbserver import __version__
 from lbserver.engine.describe import description
 from lbserver.host.logs import fields
+from lbserver.hub.admission import Directory
 from lbserver.hub.hub import Hub, HubError, Opened, Peer
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.protocol.errors import ERRORS
@@ -40,13 +41,13 @@ def greet(hub: Hub, message: Any) -> dict[str, Any]:
     if clean["major"] != MAJOR:
         raise HubError("version", _other_version(clean["major"]))
     hub.unknown_fields += unknown
-    spec = hub.ready.spec
+    model = "" if hub.config.directory is not None else hub.ready.spec.name
     return {
         "type": "welcome",
         "major": MAJOR,
         "minor": MINOR,
         "server": f"liveband {__version__}",
-        "model": spec.name,
+        "model": model,
         "pid": os.getpid(),
     }
 
@@ -111,14 +112,29 @@ async def _answer(hub: Hub, peer: Peer, message: dict[str, Any]) -> tuple[dict[s
             told = {"sessions": hub.sessions(peer=peer), "models": hub.models(peer=peer)}
             return {"type": "session_list", **told}, None
         case "close":
-            await hub.close(session, peer=peer)
+            await hub.close(session, peer=peer, keep=message.get("keep", False))
             return {"type": "closed", "session": session, "reason": "asked to"}, None
+        case "fleet" | "drain" | "upgrade":
+            return _of_fleet(hub.config.directory, peer, message), None
         case "ping":
             return {"type": "pong"}, None
         case "describe":
             ready = await hub.played(message.get("model"))
             return description(ready.spec.name, ready.spec, ready.budget), None
     raise HubError("unknown_message", f"{message['type']} is not for this connection")
+
+
+def _of_fleet(directory: Directory | None, peer: Peer, message: dict[str, Any]) -> dict[str, Any]:
+    """Raises HubError: no directory, not for this peer, no such server."""
+    if directory is None:
+        raise HubError("unsupported", "this server is no fleet's directory")
+    if message["type"] != "fleet" and not peer.trusted:
+        raise HubError("unauthorised", "a fleet is changed on its directory's machine alone")
+    if message["type"] == "upgrade":
+        directory.upgrade()
+    elif message["type"] == "drain" and not directory.drain(message["server"]):
+        raise HubError("not_found", f"no server {message['server'][:64]!r} in this fleet")
+    return {"type": "fleet_list", "servers": dict(directory.servers())}
 
 
 def _refusal(peer: Peer, message: Any, code: str, text: str) -> dict[str, Any]:

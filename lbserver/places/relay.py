@@ -54,6 +54,17 @@ class RelaySetup:
     live: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Handed:
+    """Of a session that goes to another server: up to where its mix was played to (None if that is not known), and what its
+    host told last.
+    """
+
+    epoch: int
+    position: int | None
+    told: Mapping[tuple[int, float], Event]
+
+
 class Relay:
     """Between one session's ring and the messages of the other server. `known` is all that was told by `know`.
 
@@ -86,10 +97,14 @@ class Relay:
         self._period = _whole_chunks_samples(setup.spec, self._rate_hz)
         self._report_timing()
 
-    def resume(self) -> None:
-        """Take over a ring in mid-epoch."""
+    def resume(self, handed: Handed | None = None) -> None:
+        """Take over a ring in mid-epoch: what is handed over is gone on with exactly, if its mix is still in the ring."""
         segment = self.port.segment
         epoch, position = split(segment.load("mix_cursor"))
+        if handed is not None and handed.epoch == epoch:
+            self._told = dict(handed.told)
+            if handed.position is not None and self._is_there(handed.position, position):
+                position = handed.position
         if epoch:
             self.port.resume(mix_position=position)
             stem_epoch, written = split(segment.load("stem_cursor"))
@@ -99,6 +114,12 @@ class Relay:
         """The other server listens now: from the next whole chunk on everything goes there."""
         self.streaming = True
         self._start(-(-self.port.position // self._period) * self._period)
+
+    def hand_over(self) -> Handed:
+        """What another relay needs to go on with. The other server has closed the session, and all that it played is here."""
+        position = self.port.written - self._silent
+        exact = self.streaming and position >= self.base and (position - self.base) % self._period == 0
+        return Handed(epoch=self.port.epoch, position=position if exact else None, told=dict(self._told))
 
     def lose(self) -> None:
         """The other server is gone."""
@@ -207,6 +228,11 @@ class Relay:
         self._waiting = Queue(self._channels)
         # What was told before holds on, so it is told again at the beginning.
         self._events = [self._moved(event) for event in self._told.values()]
+
+    def _is_there(self, position: int, written: int) -> bool:
+        """Whether the ring still has the mix from a position on, and will a little longer: the host goes on writing."""
+        margin = 0 if self.port.offline else self._rate_hz // 4
+        return 0 <= position <= written <= position + self.port.segment.shape.capacity - margin
 
     def _moved(self, event: Event) -> Event:
         """An event of the past as of `base`: a song goes on meanwhile; where it was in an epoch before is no use."""

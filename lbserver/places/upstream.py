@@ -19,7 +19,7 @@ from lbserver.errors import LiveBandError
 from lbserver.host.logs import fields, shown
 from lbserver.places.backoff import Backoff
 from lbserver.places.link import Link, LinkConfig, LinkError
-from lbserver.places.relay import Relay, RelaySetup, anticipation_ms
+from lbserver.places.relay import Handed, Relay, RelaySetup, anticipation_ms
 from lbserver.places.supervisor import Ready, WorkerError
 from lbserver.protocol.controls import CONTROLS, INDEX, MODES, TRIGGERS
 from lbserver.protocol.errors import ERRORS
@@ -53,8 +53,12 @@ class UpstreamPlace:
         on_back: Callable[["UpstreamPlace"], None],
         on_ended: Callable[[str, str, str], None],
         start_timeout_s: float = 10.0,
+        tag: str = "",
     ) -> None:
-        """Raises LiveBandError for keys that cannot be read."""
+        """`tag` ends the names of sessions there: places with one tag can go on with each other's. Random by default.
+
+        Raises LiveBandError for keys that cannot be read.
+        """
         self.number = 0
         self.restarts = 0
         self._model = model
@@ -63,7 +67,8 @@ class UpstreamPlace:
         self._described: tuple[Any, Budget] | None = None
         self._relays: dict[str, Relay] = {}
         self._by_remote: dict[str, Relay] = {}
-        self._tag = secrets.token_hex(4)
+        self._tag = tag or secrets.token_hex(4)
+        self._leaving: set[str] = set()
         self._link = Link(config, on_message=self._take, on_up=self._came, on_down=self._went)
         self._tasks: list[asyncio.Task[None]] = []
         self._heard_s = 0.0
@@ -140,6 +145,8 @@ class UpstreamPlace:
                 assert descriptor is not None
                 await self._open(name, message, descriptor)
             elif message["type"] == "close":
+                if message.get("move"):
+                    return {"type": "done", "handed": await self._leave(name)}
                 await self._close(name)
             elif relay := self._relays.get(name):
                 await self._tell(relay, message)
@@ -207,7 +214,7 @@ class UpstreamPlace:
         for control_name in relay.levels:
             relay.set_level(control_name, controls[INDEX[control_name]])
         if message.get("resume"):
-            relay.resume()
+            relay.resume(message.get("handed"))
         relay.begin()
         relay.wants_know = bool(relay.known)
         await self._know(relay)
@@ -218,6 +225,21 @@ class UpstreamPlace:
         if relay is not None and self._link.up:
             with suppress(LinkError):
                 await self._link.request({"type": "close", "session": relay.setup.remote_session})
+
+    async def _leave(self, name: str) -> Handed | None:
+        """Close a session whose memory is to stay there, and take all that was played of it."""
+        relay = self._relays.get(name)
+        if relay is None:
+            return None
+        self._leaving.add(name)
+        try:
+            await self._link.request(
+                {"type": "close", "session": relay.setup.remote_session, "keep": True}, timeout_s=2.0
+            )
+            return relay.hand_over()
+        finally:
+            self._leaving.discard(name)
+            self._forget(name)
 
     async def _tell(self, relay: Relay, message: dict[str, Any]) -> None:
         remote = relay.setup.remote_session
@@ -323,7 +345,7 @@ class UpstreamPlace:
                 relay.land(message)
             except MessageError as error:
                 _log.warning("%s: %s", self._link.config.address, error)
-        elif message["type"] == "closed":
+        elif message["type"] == "closed" and relay.setup.session not in self._leaving:
             name = relay.setup.session
             self._forget(name)
             self._on_ended(name, "crashed", shown(message["reason"], 400))

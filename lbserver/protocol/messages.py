@@ -202,9 +202,36 @@ MESSAGES = (
         parts=(_SESSION, _str("name")),
     ),
     Message(name="status", direction="in", meaning="answered with status", parts=(_SESSION,)),
-    Message(name="close", direction="in", meaning="answered with closed", parts=(_SESSION,)),
+    Message(
+        name="close",
+        direction="in",
+        meaning="answered with closed",
+        parts=(
+            _SESSION,
+            Part(
+                name="keep",
+                kind="bool",
+                required=False,
+                meaning="its memory stays, for who opens it with resume, here or at a server that shares the folder of memories",
+            ),
+        ),
+    ),
     Message(name="ping", direction="in", meaning="answered with pong"),
     Message(name="sessions", direction="in", meaning="answered with session_list"),
+    Message(name="fleet", direction="in", meaning="asked of a fleet's directory: answered with fleet_list"),
+    Message(
+        name="drain",
+        direction="in",
+        meaning="asked of a fleet's directory on its own machine: the sessions of a server go to others, then it stops; "
+        "answered with fleet_list",
+        parts=(_str("server", "its name in the fleet"),),
+    ),
+    Message(
+        name="upgrade",
+        direction="in",
+        meaning="asked of a fleet's directory on its own machine: every server is replaced by a new one, step by step; answered "
+        "with fleet_list",
+    ),
     Message(
         name="describe",
         direction="in",
@@ -299,6 +326,13 @@ MESSAGES = (
                 "for the server's user alone",
             ),
         ),
+    ),
+    Message(
+        name="fleet_list",
+        direction="out",
+        meaning="the servers of a fleet by name; of each: address, pid there, state (starting, up, draining), version, limits and "
+        "sessions by model",
+        parts=(Part(name="servers", kind="map", maximum=4096),),
     ),
     Message(
         name="description",

@@ -15,16 +15,17 @@ from typing import Any
 
 from lbserver import __version__
 from lbserver.engine import backends
-from lbserver.engine.moments_folder import MomentsFolder, moments_folder
+from lbserver.engine.moments_folder import MomentsFolder, moments_folder, shared_folder
 from lbserver.errors import LiveBandError
 from lbserver.files.folders import CACHE_ADVICE, cache_fault, data_folder
 from lbserver.host.memory import resident_bytes
 from lbserver.host.program_file import note_program
 from lbserver.host.rundir import RunDirectory, ServerInfo, ServerRunningError
 from lbserver.hub.hub import Hub, HubConfig, Offer
+from lbserver.places.fleet import Fleet
 from lbserver.places.link import LinkConfig
 from lbserver.places.place import Place
-from lbserver.places.supervisor import WorkerPlace
+from lbserver.places.supervisor import WorkerError, WorkerPlace
 from lbserver.places.upstream import UpstreamPlace
 from lbserver.protocol import MAJOR, MINOR
 from lbserver.transports.ableton_link import LinkConfig as AbletonLinkConfig
@@ -45,7 +46,8 @@ _LOOK_S = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class ServeConfig:
-    """What to serve. A transport of None is off. `upstream`: where the sessions are played, if not here.
+    """What to serve. A transport of None is off. `upstream`: where the sessions are played, if not here: a server, or the
+    directory of a `fleet`. `moments`: a folder of memories that other servers share.
 
     `model` plays where a session names none; `more_models` may be named beside those that are installed.
     `announce`: where OSC can be found by who looks for it, one of `discovery.SCOPES`, empty for nowhere.
@@ -57,6 +59,8 @@ class ServeConfig:
     workers: int = 1
     alone: bool = False
     upstream: LinkConfig | None = None
+    fleet: bool = False
+    moments: Path | None = None
     http: HttpConfig | None = None
     osc: OscConfig | None = None
     zeromq: ZeroMqConfig | None = None
@@ -79,13 +83,14 @@ async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True
     begun_s = time.monotonic()
     if fault := cache_fault():
         log.warning("%s; %s", fault, CACHE_ADVICE)
-    folder = moments_folder(run.path)
+    folder = moments_folder(run.path) if config.moments is None else shared_folder(config.moments)
     hub = Hub(
         HubConfig(
             moments=folder.path,
             kept=kept_folder(),
             max_sessions=config.max_sessions,
             max_sessions_per_peer=config.max_sessions_per_peer,
+            shared_moments=config.moments is not None,
         )
     )
     async with AsyncExitStack() as stack:
@@ -93,7 +98,20 @@ async def serve(config: ServeConfig, run: RunDirectory, *, announce: bool = True
         stack.push_async_callback(hub.stop)
         if announce:
             print("Getting the band ready (the first start takes longer) ...", file=sys.stderr, flush=True)
-        await hub.start(_places(config, hub, folder), _offer(config, hub, folder))
+        if config.upstream is not None and config.fleet:
+            fleet = Fleet(
+                config.upstream,
+                sessions=hub.recovery,
+                model=config.model,
+                on_lost=hub.on_lost,
+                on_back=hub.on_back,
+                on_ended=hub.on_ended,
+            )
+            stack.push_async_callback(fleet.stop)
+            await fleet.start()
+            await hub.start(fleet.places, Offer(models={}, place=_nowhere, choose=fleet.choose))
+        else:
+            await hub.start(_places(config, hub, folder), _offer(config, hub, folder))
         ports: dict[str, int] = {}
 
         async def listen(name: str, server: AbstractAsyncContextManager[Any] | None) -> None:
@@ -219,6 +237,10 @@ def _worker(
     )
 
 
+def _nowhere(model: str) -> Place:
+    raise WorkerError(f"{model} is not played in this fleet", "unknown_model")
+
+
 def _figures(hub: Hub, begun_s: float) -> ServerFigures:
     return ServerFigures(
         version=__version__,
@@ -251,7 +273,7 @@ def _announce(hub: Hub, info: ServerInfo, config: ServeConfig) -> None:
     ready = hub.ready
     budget_ms = 1000 * (ready.budget.compute_s + ready.budget.margin_s)
     if config.upstream is not None:
-        where = f"played at {config.upstream.address}"
+        where = f"played at {'the fleet of ' if config.fleet else ''}{config.upstream.address}"
     else:
         where = f"{len(hub.places)} worker{'s' if len(hub.places) > 1 else ''}"
     first = (

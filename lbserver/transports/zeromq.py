@@ -396,7 +396,11 @@ class ZeroMqServer:
 
     def _notify(self, client: _Client, notice: Mapping[str, Any]) -> None:
         if notice.get("type") == "closed":
-            self._drop(client, str(notice.get("session")))
+            session = str(notice.get("session"))
+            if (served := client.streams.get(session)) is not None:
+                with suppress(Exception):  # it ends anyhow
+                    self._flush(client, served)
+            self._drop(client, session)
         self._send(client.routing, notice)
 
     # What goes out unasked, and who goes
@@ -408,10 +412,14 @@ class ZeroMqServer:
             for client in list(self._clients.values()):
                 for session, served in list(client.streams.items()):
                     try:
-                        while (stem := served.stream.fresh()) is not None:
-                            self._send(client.routing, stem)
+                        self._flush(client, served)
                     except Exception:  # noqa: BLE001 (one session's fault is its own)
                         self._fail(client, session)
+
+    def _flush(self, client: _Client, served: _Served) -> None:
+        """Send what the band has played since."""
+        while (stem := served.stream.fresh()) is not None:
+            self._send(client.routing, stem)
 
     async def _reap(self) -> None:
         while True:

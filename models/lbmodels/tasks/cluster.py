@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import secrets
@@ -38,7 +39,7 @@ def run_on_cluster(
     work: Callable[[T], R], tasks: Sequence[T], address: str, jobs: int | None
 ) -> Generator[tuple[int, R | TaskLostError], None, None]:
     """As `lbmodels.tasks.running.run` says."""
-    with _joined(address, jobs) as ray:
+    with joined(address, jobs) as ray:
         remote = ray.remote(num_cpus=1, max_retries=_TRIES - 1)(_do)
         waiting = deque(range(len(tasks)))
         running: dict[Any, int] = {}
@@ -92,7 +93,7 @@ def _cancel(ray: Any, references: list[Any]) -> None:
 
 
 @contextlib.contextmanager
-def _joined(address: str, jobs: int | None) -> Iterator[Any]:
+def joined(address: str, jobs: int | None) -> Iterator[Any]:
     """The library, connected. Raises LiveBandModelError."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it tells its makers of every cluster otherwise
     if address != LOCAL:
@@ -128,7 +129,7 @@ def _joined(address: str, jobs: int | None) -> Iterator[Any]:
                 **how,
                 include_dashboard=None if address != LOCAL else False,
                 log_to_driver=False,
-                logging_level="error",
+                logging_level=logging.ERROR,
             )
         except Exception as error:  # noqa: BLE001 (the library raises its own and others, without a common base)
             raise LiveBandModelError(f"cannot join the Ray cluster {address}: {_line(error)}") from None

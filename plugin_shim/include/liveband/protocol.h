@@ -362,7 +362,7 @@ struct Message {
     std::string_view name, direction;
     std::size_t first_part, parts;
 };
-inline constexpr std::array<Part, 96> kParts{{
+inline constexpr std::array<Part, 99> kParts{{
     {"major", "int", 0.0, 65535.0, true},
     {"minor", "int", 0.0, 65535.0, true},
     {"client", "str", 0.0, 64.0, true},
@@ -403,6 +403,8 @@ inline constexpr std::array<Part, 96> kParts{{
     {"name", "str", 0.0, 64.0, true},
     {"session", "str", 0.0, 64.0, true},
     {"session", "str", 0.0, 64.0, true},
+    {"keep", "bool", 0.0, 9.223372036854776e+18, false},
+    {"server", "str", 0.0, 64.0, true},
     {"model", "str", 0.0, 64.0, false},
     {"session", "str", 0.0, 64.0, true},
     {"epoch", "int", 0.0, 65535.0, true},
@@ -447,6 +449,7 @@ inline constexpr std::array<Part, 96> kParts{{
     {"reason", "str", 0.0, 4096.0, true},
     {"sessions", "map", 0.0, 4096.0, true},
     {"models", "map", 0.0, 64.0, false},
+    {"servers", "map", 0.0, 4096.0, true},
     {"model", "str", 0.0, 64.0, true},
     {"spec", "map", 0.0, 64.0, true},
     {"compute_ms", "float", 0.0, 1000000.0, true},
@@ -460,7 +463,7 @@ inline constexpr std::array<Part, 96> kParts{{
     {"code", "str", 0.0, 64.0, true},
     {"text", "str", 0.0, 4096.0, true},
 }};
-inline constexpr std::array<Message, 27> kMessages{{
+inline constexpr std::array<Message, 31> kMessages{{
     {"hello", "in", 0, 4},
     {"open", "in", 4, 12},
     {"configure", "in", 16, 8},
@@ -469,25 +472,29 @@ inline constexpr std::array<Message, 27> kMessages{{
     {"keep", "in", 34, 2},
     {"recall", "in", 36, 2},
     {"status", "in", 38, 1},
-    {"close", "in", 39, 1},
-    {"ping", "in", 40, 0},
-    {"sessions", "in", 40, 0},
-    {"describe", "in", 40, 1},
-    {"audio", "in", 41, 9},
-    {"event", "in", 50, 6},
-    {"welcome", "out", 56, 5},
-    {"opened", "out", 61, 6},
-    {"configured", "out", 67, 6},
-    {"done", "out", 73, 1},
-    {"kept", "out", 74, 2},
-    {"recalled", "out", 76, 2},
-    {"status", "out", 78, 2},
-    {"closed", "out", 80, 2},
-    {"pong", "out", 82, 0},
-    {"session_list", "out", 82, 2},
-    {"description", "out", 84, 4},
-    {"stem", "out", 88, 6},
-    {"error", "out", 94, 2},
+    {"close", "in", 39, 2},
+    {"ping", "in", 41, 0},
+    {"sessions", "in", 41, 0},
+    {"fleet", "in", 41, 0},
+    {"drain", "in", 41, 1},
+    {"upgrade", "in", 42, 0},
+    {"describe", "in", 42, 1},
+    {"audio", "in", 43, 9},
+    {"event", "in", 52, 6},
+    {"welcome", "out", 58, 5},
+    {"opened", "out", 63, 6},
+    {"configured", "out", 69, 6},
+    {"done", "out", 75, 1},
+    {"kept", "out", 76, 2},
+    {"recalled", "out", 78, 2},
+    {"status", "out", 80, 2},
+    {"closed", "out", 82, 2},
+    {"pong", "out", 84, 0},
+    {"session_list", "out", 84, 2},
+    {"fleet_list", "out", 86, 1},
+    {"description", "out", 87, 4},
+    {"stem", "out", 91, 6},
+    {"error", "out", 97, 2},
 }};
 
 struct ErrorInfo {
