@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lbserver.cluster.manager import Running
 from lbserver.cluster.member import Member, MemberConfig
+from lbserver.cluster.upkeep import Running
 from lbserver.engine import backends
 from lbserver.errors import LiveBandError
 

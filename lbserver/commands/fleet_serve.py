@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from lbserver.client.connection import Connection
-from lbserver.cluster.manager import Manager
 from lbserver.cluster.member import MemberConfig
 from lbserver.cluster.running import HERE, place_to_run
+from lbserver.cluster.upkeep import Upkeep
 from lbserver.errors import LiveBandError
 from lbserver.files.plain_json import to_json
 from lbserver.fleet import planning
@@ -156,7 +156,7 @@ def _serve(parsed: argparse.Namespace) -> int:
         out = sys.stdout  # while a cluster is joined, what Ray prints goes elsewhere
         make = stack.enter_context(place_to_run(parsed.cluster, config))
         policy = Policy(least=parsed.servers, most=most, version="1")
-        manager = Manager(make=make, sessions=sessions, policy=policy)
+        upkeep = Upkeep(make=make, sessions=sessions, policy=policy)
 
         def tell(port: int) -> None:
             if parsed.json:
@@ -174,16 +174,16 @@ def _serve(parsed: argparse.Namespace) -> int:
                     flush=True,
                 )
 
-        return asyncio.run(_run(run, listen, manager, tell))
+        return asyncio.run(_run(run, listen, upkeep, tell))
 
 
-async def _run(run: RunDirectory, listen: ZeroMqConfig, manager: Manager, tell: Any) -> int:
+async def _run(run: RunDirectory, listen: ZeroMqConfig, upkeep: Upkeep, tell: Any) -> int:
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             loop.add_signal_handler(number, task.cancel)
-    hub = Hub(HubConfig(directory=manager))
+    hub = Hub(HubConfig(directory=upkeep))
     with contextlib.suppress(asyncio.CancelledError):
         async with (
             zeromq_server(hub, listen) as doors,
@@ -200,7 +200,7 @@ async def _run(run: RunDirectory, listen: ZeroMqConfig, manager: Manager, tell: 
                 )
             )
             tell(port)
-            await manager.run()
+            await upkeep.run()
     print("The fleet has stopped.", file=sys.stderr)
     return 0
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from lbserver import cli
-from lbserver.cluster.manager import Manager
 from lbserver.cluster.member import MemberConfig
 from lbserver.cluster.running import place_to_run
+from lbserver.cluster.upkeep import Upkeep
 from lbserver.fleet.placement import Policy
 from lbserver.hub.hub import Hub, HubConfig, Peer
 from lbserver.hub.memories import Memories
@@ -30,7 +30,7 @@ def test_a_client_is_told_of_the_fleet_and_only_the_user_changes_it(tmp_path: Pa
     async def scene() -> None:
         config = MemberConfig(moments=str(tmp_path), sessions=2)
         with place_to_run("none", config) as make:
-            hub = Hub(HubConfig(directory=Manager(make=make, sessions=2, policy=Policy(version="1"))))
+            hub = Hub(HubConfig(directory=Upkeep(make=make, sessions=2, policy=Policy(version="1"))))
             assert await asked(hub, CLIENT, type="fleet") == "fleet_list"
             assert await asked(hub, CLIENT, type="drain", server="server-1") == "unauthorised"
             assert await asked(hub, CLIENT, type="upgrade") == "unauthorised"

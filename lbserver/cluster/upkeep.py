@@ -38,7 +38,7 @@ class Running(Protocol):
 
 @dataclass(kw_only=True, eq=False)
 class _Held:
-    """One server of the fleet as the manager knows it."""
+    """One server of the fleet as the upkeep knows it."""
 
     running: Running
     server: Server
@@ -49,7 +49,7 @@ class _Held:
 
 
 @dataclass(kw_only=True)
-class Manager:
+class Upkeep:
     """`make` makes a server that is not started; `sessions` is the most that one plays."""
 
     make: Callable[[], Running]
