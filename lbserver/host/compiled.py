@@ -2,11 +2,13 @@
 """The door to numba: functions compiled when they are defined, and kept in a folder of ours.
 
 numba reads settings from the current folder whenever it compiles, among them where to find compiled code, and by
-itself makes a cache beside ours where the package's own folder cannot be written.
+itself makes a cache beside ours where the package's own folder cannot be written. To see whether it could multiply
+matrices it loads scipy's linear algebra: a quarter of the time that a process of ours takes to start, for nothing.
 """
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -22,7 +24,20 @@ def _undisturbed() -> contextlib.AbstractContextManager[None]:
     return contextlib.chdir(SAFE_FOLDER) if Path(".numba_config.yaml").exists() else contextlib.nullcontext()
 
 
-with _undisturbed():
+@contextlib.contextmanager
+def _without_matrices() -> Iterator[None]:
+    """Until numba has looked for it, once: no scipy.linalg, unless somebody else needs it anyway."""
+    if {"scipy.linalg", "numba.np.arraymath"} & set(sys.modules):
+        yield
+        return
+    sys.modules["scipy.linalg"] = cast(Any, None)
+    try:
+        yield
+    finally:
+        sys.modules.pop("scipy.linalg")
+
+
+with _undisturbed(), _without_matrices():
     import numba
     from numba import types as types
     from numba.core import config
@@ -47,7 +62,7 @@ def compiled(signature: str, *, fastmath: set[str] | None = None) -> Callable[[F
     """A decorator: machine code for one signature, from the cache if it is there."""
 
     def decorate(function: Function) -> Function:
-        with _undisturbed(), _own_cache():
+        with _undisturbed(), _without_matrices(), _own_cache():
             made: Any = numba.njit(signature, cache=True, fastmath=fastmath or False)(function)
         return cast(Function, made)
 

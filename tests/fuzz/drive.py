@@ -2,7 +2,8 @@
 """Feeds mutated inputs to the fuzz targets: `python tests/fuzz/drive.py --seconds 60` runs all of them.
 
 A target is a file fuzz_<name>.py beside this one with `TARGET(data: bytes)`, which raises only on a real bug, and
-`SEEDS`. Each runs in a process of its own that may grow by 512 MB; an input may take 1 s. Inputs come from the
+`SEEDS`. Each runs in a process of its own that may grow by 512 MB; an input may take 1 s, and is tried three times, since
+a process that the machine keeps from running takes longer by no fault of its own. Inputs come from the
 seeds and from corpus/<name>/, by mutations drawn from `--seed`: the same seed gives the same inputs as long as the
 code runs the same lines. Inputs that reach new lines become parents of others. What breaks a target is written
 into corpus/<name>/crash-<hash>, so the next run begins with it, and told with its bytes.
@@ -28,7 +29,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 GROWTH_BYTES = 512 << 20
-INPUT_S = 1.0
+INPUT_S, TRIES = 1.0, 3
 LONGEST = 1 << 16
 _INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFC,
                 (1 << 48) - 1, (1 << 63) - 1, 1 << 63, (1 << 64) - 1, 0x7FF8 << 48, 0x7FF0 << 48)  # fmt: skip
@@ -148,6 +149,19 @@ def child(name: str, seconds: float, seed: int, note: Path) -> int:
         raise HangError(f"more than {INPUT_S:g} s")
 
     signal.signal(signal.SIGALRM, hang)
+
+    def tried(data: bytes) -> None:
+        """Raises what the target raises, and HangError when no try ends in time."""
+        for last in (False,) * (TRIES - 1) + (True,):
+            signal.setitimer(signal.ITIMER_REAL, INPUT_S)
+            try:
+                return target(data)
+            except HangError:
+                if last:
+                    raise
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+
     lines, pool, slowest, count = Lines(), list[bytes](), 0.0, 0
     first = len(module.SEEDS) + len(corpus(name))
     descriptor = os.open(note, os.O_RDWR | os.O_CLOEXEC)
@@ -157,13 +171,11 @@ def child(name: str, seconds: float, seed: int, note: Path) -> int:
         if now - began > seconds and count >= first:
             break
         os.pwrite(descriptor, len(data).to_bytes(8, "little") + data, 0)
-        signal.setitimer(signal.ITIMER_REAL, INPUT_S)
         if count % _TRACED == 0 or count < first:
-            if lines.grows(lambda data=data: target(data)) and count >= first and len(pool) < _POOL:  # type: ignore[misc]
+            if lines.grows(lambda data=data: tried(data)) and count >= first and len(pool) < _POOL:  # type: ignore[misc]
                 pool.append(data)
         else:
-            target(data)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+            tried(data)
         slowest = max(slowest, time.monotonic() - now)
     growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resident
     report = {
