@@ -84,7 +84,7 @@ def measure(accompanist: Accompanist, progress: Callable[[float], None] = lambda
         time.sleep(POLL_S)
         late.append(time.perf_counter() - begun - POLL_S)
     return Calibration(
-        accompanist=_identity(accompanist),
+        accompanist=identity(accompanist),
         frames=frames,
         step_p50_s=p50,
         step_high_s=high,
@@ -114,11 +114,16 @@ def load_or_measure(
     A folder that cannot be written to costs only the keeping.
     """
     folder = cache_folder() if folder is None else folder
-    name = hashlib.sha256(_identity(accompanist).encode()).hexdigest()[:16]
-    path = folder / f"calibration-{name}.json"
-    if not again and (kept := _read(path, _identity(accompanist))) is not None:
+    if not again and (kept := _read(folder, identity(accompanist))) is not None:
         return kept
     made = measure(accompanist, progress)
+    keep(made, folder)
+    return made
+
+
+def keep(made: Calibration, folder: Path) -> None:
+    """For the next start on this machine; nothing is kept in a folder that cannot be written to."""
+    path = _path(folder, made.accompanist)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")
@@ -126,7 +131,10 @@ def load_or_measure(
         part.replace(path)
     except OSError:
         pass
-    return made
+
+
+def _path(folder: Path, identity: str) -> Path:
+    return folder / f"calibration-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
 
 
 def _conditions(spec: Spec, rows: int) -> dict[str, NDArray[np.float32]]:
@@ -138,16 +146,16 @@ def _high(values: list[float]) -> float:
     return sorted(values)[-2]
 
 
-def _identity(accompanist: Accompanist) -> str:
+def identity(accompanist: Accompanist) -> str:
     """What the figures hold for: this accompanist, played this way, on this machine."""
     spec = accompanist.spec
     runtime = getattr(accompanist, "runtime", type(accompanist).__name__)
     return f"{spec.name}|{spec.weights_id}|{runtime}|{platform.node()}|{platform.machine()}|{os.cpu_count()}"
 
 
-def _read(path: Path, identity: str) -> Calibration | None:
+def _read(folder: Path, identity: str) -> Calibration | None:
     try:
-        with path.open("rb") as file:
+        with _path(folder, identity).open("rb") as file:
             values = read_json(file.read(MOST_CHARACTERS))
         if values.pop("format") != _FORMAT:
             return None

@@ -227,14 +227,17 @@ class Link:
 
     async def _stay(self) -> None:
         """Ping until nothing comes back. Raises LinkError."""
+        missed = 0
         while True:
             await asyncio.sleep(_PING_S)
             try:
                 await self._either(self._ping(_PONG_S))
+                missed = 0
             except LinkError:
                 if any(task.done() for task in self._running):
                     raise
-                if time.monotonic() - self._heard_s > _SILENT_S:
+                missed += 1  # a single one, when this process itself stood still
+                if missed > 1 and time.monotonic() - self._heard_s > _SILENT_S:
                     raise LinkError("internal", f"{self.config.address} is silent") from None
 
     async def _ping(self, timeout_s: float) -> None:

@@ -422,8 +422,14 @@ class ZeroMqServer:
             self._send(client.routing, stem)
 
     async def _reap(self) -> None:
+        look_s = self._config.silent_s / 8
         while True:
-            await asyncio.sleep(self._config.silent_s / 8)
+            begun_s = time.monotonic()
+            await asyncio.sleep(look_s)
+            still_s = time.monotonic() - begun_s - look_s
+            if still_s > look_s:  # this process stood still: it could hear nobody
+                for client in self._clients.values():
+                    client.seen_s += still_s
             gone = time.monotonic() - self._config.silent_s
             for client in [client for client in self._clients.values() if client.seen_s < gone]:
                 self._forget(client)

@@ -155,7 +155,8 @@ def child(name: str, seconds: float, seed: int, note: Path) -> int:
         for last in (False,) * (TRIES - 1) + (True,):
             signal.setitimer(signal.ITIMER_REAL, INPUT_S)
             try:
-                return target(data)
+                target(data)
+                return
             except HangError:
                 if last:
                     raise

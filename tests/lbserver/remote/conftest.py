@@ -143,17 +143,17 @@ class Plain:
         self.ids = itertools.count(1)
         self.unasked = []
 
-    async def raw(self, data, timeout_s=2.0):
+    async def raw(self, data, timeout_s=60.0):
         await self.socket.send(data)
         return await self.receive(timeout_s)
 
-    async def receive(self, timeout_s=2.0):
+    async def receive(self, timeout_s=60.0):
         return unpack(await asyncio.wait_for(self.socket.recv(), timeout_s))
 
     async def ask(self, kind, **parts):
         number = next(self.ids)
         await self.socket.send(pack({"type": kind, "id": number, **parts}))
-        while (message := await self.receive(5.0)).get("id") != number:
+        while (message := await self.receive()).get("id") != number:
             self.unasked.append(message)
         return message
 
@@ -184,7 +184,7 @@ class Plain:
                 await self.socket.send(pack(message))
                 position += data.shape[-1]
                 sent += 1
-            stem = await self.receive(10.0)
+            stem = await self.receive()
             assert stem["type"] == "stem", stem
             first = stem["position"] if first is None else first
             replies.append(np.frombuffer(stem["data"], np.float32).reshape(stem["channels"], -1))

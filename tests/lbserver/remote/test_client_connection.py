@@ -47,7 +47,6 @@ def test_a_server_that_is_gone_is_one_error_for_every_client(tmp_path: Path) -> 
 
 def test_an_opening_waits_until_its_model_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a client that gives up after its usual patience, while the server loads and measures what it asked for."""
-    monkeypatch.setattr(lines, "_ANSWER_S", 0.2)
     welcome = {"type": "welcome", "major": 1, "minor": 0, "server": "s", "model": "m", "pid": 1}
     told = {"type": "error", "code": "busy", "text": "loaded, but there is no room"}
 
@@ -67,6 +66,7 @@ def test_an_opening_waits_until_its_model_is_loaded(tmp_path: Path, monkeypatch:
             await asyncio.start_unix_server(talk, tmp_path / SOCKET),
             AsyncClient(run=tmp_path) as client,
         ):
+            monkeypatch.setattr(lines, "_ANSWER_S", 0.2)
             with pytest.raises(ClientError, match="no room"):
                 await client.open(stem="bass", rate_hz=48000, model="large")
             with pytest.raises(ClientError, match=r"not answered for 0\.2 s"):

@@ -37,7 +37,7 @@ def servers(tmp_path):
     for process in (near, far):
         process.send_signal(signal.SIGCONT)
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
         process.stdout.close()
 
 
@@ -54,12 +54,19 @@ class Player:
             self.at += 480
             time.sleep(max(0.0, begun + (self.at - first) / 48000 - time.monotonic()))
 
-    def play_until(self, good, timeout_s=10.0):
+    def play_until(self, good, timeout_s=60.0):
         begun = time.monotonic()
         while not good():
             assert time.monotonic() - begun < timeout_s, self.session.status()
             self.play(0.05)
         return time.monotonic() - begun
+
+    def lies(self, behind, offset_of):
+        """Whether the last half second is what was played so many samples before: nothing is heard where it does not belong."""
+        start = self.at - 24000
+        if start < 24000 or not self.heard[0, -4800:].any():
+            return False
+        return offset_of(self.mix[0, start - 24000 : self.at], self.heard[0, start:]) == behind - 24000
 
     @property
     def heard(self):
@@ -81,22 +88,16 @@ def test_the_far_server_freezes_and_thaws(servers, noise, offset_of):
     far, run = servers
     with Client(run=run) as client:
         session = client.open(stem="bass", rate_hz=48000, block_samples=480, mode="aligned")
-        player = Player(session, noise(2, 48000 * 40))
-        player.play(1.0)
+        player = Player(session, noise(2, 48000 * 200))
         expected = session.latency_samples + 1920
-        assert offset_of(player.mix[0], player.heard[0]) == expected
+        player.play_until(lambda: player.lies(expected, offset_of))
         far.send_signal(signal.SIGSTOP)
-        player.play_until(lambda: session.state == "recovering", timeout_s=10.0)
+        player.play_until(lambda: session.state == "recovering", timeout_s=60.0)
         assert "127.0.0.1" in session.status()["reason"]
         player.play(0.2)
         assert not player.heard[:, -4800:].any()
         far.send_signal(signal.SIGCONT)
-        player.play_until(lambda: player.out[-1].any())
-        player.play(1.0)
-        start = player.at - 24000
-        assert (
-            offset_of(player.mix[0, start - 24000 : player.at], player.heard[0, start:]) == expected - 24000
-        )
+        player.play_until(lambda: player.lies(expected, offset_of))
 
 
 def test_the_far_server_is_killed_and_another_takes_its_place(servers, noise, tmp_path, offset_of):
@@ -105,21 +106,17 @@ def test_the_far_server_is_killed_and_another_takes_its_place(servers, noise, tm
     with Client(run=run) as client:
         session = client.open(stem="bass", rate_hz=48000, block_samples=480, mode="aligned")
         session.know(bpm=91.0)
-        player = Player(session, noise(2, 48000 * 60))
+        player = Player(session, noise(2, 48000 * 200))
         player.play(0.6)
         far.kill()
-        far.wait(10)
+        far.wait(60)
         player.play_until(lambda: session.state == "recovering")
         other, _ = serve(tmp_path / "far", "--model", "test:copy", "--workers", "1", "--zmq-port", str(port))
         try:
-            player.play_until(lambda: session.state in ("playing", "listening") and player.out[-1].any())
-            player.play(1.2)
-            start = player.at - 24000
-            heard = player.heard[0, start:]
             expected = session.latency_samples + 1920
-            assert offset_of(player.mix[0, start - 24000 : player.at], heard) == expected - 24000
+            player.play_until(lambda: player.lies(expected, offset_of))
             assert session.status()["tempo"] == 91.0
         finally:
             other.send_signal(signal.SIGTERM)
-            other.wait(20)
+            other.wait(60)
             other.stdout.close()

@@ -18,6 +18,7 @@ import pytest
 from lbserver.protocol import wire
 from lbserver.ring.ends import HostPort
 from lbserver.ring.segment import Segment
+from lbserver.testing.waiting import until
 
 
 class FrontEnd:
@@ -164,6 +165,24 @@ class Server:
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One calibration for all."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def _one_for_all(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("plain") / "run", cache, "--model", "test:copy")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def plain(_one_for_all: Server) -> Iterator[Server]:
+    """A server with one worker, for a test that leaves it as it was: the file's tests share it, and find no session in it."""
+    yield _one_for_all
+    for front_end in _one_for_all.front_ends:
+        front_end.close()
+    _one_for_all.front_ends.clear()
+    watcher = _one_for_all.connect()
+    until(lambda: not watcher.ask("sessions")["sessions"], "the end of the sessions")
 
 
 @pytest.fixture

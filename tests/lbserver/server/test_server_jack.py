@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from lbserver.testing.waiting import until
+
 PERIOD = 256
 HOP = 1920
 
@@ -41,7 +43,7 @@ print(json.dumps([int(hit) % 24000 for hit in np.flatnonzero(np.abs(heard) > 0.1
 """
 
 
-def surroundings(folder: Path) -> dict[str, str]:
+def surroundings(folder: Path, cache: Path) -> dict[str, str]:
     """A sound system and a user's folders of a test's own."""
     return {
         **os.environ,
@@ -49,7 +51,7 @@ def surroundings(folder: Path) -> dict[str, str]:
         "JACK_DEFAULT_SERVER": f"liveband-test-{os.getpid()}",
         "JACK_NO_AUDIO_RESERVATION": "1",
         "LIVEBAND_RUN": str(folder / "run"),
-        "LIVEBAND_CACHE": str(folder / "cache"),
+        "LIVEBAND_CACHE": str(cache),
         "XDG_DATA_HOME": str(folder / "data"),
     }
 
@@ -67,7 +69,10 @@ def jack(environment: dict[str, str]) -> Iterator[None]:
         yield
     finally:
         daemon.send_signal(signal.SIGTERM)
-        daemon.wait(20)
+        try:
+            daemon.wait(60)
+        finally:
+            daemon.kill()
 
 
 def ports(environment: dict[str, str]) -> list[str]:
@@ -104,14 +109,14 @@ def wire(environment: dict[str, str], band: str, probe: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("jackd") is None, reason="needs jackd")
-def test_band_and_input_are_apart_by_what_is_reported(tmp_path: Path) -> None:
+def test_band_and_input_are_apart_by_what_is_reported(tmp_path: Path, cache: Path) -> None:
     """Law 1 through a sound system: the input comes L late, the band (1 + A) frames after it, to the sample."""
-    environment = surroundings(tmp_path)
+    environment = surroundings(tmp_path, cache)
     with jack(environment):
         jam = subprocess.Popen(
             [
                 *(sys.executable, "-m", "lbserver", "jam", "--input", "system", "--output", "system"),
-                *("--mode", "aligned", "--mix", "0.5", "--model", "test:copy", "--seconds", "16", "--json"),
+                *("--mode", "aligned", "--mix", "0.5", "--model", "test:copy", "--json"),
             ],
             env=environment,
             stdout=subprocess.PIPE,
@@ -127,8 +132,9 @@ def test_band_and_input_are_apart_by_what_is_reported(tmp_path: Path) -> None:
             names = wait_for_clients(environment, 2)
             (other,) = [name for name in names if name != band]
             wire(environment, band, other)
-            heard = json.loads(probe.communicate(timeout=60)[0].splitlines()[-1])
-            out, errors = jam.communicate(timeout=60)
+            heard = json.loads(probe.communicate(timeout=120)[0].splitlines()[-1])
+            jam.send_signal(signal.SIGINT)
+            out, errors = jam.communicate(timeout=120)
         finally:
             jam.kill()
             jam.wait()
@@ -149,9 +155,9 @@ def test_band_and_input_are_apart_by_what_is_reported(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("jackd") is None, reason="needs jackd")
-def test_a_client_of_its_own_is_connected_to_nothing_until_somebody_does(tmp_path: Path) -> None:
+def test_a_client_of_its_own_is_connected_to_nothing_until_somebody_does(tmp_path: Path, cache: Path) -> None:
     """Catches a band that PortAudio names and wires to the loudspeakers of who wanted to patch it, and a session without a name."""
-    environment = surroundings(tmp_path)
+    environment = surroundings(tmp_path, cache)
 
     def wired() -> str:
         return subprocess.run(
@@ -177,7 +183,7 @@ def test_a_client_of_its_own_is_connected_to_nothing_until_somebody_does(tmp_pat
         try:
             assert wait_for_clients(environment, 1) == ["LiveBand"]
             ports = {"LiveBand:in_1", "LiveBand:in_2", "LiveBand:out_1", "LiveBand:out_2"}
-            assert set(wired().split()) == ports
+            until(lambda: set(wired().split()) == ports, "its ports, and no line to them")
             connect = ["jack_connect", "system:capture_1", "LiveBand:in_1"]
             deadline = time.monotonic() + 60
             while subprocess.run(connect, env=environment, capture_output=True, check=False).returncode:

@@ -119,7 +119,7 @@ def test_keys_act_on_the_session(serve: Callable[..., Any], monkeypatch: pytest.
         return player.message
 
     with playing(seat.peer):
-        until(lambda: seat.status().get("state") == "playing")
+        until(lambda: seat.status().get("state") in PLAYING)
         assert press("s") == "piano"
         assert other.ask("sessions")["sessions"]["jam"]["stem"] == "piano"
         assert press("<") == "mix 0.9"
@@ -159,7 +159,7 @@ def test_server_dies_and_comes_back(serve: Callable[..., Any], monkeypatch: pyte
         assert any(np.abs(block).max() == 0.5 for block in card.heard[count:])
         server.start()
         seat.take()
-        until(lambda: seat.status().get("state") == "playing")
+        until(lambda: seat.status().get("state") in PLAYING)
         assert card.peer.figures().faults == 0
     controls = server.connect()
     assert controls.ask("sessions")["sessions"]["jam"]["stem"] == "bass"
@@ -167,9 +167,9 @@ def test_server_dies_and_comes_back(serve: Callable[..., Any], monkeypatch: pyte
     seat.leave()
 
 
-def test_server_of_our_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_of_our_own(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEBAND_RUN", str(tmp_path / "run"))
-    monkeypatch.setenv("LIVEBAND_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LIVEBAND_CACHE", str(cache))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     with own_server(ServeConfig(model="test:copy")):
         assert find_server() is not None

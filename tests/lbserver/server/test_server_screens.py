@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lbserver.testing.waiting import until
+
 NULL_DEVICE = 'pcm.lbnull { type null hint { show on description "null" } }\npcm.!default "lbnull"\n'
 
 
@@ -38,7 +40,7 @@ class Terminal:
         )
         self.inside = inside
 
-    def until(self, pattern: str, timeout_s: float = 40.0) -> None:
+    def until(self, pattern: str, timeout_s: float = 90.0) -> None:
         """Read until the pattern was written."""
         deadline = time.monotonic() + timeout_s
         while not re.search(pattern, self.text):
@@ -121,4 +123,4 @@ def test_jam_draws_obeys_keys_and_leaves_the_terminal_as_it_was(
         assert screen.ended() == 0
         assert "samples in" in screen.text
         assert termios.tcgetattr(screen.inside) == screen.before
-    assert watcher.ask("sessions")["sessions"] == {}
+    until(lambda: watcher.ask("sessions")["sessions"] == {}, "the end of the session")

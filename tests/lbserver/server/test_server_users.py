@@ -19,6 +19,7 @@ import zmq
 from lbserver.client.osc import OscClient
 from lbserver.errors import LiveBandError
 from lbserver.protocol.wire import pack, unpack
+from lbserver.testing.waiting import until
 from lbserver.transports.osc.doorway import sign
 from lbserver.transports.osc.packet import Message, parse, timed_messages, write
 
@@ -354,4 +355,4 @@ def test_what_is_not_let_in_costs_the_workers_nothing(serve) -> None:
     as_nobody(lambda: send_and_leave(server.info["osc_port"], "127.0.0.1"))
     as_nobody(lambda: refusals(server.info["osc_port"], "127.0.0.1"))
     assert set(mine.ask("sessions")["sessions"]) == {"mine"}
-    assert mapped() == before
+    until(lambda: mapped() <= before, "no segment more")

@@ -10,7 +10,8 @@ from lbserver.testing import accompanists
 
 
 @pytest.mark.parametrize("name", sorted(accompanists.BY_NAME))
-def test_snapshot_restore_continue_is_bit_exact(name: str) -> None:
+def test_snapshot_restore_continue_is_bit_exact(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accompanists.time, "sleep", lambda _seconds: None)
     accompanist: Accompanist = accompanists.BY_NAME[name]()
     mix = (0.1 * np.random.default_rng(0).standard_normal((2, 2, 1920))).astype(np.float32)
     conditions = table({"stem": 0.0, "variation": 1.0}, [{"beat_phase": 0.97, "tempo": 120.0}], 2)

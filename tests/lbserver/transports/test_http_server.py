@@ -47,7 +47,7 @@ def get(
     path: str, method: str = "GET", body: bytes | None = None, **headers: str
 ) -> Callable[[str, int], Any]:
     def client(host: str, port: int) -> tuple[int, http.client.HTTPMessage, bytes]:
-        connection = http.client.HTTPConnection(host, port, timeout=10)
+        connection = http.client.HTTPConnection(host, port, timeout=60)
         connection.request(method, path, body, headers)
         answer = connection.getresponse()
         return answer.status, answer.headers, answer.read()
@@ -59,7 +59,7 @@ def raw(data: bytes) -> Callable[[str, int], bytes]:
     """What comes back for these bytes until the server closes."""
 
     def client(host: str, port: int) -> bytes:
-        with socket.create_connection((host, port), timeout=10) as line:
+        with socket.create_connection((host, port), timeout=60) as line:
             try:
                 line.sendall(data)
                 line.shutdown(socket.SHUT_WR)
@@ -75,7 +75,7 @@ def run(test: Callable[[Call], Awaitable[None]], **changes: Any) -> None:
         async with serving(**changes) as call:
             await test(call)
 
-    asyncio.run(asyncio.wait_for(main(), 30))
+    asyncio.run(asyncio.wait_for(main(), 120))
 
 
 def test_metrics_and_health() -> None:
@@ -278,7 +278,7 @@ def test_damaged_percent_code_is_refused() -> None:
 
 def test_requests_follow_each_other_on_one_connection() -> None:
     def client(host: str, port: int) -> list[int]:
-        connection = http.client.HTTPConnection(host, port, timeout=10)
+        connection = http.client.HTTPConnection(host, port, timeout=60)
         statuses = []
         for path in ("/metrics", "/nowhere", "/healthz"):
             connection.request("GET", path)
@@ -295,15 +295,24 @@ def test_requests_follow_each_other_on_one_connection() -> None:
 
 def test_silent_and_too_many_clients_are_let_go() -> None:
     def client(host: str, port: int) -> int:
-        lines = [socket.create_connection((host, port), timeout=10) for _ in range(40)]
+        lines = [socket.create_connection((host, port), timeout=60) for _ in range(40)]
         closed = sum(line.recv(1) == b"" for line in lines)  # all at last: those that said nothing too
         for line in lines:
             line.close()
         return closed
 
+    def healthy(host: str, port: int) -> bool:
+        try:
+            return bool(get("/healthz")(host, port)[0] == 200)
+        except (OSError, http.client.HTTPException):  # so little patience is too little on a busy machine
+            return False
+
     async def test(call: Call) -> None:
         assert await call(client) == 40
-        assert (await call(get("/healthz")))[0] == 200
+        for _ in range(100):
+            if await call(healthy):
+                return
+        pytest.fail("nobody is answered any more")
 
     run(test, patience_s=0.2)
 
@@ -326,7 +335,7 @@ def test_a_crowd_of_strangers_keeps_nobody_out(token: bytes) -> None:
     def crowd(host: str, port: int) -> None:
         for line in strangers(3):
             with line:
-                line.settimeout(20)
+                line.settimeout(60)
                 line.connect((host, port))
                 line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 answer = b"".join(
@@ -369,4 +378,4 @@ def test_everything_is_closed_at_the_end() -> None:
         with socket.create_server(server.address):
             pass
 
-    asyncio.run(asyncio.wait_for(main(), 10))
+    asyncio.run(asyncio.wait_for(main(), 60))

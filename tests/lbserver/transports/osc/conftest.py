@@ -132,27 +132,30 @@ def sessions() -> Callable[[Band], dict[str, dict[str, Any]]]:
 
 @pytest.fixture
 def play() -> Callable[..., np.ndarray]:
-    """`play(stream, mix)`: send in real time, and place by position what comes back; NaN where nothing came."""
+    """`play(stream, mix)`: send in real time, and place by position what comes back, until for a while nothing does; NaN
+    where nothing came."""
 
-    def exchange(stream: OscStream, mix: np.ndarray, *, block: int = 128, rest_s: float = 1.0) -> np.ndarray:
+    def exchange(stream: OscStream, mix: np.ndarray, *, block: int = 128, looks: int = 100) -> np.ndarray:
         heard = np.full((stream.stem_channels, mix.shape[-1]), np.nan, np.float32)
         begun_s, start = time.monotonic(), stream.position
         rate_hz = stream.buffer._rate_hz
 
-        def listen(timeout_s: float) -> None:
-            for piece in stream.receive(timeout_s):
+        def listen(timeout_s: float) -> bool:
+            pieces = stream.receive(timeout_s)
+            for piece in pieces:
                 if piece.audio is not None and piece.position + piece.samples > start:
                     at = piece.position - start
                     heard[:, max(0, at) : max(0, at + piece.samples)] = piece.audio[:, max(0, -at) :]
+            return bool(pieces)
 
         for at in range(0, mix.shape[-1], block):
             stream.send(mix[:, at : at + block])
             listen(0.0)
             while time.monotonic() < begun_s + (at + block) / rate_hz:
                 listen(0.002)
-        end_s = time.monotonic() + rest_s
-        while stream.buffer.position < stream.position and time.monotonic() < end_s:
-            listen(0.01)
+        in_vain = 0
+        while stream.buffer.position < stream.position and in_vain < looks:
+            in_vain = 0 if listen(0.01) else in_vain + 1
         return heard
 
     return exchange

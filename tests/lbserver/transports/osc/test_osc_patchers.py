@@ -146,7 +146,7 @@ def test_lists_of_atoms_are_a_chart_a_key_a_name(band, until, opened, sessions, 
 def test_names_that_are_numbers_are_names(band, until, sessions, controls) -> None:
     """A patch that numbers its sessions: Pd has no other number than a float, so 1 came as 1.0 and was refused."""
     server = band.serve()
-    client = OscClient(server.address)
+    client = OscClient(server.address, timeout_s=60)
     client.enter()
     for number, tag in ((1, "i"), (2.0, "f")):
         client.send(Message("/lb/open", f"{tag}sfffs", (number, "bass", 48000.0, 2.0, 128.0, "live")))
@@ -185,7 +185,7 @@ def test_a_bundle_may_name_the_tempo_last_and_what_is_behind_an_opening_waits_fo
 ) -> None:
     """Patches send what they know on load in any order: a chart before its tempo was refused, a control too early."""
     server = band.serve()
-    client = OscClient(server.address)
+    client = OscClient(server.address, timeout_s=60)
     client.enter()
     wish = message("/lb/open", "guitar", "bass", 48000, 2, 128, "live")
     told = (
@@ -309,7 +309,7 @@ def test_localhost_is_both_addresses(band, until, opened, controls) -> None:
             until(lambda gain=gain: controls(band)["gain"] == gain)
             plain.send("/lb/guitar/tempo", "s", "fast")
             assert plain.error()[0] == "bad_message"
-    other = OscClient(("::1", server.address[1]))
+    other = OscClient(("::1", server.address[1]), timeout_s=60)
     other.enter()
     other.open("keys", stem="bass", rate_hz=48000, channels=1)
     other.close()

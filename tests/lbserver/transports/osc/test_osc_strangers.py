@@ -38,10 +38,11 @@ class Stranger:
         self.sent += len(data)
         self.socket.send(data)
 
-    def answers(self, timeout_s: float = 0.3) -> list[Message]:
-        self.socket.settimeout(timeout_s)
-        answers = []
+    def answers(self, timeout_s: float = 0.3, *, least: int = 0) -> list[Message]:
+        """What comes until for a while nothing does; `least` of them are waited for."""
+        answers: list[Message] = []
         while True:
+            self.socket.settimeout(60 if len(answers) < least else timeout_s)
             try:
                 data = self.socket.recv(1 << 16)
             except TimeoutError:
@@ -67,7 +68,7 @@ def test_a_stranger_opens_nothing_and_is_told_why(band, opened, sessions, one: M
     client, _ = opened(server)
     stranger = Stranger(server)
     stranger.send(write(one))
-    (answer,) = stranger.answers()
+    (answer,) = stranger.answers(least=1)
     assert answer.address == "/lb/error"
     assert answer.arguments[0] == "unauthorised"
     assert "hello" in answer.arguments[1]
@@ -95,7 +96,7 @@ def test_a_forged_source_is_never_sent_more_than_three_times_what_was_sent(band)
         stranger.send(write(one))
     stranger.send(write(Bundle(1, (hello,) * 60)))
     stranger.send(b"#bundle\0" + bytes(7) + b"\1" + b"\xff\xff\xff\xfc")
-    answers = stranger.answers(0.5)
+    answers = stranger.answers(0.5, least=1)
     assert any(answer.address == "/lb/welcome" for answer in answers)
     assert stranger.received <= 3 * stranger.sent
     assert server.guests == 0
@@ -109,7 +110,7 @@ def test_a_forged_source_is_never_sent_more_than_three_times_what_was_sent(band)
 def test_packets_in_a_victims_name_bring_it_at_most_three_times_their_bytes(band, sessions) -> None:
     """A real forgery: datagrams with another address as their source, as a reflector is abused."""
     server = band.serve(token=TOKEN)
-    client = OscClient(server.address, token=TOKEN)
+    client = OscClient(server.address, token=TOKEN, timeout_s=60)
     client.enter()
     stream = client.open("guitar", stem="bass", rate_hz=48000, channels=2)
     try:
@@ -118,7 +119,7 @@ def test_packets_in_a_victims_name_bring_it_at_most_three_times_their_bytes(band
         pytest.skip("forging a source needs CAP_NET_RAW")
     victim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     victim.bind(("127.0.0.9", 0))
-    victim.settimeout(0.5)
+    victim.settimeout(60)
     sent = 0
     for one in (
         sign(message("/lb/hello", 1, 0, ""), TOKEN, 1, ""),
@@ -141,6 +142,7 @@ def test_packets_in_a_victims_name_bring_it_at_most_three_times_their_bytes(band
     with contextlib.suppress(TimeoutError):
         while True:
             received += len(victim.recv(1 << 16))
+            victim.settimeout(0.5)
     assert 0 < received <= 3 * sent  # it was reached, so the forgery works
     assert set(sessions(band)) == {"guitar"}
     assert server.guests == 1
@@ -167,7 +169,7 @@ def test_ten_thousand_bad_packets_and_the_server_still_plays(band, until, opened
         (stranger if number % 2 else client).socket.send(bytes(data))
         if number % 100 == 0:
             time.sleep(0.01)
-    codes = Counter(one.arguments[0] for one in stranger.answers(0.5) if one.address == "/lb/error")
+    codes = Counter(one.arguments[0] for one in stranger.answers(0.5, least=1) if one.address == "/lb/error")
     most = 10 * (time.monotonic() - begun_s) + 10
     assert codes
     assert max(codes.values()) <= most  # ten a second of each cause
@@ -247,7 +249,7 @@ def test_packets_of_an_opening_that_is_over_are_not_heard(band, opened, play, no
 def test_nobody_else_feeds_a_session(band, opened) -> None:
     server = band.serve()
     client, stream = opened(server)
-    other = OscClient(server.address)
+    other = OscClient(server.address, timeout_s=60)
     other.enter()
     other.send(Message("/lb/guitar/audio", "iihib", (stream._mix.stream, 0, 0, 0, bytes(512))))
     with pytest.raises(LiveBandError, match="unknown_session"):
@@ -259,7 +261,7 @@ def test_nobody_else_feeds_a_session(band, opened) -> None:
 
 def test_sessions_are_opened_at_a_bounded_rate_and_number(band) -> None:
     server = band.serve(opens_per_s=0.001, opens_burst=9)
-    client = OscClient(server.address)
+    client = OscClient(server.address, timeout_s=60)
     client.enter()
     for number in range(8):
         client.open(f"s{number}", stem="bass", rate_hz=48000, channels=1)
@@ -283,7 +285,7 @@ def test_sessions_are_opened_at_a_bounded_rate_and_number(band) -> None:
 )
 def test_a_wrong_wish_is_refused_with_what_is_accepted(band, wish: dict[str, Any], words: str) -> None:
     server = band.serve()
-    client = OscClient(server.address)
+    client = OscClient(server.address, timeout_s=60)
     client.enter()
     values = {"session": "guitar", "stem": "bass", "rate_hz": 48000, "channels": 2}
     with pytest.raises(LiveBandError, match=words):
@@ -292,7 +294,7 @@ def test_a_wrong_wish_is_refused_with_what_is_accepted(band, wish: dict[str, Any
 
 
 def test_another_major_version_is_told_so(band) -> None:
-    client = OscClient(band.serve().address)
+    client = OscClient(band.serve().address, timeout_s=60)
     client.call("/lb/hello", 9, 0, "a client of the future, " * 5)
     with pytest.raises(LiveBandError, match=r"version: .*you speak protocol 9"):
         client.expect("/lb/welcome")
@@ -330,7 +332,7 @@ def test_with_a_token_all_is_signed_and_nothing_else_gets_an_answer(
         stranger.send(write(one))
     stranger.send(b"rubbish!")
     assert stranger.answers() == []
-    client = OscClient(server.address, token=TOKEN)
+    client = OscClient(server.address, token=TOKEN, timeout_s=60)
     client.enter()
     stream = client.open("guitar", stem="bass", rate_hz=48000, channels=2)
     heard = play(stream, noise(24000))
@@ -342,7 +344,7 @@ def test_with_a_token_all_is_signed_and_nothing_else_gets_an_answer(
 
 def test_a_signed_message_works_once_and_from_its_sender_only(band, until, controls) -> None:
     server = band.serve(token=TOKEN)
-    client = OscClient(server.address, token=TOKEN)
+    client = OscClient(server.address, token=TOKEN, timeout_s=60)
     client.enter()
     client.open("guitar", stem="bass", rate_hz=48000, channels=2)
     louder = write(
