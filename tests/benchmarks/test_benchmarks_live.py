@@ -43,7 +43,7 @@ def test_sessions_tells_a_late_rate_for_each_row(tmp_path: Path, capsys: pytest.
     assert sessions.main([*words, "--results", str(results)]) == 0
     record = last_record(results, capsys)
     assert [(row["workers"], row["sessions"]) for row in record["rows"]] == [(1, 1), (1, 3), (2, 1), (2, 3)]
-    assert all(row["frames"] >= 20 * row["sessions"] for row in record["rows"])
+    assert all(row["frames"] >= row["sessions"] for row in record["rows"])
 
 
 def test_soak_counts_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,7 +57,7 @@ def test_soak_counts_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture
 @pytest.mark.slow
 def test_the_fault_matrix_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = tmp_path / "faults.jsonl"
-    words = ["--seconds", "5", "--packets", "1000", "--drift-seconds", "120", "--results", str(results)]
+    words = ["--seconds", "2", "--packets", "500", "--drift-seconds", "60", "--results", str(results)]
     assert faults.main(words) == 0
     record = last_record(results, capsys)
     assert {row["fault"] for row in record["rows"]} == {

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from lbserver.protocol.controls import STEMS
+from lbserver.testing.waiting import until
 from lbserver.transports.osc.packet import parse, timed_messages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,7 +103,7 @@ def test_a_recipe_tells_tempo_chord_and_stem_and_is_told_each_bar(
     first = bars[0][0]
     assert [number for number, _ in bars] == [first, first + 1, first + 2]
     assert {tempo for _, tempo in bars[1:]} == {120}
-    assert player.status["tempo"] == 120.0
+    until(lambda: player.status.get("tempo") == 120.0)
     url = f"http://127.0.0.1:{server['http_port']}/lb/song/set/stem?VALUE"
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(url, timeout=60) as answer:

@@ -245,7 +245,7 @@ class Server:
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.communicate(timeout=20)
+            self.process.communicate(timeout=60)
             self.process = None
 
 
@@ -287,7 +287,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory, calibration: Path) -> Iter
     yield started
     for _run, process in running.values():
         os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 class Host:
@@ -314,7 +314,7 @@ class Host:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def until(self, state: str, patience_ms: int = 10000) -> dict[str, Any]:
+    def until(self, state: str, patience_ms: int = 60000) -> dict[str, Any]:
         """The status once it is in a state."""
         answer = self.ask(f"until {state.replace(' ', '_')} {patience_ms}")
         assert answer["state"] == state, answer
@@ -325,7 +325,7 @@ class Host:
         if self.process.poll() is None:
             assert self.process.stdin is not None
             self.process.stdin.close()
-            assert self.process.wait(timeout=20) == 0
+            assert self.process.wait(timeout=60) == 0
         both = np.fromfile(self.recording, np.float32).reshape(2, -1)
         return both[0], both[1]
 

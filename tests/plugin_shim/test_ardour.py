@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from lbserver.client.connection import connected
 from lbserver.commands.top import look
 from lbserver.files import saved_state
-from lbserver.testing.processes import NO_DISPLAY
+from lbserver.testing.processes import NO_DISPLAY, running
 
 Audio = NDArray[np.float32]
 SCANNER = Path("/usr/lib/ardour7/ardour-vst3-scanner")
@@ -85,7 +85,7 @@ class Ardour:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
 
@@ -259,9 +259,9 @@ def put_tempo(ardour: Ardour, bpm: float, beats_per_bar: int) -> None:
 
 
 def statuses(host: subprocess.Popen[bytes]) -> list[dict[str, Any]]:
-    """What the server says of its session again and again, while a host runs, for 20 s at most."""
+    """What the server says of its session again and again, while a host runs, for a minute at most."""
     found: list[dict[str, Any]] = []
-    deadline = time.monotonic() + 20.0
+    deadline = time.monotonic() + 60.0
     with connected("test") as line:
         while host.poll() is None and time.monotonic() < deadline:
             found += [dict(status) for status in look(line).sessions.values()]
@@ -297,20 +297,20 @@ close_session()
 """,
         48000,
     )
-    playing = subprocess.Popen(
-        ["ardour7-lua", script],
-        env=ardour.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        seen = statuses(playing)
-    finally:
-        playing.kill()
-        playing.wait(20)
-    told = [status for status in seen if isfinite(status["tempo"]) and status["tempo"] > 0]
-    assert {round(status["tempo"], 3) for status in told} == {96.0}
-    beats_of_bar = [status["beat"] for status in told if isfinite(status["beat"])]
-    assert 3.0 < max(beats_of_bar) < 4.0, beats_of_bar  # three in a bar
-    assert len({status["epoch"] for status in told}) >= 2, "the locate began no new epoch"
+    for _ in range(4):  # a busy machine may look away just then
+        with running(
+            ["ardour7-lua", script],
+            env=ardour.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as playing:
+            seen = statuses(playing)
+        told = [status for status in seen if isfinite(status["tempo"]) and status["tempo"] > 0]
+        assert {round(status["tempo"], 3) for status in told} <= {96.0}
+        beats_of_bar = [status["beat"] for status in told if isfinite(status["beat"])]
+        assert max(beats_of_bar, default=1.0) < 4.0, beats_of_bar  # three in a bar
+        epochs = {status["epoch"] for status in told}
+        if max(beats_of_bar, default=1.0) > 3.0 and len(epochs) >= 2:
+            return
+    pytest.fail(f"a bar of {beats_of_bar}, epochs {epochs}: the locate began no new one")

@@ -32,7 +32,7 @@ URI = "https://liveband.invalid/plugin"
 HOP = 1920  # of the test accompanists, at 48 kHz
 PERIOD = 128
 FADE_OUT, FADE_IN = 480, 240  # 10 ms and 5 ms
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 STATE = """@prefix lv2: <http://lv2plug.in/ns/lv2core#> .
 @prefix pset: <http://lv2plug.in/ns/ext/presets#> .
 @prefix state: <http://lv2plug.in/ns/ext/state#> .

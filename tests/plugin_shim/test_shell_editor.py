@@ -238,7 +238,7 @@ def test_moment_travels_with_the_project(shots: Path, pictures: Any, run: Path, 
         with pictures.Window(shots, run) as window:
             _until(window, lambda said: said.startswith("playing"), "band")
             window.tell("press Keep")
-            window.tell("play 0.5")
+            _until(window, lambda _said: any(moments.glob("*.moment")), "moment")
             (kept,) = moments.glob("*.moment")
             data = kept.read_bytes()
             window.tell(f"save {path}")
@@ -253,7 +253,7 @@ def test_moment_travels_with_the_project(shots: Path, pictures: Any, run: Path, 
             _until(window, lambda said: said.startswith("playing"), "band")
             window.tell("press Recall")
             window.tell("play 0.5")
-            assert window.tell("words").startswith("playing | Playing | Test band")
+            _until(window, lambda said: said.startswith("playing | Playing | Test band"), "band")
         # Another moment has the name by now: that one stays.
         kept.write_bytes(other := data[:-1] + bytes([data[-1] ^ 1]))
         with pictures.Window(shots, run) as window:
@@ -372,8 +372,7 @@ def test_a_program_others_could_have_put_there_is_not_started(
     with pictures.Window(shots, run) as window:
         window.tell("play 0.3")
         window.tell("press Start the band")
-        window.tell("play 0.5")
-        assert "liveband was not found" in window.tell("words")
+        _until(window, lambda said: "liveband was not found" in said, "reason")
     assert not trace.exists()
 
 

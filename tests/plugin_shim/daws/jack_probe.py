@@ -14,7 +14,7 @@ from typing import Any
 import jack
 import numpy as np
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Probe:
