@@ -4,6 +4,7 @@
 import dataclasses
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,18 +29,17 @@ from lbmodels.weights.modules import load_part, save_weights
 pytestmark = pytest.mark.render
 
 
-@pytest.fixture
-def fonts(tmp_path: Path, small_font: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def fonts(tmp_path_factory: pytest.TempPathFactory, small_font: Path) -> Path:
     """A folder in which the small font stands for a training font, on every machine the only one: 300 MB less to install."""
-    monkeypatch.setattr("lbmodels.data.synth.SEARCH_DIRS", ())
-    folder = tmp_path / "fonts"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("fonts")
     (folder / "FluidR3_GM.sf2").symlink_to(small_font)
     return folder
 
 
 @pytest.fixture
-def config(tmp_path: Path, toy_codec: Codec, fonts: Path) -> PoolConfig:
+def config(tmp_path: Path, toy_codec: Codec, fonts: Path, monkeypatch: pytest.MonkeyPatch) -> PoolConfig:
+    monkeypatch.setattr("lbmodels.data.synth.SEARCH_DIRS", ())
     path = save_weights(tmp_path / "codec.safetensors", toy_codec, kind="codec", config=toy_codec.config)
     return PoolConfig(
         out=tmp_path / "pool", codec=path, seed=3, min_s=2.0, max_s=2.5, semitones=12, soundfont_dirs=(fonts,)
@@ -49,6 +49,31 @@ def config(tmp_path: Path, toy_codec: Codec, fonts: Path) -> PoolConfig:
 def fill(config: PoolConfig, songs: int) -> None:
     for _ in fill_pool(config, first=prepare_pool(config), songs=songs):
         pass
+
+
+@pytest.fixture(scope="module")
+def four_songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test that needs songs puts them: those of `config`, which are the same in every test."""
+    return tmp_path_factory.mktemp("songs") / "pool"
+
+
+@pytest.fixture
+def filled(config: PoolConfig, four_songs: Path) -> Callable[[int], None]:
+    """`filled(3)`: the first songs of `config` are in its pool, as `fill` puts them there."""
+
+    def put(songs: int) -> None:
+        if not four_songs.exists():
+            fill(dataclasses.replace(config, out=four_songs), 4)
+        prepare_pool(config)
+        for files, folder in (
+            (pool_files(four_songs), config.out),
+            (compact_files(four_songs), config.songs),
+        ):
+            folder.mkdir(exist_ok=True)
+            for number in range(songs):
+                shutil.copy(files[number], folder)
+
+    return put
 
 
 def test_a_song_in_chunks_is_the_song_at_once(toy_codec: Codec) -> None:
@@ -61,8 +86,8 @@ def test_a_song_in_chunks_is_the_song_at_once(toy_codec: Codec) -> None:
     )
 
 
-def test_song_n_of_a_seed_is_always_the_same(config: PoolConfig, tmp_path: Path) -> None:
-    fill(config, 3)
+def test_song_n_of_a_seed_is_always_the_same(config: PoolConfig, filled, tmp_path: Path) -> None:
+    filled(3)
     other = dataclasses.replace(config, out=tmp_path / "again")
     prepare_pool(other)
     list(fill_pool(other, first=2, songs=1))  # alone, without the two before it
@@ -75,9 +100,11 @@ def bytes_of(files: dict[int, Path]) -> dict[int, bytes]:
     return {number: path.read_bytes() for number, path in files.items()}
 
 
-def test_another_encoder_hears_the_same_songs_again(config: PoolConfig, tmp_path: Path, monkeypatch) -> None:
+def test_another_encoder_hears_the_same_songs_again(
+    config: PoolConfig, filled, tmp_path: Path, monkeypatch
+) -> None:
     """Latents are lost with their encoder; songs are not, even when the generator of songs has become another one."""
-    fill(config, 2)
+    filled(2)
     monkeypatch.setattr("lbmodels.train.pool.make_song", None)
     monkeypatch.setattr("lbmodels.train.pool.GENERATOR_VERSION", 99)
     same = dataclasses.replace(config, out=tmp_path / "same", songs_from=config.out)
@@ -102,10 +129,10 @@ def test_another_encoder_hears_the_same_songs_again(config: PoolConfig, tmp_path
 
 
 def test_a_second_machine_goes_on_from_the_card_and_the_seed_alone(
-    config: PoolConfig, tmp_path: Path, small_font: Path
+    config: PoolConfig, filled, tmp_path: Path, small_font: Path
 ) -> None:
     """A machine with more fonts made other songs under the same numbers, and one with fewer as well."""
-    fill(config, 2)
+    filled(2)
     more = tmp_path / "more"
     more.mkdir()
     for name in ("FluidR3_GM.sf2", "sf_GMbank.sf2"):
@@ -144,8 +171,8 @@ def test_hours_end_it_and_so_does_the_budget(config: PoolConfig) -> None:
     assert "the budget of" in str(full(small))
 
 
-def test_every_take_says_what_it_is(config: PoolConfig) -> None:
-    fill(config, 4)
+def test_every_take_says_what_it_is(config: PoolConfig, filled) -> None:
+    filled(4)
     found = held(config.out)
     assert sum(found.takes.values()) >= found.songs
     assert set(found.takes) <= {*POOL_STEMS, "other"}
@@ -165,8 +192,8 @@ def test_every_take_says_what_it_is(config: PoolConfig) -> None:
         PoolReader(config.out, codec=config.codec, stems=("zither",))
 
 
-def test_two_workers_make_the_songs_of_one(config: PoolConfig, tmp_path: Path) -> None:
-    fill(config, 2)
+def test_two_workers_make_the_songs_of_one(config: PoolConfig, filled, tmp_path: Path) -> None:
+    filled(2)
     both = dataclasses.replace(config, out=tmp_path / "both")
     first = prepare_pool(both)
     for worker in (1, 0):
@@ -176,8 +203,8 @@ def test_two_workers_make_the_songs_of_one(config: PoolConfig, tmp_path: Path) -
     }
 
 
-def test_the_budget_holds_and_numbers_go_on(config: PoolConfig) -> None:
-    fill(config, 2)
+def test_the_budget_holds_and_numbers_go_on(config: PoolConfig, filled) -> None:
+    filled(2)
     size = max(p.stat().st_size for p in pool_files(config.out).values())
     size += max(p.stat().st_size for p in compact_files(config.out).values())
     small = dataclasses.replace(config, budget_gb=2.5 * size / 1e9)
@@ -192,8 +219,8 @@ def test_the_budget_holds_and_numbers_go_on(config: PoolConfig) -> None:
     assert not list(config.out.glob("*.part"))
 
 
-def test_what_is_drawn_is_one_targets_truth(config: PoolConfig) -> None:
-    fill(config, 3)
+def test_what_is_drawn_is_one_targets_truth(config: PoolConfig, filled) -> None:
+    filled(3)
     codec = load_part(CODEC, config.codec)
     reader = PoolReader(config.out, codec=config.codec)
     rng = np.random.default_rng(0)
@@ -224,8 +251,8 @@ def _ear(codec: Codec):
     return SemitoneFrontEnd(sample_rate=48000, hop=codec.config.hop, semitones=12)
 
 
-def test_songs_may_go_while_a_reader_draws(config: PoolConfig) -> None:
-    fill(config, 2)
+def test_songs_may_go_while_a_reader_draws(config: PoolConfig, filled) -> None:
+    filled(2)
     reader = PoolReader(config.out, codec=config.codec)
     rng = np.random.default_rng(0)
     reader.draw(rng, shortest=10)
@@ -327,12 +354,12 @@ def test_files_of_a_track_cache_are_still_read(tmp_path: Path) -> None:
     assert (example.stem, example.frames) == (2, 10)
 
 
-def test_training_draws_its_batches_from_the_pool(config: PoolConfig) -> None:
+def test_training_draws_its_batches_from_the_pool(config: PoolConfig, filled) -> None:
     """What a recipe with `data.pool` trains on: other songs and mixes from batch to batch, the same for one seed."""
     from lbmodels.families.liveband.generator import GeneratorConfig
     from lbmodels.train.batches import LatentDataConfig, LatentSource
 
-    fill(config, 3)
+    filled(3)
     model = GeneratorConfig(latent=8, semitones=12, anticipation_max=10)
     data = LatentDataConfig(codec=str(config.codec), pool=str(config.out), prepare=False, crop_frames=40)
     source = LatentSource(data, model, 4)
@@ -345,13 +372,13 @@ def test_training_draws_its_batches_from_the_pool(config: PoolConfig) -> None:
         next(source.batches("validation", 0, 1))
 
 
-def test_a_share_of_the_examples_comes_from_the_data_set(config: PoolConfig, tmp_path: Path) -> None:
+def test_a_share_of_the_examples_comes_from_the_data_set(config: PoolConfig, filled, tmp_path: Path) -> None:
     """What lets a model keep what a finished data set taught it while it learns from the pool."""
     from lbmodels.contract.conditions import HOST
     from lbmodels.families.liveband.generator import GeneratorConfig
     from lbmodels.train.batches import LatentDataConfig, LatentSource
 
-    fill(config, 2)
+    filled(2)
     widths = {"chord": (12,)}
     tensors = {f"conditions.{name}": torch.zeros(90, *widths.get(name, ())) for name in HOST}
     for part, width in (("played", 8), ("heard", 8), ("semitones", 12)):

@@ -20,7 +20,7 @@ import pytest
 import soundfile
 
 pytestmark = pytest.mark.slow
-ROUNDS = int(os.environ.get("LIVEBAND_CHAOS_ROUNDS", "12"))
+ROUNDS = int(os.environ.get("LIVEBAND_CHAOS_ROUNDS", "9"))
 SEED = int(os.environ.get("LIVEBAND_CHAOS_SEED", "20"))
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
 NAMES = ("o_bass.wav", "o_mix.wav")

@@ -194,7 +194,7 @@ F15_RATES_HZ = (8000, 44100, 48000, 88200, 96000, 192000)
 F15_BLOCKS = (1, 2, 17, 64, 100, 138, 256, 480, 512, 1024, 4096)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(long_or_short(3, 2)))
 def test_f15_rates_blocks_and_channels_in_any_order(seed: int) -> None:
     """Each change is a new segment and an epoch; right audio within 500 ms, nothing of the epoch before."""
     generator = np.random.default_rng(seed)
@@ -391,7 +391,9 @@ def seated_setup() -> Callable[[str], Setup]:
     return lambda name: replace(setup, session=name)
 
 
-def test_f17_a_thousand_sessions_leave_nothing_behind(descriptors: Callable[[], int]) -> None:
+def test_f17_a_thousand_sessions_leave_nothing_behind(
+    descriptors: Callable[[], int], settles: Callable[..., None]
+) -> None:
     """Descriptors, mappings, threads exactly; memory by at most 1 kB a session after the first hundred."""
     player = Player(accompanists.copy())
     for number in range(100):
@@ -406,8 +408,7 @@ def test_f17_a_thousand_sessions_leave_nothing_behind(descriptors: Callable[[], 
     for number in range(900):
         _opened_and_closed(player, f"s{number}")
     gc.collect()
-    assert left() == before
-    assert left()[1] == 0
+    settles(left, (before[0], 0, before[2]))
     assert not player.sessions
     assert not player._banks
     assert (_resident_bytes() - resident) / 900 <= 1024
@@ -450,9 +451,9 @@ def test_f18_twenty_thousand_blocks() -> None:
 
 @pytest.mark.slow
 def test_f18_a_million_blocks() -> None:
-    """An hour and a half of audio, or its first four minutes: not a sample wrong, no growth."""
-    blocks = long_or_short(1_000_000, 45_000)
-    first, *_ = soak(20_000, 256)  # fills caches: they are no growth
+    """An hour and a half of audio, or its first two minutes: not a sample wrong, no growth."""
+    blocks = long_or_short(1_000_000, 25_000)
+    first, *_ = soak(10_000, 256)  # fills caches: they are no growth
     first.close()
     resident = _resident_bytes()
     host, session, wrong = soak(blocks, 256)

@@ -173,14 +173,13 @@ def run_jam(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         [sys.executable, "-c", program, "jam", *arguments],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=False,
         stdin=subprocess.DEVNULL,
         env={
             **os.environ,
             "HOME": str(home),
             "LIVEBAND_RUN": str(home / "run"),
-            "LIVEBAND_CACHE": str(home / "cache"),
             "XDG_DATA_HOME": str(home / "data"),
         },
     )

@@ -36,7 +36,7 @@ def serve() -> Iterator[Callable[..., Any]]:
 
         def end() -> None:
             box["stop"]()
-            thread.join(30)
+            thread.join(60)
             loop.close()
             client.socket.close()
 
