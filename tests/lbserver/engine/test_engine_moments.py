@@ -160,7 +160,7 @@ def test_a_memory_that_cannot_be_kept_is_said_once_and_its_return_too(tmp_path: 
         if made:
             (tmp_path / "gone").mkdir(exist_ok=True)
         worker.save("a", tmp_path / "gone" / "a.auto")
-    ours.settimeout(5)
+    ours.settimeout(60)
     told = list(wire.Framer().feed(ours.recv(1 << 16)))
     assert told == [
         {"type": "unsaved", "reason": "No such file or directory"},

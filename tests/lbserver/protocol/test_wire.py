@@ -1,11 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-import importlib.util
 import math
-import random
-import time
 import tracemalloc
-from pathlib import Path
-from types import ModuleType
 
 import msgpack
 import pytest
@@ -134,39 +129,6 @@ def test_a_stream_of_empty_frames_costs_no_memory():
         assert tracemalloc.get_traced_memory()[1] < 4 << 20
     finally:
         tracemalloc.stop()
-
-
-def _target(name: str) -> ModuleType:
-    path = Path(__file__).parents[2] / "fuzz" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize("name", ["fuzz_msgpack", "fuzz_handshake"])
-def test_mutations_of_the_corpus_never_do_more_than_be_refused(name):
-    """A short, seeded run of the fuzz target; the long ones run apart."""
-    module = _target(name)
-    rng = random.Random(20260)
-    until = time.monotonic() + 2.0
-    for seed in module.SEEDS:
-        module.TARGET(seed)
-    while time.monotonic() < until:
-        data = bytearray(rng.choice(module.SEEDS))
-        for _ in range(rng.randint(1, 6)):
-            match rng.randint(0, 3):
-                case 0 if data:
-                    data[rng.randrange(len(data))] = rng.randrange(256)
-                case 1:
-                    data[rng.randint(0, len(data)) :] = rng.choice(module.SEEDS)[: rng.randint(0, 64)]
-                case 2:
-                    data = data[: rng.randint(0, len(data))]
-                case _:
-                    data.insert(rng.randint(0, len(data)), rng.randrange(256))
-        module.TARGET(bytes(data))
 
 
 def test_plain_messagepack_of_any_other_library_is_understood():

