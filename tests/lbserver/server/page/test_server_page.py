@@ -75,7 +75,7 @@ def test_a_file_is_the_bounce_to_the_bit(
     browser.until("document.getElementById('tempo_line').textContent.includes('96.0 bpm')")
     until_words(browser, "Playing")
     front_end = server.connect()
-    assert front_end.ask("status", session="page")["status"]["tempo"] == 96.0
+    front_end.until("page", lambda status: status["tempo"] == 96.0)
     server.kill()
     until_words(browser, "The band is gone")
     server.start()
