@@ -42,6 +42,8 @@ struct Host {
         return static_cast<float>(0.3 * std::sin(2.0 * M_PI * (200.0 * t + 3.0 * t * t)));
     }
 
+    std::chrono::seconds patience{60};  // for a block of a render
+
     void oneBlock(bool offline, int samples) {
         std::vector<float> left(static_cast<std::size_t>(samples)), right;
         for (float& value : left) value = sample(at++);
@@ -54,7 +56,7 @@ struct Host {
         transport.quarter = static_cast<double>(at - samples) / rate_hz * 2.0;
         transport.song_sample = at - samples;
         if (offline) {
-            good = bridge->processOffline(planes, planes, 2, samples, transport, std::chrono::seconds(3)) && good;
+            good = bridge->processOffline(planes, planes, 2, samples, transport, patience) && good;
         } else {
             bridge->process(planes, planes, 2, samples, transport);
         }
@@ -170,8 +172,9 @@ int main(int argument_count, char** arguments) {
         } else if (word == "halt") {
             host.halt();
         } else if (word == "offline" || word == "online") {
-            int blocks = 0, samples = 0;
-            words >> blocks >> samples;
+            int blocks = 0, samples = 0, patience_s = 0;
+            words >> blocks >> samples >> patience_s;
+            host.patience = std::chrono::seconds(patience_s > 0 ? patience_s : 60);
             for (int i = 0; i < blocks; ++i) host.oneBlock(word == "offline", samples);
         } else if (word == "jump") {
             std::int64_t samples = 0;

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +139,7 @@ def results(
     calibration: Path,
     screen: str | None,
 ) -> Results:
-    """What was wrong in each check of a situation; all are run when the first is asked for."""
+    """What was wrong in each check, run once for all tests of a situation."""
     known: dict[str, dict[str, list[str]]] = {}
 
     def run(situation: str, environment: dict[str, str]) -> dict[str, list[str]]:
@@ -158,42 +157,38 @@ def results(
         return found
 
     def of(situation: str) -> dict[str, list[str]]:
-        if not known:
-            # They wait more than they work: all at once, each with a run directory of its own.
-            folders = {one: tmp_path_factory.mktemp(one) for one in LISTS}
-            with ThreadPoolExecutor(len(LISTS)) as pool:
-                known.update(zip(LISTS, pool.map(checked, LISTS, folders.values()), strict=True))
+        if situation not in known:
+            folder = tmp_path_factory.mktemp(situation)
+            (folder / "run").mkdir(mode=0o700)
+            environment = {
+                **os.environ,
+                "LIVEBAND_RUN": str(folder / "run"),
+                "XDG_DATA_HOME": str(folder / "data"),
+                "LIVEBAND_CACHE": str(calibration),
+                "DISPLAY": screen or NO_DISPLAY,
+            }
+            if situation == "none":
+                known[situation] = run(situation, environment)
+                return known[situation]
+            command = ["-m", "lbserver", "serve", "--json", "--model", "test:copy"]
+            server = subprocess.Popen(
+                [sys.executable, *command, "--osc-port", "off", "--http-port", "off"],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                start_new_session=True,
+            )
+            try:
+                assert server.stdout is not None
+                assert server.stdout.readline(), "the server did not start"
+                if situation == "hung":
+                    os.killpg(server.pid, signal.SIGSTOP)
+                known[situation] = run(situation, environment)
+            finally:
+                os.killpg(server.pid, signal.SIGKILL)
+                server.communicate(timeout=60)
         return known[situation]
-
-    def checked(situation: str, folder: Path) -> dict[str, list[str]]:
-        (folder / "run").mkdir(mode=0o700)
-        environment = {
-            **os.environ,
-            "LIVEBAND_RUN": str(folder / "run"),
-            "XDG_DATA_HOME": str(folder / "data"),
-            "LIVEBAND_CACHE": str(calibration),
-            "DISPLAY": screen or NO_DISPLAY,
-        }
-        if situation == "none":
-            return run(situation, environment)
-        command = ["-m", "lbserver", "serve", "--json", "--model", "test:copy"]
-        server = subprocess.Popen(
-            [sys.executable, *command, "--osc-port", "off", "--http-port", "off"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            assert server.stdout is not None
-            assert server.stdout.readline(), "the server did not start"
-            if situation == "hung":
-                os.killpg(server.pid, signal.SIGSTOP)
-            return run(situation, environment)
-        finally:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.communicate(timeout=60)
 
     return of
 

@@ -201,7 +201,7 @@ def test_offline_fails_loudly_when_the_server_dies(server: Server, host: Host) -
     _play(host, server)
     host.ask("halt")
     server.signal(signal.SIGKILL, everyone=True)
-    assert not host.ask("offline 40 4800")["good"]
+    assert not host.ask("offline 40 4800 3")["good"]
     host.end()
 
 
@@ -231,8 +231,8 @@ def test_a_render_that_failed_is_heard_again_once_the_server_is_back(server: Ser
     host.ask("halt")
     server.signal(signal.SIGKILL, everyone=True)
     host.until("lost")
-    assert not host.ask("offline 2 4800")["good"]
-    assert host.ask("offline 200 4800")["ms"] < 30000.0  # not 200 waits
+    assert not host.ask("offline 2 4800 3")["good"]
+    assert host.ask("offline 200 4800 3")["ms"] < 30000.0  # not 200 waits
     server.end()
     server.start()
     host.until("listening")
