@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lbmodels.contract.stems import STEMS
-from lbserver.protocol import MAJOR, MINOR, osc
+from lbserver.protocol import MAJOR, MINOR, chord_names, osc
 from lbserver.protocol import segment as layout
 from lbserver.protocol.controls import CONTROLS, MODES, ControlInfo
 from lbserver.protocol.errors import ERRORS
@@ -203,6 +203,19 @@ def _controls() -> str:
     )  # fmt: skip
 
 
+def _chords() -> str:
+    rows = (
+        f"{{{_text(kind)}, 0x{sum(1 << interval for interval in intervals):X}u}}"
+        for kind, intervals in chord_names.KINDS.items()
+    )
+    return (
+        _array("std::string_view", "kNotes", map(_text, chord_names.NOTES))
+        + "/// A kind of chord: its tones are bits, semitones above the root. Of two that fit as well the first counts.\n"
+        + "struct ChordKind {\n    std::string_view name;\n    std::uint32_t tones;\n};\n"
+        + _array("ChordKind", "kChordKinds", rows)
+    )
+
+
 def _messages() -> str:
     parts: list[Part] = []
     rows = []
@@ -247,6 +260,7 @@ def header() -> str:
         _array("std::string_view", "kModes", map(_text, MODES)),
         _array("std::string_view", "kStems", map(_text, STEMS)),
         _controls(),
+        _chords(),
         "struct StatusInfo {\n    std::string_view name, kind, unit, meaning;\n};\n",
         _array(
             "StatusInfo",

@@ -26,7 +26,8 @@ from lbserver.music.conditions import (
 )
 from lbserver.music.notation.charts import parse_chart
 from lbserver.music.notation.keys import parse_key
-from lbserver.music.notation.labels import label_of, parse_label
+from lbserver.music.notation.labels import parse_label
+from lbserver.protocol.chord_names import label_of
 from lbserver.protocol.segment import EVENT_KINDS, TRANSPORT_FLAGS
 from lbserver.ring.ends import Event
 
@@ -199,7 +200,7 @@ def chord_label(number: float) -> str:
     if not (isfinite(number) and 1 <= number <= 1 + 4095 + 4096 * 12):
         return ""
     bass, mask = divmod(int(number) - 1, 4096)
-    return label_of([pitch for pitch in range(12) if mask >> pitch & 1], bass - 1 if bass else None)
+    return label_of(frozenset(pitch for pitch in range(12) if mask >> pitch & 1), bass - 1 if bass else None)
 
 
 def number_of_label(label: str) -> float:

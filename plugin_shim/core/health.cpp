@@ -65,6 +65,9 @@ void readFigures(const Segment& segment, Status& s) noexcept {
     s.gaps = segment.load(offset::gaps);
     s.tempo_bpm = segment.loadDouble(offset::tempo);
     s.beat = segment.loadDouble(offset::beat);
+    s.heard_bpm = segment.loadDouble(offset::heard_tempo);
+    s.heard_beat = segment.loadDouble(offset::heard_beat);
+    s.heard_chord = segment.loadDouble(offset::heard_chord);
     s.band = static_cast<protocol::State>(
         std::min<std::uint64_t>(segment.load(offset::state), protocol::kStates.size() - 1));
     s.ladder = static_cast<protocol::Ladder>(

@@ -12,7 +12,8 @@ using Area = juce::Rectangle<int>;
 // The groups of the window.
 constexpr int kMargin = 16, kHeaderHeight = 60;
 const Area kWho{16, 64, 400, 102}, kHow{424, 64, 400, 102}, kKnobs{16, 174, 480, 148}, kBlend{504, 174, 216, 148},
-    kLevels{728, 174, 96, 148}, kTrace{16, 330, 400, 74}, kTake{424, 330, 400, 74}, kChart{16, 412, 808, 34};
+    kLevels{728, 174, 96, 148}, kTrace{16, 330, 400, 74}, kTake{424, 330, 400, 74}, kStage{16, 412, 808, 40},
+    kChart{16, 460, 808, 34};
 const Area kState{166, 4, 478, kHeaderHeight - 8}, kCorner{656, 6, 168, 48};
 constexpr int kNewSeeds = 1000000, kPatientRefreshes = 90, kQuietRefreshes = 30;
 constexpr float kQuiet = 0.0005f;
@@ -45,8 +46,10 @@ Editor::Editor(Processor& processor)
       adherence_(processor.controls[Control::kAdherence], "Adherence", meaningOf(Control::kAdherence)),
       density_(processor.controls[Control::kDensity], "Density", meaningOf(Control::kDensity)),
       brightness_(processor.controls[Control::kBrightness], "Brightness", meaningOf(Control::kBrightness)),
+      intensity_(processor.controls[Control::kIntensity], "Intensity", meaningOf(Control::kIntensity)),
       mix_(processor.controls[Control::kMix], "Mix", "left: only what comes in, right: only the band"),
-      gain_(processor.controls[Control::kGain], "Gain", meaningOf(Control::kGain)) {
+      gain_(processor.controls[Control::kGain], "Gain", meaningOf(Control::kGain)),
+      stage_(processor.controls) {
     setLookAndFeel(&theme_);
     setTitle("LiveBand");
     addAndMakeVisible(page_);
@@ -55,8 +58,8 @@ Editor::Editor(Processor& processor)
     int order = 0;
     for (auto* child : std::initializer_list<juce::Component*>{
              &status_,    &start_,   &tempo_,      &stem_,  &when_lost_, &mode_,   &ahead_,    &variation_,
-             &adherence_, &density_, &brightness_, &mix_,   &gain_,      &meters_, &headroom_, &seed_,
-             &dice_,      &freeze_,  &listen_,     &reset_, &keep_,      &recall_, &chords_,   &key_}) {
+             &adherence_, &density_, &brightness_, &intensity_, &mix_,    &gain_,  &meters_, &headroom_,
+             &seed_,      &dice_,    &freeze_,     &listen_,    &reset_,  &keep_,  &recall_, &stage_,    &chords_, &key_}) {
         page_.addAndMakeVisible(child);
         child->setExplicitFocusOrder(++order);
     }
@@ -159,8 +162,8 @@ void Editor::place() {
     when_lost_.setBounds(who.removeFromBottom(26).removeFromRight(kWho.getWidth() / 2 - 8));
     ahead_.setBounds(how.removeFromBottom(26).withTrimmedLeft(2));
     auto knobs = kKnobs.reduced(8, 10);
-    const int knob = knobs.getWidth() / 4;
-    for (auto* each : {&variation_, &adherence_, &density_, &brightness_}) each->setBounds(knobs.removeFromLeft(knob));
+    const int knob = knobs.getWidth() / 5;
+    for (auto* each : {&variation_, &adherence_, &density_, &brightness_, &intensity_}) each->setBounds(knobs.removeFromLeft(knob));
     auto blend = kBlend.reduced(8, 10);
     mix_.setBounds(blend.removeFromLeft(blend.getWidth() / 2));
     gain_.setBounds(blend);
@@ -173,6 +176,7 @@ void Editor::place() {
         take.removeFromLeft(2);
         each->setBounds(take.removeFromLeft(width).withTrimmedLeft(2));
     }
+    stage_.setBounds(kStage);
     auto chart = kChart.reduced(0, 2);
     chords_.setBounds(chart.withTrimmedLeft(76).withTrimmedRight(150));
     key_.setBounds(chart.removeFromRight(92));
@@ -202,6 +206,7 @@ void Editor::draw(juce::Graphics& graphics) {
     drawCaption(graphics, "Key", kChart.withTrimmedLeft(kChart.getWidth() - 134).toFloat());
     graphics.setColour(colour::kText);
     graphics.setFont(plain(12.5f));
+    drawWords(graphics, heard_, caption(kWho).withTrimmedLeft(90.0f), juce::Justification::centredRight);
     drawWords(graphics, timing_, caption(kHow).withTrimmedLeft(80.0f), juce::Justification::centredRight);
     graphics.setFont(plain(13.0f));
     drawWords(graphics, "While no band plays", kWho.reduced(12, 10).removeFromBottom(26).toFloat(),
@@ -231,6 +236,15 @@ void Editor::showTiming(const Status& seen) {
     if (now == timing_) return;
     timing_ = now;
     page_.repaint(kHow);
+}
+
+void Editor::showHeard(const Status& seen) {
+    const bool hears = seen.state == BridgeState::kListening || seen.state == BridgeState::kPlaying ||
+                       seen.state == BridgeState::kLate;
+    const auto now = hears ? heardWords(seen) : juce::String();
+    if (now == heard_) return;
+    heard_ = now;
+    page_.repaint(kWho);
 }
 
 Situation Editor::situation(const Status& seen) {
@@ -265,6 +279,7 @@ void Editor::refresh() {
     tempo_.setVisible(!shown.offer_start);
     tempo_.show(processor_.musicTime());
     showTiming(seen);
+    showHeard(seen);
     variation_.setKnown(processor_.understands("variation"));
     adherence_.setKnown(processor_.understands("adherence"));
     density_.setKnown(processor_.understands("density"));
@@ -273,6 +288,7 @@ void Editor::refresh() {
     headroom_.push(seen.headroom_ms, playing, seen.late_frames + seen.skipped_frames,
                    seen.frames + seen.skipped_frames);
     const auto notes = processor_.told().notes();
+    stage_.setChart(!notes.chart.empty());
     keep_.setEnabled(playing);
     recall_.setEnabled(playing && !notes.moment.empty());
     const juce::String number(juce::roundToInt(processor_.controls.value(Control::kSeed)));

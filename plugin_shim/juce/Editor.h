@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The window: drawn for 840 x 458, and scaled as a whole.
+// The window: drawn for 840 x 506, and scaled as a whole.
 #pragma once
 
 #include "Processor.h"
+#include "StageView.h"
 #include "TimingViews.h"
 
 namespace liveband::plugin {
 
-inline constexpr int kWidth = 840, kHeight = 458;
+inline constexpr int kWidth = 840, kHeight = 506;
 
 class Editor final : public juce::AudioProcessorEditor, private juce::Timer {
   public:
@@ -20,6 +21,7 @@ class Editor final : public juce::AudioProcessorEditor, private juce::Timer {
     /// What the status says now.
     const Shown& shown() const { return status_.shown(); }
     const juce::String& timing() const { return timing_; }
+    const juce::String& heard() const { return heard_; }
 
   private:
     struct Page final : juce::Component {
@@ -34,6 +36,7 @@ class Editor final : public juce::AudioProcessorEditor, private juce::Timer {
     void prepareTake();
     void prepareTexts();
     void showTiming(const Status& seen);
+    void showHeard(const Status& seen);
     Situation situation(const Status& seen);
     void button(juce::TextButton& made, const juce::String& meaning, std::function<void()> click);
     void textField(juce::TextEditor& field, const juce::String& title, const juce::String& meaning, int most,
@@ -48,15 +51,16 @@ class Editor final : public juce::AudioProcessorEditor, private juce::Timer {
     TempoView tempo_;
     Choice stem_, when_lost_, mode_;
     AheadView ahead_;
-    Knob variation_, adherence_, density_, brightness_, mix_, gain_;
+    Knob variation_, adherence_, density_, brightness_, intensity_, mix_, gain_;
     Meters meters_;
     HeadroomTrace headroom_;
     juce::TextButton dice_{"Roll"}, reset_{"Reset"}, freeze_{"Freeze"}, listen_{"Listen"}, keep_{"Keep"},
         recall_{"Recall"};
     juce::Label seed_;
+    StageView stage_;
     juce::TextEditor chords_, key_;
     int lost_refreshes_ = 0, quiet_refreshes_ = 0;
-    juce::String timing_, shown_seed_;
+    juce::String timing_, heard_, shown_seed_;
     std::unique_ptr<juce::ButtonParameterAttachment> freeze_attachment_, listen_attachment_;
 };
 

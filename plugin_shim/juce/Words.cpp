@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "Words.h"
 
+#include <bitset>
+#include <string_view>
+#include <utility>
+
 namespace liveband::plugin {
 namespace {
 
@@ -87,6 +91,41 @@ Shown usual(const Status& seen, const Situation& here) {
 }
 
 }  // namespace
+
+juce::String chordName(double number) {
+    constexpr int kMasks = 4096, kPitches = 12, kMost = kMasks * (kPitches + 1);
+    if (!(number >= 1.0 && number <= kMost)) return {};
+    const int bass = (static_cast<int>(number) - 1) / kMasks - 1;
+    const auto mask = static_cast<unsigned>((static_cast<int>(number) - 1) % kMasks);
+    if (mask == 0) return "N";
+    const auto nameOf = [](std::string_view view) { return juce::String(view.data(), view.size()); };
+    const auto count = [](unsigned tones) { return static_cast<int>(std::bitset<kPitches>(tones).count()); };
+    auto best = std::pair{0, false};
+    juce::String name;
+    for (int root = 0; root < kPitches; ++root) {
+        const auto note = nameOf(protocol::kNotes[static_cast<std::size_t>(root)]);
+        if (name.isEmpty() && (mask >> root & 1u) != 0) name = note;
+        for (const auto& kind : protocol::kChordKinds) {
+            const unsigned tones = (kind.tones << root | kind.tones >> (kPitches - root)) % kMasks;
+            const auto rank = std::pair{count(tones & mask) - 2 * count(tones & ~mask), root == bass};
+            if (rank <= best) continue;
+            best = rank;
+            name = note + nameOf(kind.name);
+            if (bass >= 0 && bass != root) name << "/" << nameOf(protocol::kNotes[static_cast<std::size_t>(bass)]);
+        }
+    }
+    return name;
+}
+
+juce::String heardWords(const Status& seen) {
+    juce::StringArray heard;
+    if (seen.heard_bpm > 0.0 && seen.heard_bpm < 1000.0) heard.add(juce::String(seen.heard_bpm, 1) + " bpm");
+    if (seen.heard_beat >= 1.0 && seen.heard_beat < 65.0)
+        heard.add("beat " + juce::String(static_cast<int>(seen.heard_beat)));
+    if (const auto chord = chordName(seen.heard_chord); chord.isNotEmpty()) heard.add(chord);
+    if (heard.isEmpty()) return {};
+    return "hears " + heard.joinIntoString(juce::String::fromUTF8(" \xc2\xb7 "));
+}
 
 juce::String friendlyName(const std::string& model) {
     const auto name = juce::String(model);

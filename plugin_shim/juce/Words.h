@@ -39,6 +39,12 @@ struct MusicTime {
 
 Shown describe(const Status& seen, const Situation& here);
 
+/// What the band hears of the music by itself: `hears 96.2 bpm · beat 3 · Am7`; empty when it hears nothing that it is sure of.
+juce::String heardWords(const Status& seen);
+
+/// The label of a chord number, see protocol::offset::chord, as lbserver/protocol/chord_names.py gives it; empty for unknown.
+juce::String chordName(double number);
+
 /// A model's name as a musician reads it: `tiny` is `LiveBand tiny`, `test:copy` is `Test band (copy)`.
 juce::String friendlyName(const std::string& model);
 

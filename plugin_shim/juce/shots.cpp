@@ -25,6 +25,8 @@
 //     timing            prints what is said beside the modes
 //     save PATH         what a project keeps
 //     load PATH         a project's state, true or not
+//     heard             prints what is said of what the band hears
+//     chord NUMBER      prints the name of a chord's number
 //     words             prints what the status says, as `state | words | detail`
 //     clipped           prints the words that do not fit into their places, as `one | two`
 //     tab               prints the names of what the tab key reaches, in its order, as `one | two`
@@ -244,6 +246,10 @@ class Host {
         editor_->refresh();
         return editor_->timing();
     }
+    juce::String heard() {
+        editor_->refresh();
+        return editor_->heard();
+    }
     juce::StringArray tab() {
         juce::StringArray names;
         for (const auto* one : editor_->createKeyboardFocusTraverser()->getAllComponents(editor_.get()))
@@ -365,6 +371,10 @@ int main() {
                 there([&] { say(juce::String(host.latency())); });
             else if (command == "timing")
                 there([&] { say(host.timing()); });
+            else if (command == "heard")
+                there([&] { say(host.heard()); });
+            else if (command == "chord" && words >> number)
+                say(liveband::plugin::chordName(number));
             else if (command == "words")
                 there([&] { say(host.words()); });
             else if (command == "clipped")

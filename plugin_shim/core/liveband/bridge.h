@@ -89,7 +89,9 @@ struct Status {
     double anticipation_ms = 0.0, recency_gap_ms = 0.0;
     double headroom_ms = 0.0, queue_age_ms = 0.0, step_ms = 0.0;
     std::uint64_t frames = 0, late_frames = 0, skipped_frames = 0, missing_samples = 0, gaps = 0;
-    double tempo_bpm = Transport::kUnknown, beat = Transport::kUnknown;
+    double tempo_bpm = Transport::kUnknown, beat = Transport::kUnknown;  // as the host tells them
+    double heard_bpm = Transport::kUnknown, heard_beat = Transport::kUnknown;  // as the band hears them by itself
+    double heard_chord = 0.0;  // as offset::chord
     std::uint64_t connections = 0;  // sessions opened since start
     bool is_quiet = true;           // nothing that was said waits for the server's answer
 };

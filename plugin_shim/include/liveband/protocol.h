@@ -317,6 +317,54 @@ inline constexpr std::array<ControlInfo, 25> kControls{{
     {"tap", "trigger", "", "session", "the beat, from a one: two taps or more tell tempo and beat", 0.0, 1.0, 0.0, 0.0, 17, 0},
 }};
 
+inline constexpr std::array<std::string_view, 12> kNotes{{
+    "C",
+    "Db",
+    "D",
+    "Eb",
+    "E",
+    "F",
+    "F#",
+    "G",
+    "Ab",
+    "A",
+    "Bb",
+    "B",
+}};
+/// A kind of chord: its tones are bits, semitones above the root. Of two that fit as well the first counts.
+struct ChordKind {
+    std::string_view name;
+    std::uint32_t tones;
+};
+inline constexpr std::array<ChordKind, 26> kChordKinds{{
+    {"", 0x91u},
+    {"m", 0x89u},
+    {"7", 0x491u},
+    {"maj7", 0x891u},
+    {"m7", 0x489u},
+    {"6", 0x291u},
+    {"m7b5", 0x449u},
+    {"dim7", 0x249u},
+    {"dim", 0x49u},
+    {"aug", 0x111u},
+    {"sus4", 0xA1u},
+    {"sus2", 0x85u},
+    {"m6", 0x289u},
+    {"mM7", 0x889u},
+    {"7sus4", 0x4A1u},
+    {"9", 0x495u},
+    {"maj9", 0x895u},
+    {"m9", 0x48Du},
+    {"add9", 0x95u},
+    {"m(add9)", 0x8Du},
+    {"5", 0x81u},
+    {"aug7", 0x511u},
+    {"7b9", 0x493u},
+    {"7#9", 0x499u},
+    {"13", 0x695u},
+    {"6/9", 0x295u},
+}};
+
 struct StatusInfo {
     std::string_view name, kind, unit, meaning;
 };
