@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lbmodels.contract.stems import STEMS
 from lbmodels.errors import LiveBandModelError
-from lbmodels.evaluate import reconstruction_command
+from lbmodels.evaluate import reconstruction_command, windows_command
 from lbmodels.evaluate.showing import EXAMPLES, add_options, run_shown
 from lbmodels.plain_json import to_json
 from lbmodels.runtime.devices import ACCEPTED
@@ -35,6 +35,7 @@ EPILOG = (
   liveband evaluate --data dataset --control density=0,0.25,0.75,1 --conditions beat --excerpts 12 --out scores
   liveband evaluate --data dataset --reconstruction --excerpts 30 --codec runs/codec/codec.safetensors --out codec
   liveband evaluate --real recordings --reconstruction --seconds 30 --codec runs/codec/codec.safetensors --out codec-real
+  liveband evaluate --data dataset --model runs/lookahead --windows 0.125,0.25 --quality fast,full --conditions none,all --out windows
   liveband evaluate --data dataset --check-metrics --excerpts 30 --out scores
   liveband evaluate --files bass.wav drums.wav --mix recording.wav
 """
@@ -141,6 +142,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--mix", type=Path, metavar="MIX.wav", help="the recording that --files accompany")
     add_options(parser)
     reconstruction_command.add_options(parser)
+    windows_command.add_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -174,6 +176,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise LiveBandModelError("give --data ROOT (made by `liveband data render`), or --files with --mix")
     if arguments.check_metrics:
         return _run_check(arguments)
+    if arguments.windows is not None:
+        return _run_windows(arguments)
     if arguments.drift or arguments.reaction or arguments.control:
         return _run_study(arguments)
     return _run_model(arguments)
@@ -239,6 +243,14 @@ def _run_model(arguments: argparse.Namespace) -> int:
         draw_frontier(rows, f"{accompanist.spec.name} on {settings.split}", out / "frontier.png")
         written.append(out / "frontier.png")
     _show(found, table(rows), arguments, written)
+    return 0
+
+
+def _run_windows(arguments: argparse.Namespace) -> int:
+    found, table, written = windows_command.run(
+        arguments, _settings(arguments), _out_folder(arguments.out), _progress
+    )
+    _show(found, table, arguments, written)
     return 0
 
 

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
+from lbmodels.families.liveband.family import GENERATOR
 from lbmodels.families.lookahead.loading import KIND
 from lbmodels.families.lookahead.network import LookaheadConfig, Seen, WindowNetwork
 from lbmodels.train.batches import LatentDataConfig
 from lbmodels.train.pace import settled
 from lbmodels.train.recipe import LoopConfig
 from lbmodels.train.windows import WindowObjective, WindowTasks, check_tasks, diffusion_loss, train
-from lbmodels.weights.modules import fill, read_weights
+from lbmodels.weights.modules import read_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,23 @@ class LookaheadTraining:
     tasks: WindowTasks = field(default_factory=WindowTasks)
     loop: LoopConfig = field(default_factory=LoopConfig)
     start_from: str = ""
+
+
+def start(network: WindowNetwork, path: Path) -> None:
+    """Fill what the weights have: all of a window network's, or of a LiveBand generator its ears and its trunk.
+
+    Raises:
+        LiveBandModelError: neither, or of other sizes.
+    """
+    try:
+        tensors = {f"hearing.{n}": t for n, t in read_weights(path, GENERATOR.kind)[1].items()}
+    except LiveBandModelError:
+        tensors = dict(read_weights(path, KIND)[1])
+    mine = network.state_dict()
+    fitting = {n: t.float() for n, t in tensors.items() if n in mine and mine[n].shape == t.shape}
+    if not fitting:
+        raise LiveBandModelError(f"{path} has other sizes than the recipe: nothing to start from")
+    network.load_state_dict(fitting, strict=False)
 
 
 class LookaheadObjective(WindowObjective):
@@ -45,8 +63,7 @@ class LookaheadObjective(WindowObjective):
         torch.manual_seed(config.loop.seed)
         network = WindowNetwork(config.model)
         if config.start_from:
-            fill(network, read_weights(Path(config.start_from), KIND)[1], config.start_from)
-            network.requires_grad_(True).train()
+            start(network, Path(config.start_from))
         super().__init__(network, {"diffusion": 1.0}, config.data, config.tasks, config.loop, device)
 
     def losses(self, network: WindowNetwork, seen: Seen, clean: Tensor, noise: Tensor) -> dict[str, Tensor]:

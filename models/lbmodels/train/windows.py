@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the training programs of window networks share: what a window is asked for, its loss, and the objective around them.
 
-Noise levels ln sigma ~ N(-1.2, 1.2) and the loss weight are those of Karras and others 2022; how much of the mix's end is hidden and
+The loss weight is that of Karras and others 2022, and so is ln sigma but for latents of twice the deviation; how much of the mix's end is hidden and
 how much of the stem is known follow the window protocol for random step ratios and look-aheads.
 """
 
@@ -40,7 +40,7 @@ class WindowTasks:
 
     ratios: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.5)
     whole_share: float = 0.15
-    log_mean: float = -1.2
+    log_mean: float = -0.4
     log_deviation: float = 1.2
 
 
@@ -60,7 +60,8 @@ def draw_windows(tasks: WindowTasks, batch: int, columns: int) -> tuple[Tensor, 
 
 def seen_of(batch: Batch, heard: Tensor, known: Tensor) -> Seen:
     """What a network sees of a batch whose stems are the truth."""
-    return Seen(batch.around.latents, heard, batch.played, known, batch.known, batch.stem)
+    mix = torch.cat(batch.around, dim=-1)
+    return Seen(mix, heard, batch.played, known, batch.known, batch.stem, (~heard).sum(1))
 
 
 def check_tasks(tasks: WindowTasks) -> None:

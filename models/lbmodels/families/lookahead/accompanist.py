@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The look-ahead accompanist: a chunk of the mix in, the stem's chunk out, as far ahead as it was asked to write."""
+"""The look-ahead accompanist: a chunk of the mix in, the stem's chunk out, as far ahead as it was asked to write.
+
+With a beat tracker it hears the beat that no host tells, with a chord tracker the chord; what the host does tell always holds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lbmodels.codec.autoencoder import Codec, DecoderState, EncoderState
@@ -19,7 +24,12 @@ from lbmodels.families.lookahead.diffusion import consistency, heun
 from lbmodels.families.lookahead.network import Seen, WindowNetwork
 from lbmodels.families.lookahead.quality import Tier, after_step, pace_of
 from lbmodels.families.lookahead.window import Memory, Window, empty_memory, recall, remember, shifted
+from lbmodels.listening.ahead import ahead_by
+from lbmodels.listening.beat_tracker import TEMPO_CONTROLS, BeatTracker, BeatTrackerState, span_of
+from lbmodels.listening.chord_tracker import ChordTracker, ChordTrackerState
+from lbmodels.listening.chords import heard_in
 from lbmodels.streaming.noise import gaussian
+from lbmodels.streaming.spectral import FrontState, SemitoneFrontEnd
 from lbmodels.streaming.state import map_tensors, select
 
 _MOST_DRAWS = 64
@@ -29,17 +39,30 @@ _MOST_DRAWS = 64
 class LookaheadState(NamedTuple):
     """What one batch of sessions remembers.
 
-    `cursor` [B] columns heard; `mix` [B, C, latent] the last of them; `told` [B, C, WIDTH] what was announced of the columns before
-    `memory.end`.
+    `cursor` [B] columns heard; `mix` [B, C, latent + semitones] the last of them; `told` [B, C, WIDTH] what was announced of the
+    columns before `memory.end`; `beat` [B, 4] what the beat tracker knew of the column played last. The trackers' are empty where
+    there are none.
     """
 
     seed: Tensor
     cursor: Tensor
     encoder: EncoderState
+    ear: FrontState
     mix: Tensor
     told: Tensor
     memory: Memory
     decoder: DecoderState
+    beat: Tensor
+    beat_tracker: BeatTrackerState | tuple[()] = ()
+    chord_tracker: ChordTrackerState | tuple[()] = ()
+
+
+class _Heard(NamedTuple):
+    """What a chunk was heard as: [B, k, latent + semitones], and what the trackers then knew, if there are any."""
+
+    mix: Tensor
+    beat: Tensor | None
+    chord: Tensor | None
 
 
 def fill(network: WindowNetwork, seen: Seen, tier: Tier, seed: Tensor, end: Tensor) -> Tensor:
@@ -48,6 +71,7 @@ def fill(network: WindowNetwork, seen: Seen, tier: Tier, seed: Tensor, end: Tens
     The noise of a column is a function of the session's seed, the column and the draw: the rows of a batch are independent.
     """
     columns, config = seen.mix.shape[1], network.config
+    context = network.context(seen)
     places = end[:, None] - columns + torch.arange(columns, device=end.device)
     count = 0
 
@@ -58,7 +82,7 @@ def fill(network: WindowNetwork, seen: Seen, tier: Tier, seed: Tensor, end: Tens
         return noise * config.sigma_data
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-        return network.denoise(x, sigma, seen)
+        return network.denoise(x, sigma, seen, context)
 
     known, schedule = seen.known.unsqueeze(-1), config.schedule()
     if config.student:
@@ -71,7 +95,8 @@ class LookaheadAccompanist(nn.Module):
     """Mix columns [n k, (n + 1) k) in, stem columns [(n + 1) k + A, (n + 2) k + A) out; k of the window's step ratio.
 
     A is the condition `anticipation`, any number of columns so that A + k is at most half a window: A = w k for look-ahead w.
-    `student` serves the tiers of few calls, `teacher` the others; one of them is enough.
+    `student` serves the tiers of few calls, `teacher` the others; one of them is enough. `quality`: the tier, by name; None: `fast`
+    by a student, `full` by a teacher alone.
     """
 
     def __init__(
@@ -81,8 +106,10 @@ class LookaheadAccompanist(nn.Module):
         *,
         teacher: WindowNetwork | None = None,
         student: WindowNetwork | None = None,
+        beat_tracker: BeatTracker | None = None,
+        chord_tracker: ChordTracker | None = None,
         window: Window | None = None,
-        quality: str = "fast",
+        quality: str | None = None,
         weights_id: str = "",
     ) -> None:
         super().__init__()
@@ -98,7 +125,11 @@ class LookaheadAccompanist(nn.Module):
                 f"codec has {codec.config.latent} latent channels, the window network {config.latent}: not a pair"
             )
         self.codec, self.teacher, self.student, self.config = codec, teacher, student, config
-        self.pace = pace_of(quality)
+        self.beat_tracker, self.chord_tracker = beat_tracker, chord_tracker
+        self.ear = SemitoneFrontEnd(
+            sample_rate=codec.config.sample_rate, hop=codec.config.hop, semitones=config.semitones
+        )
+        self.pace = pace_of(quality or ("full" if student is None else "fast"))
         self.window = window or Window(ratio=0.125, look_ahead=1)
         self.new = self.window.new_columns(config.columns)
         self.spec = Spec(
@@ -109,13 +140,27 @@ class LookaheadAccompanist(nn.Module):
             chunk_frames=self.new,
             anticipation_frames=(0, max(0, config.columns // 2 - self.new)),
             stems=config.stems,
-            controls=(),
-            conditions=HOST,
+            controls=TEMPO_CONTROLS if beat_tracker is not None else (),
+            conditions=HOST if beat_tracker is None else (*HOST, "tempo_scale"),
             context_frames=config.columns,
             parameters=sum(p.numel() for p in self.parameters()),
             recipe="lookahead",
             weights_id=weights_id,
         )
+
+    def at(self, window: Window, quality: str | None = None) -> LookaheadAccompanist:
+        """The same networks at another window and quality. Raises LiveBandModelError: no such quality."""
+        return LookaheadAccompanist(
+            self.spec.name,
+            self.codec,
+            teacher=self.teacher,
+            student=self.student,
+            beat_tracker=self.beat_tracker,
+            chord_tracker=self.chord_tracker,
+            window=window,
+            quality=quality,
+            weights_id=self.spec.weights_id,
+        ).eval()
 
     @property
     def tier(self) -> Tier:
@@ -145,15 +190,29 @@ class LookaheadAccompanist(nn.Module):
             torch.tensor(list(seeds), dtype=torch.int64, device=device),
             torch.zeros(batch, dtype=torch.int64, device=device),
             self.codec.encoder.init_state(batch),
-            torch.zeros(batch, columns, latent, device=device),
+            self.ear.init_state(batch),
+            torch.zeros(batch, columns, latent + self.config.semitones, device=device),
             torch.zeros(batch, columns, WIDTH, device=device),
             empty_memory(batch, columns, latent, device),
             self.codec.decoder.init_state(batch),
+            torch.full((batch, 4), -1.0, device=device),
+            () if self.beat_tracker is None else self.beat_tracker.init_state(batch),
+            () if self.chord_tracker is None else self.chord_tracker.init_state(batch),
         )
 
     def heard_beat(self, state: LookaheadState) -> Tensor:
-        """It has no ear for the beat: -1, unknown, of each frame [B, k, 4]."""
-        return torch.full((len(state.seed), self.new, 4), -1.0)
+        """What the beat tracker knows of the frames after the one played last: beat phase, bar phase, bpm, metre [B, k, 4],
+        negative where it does not know.
+        """
+        frame_s = self.spec.hop / self.spec.sample_rate
+        return torch.from_numpy(ahead_by(state.beat.cpu().numpy(), frame_s, self.new))
+
+    def heard_chord(self, state: LookaheadState) -> NDArray[np.float64]:
+        """What the chord tracker hears: tones of the chord and its lowest [B, 13], NaN where it is sure of none."""
+        known = state.chord_tracker
+        if not isinstance(known, ChordTrackerState):
+            return np.full((len(state.seed), 13), np.nan)
+        return heard_in(known.belief.cpu().numpy(), known.told.cpu().numpy())
 
     @torch.no_grad()
     def step(
@@ -171,11 +230,12 @@ class LookaheadAccompanist(nn.Module):
         """
         conditions = told_by_frame(conditions)
         new, tier = self.new, tier or self.tier
-        heard, encoder = self._encode(mix, state.encoder, active)
-        ring = torch.cat([state.mix[:, new:], heard], dim=1)
+        heard, listening = self._hear(mix, conditions, state, active)
+        ring = torch.cat([state.mix[:, new:], heard.mix], dim=1)
         ahead = conditions["anticipation"].reshape(len(mix), -1)[:, 0].round().to(torch.int64)
         cursor = state.cursor + new
         end = cursor + ahead + new
+        conditions, beat = self._known(heard, conditions, ahead)
         told = self._announced(conditions, state, end)
         columns = torch.arange(self.config.columns, device=mix.device)
         source, known = recall(state.memory, end)
@@ -189,20 +249,56 @@ class LookaheadAccompanist(nn.Module):
             known,
             told,
             conditions["stem"].reshape(len(mix), -1)[:, 0].long(),
+            ahead + new,
         )
         filled = fill(self.network_for(tier), seen, tier, state.seed, end)
         audio, decoder = self._decode(filled[:, -new:], state.decoder, active)
-        after = LookaheadState(state.seed, cursor, encoder, ring, told, remember(filled, end), decoder)
+        after = listening._replace(
+            cursor=cursor,
+            mix=ring,
+            told=told,
+            memory=remember(filled, end),
+            decoder=decoder,
+            beat=state.beat if beat is None else beat,
+        )
         return select(active, audio, torch.zeros_like(audio)), map_tensors(
             lambda fresh, old: select(active, fresh, old), after, state
         )
 
-    def _encode(self, mix: Tensor, state: EncoderState, active: Tensor) -> tuple[Tensor, EncoderState]:
-        latents = []
-        for frame in mix.unflatten(-1, (self.new, -1)).unbind(2):
-            latent, state = self.codec.encoder.step(frame, state, active)
-            latents.append(latent)
-        return torch.stack(latents, dim=1), state
+    def _hear(
+        self, mix: Tensor, conditions: Mapping[str, Tensor], state: LookaheadState, active: Tensor
+    ) -> tuple[_Heard, LookaheadState]:
+        """A chunk, column by column; the state after it differs in what listens."""
+        encoder, ear, columns = state.encoder, state.ear, []
+        beats, chords, beat, chord = state.beat_tracker, state.chord_tracker, None, None
+        for n, frame in enumerate(mix.unflatten(-1, (self.new, -1)).unbind(2)):
+            latent, encoder = self.codec.encoder.step(frame, encoder, active)
+            tones, ear = self.ear.step(frame, ear, active)
+            columns.append(torch.cat([latent, tones], dim=-1))
+            if self.beat_tracker is not None:
+                assert isinstance(beats, BeatTrackerState)
+                now = {name: value[:, n] for name, value in conditions.items()}
+                beat, beats = self.beat_tracker.step(frame, beats, active, now["tempo"], span_of(now))
+            if self.chord_tracker is not None:
+                assert isinstance(chords, ChordTrackerState)
+                chord, chords = self.chord_tracker.step(tones, chords, active)
+        heard = _Heard(torch.stack(columns, dim=1), beat, chord)
+        return heard, state._replace(encoder=encoder, ear=ear, beat_tracker=beats, chord_tracker=chords)
+
+    def _known(
+        self, heard: _Heard, conditions: Mapping[str, Tensor], ahead: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor | None]:
+        """Conditions of the chunk to be played with what the trackers know filled in, and the beat of its last column [B, 4]."""
+        frames, beat = [], None
+        for n in range(self.new):
+            known = {name: value[:, n] for name, value in conditions.items()}
+            if self.beat_tracker is not None and heard.beat is not None:
+                beat = self.beat_tracker.ahead(heard.beat, ahead + n)
+                known = self.beat_tracker.tell(heard.beat, known, ahead + n)
+            if self.chord_tracker is not None and heard.chord is not None:
+                known = self.chord_tracker.tell(heard.chord, known, ahead + n)
+            frames.append(known)
+        return {name: torch.stack([known[name] for known in frames], dim=1) for name in frames[0]}, beat
 
     def _decode(self, latents: Tensor, state: DecoderState, active: Tensor) -> tuple[Tensor, DecoderState]:
         frames = []

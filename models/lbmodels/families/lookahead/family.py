@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lbmodels.errors import LiveBandModelError
-from lbmodels.families.parts import CODEC, Family, Objective
+from lbmodels.families.parts import BEAT_TRACKER, CHORD_TRACKER, CODEC, Family, Objective
 from lbmodels.weights.part import Part
 
 if TYPE_CHECKING:
@@ -66,7 +66,13 @@ def build(
         raise LiveBandModelError(f"{name} has no codec: a look-ahead model needs one")
     teacher, student = parts.get("teacher"), parts.get("student")
     return LookaheadAccompanist(
-        name, parts["codec"], teacher=teacher, student=student, weights_id=weights_id
+        name,
+        parts["codec"],
+        teacher=teacher,
+        student=student,
+        beat_tracker=parts.get("beat_tracker"),
+        chord_tracker=parts.get("chord_tracker"),
+        weights_id=weights_id,
     ).eval()
 
 
@@ -93,11 +99,13 @@ FAMILY = Family(
             name="teacher", kind=KIND, network=_network, help="draws a window in many steps", required=False
         ),
         Part(name="student", kind=KIND, network=_network, help="draws a window in few steps", required=False),
+        BEAT_TRACKER,
+        CHORD_TRACKER,
         PUBLISHED,
         MUSIC2LATENT,
     ),
     build=build,
-    identity=("teacher", "student", "published"),
+    identity=("teacher", "student", "beat_tracker", "chord_tracker", "published"),
     graph=False,
     objectives={
         "lookahead": Objective(module="lbmodels.train.lookahead"),

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Our own window network: a compact diffusion transformer over latent columns, told what is heard, known and announced.
 
-Blocks whose norms are set by the noise level and the stem, after Peebles and Xie 2023 (arXiv 2212.09748). What is known of the stem
-enters as it is, not only as something to paste: so one or two calls continue it.
+It hears with the ears of a LiveBand generator and thinks with its trunk, whose norms are set by the noise level after Peebles and Xie
+2023 (arXiv 2212.09748), and may so begin as one that plays already. A column hears what was heard as long before it as the
+window's end lies beyond what is heard: as a generator does at that anticipation. What is known of the stem enters as it
+is, not only as something to paste: so one or two calls continue it.
 """
 
 from __future__ import annotations
@@ -15,11 +17,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lbmodels.band import PlayerConfig
-from lbmodels.conditioning.host import WIDTH
 from lbmodels.errors import LiveBandModelError
+from lbmodels.families.liveband.generator import Generator, GeneratorConfig
 from lbmodels.families.lookahead.diffusion import Preconditioning, Schedule
+from lbmodels.families.lookahead.window import shifted
+from lbmodels.streaming.attention import rotary
+from lbmodels.streaming.transformer import Block
 
 _CODE_FEATURES = 32
+_LATER = -5.0
+"""Logit of what lies later, at first: a trunk that never saw it is not disturbed by it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +39,23 @@ class LookaheadConfig(PlayerConfig):
 
     columns: int = 128
     sigma_data: float = 1.0
-    sigma_min: float = 0.01
-    sigma_max: float = 40.0
+    sigma_min: float = 0.03
+    sigma_max: float = 10.0
     rho: float = 7.0
     student: bool = False
+
+    def hearing(self) -> GeneratorConfig:
+        """The generator whose ears and trunk it has."""
+        return GeneratorConfig(
+            latent=self.latent,
+            semitones=self.semitones,
+            stems=self.stems,
+            features=self.features,
+            heads=self.heads,
+            depth=self.depth,
+            frame_rate=self.frame_rate,
+            window=self.columns,
+        )
 
     def preconditioning(self) -> Preconditioning:
         return Preconditioning(sigma_data=self.sigma_data, floor=self.sigma_min if self.student else 0.0)
@@ -47,8 +67,9 @@ class LookaheadConfig(PlayerConfig):
 class Seen(NamedTuple):
     """What a window is filled by, C columns: the mix as far as it is heard, the stem as far as it is known, what is announced.
 
-    mix, source [B, C, latent]; heard, known [B, C] bool; told [B, C, WIDTH] condition features; stem [B] int64. Columns that are
-    not heard or not known may hold anything.
+    mix [B, C, latent + semitones], source [B, C, latent]; heard, known [B, C] bool; told [B, C, WIDTH] condition features; stem [B]
+    int64; unheard [B] int64, columns at the window's end that come after all that is heard. Columns that are not heard or
+    not known may hold anything.
     """
 
     mix: Tensor
@@ -57,6 +78,7 @@ class Seen(NamedTuple):
     known: Tensor
     told: Tensor
     stem: Tensor
+    unheard: Tensor
 
 
 def _level(code: Tensor) -> Tensor:
@@ -66,33 +88,12 @@ def _level(code: Tensor) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
-class WindowBlock(nn.Module):
-    """Attention over the whole window, then a gated MLP; both scaled, shifted and gated by an embedding [B, D]."""
-
-    def __init__(self, features: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.attention_norm = nn.LayerNorm(features, elementwise_affine=False)
-        self.qkv = nn.Linear(features, 3 * features)
-        self.out = nn.Linear(features, features)
-        self.mlp_norm = nn.LayerNorm(features, elementwise_affine=False)
-        hidden = 64 * round(features * 8 / 3 / 64)
-        self.gate_and_value = nn.Linear(features, 2 * hidden)
-        self.narrow = nn.Linear(hidden, features)
-        self.set = nn.Linear(features, 6 * features)
-        nn.init.zeros_(self.set.weight)
-        nn.init.zeros_(self.set.bias)
-
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        batch, columns, features = x.shape
-        scale, shift, gate, wide, lift, open_ = self.set(embedding).unsqueeze(1).chunk(6, dim=-1)
-        y = self.qkv(self.attention_norm(x) * (1 + scale) + shift)
-        q, k, v = y.view(batch, columns, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, columns, features)
-        x = x + gate * self.out(y)
-        opened, value = self.gate_and_value(self.mlp_norm(x) * (1 + wide) + lift).chunk(2, dim=-1)
-        whole: Tensor = x + open_ * self.narrow(F.silu(opened) * value)
-        return whole
+def _silent(inputs: int, features: int) -> nn.Linear:
+    """A layer that says nothing until it is trained."""
+    layer = nn.Linear(inputs, features)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 class WindowNetwork(nn.Module):
@@ -106,38 +107,61 @@ class WindowNetwork(nn.Module):
             )
         self.config = config
         width = config.features
-        self.embed = nn.Linear(3 * config.latent + 2 + WIDTH, width)
-        self.place = nn.Parameter(0.02 * torch.randn(config.columns, width))
-        self.stem = nn.Embedding(len(config.stems), width)
+        self.hearing = Generator(config.hearing())
+        self.beside = nn.Linear(3 * config.latent + config.semitones + 2, width)
+        nn.init.normal_(self.beside.weight, std=0.02)
         self.level = nn.Sequential(
             nn.Linear(2 * _CODE_FEATURES, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()
         )
-        self.blocks = nn.ModuleList(WindowBlock(width, config.heads) for _ in range(config.depth))
-        self.norm = nn.LayerNorm(width)
-        self.out = nn.Linear(width, config.latent)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        self.sets = nn.ModuleList(_silent(width, 6 * width) for _ in range(config.depth))
+        self.later = nn.Parameter(torch.full((config.depth, config.heads), _LATER))
+        self.lean = _silent(width, 2 * config.latent)
 
-    def forward(self, x: Tensor, code: Tensor, seen: Seen) -> Tensor:
-        """X [B, C, latent] with C at most `columns` (shorter windows end where longer ones do), code [B] -> [B, C, latent]."""
-        heard, known = seen.heard.unsqueeze(-1), seen.known.unsqueeze(-1)
-        parts = [
-            x,
-            torch.where(known, seen.source, 0.0),
-            torch.where(heard, seen.mix, 0.0),
-            known.to(x.dtype),
-            heard.to(x.dtype),
-            seen.told,
-        ]
-        h = self.embed(torch.cat(parts, dim=-1)) + self.place[-x.shape[1] :]
-        embedding = self.level(_level(code)) + self.stem(seen.stem)
-        for block in self.blocks:
-            h = block(h, embedding)
-        y: Tensor = self.out(self.norm(h))
-        return y
+    def context(self, seen: Seen) -> Tensor:
+        """What does not change from call to call, [B, C, features]: the sum of all that the generator's ears hear and are told."""
+        hearing = self.hearing
+        heard = torch.where(seen.heard.unsqueeze(-1), seen.mix, 0.0)
+        late = shifted(heard, -seen.unheard)
+        ahead = (seen.unheard - 1).clamp(min=0).unsqueeze(1)
+        chance = heard.new_zeros(hearing.chance.in_features)
+        tempogram = hearing.tempogram(late)
+        embedded = hearing.embed(late, tempogram, seen.told, seen.stem.unsqueeze(1), ahead, chance, None)
+        known = seen.known.unsqueeze(-1)
+        source = torch.where(known, seen.source, 0.0)
+        sides = [source, heard, known.to(heard.dtype), seen.heard.unsqueeze(-1).to(heard.dtype)]
+        weight = self.beside.weight[:, self.config.latent :]
+        return embedded + F.linear(torch.cat(sides, dim=-1), weight, self.beside.bias)
 
-    def denoise(self, x: Tensor, sigma: Tensor, seen: Seen) -> Tensor:
-        """Clean stem latents expected of noisy ones at levels sigma [B]; what is known is itself."""
+    def forward(self, x: Tensor, code: Tensor, context: Tensor) -> Tensor:
+        """X [B, C, latent] with C at most `columns`, code [B], what `context` gives -> [B, C, latent]."""
+        columns = x.shape[1]
+        embedding = self.level(_level(code))
+        h = context + F.linear(x, self.beside.weight[:, : self.config.latent])
+        blocks = [block for block in self.hearing.trunk.blocks if isinstance(block, Block)]
+        at = torch.arange(columns, device=x.device)
+        rope = rotary(at, blocks[0].attention.head_features)
+        slots = blocks[0].attention.slot_bias(at)
+        later = (at > at[:, None]).to(x.dtype)
+        for block, settings, logit in zip(blocks, self.sets, self.later, strict=True):
+            scale, shift, gate, wide, lift, open_ = settings(embedding).unsqueeze(1).chunk(6, dim=-1)
+            frames = later * logit[:, None, None]
+            bias = torch.cat([slots.expand(len(frames), -1, -1), frames], dim=-1)
+            y = block.attention(block.attention_norm(h) * (1 + scale) + shift, bias, rope)
+            h = h + (1 + gate) * y
+            opened, value = block.gate_and_value(block.mlp_norm(h) * (1 + wide) + lift).chunk(2, dim=-1)
+            h = h + (1 + open_) * block.narrow(F.silu(opened) * value)
+        keep, add = self.lean(embedding).unsqueeze(1).chunk(2, dim=-1)
+        # At noise alone the answer is what the trunk plays, at none it is the input: so begins a denoiser of a normal distribution.
+        expected = torch.sigmoid(8 * code).sqrt()[:, None, None] + add
+        answer: Tensor = expected * self.hearing.play(self.hearing.trunk.norm(h)) + keep * x
+        return answer
+
+    def denoise(self, x: Tensor, sigma: Tensor, seen: Seen, context: Tensor | None = None) -> Tensor:
+        """Clean stem latents expected of noisy ones at levels sigma [B]; what is known is itself.
+
+        `context` may be handed in by who calls more than once.
+        """
         pre = self.config.preconditioning()
-        clean = pre.denoise(lambda scaled, code: self(scaled, code, seen), x, sigma)
+        around = self.context(seen) if context is None else context
+        clean = pre.denoise(lambda scaled, code: self(scaled, code, around), x, sigma)
         return torch.where(seen.known.unsqueeze(-1), seen.source, clean)

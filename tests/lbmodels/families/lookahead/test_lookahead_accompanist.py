@@ -37,9 +37,9 @@ def network(*, student: bool) -> WindowNetwork:
             student=student,
         )
     )
-    for block in made.blocks:
-        torch.nn.init.normal_(block.set.weight, std=0.1)
-    torch.nn.init.normal_(made.out.weight, std=0.3)
+    for settings in made.sets:
+        torch.nn.init.normal_(settings.weight, std=0.1)
+    torch.nn.init.normal_(made.hearing.play.weight, std=0.3)
     return made.eval().requires_grad_(False)
 
 

@@ -13,9 +13,11 @@ from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families import loading as families
 from lbmodels.families.lookahead import loading
+from lbmodels.families.lookahead.window import Window
 from lbmodels.train import consistency, lookahead
 from lbmodels.train.recipe import read_recipe
 from lbmodels.train.windows import WindowTasks, draw_windows
+from lbmodels.weights.manifest import write_manifest
 from lbmodels.weights.modules import save_weights
 
 Tables = dict[str, Any]
@@ -54,20 +56,24 @@ def test_teacher_then_student_train_resume_and_play(tables: Tables, tmp_path: Pa
     rows = log(out)
     assert [row["step"] for row in rows] == [4, 40]
     assert rows[1]["validation_diffusion"] < rows[0]["validation_diffusion"]
-    assert not torch.equal(first.embed.weight, second.embed.weight)
+    assert not torch.equal(first.beside.weight, second.beside.weight)
 
     taught = {"teacher": str(out / "teacher.safetensors"), "data": tables["data"], "loop": dict(LOOP)}
     student = loading.load_network(consistency.main(taught, out / "student", quiet=True))
     assert student.config.student
     assert log(out / "student")[-1].keys() >= {"consistency", "diffusion", "validation_consistency"}
     (out / "student.safetensors").write_bytes((out / "student" / "student.safetensors").read_bytes())
-    model = loading.load(out)
+    # A folder that a run left says which parts it has; this one is put together by hand.
+    write_manifest(out, "lookahead", ["codec", "teacher", "student"], recipe="lookahead", description="both")
+    model = families.load(str(out))
     assert model.teacher is not None
     assert model.student is not None
     whole = families.load(str(out / "student"))
     assert whole.student is not None
     assert whole.spec.chunk_frames == 4
-    assert families.load(str(out)).teacher is not None
+    assert model.tier.name == "fast"
+    later = model.at(Window(ratio=0.25, look_ahead=0), "full")
+    assert (later.new, later.tier.name, later.student is model.student) == (8, "full", True)
     with pytest.raises(LiveBandModelError, match="student already"):
         consistency.main(taught | {"teacher": str(out / "student.safetensors")}, tmp_path / "no", quiet=True)
 
