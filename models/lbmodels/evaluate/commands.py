@@ -107,6 +107,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--jobs", type=_at_least(1), default=1, help="processes that play and listen (default: 1)"
     )
     parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="let a Ray cluster play and listen: `local`, or its address (10.0.0.1:6379, auto); every machine sees all folders "
+        "under the same names; needs liveband[cluster]",
+    )
+    parser.add_argument(
         "--no-cache",
         action="store_true",
         help="keep nothing of what was heard in ~/.cache/liveband and OUT/heard",
@@ -143,7 +149,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_options(parser)
     reconstruction_command.add_options(parser)
     windows_command.add_options(parser)
-    parser.set_defaults(run=run)
+    others = ("drift", "reaction", "control", "compare", "files", "check_metrics", "reconstruction", "jobs")
+    parser.set_defaults(run=run, excludes={"cluster": others})
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -204,7 +211,7 @@ def _run_model(arguments: argparse.Namespace) -> int:
     from lbmodels.evaluate.run import choose, hear, rows_of, work_units
 
     settings = _settings(arguments)
-    pool = open_pool(arguments.jobs)
+    pool = open_pool(arguments.jobs, arguments.cluster)
     if not embedding.installed():
         print(f"liveband: without Frechet distances; for them: {embedding.INSTALL}", file=sys.stderr)
     try:
@@ -229,7 +236,7 @@ def _run_model(arguments: argparse.Namespace) -> int:
             ]
     finally:
         if pool is not None:
-            pool.shutdown(cancel_futures=True)
+            pool.close()
     found = results(accompanist.spec.name, settings, rows)
     write_json(found, out / "results.json")
     draw(
@@ -370,8 +377,12 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     from lbmodels.evaluate.features import default_cache
     from lbmodels.evaluate.run import Settings
 
+    out, data, model = arguments.out, arguments.data, arguments.model
+    if arguments.cluster is not None:  # its processes work elsewhere
+        out, data = out.absolute(), data.absolute()
+        model = str(Path(model).absolute()) if model and Path(model).exists() else model
     return Settings(
-        data=arguments.data,
+        data=data,
         split=arguments.split,
         stems=arguments.stems,
         anticipation_ms=arguments.anticipation_ms,
@@ -383,9 +394,9 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         networks=arguments.networks,
         start_s=arguments.skip_s,
         cache=None if arguments.no_cache else default_cache(),
-        kept=None if arguments.no_cache else arguments.out / "heard",
-        save_audio=arguments.out / "audio" if arguments.save_audio else None,
-        model=arguments.model,
+        kept=None if arguments.no_cache else out / "heard",
+        save_audio=out / "audio" if arguments.save_audio else None,
+        model=model,
         runtime=arguments.runtime,
         device=arguments.device,
     )

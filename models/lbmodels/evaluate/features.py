@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,6 +21,8 @@ from lbmodels.evaluate.loudness import LOUDNESS_LUFS, normalised
 from lbmodels.evaluate.metrics import Audio, Floats
 from lbmodels.evaluate.tracker import check, track
 from lbmodels.folders import cache_folder, whole_file
+from lbmodels.tasks.outcome import TaskLostError
+from lbmodels.tasks.running import run
 from lbmodels.weights.archives import check_stored
 
 VERSION = 2  # raise it when a feature changes meaning: old cache files are then not found
@@ -163,13 +166,41 @@ def _load(path: Path, names: Sequence[str]) -> dict[str, Floats] | None:
         return None
 
 
-def open_pool(jobs: int) -> ProcessPoolExecutor | None:
-    """Processes that play and listen; None for one job. Spawned, since torch's threads do not survive a fork."""
+class Pool:
+    """Processes of this machine that play and listen, or those of a Ray cluster, whose machines see all folders under the same
+    names.
+    """
+
+    def __init__(self, jobs: int, cluster: str | None) -> None:
+        self._cluster = cluster
+        # Spawned, since torch's threads do not survive a fork.
+        self._processes = None if cluster else ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+
+    def over(self, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        """(number of the task, `work` of it), as they end. Raises what `work` does, TaskLostError for a machine that was lost too often."""
+        if self._processes is not None:
+            jobs = {self._processes.submit(work, task): number for number, task in enumerate(tasks)}
+            yield from ((jobs[job], job.result()) for job in as_completed(jobs))
+            return
+        with closing(run(work, tasks, cluster=self._cluster)) as results:
+            for number, result in results:
+                if isinstance(result, TaskLostError):
+                    raise result
+                yield number, result
+
+    def close(self) -> None:
+        """Stop what runs. Idempotent."""
+        if self._processes is not None:
+            self._processes.shutdown(cancel_futures=True)
+
+
+def open_pool(jobs: int, cluster: str | None = None) -> Pool | None:
+    """What plays and listens beside this process; None for one job."""
     check()
     # Read by the processes when they load numpy: each is one job and wants one thread.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    return None if jobs <= 1 else ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    return None if jobs <= 1 and cluster is None else Pool(jobs, cluster)
 
 
 def _save(found: dict[str, Floats], path: Path) -> None:

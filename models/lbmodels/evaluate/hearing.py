@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from lbmodels.data.slakh import read_track
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.baselines import Oracle
 from lbmodels.evaluate.excerpts import Excerpt, Truth, read_excerpt, read_truth
-from lbmodels.evaluate.features import Features, analyse, embed, keep, recall
+from lbmodels.evaluate.features import Features, Pool, analyse, embed, keep, recall
 from lbmodels.evaluate.generation import anticipation_frames, generate
 from lbmodels.evaluate.metrics import Audio
 from lbmodels.evaluate.players import open_player
@@ -136,7 +136,7 @@ def hear_all(
     listening: Listening,
     *,
     model: tuple[str | None, str, str],
-    pool: ProcessPoolExecutor | None,
+    pool: Pool | None,
     on_progress: Progress,
 ) -> dict[tuple[str, float], list[Features]]:
     """(conditions, A in ms) -> features of every excerpt in the batches' order; only what is not kept is played.
@@ -170,14 +170,14 @@ def hear_all(
             heard = hear_batch(accompanist, rest, listening, on_progress=on_progress)
             answers |= {(b, i): features for i, features in zip(left, heard, strict=True)}
     else:
-        jobs = {pool.submit(_work, *model, rest, listening): (b, left) for b, left, rest in missing}
-        for job in as_completed(jobs):
-            b, left = jobs[job]
-            answers |= {(b, i): features for i, features in zip(left, job.result(), strict=True)}
+        play = partial(_work, *model, listening)
+        for number, heard in pool.over(play, [rest for _, _, rest in missing]):
+            b, left, _ = missing[number]
+            answers |= {(b, i): features for i, features in zip(left, heard, strict=True)}
             frames = round(
                 batches[b].excerpts[0].duration_s * accompanist.spec.sample_rate / accompanist.spec.hop
             )
-            on_progress(f"{batches[b].stem}: {len(jobs)} batches", frames + len(left) * ANALYSIS_WEIGHT)
+            on_progress(f"{batches[b].stem}: {len(missing)} batches", frames + len(left) * ANALYSIS_WEIGHT)
     result: dict[tuple[str, float], list[Features]] = {}
     for b, batch in enumerate(batches):
         answered = [answers[b, i] for i in range(len(batch.excerpts))]
@@ -190,7 +190,7 @@ def hear_truths(
     excerpts: Sequence[Excerpt],
     listening: Listening,
     *,
-    pool: ProcessPoolExecutor | None,
+    pool: Pool | None,
     on_progress: Progress,
 ) -> tuple[list[Truth], list[Features]]:
     """`hear_truth` of each."""
@@ -201,14 +201,13 @@ def hear_truths(
             found[i] = hear_truth(excerpt, spec, listening)
             on_progress(what, ANALYSIS_WEIGHT)
     else:
-        jobs = {pool.submit(hear_truth, excerpt, spec, listening): i for i, excerpt in enumerate(excerpts)}
-        for job in as_completed(jobs):
-            found[jobs[job]] = job.result()
+        for i, heard in pool.over(partial(hear_truth, spec=spec, listening=listening), excerpts):
+            found[i] = heard
             on_progress(what, ANALYSIS_WEIGHT)
     return [found[i][0] for i in range(len(excerpts))], [found[i][1] for i in range(len(excerpts))]
 
 
-def _work(model: str | None, runtime: str, device: str, batch: Batch, listening: Listening) -> list[Features]:
+def _work(model: str | None, runtime: str, device: str, listening: Listening, batch: Batch) -> list[Features]:
     """In a process of the pool."""
     import torch
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from lbmodels.evaluate.baselines import Oracle
 from lbmodels.evaluate.bootstrap import Score, derangements, summarise
 from lbmodels.evaluate.excerpts import Excerpt, Truth, choose_excerpts
 from lbmodels.evaluate.extras import SETS
-from lbmodels.evaluate.features import Features
+from lbmodels.evaluate.features import Features, Pool
 from lbmodels.evaluate.generation import anticipation_frames
 from lbmodels.evaluate.hearing import (
     ANALYSIS_WEIGHT,
@@ -160,7 +159,7 @@ def hear(
     settings: Settings,
     excerpts: list[Excerpt],
     *,
-    pool: ProcessPoolExecutor | None,
+    pool: Pool | None,
     on_progress: Progress,
 ) -> Heard:
     """Play excerpts of one stem class at every setting and listen to all of it."""

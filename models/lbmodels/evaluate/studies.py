@@ -44,7 +44,7 @@ def measure_drift(settings: Settings, jobs: int, bar: Bar) -> tuple[list[dict[st
                 )
     finally:
         if pool is not None:
-            pool.shutdown(cancel_futures=True)
+            pool.close()
     table = Table(
         title=f"last third of {settings.seconds:g} s over the first, after {settings.start_s:g} s; 95 % over songs"
     )

@@ -30,6 +30,8 @@ _QUEUED = 2
 """Tasks that are handed over for each processor: the one it does, and the next."""
 _STORE_BYTES = 80 * 2**20
 """What Ray takes of the shared memory where it is ours to say, near the least it accepts: results are small values."""
+_TOKEN = secrets.token_hex(32)
+"""One for this process: Ray remembers the first that it was given, when it is joined again."""
 _PATIENCE_S = 10.0
 _KNOCK_S = 5.0
 _ADDRESS = re.compile(r"(?:ray://)?\[?(?P<host>[^/\[\]]+)\]?:(?P<port>\d{1,5})", re.ASCII)
@@ -104,7 +106,7 @@ def joined(address: str, jobs: int | None) -> Iterator[Any]:
             # A cluster runs whatever it is sent: this one takes nothing from outside of this machine, nor from whoever
             # lacks a word that is made up here.
             os.environ["RAY_AUTH_MODE"] = "token"
-            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+            os.environ["RAY_AUTH_TOKEN"] = _TOKEN
             # As quick as processes of our own: by itself it gives way to everything else.
             os.environ.setdefault("RAY_worker_niceness", "0")
             folder = stack.enter_context(

@@ -18,7 +18,8 @@ import itertools
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,17 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.families.parts import CODEC
 from lbmodels.folders import is_left, whole_file, write_whole
 from lbmodels.streaming.spectral import SemitoneFrontEnd
+from lbmodels.tasks.outcome import TaskLostError
+from lbmodels.tasks.running import run
 from lbmodels.train.latents import encode_conditions, encode_mix, encode_stem
 from lbmodels.train.pool_files import CARD, SONGS, compact_files, pool_files, read_card, seconds_of
 from lbmodels.weights.manifest import sha256
 from lbmodels.weights.modules import load_part
 
 Audio = npt.NDArray[np.float32]
+
+_AT_ONCE = 256
+"""Songs that a cluster is asked for before it is looked whether the pool is full without them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,36 +320,76 @@ def fill_pool(
     config: PoolConfig, *, first: int, worker: int = 0, workers: int = 1, songs: int | None = None
 ) -> Iterator[Made]:
     """Makes songs until the pool is `full`, or `songs` of them; yields each when it is in the pool."""
-    codec, fonts = load_part(CODEC, config.codec), _paths_of_fonts(config)
-    ear = SemitoneFrontEnd(
-        sample_rate=codec.config.sample_rate, hop=codec.config.hop, semitones=config.semitones
-    )
     for number in itertools.islice(numbers_to_make(config, first, worker, workers), songs):
         if full(config) is not None:
             return
-        if config.songs_from is None:
-            song = make_compact(config, number, fonts)
-        else:
-            path = compact_files(config.songs_from).get(number)
-            if path is None:  # that pool is being filled still, and its oldest songs go
-                continue
-            song = read_compact(path)
-        tensors, made = make_examples(config, song, fonts, codec, ear)
-        if made.examples:
-            write_compact(song, _compact_path(config, number))
-            about = {"title": made.title, "seconds": made.audio_s, "tags": song.tags}
-            path = _path(config, number)
-            try:
-                with whole_file(path) as part:
-                    # One entry in the header: several come in an order that differs from file to file.
-                    safetensors.torch.save_file(
-                        {name: value.contiguous() for name, value in tensors.items()}, part, {"about": json.dumps(about)}
-                    )  # fmt: skip
-            except (OSError, safetensors.SafetensorError) as exc:
-                raise LiveBandModelError(f"cannot write {path}: {exc}") from exc
-            if config.hours is None:
-                _keep_budget(config)
-        yield made
+        if (made := add_song(config, number)) is not None:
+            yield made
+
+
+def fill_pool_on_cluster(
+    config: PoolConfig, cluster: str, *, first: int, songs: int | None = None, jobs: int | None = None
+) -> Iterator[Made]:
+    """As `fill_pool`, by a Ray cluster whose machines see all folders under the same names. A song whose machine is lost is made anew.
+
+    Raises LiveBandModelError: the cluster cannot be reached or is lost; what is in the pool stays, and the same again goes on.
+    """
+    config = replace(
+        config,
+        out=config.out.absolute(),
+        codec=config.codec.absolute(),
+        charts=config.charts and config.charts.absolute(),
+        soundfont_dirs=tuple(folder.absolute() for folder in config.soundfont_dirs),
+        songs_from=config.songs_from and config.songs_from.absolute(),
+    )
+    numbers = itertools.islice(numbers_to_make(config, first, 0, 1), songs)
+    while full(config) is None and (some := list(itertools.islice(numbers, _AT_ONCE))):
+        with contextlib.closing(run(partial(add_song, config), some, jobs=jobs, cluster=cluster)) as results:
+            for _, made in results:
+                if isinstance(made, TaskLostError):
+                    raise made
+                if made is not None:
+                    yield made
+                if full(config) is not None:
+                    return
+
+
+def add_song(config: PoolConfig, number: int) -> Made | None:
+    """Puts one song into the pool, whole or not at all; None if it is to be taken from a pool that has it no more."""
+    codec, fonts, ear = _tools(config)
+    if config.songs_from is None:
+        song = make_compact(config, number, fonts)
+    else:
+        path = compact_files(config.songs_from).get(number)
+        if path is None:  # that pool is being filled still, and its oldest songs go
+            return None
+        song = read_compact(path)
+    tensors, made = make_examples(config, song, fonts, codec, ear)
+    if made.examples:
+        write_compact(song, _compact_path(config, number))
+        about = {"title": made.title, "seconds": made.audio_s, "tags": song.tags}
+        path = _path(config, number)
+        try:
+            with whole_file(path) as part:
+                # One entry in the header: several come in an order that differs from file to file.
+                safetensors.torch.save_file(
+                    {name: value.contiguous() for name, value in tensors.items()}, part, {"about": json.dumps(about)}
+                )  # fmt: skip
+        except (OSError, safetensors.SafetensorError) as exc:
+            raise LiveBandModelError(f"cannot write {path}: {exc}") from exc
+        if config.hours is None:
+            _keep_budget(config)
+    return made
+
+
+@lru_cache(maxsize=1)
+def _tools(config: PoolConfig) -> tuple[Codec, dict[str, Path], SemitoneFrontEnd]:
+    """Autoencoder, fonts and ear, kept from song to song."""
+    codec = load_part(CODEC, config.codec)
+    ear = SemitoneFrontEnd(
+        sample_rate=codec.config.sample_rate, hop=codec.config.hop, semitones=config.semitones
+    )
+    return codec, _paths_of_fonts(config), ear
 
 
 def quiet_worker() -> None:

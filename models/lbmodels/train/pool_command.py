@@ -46,6 +46,12 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("--budget-gb", type=float, default=20.0, metavar="GB", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other songs; default: %(default)s")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes, default: %(default)s")
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="let a Ray cluster make them: `local`, or its address (10.0.0.1:6379, auto); every machine sees all folders "
+        "under the same names; needs liveband[cluster]",
+    )
     parser.add_argument("--songs", type=int, metavar="N", help="stop after N songs; default: never")
     parser.add_argument(
         "--mixes",
@@ -117,6 +123,8 @@ def _run(args: argparse.Namespace) -> int:
     )  # fmt: skip
     following = prepare_pool(config)
     first = following if args.first is None else args.first
+    if args.cluster is not None:
+        return _on_cluster(config, first, args)
     shares = [_share(args.songs, worker, args.jobs) for worker in range(args.jobs)]
     context = multiprocessing.get_context("spawn")
     others = [
@@ -139,6 +147,26 @@ def _run(args: argparse.Namespace) -> int:
             process.terminate()
     if any(process.exitcode for process in others):
         raise LiveBandModelError("a worker of the pool failed; its message is above")
+    if not args.json and (why := full(config)) is not None:
+        print(f"filling has ended: {why}")
+    return 0
+
+
+def _on_cluster(config: PoolConfig, first: int, args: argparse.Namespace) -> int:
+    from lbmodels.train.pool import fill_pool_on_cluster, full
+
+    made: list[Made] = []
+    said = time.monotonic()
+    try:
+        for song in fill_pool_on_cluster(
+            config, args.cluster, first=first, songs=args.songs, jobs=args.jobs if args.jobs > 1 else None
+        ):
+            made.append(song)
+            if time.monotonic() - said >= _PROGRESS_S:
+                _say(config, made, 0, args.json)
+                said = time.monotonic()
+    finally:
+        _say(config, made, 0, args.json)
     if not args.json and (why := full(config)) is not None:
         print(f"filling has ended: {why}")
     return 0
