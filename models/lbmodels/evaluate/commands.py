@@ -149,7 +149,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_options(parser)
     reconstruction_command.add_options(parser)
     windows_command.add_options(parser)
-    others = ("drift", "reaction", "control", "compare", "files", "check_metrics", "reconstruction", "jobs")
+    others = (
+        "drift",
+        "reaction",
+        "control",
+        "compare",
+        "files",
+        "check_metrics",
+        "reconstruction",
+        "windows",
+        "jobs",
+    )
     parser.set_defaults(run=run, excludes={"cluster": others})
 
 
