@@ -226,7 +226,8 @@ def started(command: list[str], environment: dict[str, str], **pipes: int) -> It
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         try:
-            process.communicate(timeout=5)
+            # A jackd that is killed stays in the list of servers, which has room for eight.
+            process.communicate(timeout=60)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()

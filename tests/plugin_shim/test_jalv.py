@@ -168,7 +168,7 @@ class Studio:
                 continue
             process.terminate()
             try:
-                process.wait(10.0)
+                process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
