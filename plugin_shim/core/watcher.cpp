@@ -313,13 +313,15 @@ bool Watcher::tellAgain() {
 
 // A request whose answer matters only if it is a refusal. False if the connection is to end.
 bool Watcher::demand(const Value& message) {
+    // Asked before: the tempo may come while the answer is on its way.
+    const bool without_tempo = std::isnan(status().tempo_bpm);
     Value answer;
     if (!ask(message, answer, kAnswer)) return false;
     if (answer.textOf("type") != "error") return true;
     {
         const std::lock_guard<std::mutex> lock(mutex_);
         status_.error = answer.textOf("text");
-        if (message.textOf("type") == "know" && std::isnan(status_.tempo_bpm)) unheard_ = true;
+        if (message.textOf("type") == "know" && without_tempo) unheard_ = true;
     }
     tellChange();
     return true;
