@@ -169,9 +169,3 @@ def descriptors() -> Callable[[], int]:
         return len(list(Path("/proc/self/fd").iterdir()))
 
     return count
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """With `-n auto`: half as many again as there are cores, for a good part of the time tests wait for sound to be played."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores + cores // 2

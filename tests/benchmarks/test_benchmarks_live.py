@@ -57,7 +57,7 @@ def test_soak_counts_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture
 @pytest.mark.slow
 def test_the_fault_matrix_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = tmp_path / "faults.jsonl"
-    words = ["--seconds", "2", "--packets", "500", "--drift-seconds", "60", "--results", str(results)]
+    words = ["--seconds", "5", "--packets", "1000", "--drift-seconds", "120", "--results", str(results)]
     assert faults.main(words) == 0
     record = last_record(results, capsys)
     assert {row["fault"] for row in record["rows"]} == {

@@ -262,7 +262,8 @@ def test_a_host_may_turn_to_offline_and_back_in_mid_stream(server: Server, host:
     delay = 1920 + round(rendered["anticipation_ms"] * RATE_HZ / 1000)
     expected = np.concatenate([np.zeros(delay, np.float32), played])
     once, again = turned + 150 * 512, turned + 153 * 512
-    for start, end in ((turned + 240, once), (again + 240, back)):
+    for start, end in ((turned, once), (again, back)):
+        start += 1920 + 240  # the frame in which it turns may have been given up already
         np.testing.assert_array_equal(heard[start:end], expected[start:end])
     assert _delay(played, heard) == delay
     strange = (heard[:turned] != 0) & (heard[:turned] != expected[:turned])

@@ -106,6 +106,7 @@ FAMILY = Family(
     ),
     build=build,
     identity=("teacher", "student", "beat_tracker", "chord_tracker", "published"),
+    builds_on=("liveband",),
     graph=False,
     objectives={
         "lookahead": Objective(module="lbmodels.train.lookahead"),
