@@ -48,7 +48,7 @@ def test_what_was_not_measured_is_not_promised(capsys: pytest.CaptureFixture[str
     """A plan for a model or device of which nothing is known would be invented."""
     for options in (
         ["--model", "paper"],
-        ["--processor", "H200"],
+        ["--processor", "abacus"],
         ["--measured", str(tmp_path / "none.json")],
     ):
         assert cli.main(["fleet", "plan", "--players", "10", *options]) == 2
