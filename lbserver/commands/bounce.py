@@ -79,7 +79,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=Path,
         metavar="FILE",
         help="lines `start end label` in seconds, or bars `| C / Am7 / | Fmaj7#11 | G7 | x2` (from the first beat, with "
-        "--bpm; the form repeats); README says which spellings are read",
+        "--bpm; the form repeats); docs/files.md says which spellings are read",
     )
     playing = parser.add_argument_group("how it plays")
     add_model_options(playing)

@@ -1,23 +1,33 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""README, CONTRIBUTING and CHANGELOG say what is so."""
+"""README, CONTRIBUTING, CHANGELOG and the pages say what is so."""
 
+import contextlib
 import functools
+import io
+import os
 import re
 import shlex
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
+from lbserver.cli import build_parser
+
 ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+LISTED = subprocess.run(["git", "ls-files", "-z", "*.md"], cwd=ROOT, capture_output=True, check=True).stdout
+PAGES = {
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in LISTED.decode().split("\0")
+    if name and (ROOT / name).is_file()
+}
 
 
-def file_map() -> list[str]:
-    """Paths named in README's file map: the first word of each line of its block."""
-    block = re.search(r"## File map\n.*?```\w*\n(.*?)```", README, re.S)
+def file_map(page: str) -> list[str]:
+    """Paths named in a page's file map: the first word of each line of its block."""
+    block = re.search(r"## File map\n.*?```\w*\n(.*?)```", PAGES[page], re.S)
     assert block is not None
     return [
         line.split()[0] for line in block.group(1).splitlines() if line.strip() and not line.startswith(" ")
@@ -25,15 +35,45 @@ def file_map() -> list[str]:
 
 
 def command_lines() -> list[str]:
-    """Lines inside README's and CONTRIBUTING's shell blocks, comments stripped."""
-    text = README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
-    return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+    """Lines inside the shell blocks of every page, continued ones whole, comments stripped."""
+    blocks = [block for text in PAGES.values() for block in re.findall(r"```sh\n(.*?)```", text, re.S)]
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return sorted({line.split("  #")[0].strip() for line in lines} - {""})
 
 
-def test_file_map_names_files_that_exist() -> None:
-    missing = [name for name in file_map() if not (ROOT / name).exists()]
+def links(page: str) -> list[str]:
+    """What a page links to in this repository, from the repository's top."""
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", PAGES[page], flags=re.S)
+    targets = re.findall(r"\]\(<?([^)<>]+)>?\)", text)
+    return [
+        os.path.normpath(Path(page).parent / unquote(target.split("#")[0]))
+        for target in targets
+        if target.split("#")[0] and "://" not in target
+    ]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_file_map_names_files_that_exist(page: str) -> None:
+    missing = [name for name in file_map(page) if not (ROOT / name).exists()]
     assert not missing
+
+
+def test_links_lead_somewhere() -> None:
+    """A page that moved leaves links to nowhere behind."""
+    lost = [(page, target) for page in PAGES for target in links(page) if not (ROOT / target).exists()]
+    assert not lost
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    """README is short: what no link leads to is read by nobody. Pages of tests are read by who works on them."""
+    reached, ahead = set(), ["README.md"]
+    while ahead:
+        page = ahead.pop()
+        if page in PAGES and page not in reached:
+            reached.add(page)
+            ahead += links(page)
+    unreached = {page for page in PAGES if not page.startswith("tests/")} - reached
+    assert not unreached
 
 
 @pytest.mark.parametrize("package", ["lbserver", "models/lbmodels"])
@@ -44,7 +84,8 @@ def test_file_map_names_every_module_and_package(package: str) -> None:
         for path in (ROOT / package).iterdir()
         if (path.suffix == ".py" and path.name != "__init__.py") or (path / "__init__.py").exists()
     }
-    assert entries <= set(file_map()), f"not in README's file map: {sorted(entries - set(file_map()))}"
+    known = set(file_map("CONTRIBUTING.md"))
+    assert entries <= known, f"not in CONTRIBUTING's file map: {sorted(entries - known)}"
 
 
 def test_make_targets_that_documents_name_exist() -> None:
@@ -55,24 +96,24 @@ def test_make_targets_that_documents_name_exist() -> None:
 
 
 @functools.cache
-def answer_to_help(*names: str) -> subprocess.CompletedProcess[str]:
-    program = [sys.executable, "-c", "import sys; from lbserver.cli import main; sys.exit(main())"]
-    return subprocess.run([*program, *names, "--help"], capture_output=True, text=True, check=False)
+def answer_to_help(*names: str) -> str:
+    """What `liveband NAMES --help` prints. Asked of the parser itself: a process for each would take minutes."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), pytest.raises(SystemExit) as end:
+        build_parser(names[0]).parse_args([*names, "--help"])
+    assert end.value.code == 0, names
+    return said.getvalue()
 
 
 @pytest.mark.parametrize("line", [line for line in command_lines() if line.startswith("liveband ")])
 def test_liveband_commands_and_options_that_documents_name_exist(line: str) -> None:
-    """`liveband X --help` answers for each X of README: documents age faster than programs."""
+    """`liveband X --help` answers for each X of a page: documents age faster than programs."""
     words = shlex.split(line)[1:]
-    answer = answer_to_help(words[0])
-    assert answer.returncode == 0, answer.stderr
-    known = answer.stdout
+    known = answer_to_help(words[0])
     for depth in (2, 3):
         if len(words) < depth or not re.fullmatch(r"[a-z]+\d?", words[depth - 1]):
             break
-        deeper = answer_to_help(*words[:depth])
-        assert deeper.returncode == 0, deeper.stderr
-        known += deeper.stdout
+        known += answer_to_help(*words[:depth])
     unknown = [word for word in words if re.match(r"--?[a-z]", word) and word not in known]
     assert not unknown
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""README's Python examples, run as they stand."""
+"""The Python examples of the page about playing live, run as they stand."""
 
 import re
 import subprocess
@@ -13,7 +13,9 @@ import pytest
 import soundfile
 
 ROOT = Path(__file__).resolve().parents[3]
-EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+EXAMPLES = re.findall(
+    r"```python\n(.*?)```", (ROOT / "lbserver/docs/live.md").read_text(encoding="utf-8"), re.S
+)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[f"example {n}" for n in range(len(EXAMPLES))])
