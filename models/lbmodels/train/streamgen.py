@@ -1,59 +1,47 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Train a codec language model after StreamMusicGen (Wu and others 2025): cross-entropy of the next frame's tokens.
 
-Each sequence is learned from twice in one pass. Its positions that hear the mix are one frame a step; from some of them drafts
-leave, chunks that are drawn ahead of the mix (the paper's variable prefix, several of them in one sequence, each of which sees its
-own prefix alone). So one model learns every anticipation, which the data draws, and every chunk of `tasks.chunks`.
-
-Its own past is the true one in training: it is made worse on purpose by noise, by leaving out its finer levels and by silence about it.
+See `lbmodels.train.continuation` for its drafts. Its own past is also made worse by leaving out its finer levels.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from lbmodels.codec.rvq import ResidualQuantiser, RvqConfig
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
+from lbmodels.families.codec_lm.continuation import Continuation, Drafts, Past
 from lbmodels.families.codec_lm.family import LM, RVQ
-from lbmodels.families.codec_lm.network import CodecLm, Drafts, LmConfig, Past
-from lbmodels.families.liveband.family import GENERATOR
-from lbmodels.families.liveband.generator import Played
-from lbmodels.train.batches import Batch, LatentDataConfig, LatentSource, to_device
-from lbmodels.train.liveband import listening_losses
-from lbmodels.train.loop import Side, run, side
+from lbmodels.families.codec_lm.network import CodecLm, LmConfig
+from lbmodels.train.batches import Batch
+from lbmodels.train.continuation import (
+    ContinuationObjective,
+    ContinuationTraining,
+    PastTasks,
+    draw_past,
+    train,
+)
 from lbmodels.train.pace import settled
 from lbmodels.train.ranks import leads
-from lbmodels.train.recipe import LoopConfig
 from lbmodels.train.rvq import fit
 from lbmodels.weights.manifest import write_manifest
-from lbmodels.weights.modules import load_part, read_weights, save_weights
+from lbmodels.weights.modules import load_part, save_weights
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tasks:
-    """What a sequence is asked for.
-
-    `chunks`: lengths of drafts, of which a step draws one; 1 is what every position does anyway. `draft_positions`: about how many
-    positions of drafts a sequence has. `deaf_share`: of sequences that hear nothing of their own past; of the others half
-    begin with a first chunk of nothing, as a session does. `noise`: most that is laid over the past, in units of the latents'
-    spread. `coarse_share`: of sequences whose past has its first levels alone. `depth_share`: of positions whose tokens are
-    learned from in a step.
+class Tasks(PastTasks):
+    """`coarse_share`: of sequences whose past has its first levels alone. `depth_share`: of positions whose tokens are learned from
+    in a step.
     """
 
-    chunks: tuple[int, ...] = (5, 25)
-    draft_positions: int = 40
-    deaf_share: float = 0.1
-    noise: float = 1.0
     coarse_share: float = 0.3
     depth_share: float = 0.5
 
@@ -70,19 +58,16 @@ class LossWeights:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StreamgenTraining:
+class StreamgenTraining(ContinuationTraining):
     """A whole recipe. `rvq`: code books of `liveband train rvq`; for none they are fitted to what is played in `fit_batches`
-    batches. `start_from`: weights of a codec language model, or of a generator of LiveBand, whose ears and trunk are taken.
+    batches.
     """
 
     model: LmConfig = field(default_factory=LmConfig)
-    data: LatentDataConfig = field(default_factory=LatentDataConfig)
     tasks: Tasks = field(default_factory=Tasks)
-    loop: LoopConfig = field(default_factory=LoopConfig)
     weights: LossWeights = field(default_factory=LossWeights)
     rvq: str = ""
     fit_batches: int = 30
-    start_from: str = ""
 
 
 class Targets(NamedTuple):
@@ -98,69 +83,36 @@ def targets(quantiser: ResidualQuantiser, latents: Tensor, levels: int) -> Targe
     return Targets(tokens, latents.unsqueeze(-2) - rests)
 
 
-def draw_past(batch: Batch, quantiser: ResidualQuantiser, tokens: Tensor, tasks: Tasks) -> Past:
-    """What each position of a batch is told that it played before [B, F, ...]; tokens [B, F, levels] are those it is to play."""
-    rows, frames, levels = tokens.shape
+def coarse(quantiser: ResidualQuantiser, tokens: Tensor, share: float) -> Tensor:
+    """Latents [B, F, latent] of tokens [B, F, levels], in a share of the rows of their first levels alone."""
+    rows, _, levels = tokens.shape
     device = tokens.device
     kept = torch.where(
-        torch.rand(rows, device=device) < tasks.coarse_share,
-        torch.randint(1, levels + 1, (rows,), device=device),
-        levels,
+        torch.rand(rows, device=device) < share, torch.randint(1, levels + 1, (rows,), device=device), levels
     )
-    latents = torch.zeros_like(batch.played)
-    for level in range(levels):
-        latents = latents + (level < kept).view(-1, 1, 1) * quantiser.codes[level][tokens[..., level]]
-    noise = tasks.noise * torch.rand(rows, 1, device=device).square()
-    latents = latents + noise.unsqueeze(-1) * batch.played.std() * torch.randn_like(latents)
-    chances = torch.rand(rows, 1, device=device)
-    first = torch.tensor([1, *tasks.chunks], device=device)[
-        torch.randint(len(tasks.chunks) + 1, (rows, 1), device=device)
-    ]
-    first = torch.where(torch.rand(rows, 1, device=device) < 0.5, first, 1)
-    nothing = torch.where(chances < tasks.deaf_share, frames, first)
-    there = (torch.arange(frames, device=device) >= nothing).float()
-    before = F.pad(latents, (0, 0, 1, 0))[:, :-1]
-    return Past(before, noise.expand(rows, frames), there)
+    return torch.stack(
+        [
+            (level < kept).view(-1, 1, 1) * quantiser.codes[level][tokens[..., level]]
+            for level in range(levels)
+        ]
+    ).sum(0)
 
 
-def draw_drafts(tasks: Tasks, frames: int) -> Drafts:
-    """Drafts of one length at random places, by torch's generator."""
-    chunk = tasks.chunks[int(torch.randint(len(tasks.chunks), ()))] if tasks.chunks else 1
-    if chunk <= 1 or frames <= chunk:
-        return Drafts((), 1)
-    count = max(1, tasks.draft_positions // (chunk - 1))
-    starts = torch.randperm(frames - chunk + 1)[:count].sort().values
-    return Drafts(starts.tolist(), chunk)
+class StreamgenObjective(ContinuationObjective):
+    """Cross-entropy of tokens."""
 
-
-def check_tasks(tasks: Tasks, crop_frames: int) -> None:
-    """Raises LiveBandModelError: chunks that no crop holds, or shares that are none."""
-    if any(not 1 <= chunk < crop_frames for chunk in tasks.chunks):
-        raise LiveBandModelError(
-            f"tasks.chunks {tasks.chunks}: accepted are 1 to {crop_frames - 1} frames, fewer than data.crop_frames"
-        )
-    for name in ("deaf_share", "coarse_share", "depth_share"):
-        if not 0 <= getattr(tasks, name) <= 1:
-            raise LiveBandModelError(f"tasks.{name} is 0 to 1, got {getattr(tasks, name):g}")
-
-
-class StreamgenObjective:
-    """Cross-entropy of tokens; see `lbmodels.train.loop.Objective`."""
+    network: CodecLm
 
     def __init__(self, config: StreamgenTraining, folder: Path, device: torch.device) -> None:
-        check_tasks(config.tasks, config.data.crop_frames)
-        self.config, self.device = config, device
-        torch.manual_seed(config.loop.seed)
-        self.source = LatentSource(config.data, config.model.hearing, config.loop.batch)
-        self.rvq = self._code_books(folder)
-        self.lm = CodecLm(config.model)
-        begun = bool(config.start_from) and self._start(Path(config.start_from))
-        if not begun and not (folder / "checkpoint.pt").exists():
-            self._calibrate()
+        self.config, self.mine = config, config.tasks
+        super().__init__(
+            config, config.model.hearing, config.tasks, asdict(config.weights), LM, folder, device
+        )
         self.rvq.to(device)
-        self.lm.to(device)
-        self.sides: dict[str, Side] = {"lm": side(self.lm, config.loop, config.loop.learning_rate)}
-        self.averaged: dict[str, nn.Module] = {"lm": copy.deepcopy(self.lm).eval().requires_grad_(False)}
+
+    def build(self, folder: Path) -> CodecLm:
+        self.rvq = self._code_books(folder)
+        return CodecLm(self.config.model)
 
     def _code_books(self, folder: Path) -> ResidualQuantiser:
         """Those of the recipe, or fitted to what is played; kept in the folder, so that a run goes on with its own."""
@@ -178,50 +130,25 @@ class StreamgenObjective:
         save_weights(kept, books, kind=RVQ.kind, config=config)
         return books.requires_grad_(False)
 
-    def _start(self, path: Path) -> bool:
-        """Fill what the weights have: of a generator its ears and its trunk. Whether its tokens are begun, too."""
-        try:
-            tensors = {f"hearing.{n}": t for n, t in read_weights(path, GENERATOR.kind)[1].items()}
-        except LiveBandModelError:
-            tensors = dict(read_weights(path, LM.kind)[1])
-        mine = self.lm.state_dict()
-        fitting = {n: t.float() for n, t in tensors.items() if n in mine and mine[n].shape == t.shape}
-        if not fitting:
-            raise LiveBandModelError(f"{path} has other sizes than the recipe: nothing to start from")
-        self.lm.load_state_dict(fitting, strict=False)
-        return "depth.surety" in fitting
-
-    def _calibrate(self, count: int = 6, rounds: int = 80) -> None:
-        """Begin where a straight line would: what is expected by least squares over some batches, then how far each level may trust
-        that, and how sure it may be of it, by descent.
+    def calibrate(self, rounds: int = 80) -> None:
+        """Begin where a straight line would: what is expected by least squares, then how far each level may trust that, and how sure
+        it may be of it, by descent.
         """
-        config, depth, none = self.config, self.lm.depth, Drafts((), 1)
-        known, played = [], []
+        depth = self.network.depth
+        h, y = self.expected(depth.expect, 6)
         with torch.no_grad():
-            for batch in self.source.batches("train", 1, count):
-                tokens = self.rvq.encode(batch.played, config.model.levels)
-                past = draw_past(batch, self.rvq, tokens, config.tasks)
-                h, _ = self.lm(batch.heard, batch.known, past, batch.stem, batch.anticipation, none)
-                known.append(h.flatten(0, 1))
-                played.append(batch.played.flatten(0, 1))
-            h, y = torch.cat(known), torch.cat(played)
-            x = F.pad(h, (0, 1), value=1.0).double()
-            ridge = 1e-2 * len(x) * torch.eye(x.shape[1], dtype=torch.float64)
-            line = torch.linalg.solve(x.mT @ x + ridge, x.mT @ y.double()).float()
-            depth.expect.weight.copy_(line[:-1].mT)
-            depth.expect.bias.copy_(line[-1])
             depth.surety.fill_(-float((y - depth.expect(h)).square().mean().log()))
-        aims = targets(self.rvq, y, config.model.levels)
+        aims = targets(self.rvq, y, self.config.model.levels)
         optimizer = torch.optim.Adam([depth.trust, depth.surety], lr=0.05)
         for _ in range(rounds):
             optimizer.zero_grad()
-            self._cross_entropy(self.lm, h, aims, 500 / len(h)).sum().backward()
+            self._cross_entropy(self.network, h, aims, 500 / len(h)).sum().backward()
             optimizer.step()
-        self.lm.zero_grad()
+        self.network.zero_grad()
 
-    def batches(self, seed: int) -> Iterable[Batch]:
-        """Some hundred batches; what there is to draw from is read anew after them, so that it may still be growing."""
-        return self.source.batches("train", seed, 300)
+    def past(self, batch: Batch) -> Past:
+        tokens = self.rvq.encode(batch.played, self.config.model.levels)
+        return draw_past(coarse(self.rvq, tokens, self.mine.coarse_share), self.tasks)
 
     def _cross_entropy(self, lm: CodecLm, h: Tensor, aims: Targets, share: float) -> Tensor:
         """Of each level [levels], mean over a share of positions; h [B, N, features]."""
@@ -239,48 +166,19 @@ class StreamgenObjective:
             ]
         )
 
-    def _losses(self, lm: nn.Module, batch: Batch, drafts: Drafts, share: float) -> dict[str, Tensor]:
-        assert isinstance(lm, CodecLm)
+    def drawn_losses(
+        self, network: Continuation, batch: Batch, h: Tensor, drafts: Drafts, drafted: Tensor, *, whole: bool
+    ) -> dict[str, Tensor]:
+        assert isinstance(network, CodecLm)
+        share = 1.0 if whole else self.mine.depth_share
         aims = targets(self.rvq, batch.played, self.config.model.levels)
-        past = draw_past(batch, self.rvq, aims.tokens, self.config.tasks)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.loop.bf16):
-            h, drafted = lm(batch.heard, batch.known, past, batch.stem, batch.anticipation, drafts)
-            each = self._cross_entropy(lm, h, aims, share)
-            losses = {"tokens": each.mean(), "level_1": each[0].detach(), "level_2": each[1].detach()}
-            place = drafts.positions()
-            if len(place):
-                ahead = Targets(*(part[:, place] for part in aims))
-                losses["drafts"] = self._cross_entropy(lm, drafted, ahead, share).mean()
-            told = lm.hearing.tell(h[..., : self.config.model.hearing.features]).float()
-        played = Played(batch.played, told[..., :2], told[..., 2], told[..., 3:])
-        return losses | listening_losses(played, batch.truth)
-
-    def step(self, batch: Batch, step: int) -> dict[str, float]:
-        del step
-        drafts = draw_drafts(self.config.tasks, self.config.data.crop_frames)
-        losses = self._losses(self.lm, to_device(batch, self.device), drafts, self.config.tasks.depth_share)
-        weights = self.config.weights
-        weighed = {name: getattr(weights, name, 0.0) for name in losses}
-        total = torch.stack([weighed[name] * value for name, value in losses.items()]).sum()
-        gradient = self.sides["lm"].descend(total)
-        return {name: float(value.detach()) for name, value in losses.items()} | {"gradient": gradient}
-
-    @torch.no_grad()
-    def sample(self, folder: Path) -> dict[str, float]:
-        """Losses on validation data by the averaged weights, the same crops, pasts and drafts each time, of each chunk."""
-        del folder
-        figures: dict[str, list[float]] = {}
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(99)
-            for number, batch in enumerate(self.source.batches("validation", 99, 4)):
-                chunks = self.config.tasks.chunks
-                tasks = replace(self.config.tasks, chunks=chunks and chunks[number % len(chunks) :][:1])
-                drafts = draw_drafts(tasks, self.config.data.crop_frames)
-                losses = self._losses(self.averaged["lm"], to_device(batch, self.device), drafts, 1.0)
-                for name, value in losses.items():
-                    name = f"{name}_of_{drafts.chunk}" if name == "drafts" else name
-                    figures.setdefault(f"validation_{name}", []).append(float(value))
-        return {name: float(np.mean(values)) for name, values in figures.items()}
+        each = self._cross_entropy(network, h, aims, share)
+        losses = {"tokens": each.mean(), "level_1": each[0].detach(), "level_2": each[1].detach()}
+        place = drafts.positions()
+        if len(place):
+            ahead = Targets(*(part[:, place] for part in aims))
+            losses["drafts"] = self._cross_entropy(network, drafted, ahead, share).mean()
+        return losses
 
 
 def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Path:
@@ -289,19 +187,14 @@ def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Pat
     config = replace(config, loop=settled(config.loop, quiet=quiet))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     objective = StreamgenObjective(config, folder, device)
-    run(objective, config.loop, folder, quiet=quiet)
-    path = folder / "lm.safetensors"
-    if not leads():
-        return path
-    codec = objective.source.codec
-    save_weights(folder / "codec.safetensors", codec, kind="codec", config=codec.config)
-    save_weights(folder / "rvq.safetensors", objective.rvq, kind=RVQ.kind, config=objective.rvq.config)
-    save_weights(path, objective.averaged["lm"], kind=LM.kind, config=config.model)
-    write_manifest(
-        folder,
-        "codec_lm",
-        ("codec", "rvq", "lm"),
-        recipe="streamgen",
-        description="a codec language model that plays with a live mix",
-    )
+    path = train(objective, config.model, folder, quiet=quiet)
+    if leads():
+        save_weights(folder / "rvq.safetensors", objective.rvq, kind=RVQ.kind, config=objective.rvq.config)
+        write_manifest(
+            folder,
+            "codec_lm",
+            ("codec", "rvq", "lm"),
+            recipe="streamgen",
+            description="a codec language model that plays with a live mix",
+        )
     return path

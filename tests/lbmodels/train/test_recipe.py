@@ -14,6 +14,7 @@ from lbmodels.codec.discriminator import StftDiscriminator
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.coherence import CoherenceNetwork
+from lbmodels.families.cam.network import Cam
 from lbmodels.families.codec_lm.network import CodecLm
 from lbmodels.families.liveband.critic import Critic
 from lbmodels.families.liveband.generator import Generator
@@ -22,6 +23,7 @@ from lbmodels.listening.beat_tracker import BeatTracker
 from lbmodels.listening.chord_tracker import ChordTracker
 from lbmodels.style.space import StyleSpace
 from lbmodels.train.beat_tracker import BeatTrackerTraining
+from lbmodels.train.cam import CamTraining
 from lbmodels.train.chord_tracker import ChordTrackerTraining
 from lbmodels.train.codec import CodecTraining
 from lbmodels.train.coherence import CoherenceTraining
@@ -46,6 +48,7 @@ KINDS: dict[str, Any] = {
     "lookahead": LookaheadTraining,
     "consistency": ConsistencyTraining,
     "style": StyleTraining,
+    "cam": CamTraining,
     "streamgen": StreamgenTraining,
 }
 
@@ -65,6 +68,7 @@ SMALL: dict[str, Any] = {
     "chord_tracker": ChordTracker,
     "coherence": CoherenceNetwork,
     "lookahead": on_meta(WindowNetwork),
+    "cam": on_meta(Cam),
     "streamgen": on_meta(CodecLm),
     "style": StyleSpace,
 }
@@ -89,7 +93,9 @@ def test_no_table_is_written_twice() -> None:
 
 def test_the_sizes_that_are_promised_exist() -> None:
     assert {
-        (kind, size) for kind in ("codec", "liveband", "streamgen") for size in ("tiny", "small", "paper")
+        (kind, size)
+        for kind in ("cam", "codec", "liveband", "streamgen")
+        for size in ("tiny", "small", "paper")
     } <= set(RECIPES)
     assert ("liveband", "bidirectional") in RECIPES
 

@@ -11,11 +11,12 @@ import torch
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families import loading
+from lbmodels.families.codec_lm.continuation import Drafts
 from lbmodels.families.codec_lm.family import RVQ
-from lbmodels.families.codec_lm.network import Drafts
 from lbmodels.families.liveband.generator import Generator, GeneratorConfig
 from lbmodels.train import streamgen
-from lbmodels.train.streamgen import StreamgenObjective, StreamgenTraining, Tasks, draw_drafts
+from lbmodels.train.continuation import draw_drafts
+from lbmodels.train.streamgen import StreamgenObjective, StreamgenTraining, Tasks
 from lbmodels.weights.modules import load_part, save_weights
 
 Tables = dict[str, Any]
@@ -67,7 +68,7 @@ def test_it_starts_from_a_generators_ears(tables: Tables, tmp_path: Path) -> Non
         tmp_path / "generator.safetensors", trained, kind="liveband-generator", config=trained.config
     )
     config = build(StreamgenTraining, tables | {"start_from": str(path)})
-    lm = StreamgenObjective(config, tmp_path / "run", torch.device("cpu")).lm
+    lm = StreamgenObjective(config, tmp_path / "run", torch.device("cpu")).network
     assert torch.equal(lm.hearing.listen.weight, trained.listen.weight)
     assert lm.depth.expect.weight.any()  # where a straight line would begin
     other = build(StreamgenTraining, tables | {"start_from": str(tmp_path / "codec.safetensors")})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One codec language model in chunks of 1, 5 and 25 frames: the laws of a stream, and that training sees what a stream sees."""
+"""What draws frame by frame, tokens or a flow, in chunks of 1, 5 and 25: the laws of a stream, and that training sees what a stream sees."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +19,10 @@ from lbmodels.conditioning.table import columns
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.generation import anticipation_frames
 from lbmodels.families import loading
-from lbmodels.families.codec_lm.network import CodecLm, Drafts, LmConfig, Past, Player
+from lbmodels.families.cam.network import Cam, CamConfig
+from lbmodels.families.cam.network import Player as FlowPlayer
+from lbmodels.families.codec_lm.continuation import ContinuationPlayer, Drafts, Past
+from lbmodels.families.codec_lm.network import CodecLm, LmConfig, Player
 from lbmodels.families.liveband.generator import GeneratorConfig
 from lbmodels.runtime.eager import TorchAccompanist
 from lbmodels.streaming.contract import assert_streaming_contract
@@ -28,29 +31,34 @@ from lbmodels.weights.modules import save_weights
 
 HEARING = GeneratorConfig(latent=8, semitones=12, features=32, heads=2, depth=2, window=40, noise=0, style=0)
 CONFIG = LmConfig(hearing=HEARING, levels=3, codes=16, hidden=16, top_k=6)
-CHUNKS = pytest.mark.parametrize("k", [1, 5, 25])
+FLOW = CamConfig(hearing=HEARING, hidden=16, layers=2, flow_steps=3)
+CHUNKS = pytest.mark.parametrize(
+    ("k", "draws"), [(1, "tokens"), (5, "tokens"), (25, "tokens"), (1, "flow"), (5, "flow")]
+)
 Told = Callable[..., dict[str, Tensor]]
 
 
-def player(k: int) -> Player:
+def player(k: int, draws: str = "tokens") -> ContinuationPlayer:
     """Random weights, of which none is silent at first; the same for every chunk."""
     torch.manual_seed(6)
-    lm = CodecLm(replace(CONFIG, chunk=k))
-    for name, parameter in lm.named_parameters():
+    network = Cam(replace(FLOW, chunk=k)) if draws == "flow" else CodecLm(replace(CONFIG, chunk=k))
+    for name, parameter in network.named_parameters():
         if not parameter.any():
             parameter.data.normal_(0, 0.3)
         if "attention.out" in name or "heads" in name:
             parameter.data.normal_(0, 0.4)
+    if isinstance(network, Cam):
+        return FlowPlayer(network).eval().requires_grad_(False)
     rvq = ResidualQuantiser(RvqConfig(latent=8, levels=4, codes=16))
     rvq.codes.data.normal_(0, 0.7)
-    return Player(lm, rvq).eval().requires_grad_(False)
+    return Player(network, rvq).eval().requires_grad_(False)
 
 
 class Alone:
     """The player without its shell, told everything, as a streaming layer on latents."""
 
-    def __init__(self, k: int, told: Told, **controls: float) -> None:
-        self.player, self.told, self.controls = player(k), told, controls
+    def __init__(self, k: int, draws: str, told: Told, **controls: float) -> None:
+        self.player, self.told, self.controls = player(k, draws), told, controls
 
     def conditions(self, rows: int, frames: int) -> dict[str, Tensor]:
         return columns(self.told(rows, frames, **self.controls))
@@ -74,21 +82,21 @@ class Alone:
 
 
 @CHUNKS
-def test_the_contract(k: int, told: Told) -> None:
+def test_the_contract(k: int, draws: str, told: Told) -> None:
     """Causal, the same to the bit from a snapshot, and alone among others, who may be idle or full of NaN."""
     steady = {"beat_phase": 0.25, "bar_phase": 0.5}  # the wrapper does not count frames
     assert_streaming_contract(
-        Alone(k, told, **steady), torch.randn(2, {1: 12, 5: 20, 25: 50}[k], 20), frames_a_step=k
+        Alone(k, draws, told, **steady), torch.randn(2, {1: 12, 5: 20, 25: 50}[k], 20), frames_a_step=k
     )
 
 
 @CHUNKS
-def test_training_sees_what_a_stream_sees(k: int, told: Told) -> None:
-    """The stream's own tokens, given to the pass that training makes, are the likeliest there: a draft that saw the mix of its own
+def test_training_sees_what_a_stream_sees(k: int, draws: str, told: Told) -> None:
+    """The stream's own frames, given to the pass that training makes, are the likeliest there: a draft that saw the mix of its own
     chunk, or a past that was one frame off, would play well in training alone.
     """
     chunks, rows, ahead = (8 if k == 1 else 3), 2, 3
-    mine = player(k)
+    mine = player(k, draws)
     heard = Heard(torch.randn(rows, chunks * k, 8), torch.randn(rows, chunks * k, 12))
     conditions = columns(told(rows, (chunks + 1) * k, variation=0.0, anticipation=float(ahead), stem=2.0))
     # `told` begins at frame 0; the first frame that is decided is k + A.
@@ -104,7 +112,7 @@ def test_training_sees_what_a_stream_sees(k: int, told: Told) -> None:
         *(torch.cat([part, torch.randn(rows, k, part.shape[2])], dim=1)[:, :frames] for part in heard)
     )
     starts = [n * k + k - 1 for n in range(chunks)] if k > 1 else []
-    h, drafted = mine.lm(
+    h, drafted = mine.network(
         padded,
         known,
         Past(past, torch.zeros_like(there), there),
@@ -112,12 +120,12 @@ def test_training_sees_what_a_stream_sees(k: int, told: Told) -> None:
         torch.full((rows,), ahead),
         Drafts(starts, k if k > 1 else 1),
     )
-    zero, likeliest = torch.zeros(rows, dtype=torch.int64), torch.zeros(rows)
+    zero, no_chance = torch.zeros(rows, dtype=torch.int64), torch.zeros(rows)
     for n in range(chunks):
         for i in range(k):
             here = h[:, n * k + k - 1] if i == 0 else drafted[:, n * (k - 1) + i - 1]
-            again = mine.lm.depth.draw(here, mine.rvq, CONFIG.levels, zero, zero, likeliest, CONFIG.top_k)
-            torch.testing.assert_close(again.latents, played[:, n * k + i], msg=f"chunk {n}, frame {i}")
+            again = mine.draw(here, zero, zero, no_chance)
+            torch.testing.assert_close(again, played[:, n * k + i], msg=f"chunk {n}, frame {i}")
 
 
 def mixes(rows: int, frames: int) -> np.ndarray:
@@ -169,8 +177,9 @@ def test_the_band_plays_it_in_chunks_draws_by_seed_and_begins_another_part_anew(
 def test_parts_that_are_not_a_pair_are_refused(tmp_path: Path, toy_codec: Codec) -> None:
     """From a folder, as the server opens it: a model of other code books plays noise."""
     mine = player(1)
+    assert isinstance(mine, Player)
     save_weights(tmp_path / "codec.safetensors", toy_codec, kind="codec", config=toy_codec.config)
-    save_weights(tmp_path / "lm.safetensors", mine.lm, kind="codec-lm", config=mine.lm.config)
+    save_weights(tmp_path / "lm.safetensors", mine.network, kind="codec-lm", config=mine.config)
     save_weights(tmp_path / "rvq.safetensors", mine.rvq, kind="rvq", config=mine.rvq.config)
     parts = ("codec", "rvq", "lm")
     write_manifest(tmp_path, "codec_lm", parts, recipe="streamgen/tiny", description="")

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A flow trains on a real song, goes on, starts from a generator's ears, and plays."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lbmodels.families import loading
+from lbmodels.families.liveband.generator import Generator, GeneratorConfig
+from lbmodels.train import cam
+from lbmodels.weights.modules import save_weights
+
+
+def test_it_trains_from_a_generators_ears_goes_on_and_plays(
+    band_tables: dict[str, Any], tmp_path: Path, told: Any
+) -> None:
+    torch.manual_seed(1)
+    ears = Generator(GeneratorConfig(**band_tables["model"]))
+    ears_file = save_weights(
+        tmp_path / "generator.safetensors", ears, kind="liveband-generator", config=ears.config
+    )
+    out = tmp_path / "run"
+    tables = {
+        "model": {"hearing": band_tables["model"], "hidden": 16, "layers": 1, "flow_steps": 2},
+        "data": band_tables["data"] | {"least_sounding": 0.0},
+        "tasks": {"chunks": [3], "draft_positions": 8},
+        "loop": band_tables["loop"] | {"learning_rate": 1e-4},
+        "start_from": str(ears_file),
+    }
+    cam.main(tables, out, quiet=True)
+    assert (
+        torch.dist(loading.load(str(out)).generator.network.hearing.listen.weight, ears.listen.weight) < 0.5
+    )
+    tables["loop"] |= {"steps": 24, "sample_every": 24, "learning_rate": 3e-3}
+    cam.main(tables, out, quiet=True)
+    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert (rows[0]["step"], rows[-1]["step"]) == (4, 24)
+    assert rows[-1]["validation_flow"] < rows[0]["validation_flow"]
+    assert "validation_drafts_of_3" in rows[-1]
+
+    band = loading.load(str(out))
+    state, active = band.init_state([1, 2]), torch.ones(2, dtype=torch.bool)
+    for _ in range(4):
+        audio, state = band.step(0.1 * torch.randn(2, 2, band.spec.hop), told(2, 1), state, active)
+        assert audio.isfinite().all()
+    assert audio.abs().max() > 0
