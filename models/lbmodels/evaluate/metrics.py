@@ -110,6 +110,15 @@ def silence_share(level_db: Floats, *, start_s: float = 5.0) -> float:
     return float(np.mean(kept < SILENCE_DB)) if len(kept) else 1.0
 
 
+def rest_placement(true_level_db: Floats, level_db: Floats, *, start_s: float = 5.0) -> float:
+    """Correlation of when a stem is silent with when the true one is (Matthews 1975): 0 for chance, and where either never or always is."""
+    first, count = round(start_s / LEVEL_HOP_S), min(len(true_level_db), len(level_db))
+    a, b = (level[first:count] < SILENCE_DB for level in (true_level_db, level_db))
+    if a.all() or b.all() or not a.any() or not b.any():
+        return 0.0
+    return float(np.corrcoef(a, b)[0, 1])
+
+
 def loudness_lufs(audio: Audio, sample_rate: int, *, start_s: float = 5.0) -> float:
     """Integrated loudness (ITU-R BS.1770) of [C, T] from `start_s` on; -70 for silence or under 0.4 s."""
     import pyloudnorm

@@ -25,6 +25,7 @@ SHOWN = {
     "key": "key",
     "onset_f1": "onset F1",
     "onset_precision": "onset precision",
+    "rest_placement": "rest placement",
     "loudness_error_db": "loudness error dB",
     "silence_error": "silence error",
     **{name: name.replace("_", " ") for name in PAIRS},

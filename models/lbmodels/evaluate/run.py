@@ -26,6 +26,7 @@ from lbmodels.evaluate.hearing import (
     hear_all,
     hear_truths,
 )
+from lbmodels.evaluate.manner import distances
 from lbmodels.evaluate.metrics import Floats, silence_share
 from lbmodels.evaluate.scores import ERRORS, METRICS, score_stem
 from lbmodels.evaluate.tracker import NETWORKS
@@ -227,7 +228,15 @@ def rows_of(heard: Heard, stem: str, settings: Settings, spec: Any) -> list[Row]
                     )
                     for k, name in enumerate(METRICS)
                 },
-                sets=set_scores([f.embeddings for f in features], [f.embeddings for f in true]),
+                sets=set_scores([f.embeddings for f in features], [f.embeddings for f in true])
+                | {
+                    name: SetScore(score=score, halves=halves)
+                    for name, (score, halves) in distances(
+                        list(zip(features, heard.truths, strict=True)),
+                        list(zip(true, heard.truths, strict=True)),
+                        settings.start_s,
+                    ).items()
+                },
                 loudness_lufs=float(np.median([f.loudness_lufs for f in features])),
                 true_loudness_lufs=float(np.median([f.loudness_lufs for f in true])),
                 silence=float(np.mean(silences)),

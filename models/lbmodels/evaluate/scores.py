@@ -11,6 +11,7 @@ from lbmodels.evaluate.metrics import (
     chord_agreement,
     key_agreement,
     onset_scores,
+    rest_placement,
     silence_share,
     sounding,
 )
@@ -19,7 +20,7 @@ ERRORS = ("loudness_error_db", "silence_error")
 """Metrics of which less is better."""
 
 METRICS = (
-    "beat_f1", "downbeat_f1", "chord", "key", "onset_f1", "onset_precision", "onset_recall", *ERRORS, *PAIRS,
+    "beat_f1", "downbeat_f1", "chord", "key", "onset_f1", "onset_precision", "onset_recall", "rest_placement", *ERRORS, *PAIRS,
 )  # fmt: skip
 UNPITCHED = ("drums",)
 
@@ -43,6 +44,7 @@ def score_stem(
         "onset_f1": f,
         "onset_precision": precision,
         "onset_recall": recall,
+        "rest_placement": rest_placement(true_stem.level_db, heard.level_db, start_s=start_s),
         "loudness_error_db": abs(heard.loudness_lufs - true_stem.loudness_lufs),
         "silence_error": abs(silence - silence_share(true_stem.level_db, start_s=start_s)),
         **{
