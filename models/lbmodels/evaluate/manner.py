@@ -48,7 +48,7 @@ def rests_s(heard: Features, truth: Truth, start_s: float) -> Floats:
     edges = np.flatnonzero(np.diff(np.concatenate(([False], silent, [False])).astype(np.int8)))
     lengths = (edges[1::2] - edges[::2]) * LEVEL_HOP_S
     found = lengths[lengths >= _SHORTEST_REST_S - 1e-9]
-    kept: Floats = found if len(found) else np.zeros(1)
+    kept: Floats = np.asarray(found if len(found) else [0.0], dtype=np.float64)
     return kept
 
 
