@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any, Protocol
 
 from lbserver.errors import LiveBandError
-from lbserver.fleet.placement import DRAINING, STARTING, UP, Policy, Server, decide
+from lbserver.fleet.placement import DRAINING, STARTING, UP, Policy, Ranked, Server, decide
 from lbserver.host.logs import fields
 from lbserver.places.backoff import Backoff
 
@@ -111,7 +111,7 @@ class Upkeep:
             self._held.clear()
 
     def _decide(self, now_s: float) -> None:
-        told = decide([held.server for held in self._held.values()], self.policy)
+        told = decide(Ranked(held.server for held in self._held.values()), self.policy)
         for name in told.drain:
             self.drain(name)
         for name in told.stop:

@@ -2,21 +2,24 @@
 """`liveband fleet`: how many machines so many players need, and a day of such a fleet on a virtual clock."""
 
 import argparse
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lbserver.commands import fleet_serve
+from lbserver.commands.serving import add_workers
 from lbserver.engine import backends
 from lbserver.errors import LiveBandError
 from lbserver.files.paths import beside
 from lbserver.files.plain_json import to_json
 from lbserver.fleet import placement, planning
-from lbserver.fleet.placement import Server
-from lbserver.fleet.simulation import Day, Report, simulate
+from lbserver.fleet.simulation import Day, Decisions, Report, simulate
+
+T = TypeVar("T")
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -81,13 +84,7 @@ def _add_simulate(actions: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--players", type=int, default=day.players, metavar="N", help="at once (default: %(default)s)"
     )
     _add_measured(parser)
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=1,
-        metavar="N",
-        help="cores of a server that play (default: %(default)s)",
-    )
+    add_workers(parser, 1, "cores of a server that play")
     parser.add_argument("--hours", type=float, default=day.hours, metavar="H", help="default: %(default)g")
     parser.add_argument(
         "--failures",
@@ -180,11 +177,12 @@ def _simulate(parsed: argparse.Namespace) -> int:
         policy=placement.Policy(least=least, surge=least, version="1"),
         seed=parsed.seed,
     )
-    timed: list[float] = []
-    report = simulate(day, _timed(timed))
-    timed.sort()
+    times: list[float] = []
+    decisions = Decisions(place=_timed(placement.place, times), decide=_timed(placement.decide, times))
+    report = simulate(day, decisions)
+    times.sort()
     decision_ms = {
-        f"p{p:g}": 1000 * timed[min(len(timed) - 1, int(len(timed) * p / 100))] for p in (50, 99, 99.9, 100)
+        f"p{p:g}": 1000 * times[min(len(times) - 1, int(len(times) * p / 100))] for p in (50, 99, 99.9, 100)
     }
     if parsed.plot is not None:
         _draw(report, parsed.plot)
@@ -204,13 +202,13 @@ def _simulate(parsed: argparse.Namespace) -> int:
             ),
             (
                 "moved",
-                f"{report.moved} exactly, {report.broken} from their last second as {report.failures} servers failed",
+                f"{report.moved} exactly, {report.broken} from their last second as {_counted(report.failures, 'server')} failed",
             ),
             (
                 "servers",
-                f"{report.most_servers} at most, load {report.highest_load:.3f} at most, {report.over_limit} times above their limit",
+                f"{report.most_servers} at most, load {report.highest_load:.3f} at most, {_counted(report.over_limit, 'time')} above their limit",
             ),
-            ("upgrade", f"{upgraded}; {report.old_servers_left} servers of the old version left"),
+            ("upgrade", f"{upgraded}; {_counted(report.old_servers_left, 'server')} of the old version left"),
             (
                 "a decision",
                 f"{decision_ms['p50']:.3f} ms, 99.9 % within {decision_ms['p99.9']:.3f} ms, all within {decision_ms['p100']:.3f} ms of processor time",
@@ -220,14 +218,20 @@ def _simulate(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _timed(times: list[float]) -> Callable[..., Server | None]:
-    def choose(servers: Iterable[Server], model: str, **options: Any) -> Server | None:
+def _timed(decision: Callable[..., T], times: list[float]) -> Callable[..., T]:
+    def timed(*arguments: Any, **options: Any) -> T:
+        gc.disable()  # what it would collect are the simulation's players
         begun = time.thread_time()
-        chosen = placement.choose(servers, model, **options)
+        decided = decision(*arguments, **options)
         times.append(time.thread_time() - begun)
-        return chosen
+        gc.enable()
+        return decided
 
-    return choose
+    return timed
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _show(rows: Iterable[tuple[str, str]]) -> None:

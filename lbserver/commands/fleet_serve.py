@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from lbserver.client.connection import Connection
 from lbserver.cluster.member import MemberConfig
 from lbserver.cluster.running import HERE, place_to_run
 from lbserver.cluster.upkeep import Upkeep
+from lbserver.commands.serving import add_keys, add_log_level, add_workers, on_signals, port
 from lbserver.errors import LiveBandError
 from lbserver.files.plain_json import to_json
 from lbserver.fleet import planning
@@ -83,13 +83,7 @@ def _add_serve(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         help="at most so many, as sessions become more; default: as --servers",
     )
     parser.add_argument("--model", metavar="NAME", help="what they play (default: the default model)")
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=1,
-        metavar="N",
-        help="cores of a server that play (default: %(default)s)",
-    )
+    add_workers(parser, 1, "cores of a server that play")
     parser.add_argument(
         "--sessions",
         type=int,
@@ -107,15 +101,14 @@ def _add_serve(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "--host", default="127.0.0.1", metavar="HOST", help="where the directory listens; 0.0.0.0 for all"
     )
     parser.add_argument(
-        "--port", type=int, default=PORT, metavar="PORT", help="default %(default)s; 0 for any free one"
+        "--port", type=port, default=PORT, metavar="PORT", help="default %(default)s; 0 for any free one"
     )
-    parser.add_argument(
-        "--key", type=Path, metavar="FILE", help="the fleet's secret key (`liveband keys`), on every machine"
+    add_keys(
+        parser,
+        key="the fleet's secret key (`liveband keys`), on every machine",
+        clients=", on every machine",
     )
-    parser.add_argument(
-        "--clients", type=Path, metavar="DIR", help="public keys of those who may connect, on every machine"
-    )
-    parser.add_argument("--log-level", default="warning", choices=("debug", "info", "warning", "error"))
+    add_log_level(parser)
     parser.add_argument("--json", action="store_true", help="print one line of JSON when it listens")
     parser.set_defaults(run=_serve)
 
@@ -124,10 +117,6 @@ def _serve(parsed: argparse.Namespace) -> int:
     most = parsed.most_servers or parsed.servers
     if most < parsed.servers:
         raise LiveBandError(f"--most-servers {most} is fewer than --servers {parsed.servers}")
-    if not 1 <= parsed.workers <= 64:
-        raise LiveBandError(f"{parsed.workers} workers are not possible: 1 to 64")
-    if not 0 <= parsed.port <= 65535:
-        raise LiveBandError(f"{parsed.port} is no port: 0 to 65535")
     listen = ZeroMqConfig(
         host=parsed.host, port=parsed.port, secret_key=parsed.key, allowed_keys=parsed.clients
     )
@@ -180,9 +169,7 @@ def _serve(parsed: argparse.Namespace) -> int:
 async def _run(run: RunDirectory, listen: ZeroMqConfig, upkeep: Upkeep, tell: Any) -> int:
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
-            loop.add_signal_handler(number, task.cancel)
+    on_signals(loop, task.cancel)
     hub = Hub(HubConfig(directory=upkeep))
     with contextlib.suppress(asyncio.CancelledError):
         async with (

@@ -3,11 +3,11 @@
 
 import argparse
 import asyncio
-import signal
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 
+from lbserver.commands.serving import on_signals
 from lbserver.errors import LiveBandError
 from lbserver.files.plain_json import to_json
 from lbserver.host.rundir import find_server
@@ -36,9 +36,7 @@ def run_page(parsed: argparse.Namespace) -> int:
 
 async def _serve(config: PageConfig, port: int, seconds: float | None, *, as_json: bool) -> None:
     enough = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
-            asyncio.get_running_loop().add_signal_handler(number, enough.set)
+    on_signals(asyncio.get_running_loop(), enough.set)
     async with site(config, port=port) as address:
         if as_json:
             print(to_json({"address": address}), flush=True)

@@ -5,13 +5,13 @@ import argparse
 import asyncio
 import contextlib
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from lbserver.commands.playing import add_device_option, use_device
+from lbserver.commands.serving import add_keys, add_log_level, add_workers, on_signals, port_or_off
 from lbserver.errors import LiveBandError
 from lbserver.files.documents import read_json
 from lbserver.files.plain_json import to_json
@@ -47,13 +47,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="a name from `liveband models list`, or a path. Again: others that a session may name; those of the list "
         "may be named anyway. They are loaded when they are, and unloaded five minutes after their last session",
     )
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=max(1, min(4, (os.cpu_count() or 2) - 1)),
-        metavar="N",
-        help="processes that play, one core each (default here: %(default)s)",
-    )
+    here = max(1, min(4, (os.cpu_count() or 2) - 1))
+    add_workers(parser, here, "processes that play, one core each")
     parser.add_argument(
         "--exact",
         action="store_true",
@@ -63,14 +58,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     ports = parser.add_argument_group("where it listens (this machine only, unless said otherwise)")
     ports.add_argument(
         "--http-port",
-        type=_port,
+        type=port_or_off,
         default=HTTP_PORT,
         metavar="PORT",
         help="figures and health, default %(default)s; `off` for none, 0 for any free one",
     )
     ports.add_argument(
         "--osc-port",
-        type=_port,
+        type=port_or_off,
         default=OSC_PORT,
         metavar="PORT",
         help="OSC over UDP, default %(default)s; `off` for none, 0 for any free one",
@@ -118,11 +113,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="the one other machine that is heard there, default none: this one",
     )
     ports.add_argument(
-        "--zmq-port", type=_port, metavar="PORT", help=f"ZeroMQ, usually {ZMQ_PORT}; off by default"
+        "--zmq-port", type=port_or_off, metavar="PORT", help=f"ZeroMQ, usually {ZMQ_PORT}; off by default"
     )
     ports.add_argument("--zmq-host", default="127.0.0.1", metavar="HOST", help="0.0.0.0 for all; needs keys")
-    ports.add_argument("--key", type=Path, metavar="FILE", help="this machine's secret key (`liveband keys`)")
-    ports.add_argument("--clients", type=Path, metavar="DIR", help="public keys of those who may connect")
+    add_keys(ports, key="this machine's secret key (`liveband keys`)")
     up = parser.add_argument_group("playing on another machine")
     up.add_argument(
         "--upstream",
@@ -160,7 +154,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--idle-exit", type=float, default=None, metavar="S", help="end after so long without a session"
     )
-    parser.add_argument("--log-level", default="warning", choices=("debug", "info", "warning", "error"))
+    add_log_level(parser)
     parser.add_argument("--log-json", action="store_true", help="JSON lines instead of text")
     parser.add_argument("--json", action="store_true", help="print one line of JSON when ready")
     needs = {
@@ -193,15 +187,6 @@ def _token(path: Path | None) -> bytes:
         raise LiveBandError(f"cannot read the OSC token {path}: {error.strerror}") from None
 
 
-def _port(text: str) -> int | None:
-    """A port number, or None for `off`."""
-    if text == "off":
-        return None
-    if not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535, or off")
-    return int(text)
-
-
 def _port_pair(text: str) -> tuple[int, int]:
     """Two port numbers with a comma between them."""
     ports = [int(part) if part.isdigit() else -1 for part in text.split(",")]
@@ -213,8 +198,6 @@ def _port_pair(text: str) -> tuple[int, int]:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    if not 1 <= parsed.workers <= 64:
-        raise LiveBandError(f"{parsed.workers} workers are not possible: 1 to 64")
     use_device(parsed.device)
     upstream, fleet = None, False
     if parsed.upstream is not None:
@@ -295,9 +278,7 @@ async def _serve_until_signal(
     task = asyncio.create_task(serve(config, run, announce=not as_json))
     if while_fed:
         threading.Thread(target=_wait_for_end, args=(loop, task.cancel), daemon=True).start()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
-            loop.add_signal_handler(number, task.cancel)
+    on_signals(loop, task.cancel)
     if as_json:
         while not task.done() and not run.registry_path.exists():
             await asyncio.sleep(0.02)

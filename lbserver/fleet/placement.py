@@ -4,10 +4,17 @@
 A server's load is the share of it that is taken: sessions of a model, each by the most that it was measured to play of
 that model alone, added up over models. None is loaded above 1. Sessions are sticky: they move when their server drains or
 is lost, and never to even out a load.
+
+Decisions are asked of a `Ranked` fleet, which keeps its servers in the order of their loads, so that one costs as much among
+thousands as among a few.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from heapq import merge
+from itertools import islice
 from math import ceil
 
 UP, STARTING, DRAINING = "up", "starting", "draining"
@@ -76,62 +83,146 @@ class Decision:
     stop: tuple[str, ...] = ()
 
 
-def choose(
-    servers: Iterable[Server], model: str, *, version: str = "", avoid: Container[str] = ()
-) -> Server | None:
+_Alike = tuple[tuple[str, int], ...]  # the limits of servers that are alike
+
+
+class Ranked:
+    """Servers by name. Those that are up stand in the order of their loads, for each version and each kind of limits."""
+
+    def __init__(self, servers: Iterable[Server] = ()) -> None:
+        self.starting = 0
+        self.draining: dict[str, Server] = {}
+        self._servers: dict[str, Server] = {}
+        self._sessions: dict[
+            _Alike, Counter[str]
+        ] = {}  # of servers in every state: whole numbers, which add up exactly
+        self._up: dict[tuple[str, _Alike], list[tuple[float, str]]] = {}
+        for server in servers:
+            self.put(server)
+
+    def __iter__(self) -> Iterator[Server]:
+        return iter(self._servers.values())
+
+    def __len__(self) -> int:
+        return len(self._servers)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._servers
+
+    def __getitem__(self, name: str) -> Server:
+        return self._servers[name]
+
+    def put(self, server: Server) -> None:
+        """This is how the server of its name is now."""
+        if server.name in self._servers:
+            self.remove(server.name)
+        alike = _alike(server)
+        self._servers[server.name] = server
+        self._sessions.setdefault(alike, Counter()).update(server.sessions)
+        if server.state == UP:
+            insort(self._up.setdefault((server.version, alike), []), (server.load, server.name))
+        elif server.state == DRAINING:
+            self.draining[server.name] = server
+        else:
+            self.starting += 1
+
+    def remove(self, name: str) -> None:
+        """It is no more."""
+        server = self._servers.pop(name)
+        alike = _alike(server)
+        self._sessions[alike].subtract(server.sessions)
+        if server.state == UP:
+            order = self._up[server.version, alike]
+            del order[bisect_left(order, (server.load, name))]
+            if not order:
+                del self._up[server.version, alike]
+        elif server.state == DRAINING:
+            del self.draining[name]
+        else:
+            self.starting -= 1
+
+    @property
+    def load(self) -> float:
+        """Of all servers together, in servers."""
+        return sum(
+            count / most
+            for alike, sessions in self._sessions.items()
+            for model, most in alike
+            if (count := sessions[model])
+        )
+
+    def up(self, *, but: str = "") -> list[list[tuple[float, str]]]:
+        """Loads and names of those that are up, ascending; those of version `but` left out. Not to be changed."""
+        return [order for (version, _), order in self._up.items() if not but or version != but]
+
+    def least_loaded(
+        self, model: str, *, version: str = "", avoid: Container[str] = ()
+    ) -> tuple[float, str] | None:
+        """As `choose`: its rank and its name."""
+        found = []
+        for (its_version, _), order in self._up.items():
+            first = next((place for place in order if place[1] not in avoid), None)
+            # Where the least loaded has no room, none of its kind has.
+            if first is not None and self._servers[first[1]].has_room(model):
+                other = bool(version) and its_version != version
+                found.append((first[0] + _OTHER * other, first[1]))
+        return min(found, default=None)
+
+
+def _alike(server: Server) -> _Alike:
+    return tuple(sorted(server.limits.items()))
+
+
+def choose(fleet: Ranked, model: str, *, version: str = "", avoid: Container[str] = ()) -> Server | None:
     """The least loaded server that plays the model and has room; None if there is none.
 
     One of `version` is preferred to all others: during an upgrade a session shall not be moved twice.
     """
-    best, least = None, float("inf")
-    for server in servers:
-        rank = server.load if not version or server.version == version else server.load + _OTHER
-        if rank > least or server.state != UP:
-            continue
-        if best is not None and rank == least and server.name > best.name:
-            continue
-        if server.has_room(model) and server.name not in avoid:
-            best, least = server, rank
-    return best
+    found = fleet.least_loaded(model, version=version, avoid=avoid)
+    return None if found is None else fleet[found[1]]
+
+
+def place(fleet: Ranked, model: str, *, version: str = "", avoid: Container[str] = ()) -> Server | None:
+    """As `choose`; the session is counted there, and the server is given back with it."""
+    server = choose(fleet, model, version=version, avoid=avoid)
+    if server is None:
+        return None
+    server = server.with_more(model, 1)
+    fleet.put(server)
+    return server
 
 
 def relocate(
-    servers: Mapping[str, Server], gone: str, sessions: Sequence[tuple[str, str]], *, version: str = ""
+    fleet: Ranked, gone: str, sessions: Sequence[tuple[str, str]], *, version: str = ""
 ) -> list[Move]:
-    """Where the sessions (name, model) of a server that drains or is lost go, in their order."""
-    left = {name: server for name, server in servers.items() if name != gone}
+    """Where the sessions (name, model) of a server that drains or is lost go, in their order; they are counted there."""
     moves = []
     for session, model in sessions:
-        to = choose(left.values(), model, version=version)
-        if to is not None:
-            left[to.name] = to.with_more(model, 1)
+        to = place(fleet, model, version=version, avoid=(gone,))
         moves.append(Move(session=session, model=model, to=to.name if to else None))
     return moves
 
 
-def decide(servers: Sequence[Server], policy: Policy, *, waiting: float = 0.0) -> Decision:
+def decide(fleet: Ranked, policy: Policy, *, waiting: float = 0.0) -> Decision:
     """What to start, drain and stop now. `waiting`: the load of sessions that found no room, in servers.
 
     Nothing is drained while a server is starting, so an upgrade or a smaller fleet goes step by step and what is left has
     room for what is moved.
     """
-    stop = tuple(
-        server.name for server in servers if server.state == DRAINING and not any(server.sessions.values())
-    )
-    up = [server for server in servers if server.state == UP]
-    starting = sum(server.state == STARTING for server in servers)
-    load = waiting + sum(server.load for server in servers)
+    stop = tuple(name for name, server in fleet.draining.items() if not any(server.sessions.values()))
+    all_up = fleet.up()
+    up, load = sum(map(len, all_up)), waiting + fleet.load
     need = min(policy.most, max(policy.least, ceil(load / policy.target - _EXACT)))
-    old = [server for server in up if policy.version and server.version != policy.version]
-    wanted = need + min(policy.surge, len(old))
-    if len(up) + starting < wanted:
-        return Decision(start=wanted - len(up) - starting, stop=stop)
-    if starting:
+    old = fleet.up(but=policy.version) if policy.version else []
+    wanted = need + min(policy.surge, sum(map(len, old)))
+    if up + fleet.starting < wanted:
+        return Decision(start=wanted - up - fleet.starting, stop=stop)
+    if fleet.starting:
         return Decision(stop=stop)
     if old:
-        surplus, among = len(up) - need, old
+        surplus, among = up - need, old
     else:
         few = min(policy.most, max(policy.least, ceil(load / policy.low - _EXACT)))
-        surplus, among = len(up) - few, up
-    emptiest = sorted(among, key=lambda server: (server.load, server.name))
-    return Decision(drain=tuple(server.name for server in emptiest[: max(0, surplus)]), stop=stop)
+        surplus, among = up - few, all_up
+    emptiest = islice(merge(*among), max(0, surplus))
+    return Decision(drain=tuple(name for _, name in emptiest), stop=stop)

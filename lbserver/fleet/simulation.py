@@ -12,9 +12,7 @@ from itertools import count
 import numpy as np
 
 from lbserver.fleet import placement
-from lbserver.fleet.placement import DRAINING, STARTING, UP, Policy, Server
-
-Choose = Callable[..., Server | None]
+from lbserver.fleet.placement import DRAINING, STARTING, UP, Decision, Policy, Ranked, Server
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +36,14 @@ class Day:
     decide_every_s: float = 5.0
     policy: Policy = field(default_factory=lambda: Policy(least=64, surge=64, version="1"))
     seed: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decisions:
+    """What is asked; others may be given to time these, which decide the same."""
+
+    place: Callable[..., Server | None] = placement.place
+    decide: Callable[..., Decision] = placement.decide
 
 
 @dataclass(kw_only=True)
@@ -68,12 +74,12 @@ class Report:
 class _Simulation:
     """The day as it goes: events in the order of their times, those of one time in the order they were made."""
 
-    def __init__(self, day: Day, choose: Choose) -> None:
-        self.day, self.choose, self.report = day, choose, Report()
+    def __init__(self, day: Day, decisions: Decisions) -> None:
+        self.day, self.decisions, self.report = day, decisions, Report()
         self.random = np.random.default_rng(day.seed)
         self.now_s = 0.0
         self.policy = day.policy
-        self.servers: dict[str, Server] = {}
+        self.servers = Ranked()
         self.models: dict[str, str] = {}  # of every session that is there
         self.at: dict[str, str] = {}  # its server, if it has one
         self.members: dict[str, dict[str, str]] = {}  # sessions of a server, with their models
@@ -100,7 +106,7 @@ class _Simulation:
             self.now_s, _, action = heapq.heappop(self._events)
             action()
         wanted = self.policy.version
-        report.old_servers_left = sum(server.version != wanted for server in self.servers.values())
+        report.old_servers_left = sum(server.version != wanted for server in self.servers)
         return report
 
     def later(self, after_s: float, action: Callable[[], None]) -> None:
@@ -123,10 +129,10 @@ class _Simulation:
 
     def place(self, session: str) -> None:
         """Find it a server, or let it wait."""
-        server = self.choose(self.servers.values(), self.models[session], version=self.policy.version)
+        server = self.decisions.place(self.servers, self.models[session], version=self.policy.version)
         self.report.decisions += 1
         if server is not None:
-            self.put(session, server.name)
+            self.put(session, server)
         elif self.now_s - self.waiting.setdefault(session, self.now_s) < self.day.patience_s:
             self.later(1.0, lambda: self.try_again(session))
         else:
@@ -139,22 +145,21 @@ class _Simulation:
         if session in self.waiting:
             self.place(session)
 
-    def put(self, session: str, name: str) -> None:
+    def put(self, session: str, server: Server) -> None:
         report = self.report
         if session in self.waiting:
             report.waited += 1
             report.longest_wait_s = max(report.longest_wait_s, self.now_s - self.waiting.pop(session))
             self.interrupted.discard(session)
-        server = self.servers[name] = self.servers[name].with_more(self.models[session], 1)
-        self.at[session] = name
-        self.members[name][session] = self.models[session]
+        self.at[session] = server.name
+        self.members[server.name][session] = self.models[session]
         report.highest_load = max(report.highest_load, server.load)
         report.over_limit += server.load > 1 + 1e-6
         report.most_playing = max(report.most_playing, len(self.at))
 
     def take(self, session: str) -> None:
         name = self.at.pop(session)
-        self.servers[name] = self.servers[name].with_more(self.models[session], -1)
+        self.servers.put(self.servers[name].with_more(self.models[session], -1))
         del self.members[name][session]
 
     def forget(self, session: str) -> None:
@@ -168,14 +173,14 @@ class _Simulation:
 
     def begin_server(self, after_s: float) -> None:
         name = f"n{next(self._numbers)}"
-        self.servers[name] = Server(
-            name=name, limits=self.day.limits, state=STARTING, version=self.policy.version
+        self.servers.put(
+            Server(name=name, limits=self.day.limits, state=STARTING, version=self.policy.version)
         )
         self.members[name] = {}
         self.later(after_s, lambda: self.become_up(name))
 
     def become_up(self, name: str) -> None:
-        self.servers[name] = replace(self.servers[name], state=UP)
+        self.servers.put(replace(self.servers[name], state=UP))
         self.report.most_servers = max(self.report.most_servers, len(self.servers))
         self.later(float(self.random.exponential(self.day.mean_failure_s)), lambda: self.fail(name))
 
@@ -185,15 +190,16 @@ class _Simulation:
             self.report.failures += 1
             self.report.broken += len(self.members[name])
             self.clear(name)
-            del self.servers[name], self.members[name]
+            self.servers.remove(name)
+            del self.members[name]
             self.look_now()
 
     def clear(self, name: str) -> None:
         """Each of its sessions goes to another server, or waits for one."""
+        self.servers.put(replace(self.servers[name], state=DRAINING))
         for session in list(self.members[name]):
             self.take(session)
             self.interrupted.add(session)
-            self.servers[name] = replace(self.servers[name], state=DRAINING)
             self.place(session)
             if session in self.at:
                 self.interrupted.discard(session)
@@ -208,13 +214,13 @@ class _Simulation:
     def look_now(self) -> None:
         """Start, drain and stop what is to be."""
         waiting = sum(1 / self.day.limits[self.models[session]] for session in self.waiting)
-        decision = placement.decide(list(self.servers.values()), self.policy, waiting=waiting)
+        decision = self.decisions.decide(self.servers, self.policy, waiting=waiting)
         for name in decision.stop:
-            del self.servers[name], self.members[name]
+            self.servers.remove(name)
+            del self.members[name]
         for _ in range(decision.start):
             self.begin_server(self.day.start_s)
         for name in decision.drain:
-            self.servers[name] = replace(self.servers[name], state=DRAINING)
             before = len(self.members[name])
             self.clear(name)
             self.report.moved += before - len(self.members[name])
@@ -223,16 +229,16 @@ class _Simulation:
             self.day.upgrade_s is not None
             and self.now_s >= self.day.upgrade_s
             and report.upgraded_after_s is None
-        ) and all(server.version == wanted for server in self.servers.values()):
+        ) and all(server.version == wanted for server in self.servers):
             report.upgraded_after_s = self.now_s - self.day.upgrade_s
 
     def note(self) -> None:
-        up = [server.load for server in self.servers.values() if server.state == UP]
+        up = [server.load for server in self.servers if server.state == UP]
         mean = sum(up) / len(up) if up else 0.0
         self.report.timeline.append((self.now_s, len(self.at), len(up), mean))
         self.later(60.0, self.note)
 
 
-def simulate(day: Day, choose: Choose = placement.choose) -> Report:
-    """What becomes of the day's sessions. `choose` is there to be timed: it must decide as `placement.choose`."""
-    return _Simulation(day, choose).run()
+def simulate(day: Day, decisions: Decisions = Decisions()) -> Report:
+    """What becomes of the day's sessions."""
+    return _Simulation(day, decisions).run()

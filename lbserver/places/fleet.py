@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from lbserver.errors import LiveBandError
-from lbserver.fleet.placement import UP, Server, choose
+from lbserver.fleet.placement import UP, Ranked, Server, choose
 from lbserver.host.logs import fields, shown
 from lbserver.places.link import Link, LinkConfig, LinkError
 from lbserver.places.place import Place
@@ -109,7 +109,7 @@ class Fleet:
                 # What we have there the directory may not have seen yet.
                 more = len(self._sessions.at(found[name])) - told.sessions.get(model, 0)
                 servers.append(told.with_more(model, max(0, more)) if model in told.limits else told)
-        server = choose(servers, model)
+        server = choose(Ranked(servers), model)
         if server is None:
             return None
         told = self._servers[server.name]

@@ -2,10 +2,22 @@
 """The decisions of a fleet, and a day of it: what a player would notice is a session that was lost or a server that is overrun."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 
-from lbserver.fleet.placement import DRAINING, STARTING, UP, Policy, Server, choose, decide, relocate
+from lbserver.fleet.placement import (
+    DRAINING,
+    STARTING,
+    UP,
+    Policy,
+    Ranked,
+    Server,
+    choose,
+    decide,
+    place,
+    relocate,
+)
 from lbserver.fleet.simulation import Day, simulate
 
 LIMITS = {"tiny": 4, "large": 2}
@@ -36,13 +48,13 @@ def test_the_least_loaded_server_that_has_the_model_and_room(
     servers: list[Server], model: str, chosen: str | None
 ) -> None:
     """A full, draining or wrong server chosen would refuse the player, or overrun those who play there."""
-    found = choose(servers, model, version="2")
+    found = choose(Ranked(servers), model, version="2")
     assert (found and found.name) == chosen
 
 
 def test_sessions_of_a_lost_server_fill_the_others_and_no_more() -> None:
     """Each counted against the fleet as it was, all would go to the emptiest server and overrun it."""
-    fleet = {one.name: one for one in (server("gone", 4), server("a", 2), server("b", 3))}
+    fleet = Ranked([server("gone", 4), server("a", 2), server("b", 3)])
     moves = relocate(fleet, "gone", [(f"s{n}", "tiny") for n in range(4)])
     assert [move.to for move in moves] == ["a", "a", "b", None]
 
@@ -51,7 +63,7 @@ def settled(fleet: dict[str, Server], policy: Policy) -> tuple[dict[str, Server]
     """The fleet when nothing is left to decide, and the most servers that ran on the way; sessions are moved as told."""
     most = len(fleet)
     for step in range(200):
-        told = decide(list(fleet.values()), policy)
+        told = decide(Ranked(fleet.values()), policy)
         if not (told.start or told.drain or told.stop):
             return fleet, most
         fleet = {
@@ -62,7 +74,7 @@ def settled(fleet: dict[str, Server], policy: Policy) -> tuple[dict[str, Server]
             del fleet[name]
         for name in told.drain:
             tiny = [(f"{name}{n}", "tiny") for n in range(fleet[name].sessions.get("tiny", 0))]
-            for move in relocate(fleet, name, tiny, version=policy.version):
+            for move in relocate(Ranked(fleet.values()), name, tiny, version=policy.version):
                 assert move.to is not None, "a session lost in an upgrade"
                 fleet[move.to] = fleet[move.to].with_more("tiny", 1)
             fleet[name] = replace(fleet[name], state=DRAINING, sessions={})
@@ -91,7 +103,7 @@ def test_a_fleet_follows_its_load_down_and_keeps_its_least() -> None:
     """Servers that were drained at the load they are started at would come and go for ever."""
     fleet, _ = settled({f"s{n}": server(f"s{n}", 1 if n < 4 else 0) for n in range(9)}, Policy(least=2))
     assert len(fleet) == 2
-    assert decide(list(fleet.values()), Policy(least=2), waiting=3.0).start > 0
+    assert decide(Ranked(fleet.values()), Policy(least=2), waiting=3.0).start > 0
 
 
 def test_ten_thousand_players_a_failure_and_an_upgrade_lose_no_session() -> None:
@@ -110,3 +122,29 @@ def test_ten_thousand_players_a_failure_and_an_upgrade_lose_no_session() -> None
     assert report.failures
     assert (report.lost, report.over_limit, report.old_servers_left) == (0, 0, 0)
     assert report.upgraded_after_s is not None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_fleet_that_changes_is_ranked_as_one_that_is_looked_through(seed: int) -> None:
+    """A place in the order that was not taken back, or a kind of server that hid another, would send players to a full server."""
+    random = Random(seed)
+    kinds = ({"tiny": 4, "large": 2}, {"tiny": 8}, {"large": 1})
+    fleet = Ranked()
+    for _ in range(600):
+        name, limits = f"s{random.randrange(24)}", random.choice(kinds)
+        if name in fleet and random.random() < 0.2:
+            fleet.remove(name)
+        elif name in fleet and random.random() < 0.3:
+            fleet.put(replace(fleet[name], state=random.choice((UP, UP, DRAINING, STARTING))))
+        elif name not in fleet:
+            fleet.put(Server(name=name, limits=limits, version=random.choice("12")))
+        model, version = random.choice(("tiny", "large")), random.choice(("", "1", "2"))
+        avoid = {f"s{random.randrange(24)}" for _ in range(3)}
+        able = [one for one in fleet if one.state == UP and one.has_room(model) and one.name not in avoid]
+        best = min(
+            able, key=lambda one: (bool(version) and one.version != version, one.load, one.name), default=None
+        )
+        placed = place(fleet, model, version=version, avoid=avoid)
+        assert (placed and placed.name) == (best and best.name)
+        assert placed is None or fleet[placed.name].load <= 1
+        assert fleet.load == pytest.approx(sum(one.load for one in fleet))
