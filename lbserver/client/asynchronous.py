@@ -72,7 +72,7 @@ class AsyncSteering:
 
     async def cues(self, *, every_s: float = 0.02) -> AsyncIterator[tuple[str, float | int | str]]:
         """For ever: what happens in the music when it happens, as (name, value), by the names of OSC's cues: bar, beat, chord,
-        section, heard_tempo, heard_beat, heard_chord. Raises ClientError when the session is no more.
+        section, heard_tempo, heard_beat, heard_chord, quality. Raises ClientError when the session is no more.
         """
         events = Events()
         while True:

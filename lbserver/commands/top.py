@@ -218,6 +218,7 @@ _COLUMNS = (
     ("tempo\nbpm", "right"),
     ("chord", "left"),
     ("section", "left"),
+    ("quality", "left"),
     ("hears\nbpm", "right"),
     ("hears\nchord", "left"),
 )
@@ -226,6 +227,7 @@ _DISPENSABLE = (
     "chord",
     "hears\nchord",
     "hears\nbpm",
+    "quality",
     "tempo\nbpm",
     "gap\nms",
     "skipped\nframes",
@@ -290,6 +292,7 @@ def _cells(session: str, status: Status, rises: Rises, now_s: float) -> dict[str
         "queue\nms": _number(status, "queue_age_ms"),
         "RTF": _number(status, "rtf", digits=1, style_below=(1.2, "yellow")),
         "overload": Text("" if ladder == "on_time" else shown(ladder, 12), style="yellow"),
+        "quality": Text(shown(status.get("quality", ""), 12)),
         "tempo\nbpm": _number(status, "tempo", digits=1),
         "chord": Text(shown(status.get("chord", ""), 12)),
         "section": Text(shown(status.get("section", ""), 12)),

@@ -102,6 +102,7 @@ class LiveSession:
         self._ladder = 0
         self.wants_fresh_state = False
         self.frames = self.late_frames = self.skipped_frames = self.faults = 0
+        self.quality = 0  # of its steps, from 1; 0 if the model has one alone
         self._report_timing()
 
     # What comes in
@@ -370,6 +371,7 @@ class LiveSession:
         beats = bar * per_bar - ago_s * heard_tempo / 60.0
         segment.store_float("heard_beat", 1.0 + beats % per_bar if per_bar > 0 else nan)
         segment.store_float("heard_chord", chord_number(self.heard_chord[:12], float(self.heard_chord[12])))
+        segment.store_float("quality", self.quality)
         segment.store("state", states.NUMBER[self.state])
         self.port.beat()
 

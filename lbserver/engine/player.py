@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from lbmodels.contract.accompanist import Accompanist, Audio
 from lbmodels.contract.conditions import table
+from lbmodels.contract.quality import Pace, after_step, wished
 from lbmodels.contract.stems import STEMS
 from lbserver.engine.lane import Lane
 from lbserver.engine.live import LiveSession, Setup
@@ -50,6 +51,7 @@ class _Bank:
         self.since_s = inf  # since when a render waits for its next step; infinite if none is due
         self.sessions: list[LiveSession] = []
         self.state: Any = None
+        self.pace: Pace | None = None  # None: it has no choice, or all the time there is
         self._costs_s: deque[float] = deque(maxlen=_COSTS)
 
     @property
@@ -204,6 +206,8 @@ class Player:
         """Put a batch's stems into the rings."""
         bank, step_s = batch.bank, now_s - batch.begun_s
         bank.note_cost(step_s)
+        if bank.pace is not None:
+            bank.pace = after_step(bank.pace, step_s, batch.sessions[0].frame_s)
         beats, chords = self.accompanist.heard_beat(bank.state), self.accompanist.heard_chord(bank.state)
         for row, session in enumerate(batch.sessions):
             if not batch.active[row] or session.lane is not batch.lanes[row]:
@@ -339,6 +343,7 @@ class Player:
                     bank.replace(row, self._fresh_now(session))
                 mix[row] = session.take_mix()
                 active[row] = True
+        _afford(bank, active, conditions)
         return Batch(
             bank=bank,
             sessions=tuple(bank.sessions),
@@ -348,3 +353,19 @@ class Player:
             conditions={name: np.concatenate([one[name] for one in conditions]) for name in conditions[0]},
             begun_s=now_s,
         )
+
+
+def _afford(bank: _Bank, active: NDArray[np.bool_], conditions: list[dict[str, Audio]]) -> None:
+    """Lower the quality that sessions wish for to what the bank has time for; a render gets what it asks for."""
+    if all(control.name != "quality" for control in bank.accompanist.spec.controls):
+        return
+    rows = np.flatnonzero(active)
+    wishes = {row: int(conditions[row]["quality"][0, 0, 0]) for row in rows}
+    if rows.size and not bank.offline:
+        bank.pace = wished(max(wishes.values()), bank.pace)
+    elif bank.offline:
+        bank.pace = None
+    for row, wish in wishes.items():
+        used = wish if bank.pace is None else min(wish, bank.pace.used)
+        conditions[row]["quality"][:] = used
+        bank.sessions[row].quality = 1 + used

@@ -28,6 +28,7 @@ from lbserver.engine import backends, calibrate, describe, memory_file, moments_
 from lbserver.engine.live import LiveSession, Setup
 from lbserver.engine.player import Batch, Player
 from lbserver.errors import LiveBandError, ShortageError, refused
+from lbserver.host.giving_way import give_way
 from lbserver.protocol import wire
 from lbserver.protocol.controls import BY_NAME, CONTROLS
 from lbserver.ring.ends import WorkerPort
@@ -96,7 +97,9 @@ class _Worker:
         self.unsaved = ""  # why the last one could not be kept
         self.beats = 0
         self.running = True
-        self.aside = ThreadPoolExecutor(1) if longest_step_s > _LONG_STEP_S else None
+        self.aside = (
+            ThreadPoolExecutor(1, "steps", initializer=give_way) if longest_step_s > _LONG_STEP_S else None
+        )
 
     def run(self) -> None:
         poll = select.poll()

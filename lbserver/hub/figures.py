@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from math import isfinite, nan
 
+from lbmodels.contract.quality import QUALITIES
 from lbmodels.contract.stems import STEMS
 from lbserver.host.logs import fields
 from lbserver.host.memory import resident_bytes
@@ -32,6 +33,11 @@ def rung_of(entry: Entry) -> str:
     """What overload has come to, a name of the ladder."""
     rung = entry.segment.load("ladder")
     return LADDER[rung] if rung < len(LADDER) else ""
+
+
+def quality_of(number: float) -> str:
+    """A name of the qualities by its number in the segment, "" where the model has one alone."""
+    return QUALITIES[int(number) - 1] if 1 <= number <= len(QUALITIES) else ""
 
 
 async def tell_of_overload(entries: Mapping[str, Entry]) -> None:
@@ -85,6 +91,7 @@ def status_of(entry: Entry) -> dict[str, float | int | str]:
         "heard_tempo": _number(segment, "heard_tempo") or nan,
         "heard_beat": _number(segment, "heard_beat") or nan,
         "heard_chord": chord_label(_number(segment, "heard_chord")),
+        "quality": quality_of(_number(segment, "quality")),
     }
 
 

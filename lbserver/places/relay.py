@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from lbmodels.contract.accompanist import Audio
+from lbmodels.contract.quality import QUALITIES
 from lbmodels.contract.spec import Spec
 from lbserver.audio.channels import to_channels
 from lbserver.audio.fades import Concealer
@@ -187,6 +188,8 @@ class Relay:
         for name in ("chord", "heard_chord"):
             if isinstance(value := status.get(name), str):
                 segment.store_float(name, number_of_label(value))
+        if (quality := status.get("quality")) in ("", *QUALITIES):
+            segment.store_float("quality", float(("", *QUALITIES).index(quality)))
         if status.get("ladder") in LADDER:
             segment.store("ladder", LADDER.index(status["ladder"]))
         if self.streaming and status.get("state") in _STATE_NAMES:

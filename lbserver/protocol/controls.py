@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 
+from lbmodels.contract.quality import QUALITIES, USUAL
 from lbmodels.contract.stems import STEMS
 
 MODES = ("live", "aligned", "bounce", "manual")
@@ -150,6 +151,15 @@ CONTROLS = (
         (0, 1, 0),
         "session",
         "the beat, from a one: two taps or more tell tempo and beat",
+    ),
+    _control(
+        "quality",
+        "choice",
+        "",
+        (0, len(QUALITIES) - 1, USUAL),
+        "model",
+        "how much work a step gets, of models that can do with less; a live step that is late twice does with less by itself",
+        QUALITIES,
     ),
 )
 """The index in this table is the control's number in events; new ones are added at the end."""

@@ -116,6 +116,7 @@ SERVER = (
         ),
         ("heard_chord", "d", "likewise the chord it hears by itself"),
         ("section", "d", "which section of the chart sounds, from 1; 0 if none is known"),
+        ("quality", "d", "which quality steps have, from 1; 0 if the model has one alone"),
     ),
 )
 

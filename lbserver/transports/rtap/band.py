@@ -12,6 +12,7 @@ import numpy as np
 
 from lbmodels.contract.accompanist import Accompanist
 from lbmodels.contract.conditions import table
+from lbmodels.contract.quality import Pace, after_step, wished
 from lbserver.engine.lane import Lane, grid_of, resampling_samples
 from lbserver.engine.shell import Shell, shell_conditions
 from lbserver.engine.stream import stem_seed
@@ -51,6 +52,9 @@ class Band:
         self._key: tuple[object, ...] = ()
         self._offset = 0
         self._stopped = False
+        usual = [control.default for control in self.spec.controls if control.name == "quality"]
+        self.pace: Pace | None = wished(int(usual[0])) if usual else None
+        """None: the model has one quality alone."""
         self._stems: tuple[Recording, ...] = ()
 
     def stem_names(self) -> tuple[str, ...]:
@@ -65,9 +69,11 @@ class Band:
         )
 
     def keep_pace(self, took_s: float, budget_s: float) -> str:
-        """Tell a model that can do with less work how long a task took; the tier it uses from now on, "" if it has none."""
-        keep = getattr(self._accompanist, "keep_pace", None)
-        return "" if keep is None else str(keep(took_s, budget_s))
+        """Be told how long a task took of the time that there is; the quality from now on, "" if the model has one alone."""
+        if self.pace is None:
+            return ""
+        self.pace = after_step(self.pace, took_s, budget_s)
+        return self.pace.name
 
     def stop(self) -> None:
         """From whatever thread: what is being played ends with the next chunk of the model's; nothing is played after it."""
@@ -108,6 +114,7 @@ class Band:
             "stem": np.array([self.spec.stems.index(stem) for stem in stems], np.float32),
             "anticipation": float(frames),
             "variation": 1.0,
+            **({} if self.pace is None else {"quality": float(self.pace.used)}),
             **shell_conditions({}, live=True),
         }
         active = np.ones(rows, np.bool_)

@@ -8,9 +8,7 @@ machine, or one peer that is named; whatever name or address of this machine tha
 import asyncio
 import contextlib
 import logging
-import os
 import socket
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +21,7 @@ import numpy as np
 from lbmodels.contract.accompanist import Accompanist
 from lbserver.errors import LiveBandError
 from lbserver.host import callers
+from lbserver.host.giving_way import give_way
 from lbserver.transports.rtap import packets
 from lbserver.transports.rtap.band import Band, Task
 from lbserver.transports.rtap.batches import (
@@ -42,7 +41,6 @@ REPLY_PORT = 8000
 PACKAGE_FLOATS = (128, 16_000)
 """Floats of a chunk; more do not fit a datagram."""
 _BUFFER_BYTES = 4 << 20
-_NICE = 5
 _PACE_S = 0.002
 """Between two chunks: a client's socket holds ten of them where the system allows it no more."""
 
@@ -110,7 +108,7 @@ class RtapServer(asyncio.DatagramProtocol):
         self._load, self._peers = load, peers
         self._hears_here = any(callers.is_here(peer) for peer in peers)
         self._band: Band | None = None
-        self._worker = ThreadPoolExecutor(1, "rtap", initializer=_give_way)
+        self._worker = ThreadPoolExecutor(1, "rtap", initializer=give_way)
         self._batches, self._cursor = Batches(), Cursor()
         self._mix = Recording(2 * WINDOW_SAMPLES)
         self._written: tuple[int, int] | None = None
@@ -395,12 +393,6 @@ def _risen(audio: packets.Floats, fade: int) -> packets.Floats:
     risen = audio.copy()
     risen[:fade] *= np.sin((np.arange(fade) + 0.5) / max(1, fade) * (np.pi / 2)).astype(np.float32)
     return risen
-
-
-def _give_way() -> None:
-    """A window step may take half a second: let those go first that play frame by frame."""
-    with contextlib.suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _addresses(peer: str | None) -> frozenset[str]:

@@ -3156,7 +3156,137 @@
    },
    {
     "box": {
+     "fontsize": 11.0,
      "id": "obj-123",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      980.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      540.0,
+      330.0,
+      96.0,
+      20.0
+     ],
+     "text": "quality",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-124",
+     "maxclass": "live.menu",
+     "numinlets": 1,
+     "numoutlets": 3,
+     "outlettype": [
+      "",
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1670.0,
+      1044.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      540.0,
+      352.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "draft",
+        "fast",
+        "fine",
+        "full"
+       ],
+       "parameter_initial": [
+        1
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "quality",
+       "parameter_mmax": 3,
+       "parameter_shortname": "quality",
+       "parameter_type": 2
+      }
+     },
+     "varname": "quality"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-125",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      1108.0,
+      209.0,
+      22.0
+     ],
+     "text": "prepend /lb/*/set/quality"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-126",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      1172.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-127",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      1236.0,
+      242.0,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/set/quality"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-128",
      "maxclass": "message",
      "numinlets": 2,
      "numoutlets": 1,
@@ -3165,7 +3295,7 @@
      ],
      "patching_rect": [
       1670.0,
-      980.0,
+      1300.0,
       103.4,
       22.0
      ],
@@ -3175,7 +3305,7 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-124",
+     "id": "obj-129",
      "maxclass": "live.text",
      "mode": 0,
      "numinlets": 1,
@@ -3187,7 +3317,7 @@
      "parameter_enable": 1,
      "patching_rect": [
       1670.0,
-      1044.0,
+      1364.0,
       90.0,
       26.0
      ],
@@ -3218,7 +3348,7 @@
    },
    {
     "box": {
-     "id": "obj-125",
+     "id": "obj-130",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3238,7 +3368,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-126",
+     "id": "obj-131",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3273,7 +3403,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-127",
+     "id": "obj-132",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3311,7 +3441,7 @@
    },
    {
     "box": {
-     "id": "obj-128",
+     "id": "obj-133",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3330,7 +3460,7 @@
    },
    {
     "box": {
-     "id": "obj-129",
+     "id": "obj-134",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3345,7 +3475,7 @@
    },
    {
     "box": {
-     "id": "obj-130",
+     "id": "obj-135",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3364,7 +3494,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-131",
+     "id": "obj-136",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3399,7 +3529,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-132",
+     "id": "obj-137",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3437,7 +3567,7 @@
    },
    {
     "box": {
-     "id": "obj-133",
+     "id": "obj-138",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3456,7 +3586,7 @@
    },
    {
     "box": {
-     "id": "obj-134",
+     "id": "obj-139",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3474,7 +3604,7 @@
    },
    {
     "box": {
-     "id": "obj-135",
+     "id": "obj-140",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -3492,7 +3622,7 @@
    },
    {
     "box": {
-     "id": "obj-136",
+     "id": "obj-141",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3511,7 +3641,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-137",
+     "id": "obj-142",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3546,7 +3676,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-138",
+     "id": "obj-143",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3584,7 +3714,7 @@
    },
    {
     "box": {
-     "id": "obj-139",
+     "id": "obj-144",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3603,7 +3733,7 @@
    },
    {
     "box": {
-     "id": "obj-140",
+     "id": "obj-145",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3621,7 +3751,7 @@
    },
    {
     "box": {
-     "id": "obj-141",
+     "id": "obj-146",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -3639,7 +3769,7 @@
    },
    {
     "box": {
-     "id": "obj-142",
+     "id": "obj-147",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3658,7 +3788,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-143",
+     "id": "obj-148",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3693,7 +3823,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-144",
+     "id": "obj-149",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3731,7 +3861,7 @@
    },
    {
     "box": {
-     "id": "obj-145",
+     "id": "obj-150",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3750,7 +3880,7 @@
    },
    {
     "box": {
-     "id": "obj-146",
+     "id": "obj-151",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3768,7 +3898,7 @@
    },
    {
     "box": {
-     "id": "obj-147",
+     "id": "obj-152",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -3786,7 +3916,7 @@
    },
    {
     "box": {
-     "id": "obj-148",
+     "id": "obj-153",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3805,7 +3935,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-149",
+     "id": "obj-154",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3834,7 +3964,7 @@
    {
     "box": {
      "fontsize": 14.0,
-     "id": "obj-150",
+     "id": "obj-155",
      "maxclass": "live.numbox",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3875,7 +4005,7 @@
    },
    {
     "box": {
-     "id": "obj-151",
+     "id": "obj-156",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3893,7 +4023,7 @@
    },
    {
     "box": {
-     "id": "obj-152",
+     "id": "obj-157",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -3911,7 +4041,7 @@
    },
    {
     "box": {
-     "id": "obj-153",
+     "id": "obj-158",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3930,7 +4060,7 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-154",
+     "id": "obj-159",
      "maxclass": "live.text",
      "mode": 0,
      "numinlets": 1,
@@ -3974,7 +4104,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-155",
+     "id": "obj-160",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4002,7 +4132,7 @@
    },
    {
     "box": {
-     "id": "obj-156",
+     "id": "obj-161",
      "maxclass": "message",
      "numinlets": 2,
      "numoutlets": 1,
@@ -4020,7 +4150,7 @@
    },
    {
     "box": {
-     "id": "obj-157",
+     "id": "obj-162",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4038,7 +4168,7 @@
    },
    {
     "box": {
-     "id": "obj-158",
+     "id": "obj-163",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -4056,7 +4186,7 @@
    },
    {
     "box": {
-     "id": "obj-159",
+     "id": "obj-164",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4075,7 +4205,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-160",
+     "id": "obj-165",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4110,7 +4240,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-161",
+     "id": "obj-166",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -4148,7 +4278,7 @@
    },
    {
     "box": {
-     "id": "obj-162",
+     "id": "obj-167",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -4167,7 +4297,7 @@
    },
    {
     "box": {
-     "id": "obj-163",
+     "id": "obj-168",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4185,7 +4315,7 @@
    },
    {
     "box": {
-     "id": "obj-164",
+     "id": "obj-169",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -4203,7 +4333,7 @@
    },
    {
     "box": {
-     "id": "obj-165",
+     "id": "obj-170",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4222,7 +4352,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-166",
+     "id": "obj-171",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4257,7 +4387,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-167",
+     "id": "obj-172",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -4295,7 +4425,7 @@
    },
    {
     "box": {
-     "id": "obj-168",
+     "id": "obj-173",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -4314,7 +4444,7 @@
    },
    {
     "box": {
-     "id": "obj-169",
+     "id": "obj-174",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4332,7 +4462,7 @@
    },
    {
     "box": {
-     "id": "obj-170",
+     "id": "obj-175",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -4350,7 +4480,7 @@
    },
    {
     "box": {
-     "id": "obj-171",
+     "id": "obj-176",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4368,7 +4498,7 @@
    },
    {
     "box": {
-     "id": "obj-172",
+     "id": "obj-177",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 4,
@@ -4389,7 +4519,7 @@
    },
    {
     "box": {
-     "id": "obj-173",
+     "id": "obj-178",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 9,
@@ -4416,7 +4546,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-174",
+     "id": "obj-179",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4445,7 +4575,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-175",
+     "id": "obj-180",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4473,7 +4603,7 @@
    },
    {
     "box": {
-     "id": "obj-176",
+     "id": "obj-181",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4492,7 +4622,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-177",
+     "id": "obj-182",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4521,7 +4651,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-178",
+     "id": "obj-183",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4549,7 +4679,7 @@
    },
    {
     "box": {
-     "id": "obj-179",
+     "id": "obj-184",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4568,7 +4698,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-180",
+     "id": "obj-185",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4597,7 +4727,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-181",
+     "id": "obj-186",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4625,7 +4755,7 @@
    },
    {
     "box": {
-     "id": "obj-182",
+     "id": "obj-187",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4644,7 +4774,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-183",
+     "id": "obj-188",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4673,7 +4803,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-184",
+     "id": "obj-189",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4701,7 +4831,7 @@
    },
    {
     "box": {
-     "id": "obj-185",
+     "id": "obj-190",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4720,7 +4850,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-186",
+     "id": "obj-191",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4749,7 +4879,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-187",
+     "id": "obj-192",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4777,7 +4907,7 @@
    },
    {
     "box": {
-     "id": "obj-188",
+     "id": "obj-193",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4796,7 +4926,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-189",
+     "id": "obj-194",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4825,7 +4955,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-190",
+     "id": "obj-195",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4853,7 +4983,7 @@
    },
    {
     "box": {
-     "id": "obj-191",
+     "id": "obj-196",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4872,7 +5002,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-192",
+     "id": "obj-197",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4901,7 +5031,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-193",
+     "id": "obj-198",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4929,7 +5059,7 @@
    },
    {
     "box": {
-     "id": "obj-194",
+     "id": "obj-199",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4948,7 +5078,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-195",
+     "id": "obj-200",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4977,7 +5107,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-196",
+     "id": "obj-201",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5005,7 +5135,7 @@
    },
    {
     "box": {
-     "id": "obj-197",
+     "id": "obj-202",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -5024,7 +5154,7 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-198",
+     "id": "obj-203",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5052,7 +5182,7 @@
    },
    {
     "box": {
-     "id": "obj-199",
+     "id": "obj-204",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -5071,7 +5201,7 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-200",
+     "id": "obj-205",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5099,7 +5229,7 @@
    },
    {
     "box": {
-     "id": "obj-201",
+     "id": "obj-206",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -6392,7 +6522,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-123",
+      "obj-125",
       0
      ],
      "order": 0,
@@ -6405,51 +6535,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
-      1
-     ],
-     "order": 0,
-     "source": [
-      "obj-123",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-128",
-      0
-     ],
-     "order": 0,
-     "source": [
       "obj-127",
       0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-129",
-      0
      ],
      "order": 0,
      "source": [
-      "obj-128",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-130",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-128",
+      "obj-126",
       0
      ]
     }
@@ -6462,7 +6553,46 @@
      ],
      "order": 0,
      "source": [
-      "obj-130",
+      "obj-127",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-125",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-128",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-129",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-128",
       0
      ]
     }
@@ -6496,7 +6626,20 @@
    {
     "patchline": {
      "destination": [
-      "obj-136",
+      "obj-135",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-133",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-130",
       0
      ],
      "order": 0,
@@ -6509,25 +6652,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-134",
+      "obj-138",
       0
      ],
      "order": 0,
      "source": [
-      "obj-136",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-3",
-      1
-     ],
-     "order": 0,
-     "source": [
-      "obj-134",
+      "obj-137",
       0
      ]
     }
@@ -6548,12 +6678,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-140",
+      "obj-141",
       0
      ],
      "order": 0,
      "source": [
-      "obj-139",
+      "obj-140",
       0
      ]
     }
@@ -6561,7 +6691,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-142",
+      "obj-139",
       0
      ],
      "order": 0,
@@ -6574,12 +6704,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-140",
-      0
+      "obj-3",
+      1
      ],
      "order": 0,
      "source": [
-      "obj-142",
+      "obj-139",
       0
      ]
     }
@@ -6587,12 +6717,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
-      1
+      "obj-144",
+      0
      ],
      "order": 0,
      "source": [
-      "obj-140",
+      "obj-143",
       0
      ]
     }
@@ -6613,12 +6743,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-146",
+      "obj-147",
       0
      ],
      "order": 0,
      "source": [
-      "obj-145",
+      "obj-146",
       0
      ]
     }
@@ -6626,7 +6756,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-148",
+      "obj-145",
       0
      ],
      "order": 0,
@@ -6639,12 +6769,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-146",
-      0
+      "obj-3",
+      1
      ],
      "order": 0,
      "source": [
-      "obj-148",
+      "obj-145",
       0
      ]
     }
@@ -6652,12 +6782,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
-      1
+      "obj-150",
+      0
      ],
      "order": 0,
      "source": [
-      "obj-146",
+      "obj-149",
       0
      ]
     }
@@ -6722,7 +6852,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-154",
+      "obj-155",
       0
      ]
     }
@@ -6730,12 +6860,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-157",
+      "obj-158",
       0
      ],
      "order": 0,
      "source": [
-      "obj-156",
+      "obj-157",
       0
      ]
     }
@@ -6743,7 +6873,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-159",
+      "obj-156",
       0
      ],
      "order": 0,
@@ -6756,12 +6886,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-157",
-      0
+      "obj-3",
+      1
      ],
      "order": 0,
      "source": [
-      "obj-159",
+      "obj-156",
       0
      ]
     }
@@ -6769,12 +6899,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
-      1
+      "obj-161",
+      0
      ],
      "order": 0,
      "source": [
-      "obj-157",
+      "obj-159",
       0
      ]
     }
@@ -6795,12 +6925,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-163",
+      "obj-164",
       0
      ],
      "order": 0,
      "source": [
-      "obj-162",
+      "obj-163",
       0
      ]
     }
@@ -6808,7 +6938,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-165",
+      "obj-162",
       0
      ],
      "order": 0,
@@ -6821,12 +6951,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-163",
-      0
+      "obj-3",
+      1
      ],
      "order": 0,
      "source": [
-      "obj-165",
+      "obj-162",
       0
      ]
     }
@@ -6834,12 +6964,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
-      1
+      "obj-167",
+      0
      ],
      "order": 0,
      "source": [
-      "obj-163",
+      "obj-166",
       0
      ]
     }
@@ -6860,12 +6990,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-169",
+      "obj-170",
       0
      ],
      "order": 0,
      "source": [
-      "obj-168",
+      "obj-169",
       0
      ]
     }
@@ -6873,7 +7003,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-171",
+      "obj-168",
       0
      ],
      "order": 0,
@@ -6886,12 +7016,64 @@
    {
     "patchline": {
      "destination": [
-      "obj-169",
+      "obj-3",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-168",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-173",
       0
      ],
      "order": 0,
      "source": [
-      "obj-171",
+      "obj-172",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-174",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-173",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-176",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-175",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-174",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-176",
       0
      ]
     }
@@ -6904,7 +7086,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-169",
+      "obj-174",
       0
      ]
     }
@@ -6912,65 +7094,13 @@
    {
     "patchline": {
      "destination": [
-      "obj-172",
+      "obj-177",
       0
      ],
      "order": 0,
      "source": [
-      "obj-125",
+      "obj-130",
       0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-173",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-172",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-176",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-173",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-175",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-176",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-179",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-173",
-      1
      ]
     }
    },
@@ -6982,21 +7112,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-179",
+      "obj-177",
       0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-182",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-173",
-      2
      ]
     }
    },
@@ -7008,7 +7125,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-182",
+      "obj-178",
       0
      ]
     }
@@ -7016,13 +7133,13 @@
    {
     "patchline": {
      "destination": [
-      "obj-185",
+      "obj-180",
       0
      ],
      "order": 0,
      "source": [
-      "obj-173",
-      3
+      "obj-181",
+      0
      ]
     }
    },
@@ -7034,21 +7151,21 @@
      ],
      "order": 0,
      "source": [
-      "obj-185",
-      0
+      "obj-178",
+      1
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-188",
+      "obj-183",
       0
      ],
      "order": 0,
      "source": [
-      "obj-173",
-      4
+      "obj-184",
+      0
      ]
     }
    },
@@ -7060,21 +7177,21 @@
      ],
      "order": 0,
      "source": [
-      "obj-188",
-      0
+      "obj-178",
+      2
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-191",
+      "obj-186",
       0
      ],
      "order": 0,
      "source": [
-      "obj-173",
-      5
+      "obj-187",
+      0
      ]
     }
    },
@@ -7086,21 +7203,21 @@
      ],
      "order": 0,
      "source": [
-      "obj-191",
-      0
+      "obj-178",
+      3
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-194",
+      "obj-189",
       0
      ],
      "order": 0,
      "source": [
-      "obj-173",
-      6
+      "obj-190",
+      0
      ]
     }
    },
@@ -7112,21 +7229,21 @@
      ],
      "order": 0,
      "source": [
-      "obj-194",
-      0
+      "obj-178",
+      4
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-197",
+      "obj-192",
       0
      ],
      "order": 0,
      "source": [
-      "obj-173",
-      7
+      "obj-193",
+      0
      ]
     }
    },
@@ -7138,7 +7255,20 @@
      ],
      "order": 0,
      "source": [
-      "obj-197",
+      "obj-178",
+      5
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-195",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-196",
       0
      ]
     }
@@ -7151,8 +7281,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-172",
-      1
+      "obj-178",
+      6
      ]
     }
    },
@@ -7172,12 +7302,64 @@
    {
     "patchline": {
      "destination": [
+      "obj-202",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-178",
+      7
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
       "obj-201",
       0
      ],
      "order": 0,
      "source": [
-      "obj-172",
+      "obj-202",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-204",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-177",
+      1
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-203",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-204",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-206",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-177",
       2
      ]
     }
@@ -7185,12 +7367,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-200",
+      "obj-205",
       0
      ],
      "order": 0,
      "source": [
-      "obj-201",
+      "obj-206",
       0
      ]
     }

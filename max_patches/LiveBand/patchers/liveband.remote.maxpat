@@ -3197,7 +3197,101 @@
    },
    {
     "box": {
+     "fontsize": 11.0,
      "id": "obj-105",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1340.0,
+      20.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      540.0,
+      466.0,
+      96.0,
+      20.0
+     ],
+     "text": "quality",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-106",
+     "maxclass": "live.menu",
+     "numinlets": 1,
+     "numoutlets": 3,
+     "outlettype": [
+      "",
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1340.0,
+      84.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      540.0,
+      488.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "draft",
+        "fast",
+        "fine",
+        "full"
+       ],
+       "parameter_initial": [
+        1
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "quality",
+       "parameter_mmax": 3,
+       "parameter_shortname": "quality",
+       "parameter_type": 2
+      }
+     },
+     "varname": "quality"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-107",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1340.0,
+      148.0,
+      169.39999999999998,
+      22.0
+     ],
+     "text": "prepend set quality"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-108",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 3,
@@ -3207,7 +3301,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       20.0,
       162.8,
       22.0
@@ -3217,7 +3311,7 @@
    },
    {
     "box": {
-     "id": "obj-106",
+     "id": "obj-109",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3226,7 +3320,7 @@
       "bang"
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       84.0,
       189.2,
       22.0
@@ -3236,7 +3330,7 @@
    },
    {
     "box": {
-     "id": "obj-107",
+     "id": "obj-110",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3245,7 +3339,7 @@
       "bang"
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       148.0,
       195.79999999999998,
       22.0
@@ -3255,7 +3349,7 @@
    },
    {
     "box": {
-     "id": "obj-108",
+     "id": "obj-111",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 4,
@@ -3266,7 +3360,7 @@
       "int"
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       212.0,
       103.4,
       22.0
@@ -3276,7 +3370,7 @@
    },
    {
     "box": {
-     "id": "obj-109",
+     "id": "obj-112",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3284,7 +3378,7 @@
       "float"
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       276.0,
       162.8,
       22.0
@@ -3294,7 +3388,7 @@
    },
    {
     "box": {
-     "id": "obj-110",
+     "id": "obj-113",
      "maxclass": "newobj",
      "numinlets": 2,
      "numoutlets": 1,
@@ -3302,7 +3396,7 @@
       "signal"
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       340.0,
       136.39999999999998,
       22.0
@@ -3312,7 +3406,7 @@
    },
    {
     "box": {
-     "id": "obj-111",
+     "id": "obj-114",
      "maxclass": "message",
      "numinlets": 2,
      "numoutlets": 1,
@@ -3320,7 +3414,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       404.0,
       96.8,
       22.0
@@ -3330,7 +3424,7 @@
    },
    {
     "box": {
-     "id": "obj-112",
+     "id": "obj-115",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3338,66 +3432,12 @@
       "bang"
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       468.0,
       96.8,
       22.0
      ],
      "text": "loadbang"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-113",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      532.0,
-      281.6,
-      22.0
-     ],
-     "text": "js liveband.buffer.js #0-mix #0-stem"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-114",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      596.0,
-      123.19999999999999,
-      22.0
-     ],
-     "text": "prepend rate"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-115",
-     "maxclass": "newobj",
-     "numinlets": 2,
-     "numoutlets": 1,
-     "outlettype": [
-      "float"
-     ],
-     "patching_rect": [
-      1340.0,
-      660.0,
-      123.19999999999999,
-      22.0
-     ],
-     "text": "snapshot~ 10"
     }
    },
    {
@@ -3410,12 +3450,12 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
-      724.0,
-      149.6,
+      1670.0,
+      532.0,
+      281.6,
       22.0
      ],
-     "text": "prepend playhead"
+     "text": "js liveband.buffer.js #0-mix #0-stem"
     }
    },
    {
@@ -3428,7 +3468,61 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
+      596.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "prepend rate"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-118",
+     "maxclass": "newobj",
+     "numinlets": 2,
+     "numoutlets": 1,
+     "outlettype": [
+      "float"
+     ],
+     "patching_rect": [
+      1670.0,
+      660.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "snapshot~ 10"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-119",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      724.0,
+      149.6,
+      22.0
+     ],
+     "text": "prepend playhead"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-120",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
       788.0,
       129.8,
       22.0
@@ -3439,7 +3533,7 @@
    {
     "box": {
      "comment": "left of what the band hears",
-     "id": "obj-118",
+     "id": "obj-121",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -3447,7 +3541,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       852.0,
       83.6,
       22.0
@@ -3457,7 +3551,7 @@
    },
    {
     "box": {
-     "id": "obj-119",
+     "id": "obj-122",
      "maxclass": "newobj",
      "numinlets": 3,
      "numoutlets": 1,
@@ -3465,7 +3559,7 @@
       "signal"
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       916.0,
       136.39999999999998,
       22.0
@@ -3475,7 +3569,7 @@
    },
    {
     "box": {
-     "id": "obj-120",
+     "id": "obj-123",
      "maxclass": "newobj",
      "numinlets": 2,
      "numoutlets": 1,
@@ -3483,7 +3577,7 @@
       "signal"
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       980.0,
       149.6,
       22.0
@@ -3494,12 +3588,12 @@
    {
     "box": {
      "comment": "left of the band",
-     "id": "obj-121",
+     "id": "obj-124",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      1670.0,
       1044.0,
       90.19999999999999,
       22.0
@@ -3510,7 +3604,7 @@
    {
     "box": {
      "comment": "right of what the band hears",
-     "id": "obj-122",
+     "id": "obj-125",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -3518,7 +3612,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       1108.0,
       83.6,
       22.0
@@ -3528,7 +3622,7 @@
    },
    {
     "box": {
-     "id": "obj-123",
+     "id": "obj-126",
      "maxclass": "newobj",
      "numinlets": 3,
      "numoutlets": 1,
@@ -3536,7 +3630,7 @@
       "signal"
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       1172.0,
       136.39999999999998,
       22.0
@@ -3546,7 +3640,7 @@
    },
    {
     "box": {
-     "id": "obj-124",
+     "id": "obj-127",
      "maxclass": "newobj",
      "numinlets": 2,
      "numoutlets": 1,
@@ -3554,7 +3648,7 @@
       "signal"
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       1236.0,
       149.6,
       22.0
@@ -3565,12 +3659,12 @@
    {
     "box": {
      "comment": "right of the band",
-     "id": "obj-125",
+     "id": "obj-128",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      1670.0,
       1300.0,
       90.19999999999999,
       22.0
@@ -3580,7 +3674,7 @@
    },
    {
     "box": {
-     "id": "obj-126",
+     "id": "obj-129",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 8,
@@ -3595,7 +3689,7 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
+      1670.0,
       1364.0,
       189.2,
       22.0
@@ -3606,12 +3700,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-127",
+     "id": "obj-130",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      1670.0,
       1428.0,
       72.0,
       18.0
@@ -3635,12 +3729,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-128",
+     "id": "obj-131",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
+      1670.0,
       1492.0,
       72.0,
       24.0
@@ -3648,82 +3742,6 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      572.0,
-      72.0,
-      24.0
-     ],
-     "text": "-",
-     "textcolor": [
-      0.36,
-      0.78,
-      0.62,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "id": "obj-129",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      1340.0,
-      1556.0,
-      116.6,
-      22.0
-     ],
-     "text": "prepend set"
-    }
-   },
-   {
-    "box": {
-     "fontsize": 11.0,
-     "id": "obj-130",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      1340.0,
-      1620.0,
-      72.0,
-      18.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      98.0,
-      554.0,
-      72.0,
-      18.0
-     ],
-     "text": "on time",
-     "textcolor": [
-      0.62,
-      0.66,
-      0.7,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "fontsize": 15.0,
-     "id": "obj-131",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      1340.0,
-      1684.0,
-      72.0,
-      24.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      98.0,
       572.0,
       72.0,
       24.0
@@ -3747,8 +3765,8 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
-      1748.0,
+      1670.0,
+      1556.0,
       116.6,
       22.0
      ],
@@ -3763,19 +3781,19 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
-      1812.0,
+      1670.0,
+      1620.0,
       72.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      176.0,
+      98.0,
       554.0,
       72.0,
       18.0
      ],
-     "text": "partial",
+     "text": "on time",
      "textcolor": [
       0.62,
       0.66,
@@ -3792,14 +3810,14 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
-      1876.0,
+      1670.0,
+      1684.0,
       72.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      176.0,
+      98.0,
       572.0,
       72.0,
       24.0
@@ -3823,8 +3841,8 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
-      1940.0,
+      1670.0,
+      1748.0,
       116.6,
       22.0
      ],
@@ -3839,19 +3857,19 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
-      2004.0,
+      1670.0,
+      1812.0,
       72.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      254.0,
+      176.0,
       554.0,
       72.0,
       18.0
      ],
-     "text": "late",
+     "text": "partial",
      "textcolor": [
       0.62,
       0.66,
@@ -3868,14 +3886,14 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
-      2068.0,
+      1670.0,
+      1876.0,
       72.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      254.0,
+      176.0,
       572.0,
       72.0,
       24.0
@@ -3899,8 +3917,8 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
-      2132.0,
+      1670.0,
+      1940.0,
       116.6,
       22.0
      ],
@@ -3915,19 +3933,19 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
-      2196.0,
+      1670.0,
+      2004.0,
       72.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      332.0,
+      254.0,
       554.0,
       72.0,
       18.0
      ],
-     "text": "dropped",
+     "text": "late",
      "textcolor": [
       0.62,
       0.66,
@@ -3944,14 +3962,14 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
-      2260.0,
+      1670.0,
+      2068.0,
       72.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      332.0,
+      254.0,
       572.0,
       72.0,
       24.0
@@ -3975,8 +3993,8 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
-      2324.0,
+      1670.0,
+      2132.0,
       116.6,
       22.0
      ],
@@ -3991,19 +4009,19 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
-      2388.0,
+      1670.0,
+      2196.0,
       72.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      410.0,
+      332.0,
       554.0,
       72.0,
       18.0
      ],
-     "text": "lost packets",
+     "text": "dropped",
      "textcolor": [
       0.62,
       0.66,
@@ -4020,14 +4038,14 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
-      2452.0,
+      1670.0,
+      2260.0,
       72.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      410.0,
+      332.0,
       572.0,
       72.0,
       24.0
@@ -4051,8 +4069,8 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
-      2516.0,
+      1670.0,
+      2324.0,
       116.6,
       22.0
      ],
@@ -4067,19 +4085,19 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
-      2580.0,
+      1670.0,
+      2388.0,
       72.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      488.0,
+      410.0,
       554.0,
       72.0,
       18.0
      ],
-     "text": "late packets",
+     "text": "lost packets",
      "textcolor": [
       0.62,
       0.66,
@@ -4096,14 +4114,14 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
-      2644.0,
+      1670.0,
+      2452.0,
       72.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      488.0,
+      410.0,
       572.0,
       72.0,
       24.0
@@ -4127,8 +4145,8 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
-      2708.0,
+      1670.0,
+      2516.0,
       116.6,
       22.0
      ],
@@ -4143,19 +4161,19 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
-      2772.0,
+      1670.0,
+      2580.0,
       72.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      566.0,
+      488.0,
       554.0,
       72.0,
       18.0
      ],
-     "text": "refused",
+     "text": "late packets",
      "textcolor": [
       0.62,
       0.66,
@@ -4172,14 +4190,14 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1340.0,
-      2836.0,
+      1670.0,
+      2644.0,
       72.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      566.0,
+      488.0,
       572.0,
       72.0,
       24.0
@@ -4203,8 +4221,8 @@
       ""
      ],
      "patching_rect": [
-      1340.0,
-      2900.0,
+      1670.0,
+      2708.0,
       116.6,
       22.0
      ],
@@ -4220,6 +4238,82 @@
      "numoutlets": 0,
      "patching_rect": [
       1670.0,
+      2772.0,
+      72.0,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      566.0,
+      554.0,
+      72.0,
+      18.0
+     ],
+     "text": "refused",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-152",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      2836.0,
+      72.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      566.0,
+      572.0,
+      72.0,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-153",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      2900.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-154",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2000.0,
       20.0,
       300.0,
       20.0
@@ -4249,7 +4343,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-152",
+     "id": "obj-155",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -4263,7 +4357,7 @@
      ],
      "outputmode": 1,
      "patching_rect": [
-      1670.0,
+      2000.0,
       84.0,
       310.0,
       26.0
@@ -4287,7 +4381,7 @@
    },
    {
     "box": {
-     "id": "obj-153",
+     "id": "obj-156",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -4296,7 +4390,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       148.0,
       110.0,
       22.0
@@ -4306,7 +4400,7 @@
    },
    {
     "box": {
-     "id": "obj-154",
+     "id": "obj-157",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4314,7 +4408,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       212.0,
       129.8,
       22.0
@@ -4325,12 +4419,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-155",
+     "id": "obj-158",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       276.0,
       120.0,
       20.0
@@ -4360,7 +4454,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-156",
+     "id": "obj-159",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -4374,7 +4468,7 @@
      ],
      "outputmode": 1,
      "patching_rect": [
-      1670.0,
+      2000.0,
       340.0,
       120.0,
       24.0
@@ -4398,7 +4492,7 @@
    },
    {
     "box": {
-     "id": "obj-157",
+     "id": "obj-160",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -4407,7 +4501,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       404.0,
       110.0,
       22.0
@@ -4417,7 +4511,7 @@
    },
    {
     "box": {
-     "id": "obj-158",
+     "id": "obj-161",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4425,7 +4519,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       468.0,
       129.8,
       22.0
@@ -4436,12 +4530,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-159",
+     "id": "obj-162",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       532.0,
       100.0,
       20.0
@@ -4471,7 +4565,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-160",
+     "id": "obj-163",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -4485,7 +4579,7 @@
      ],
      "outputmode": 1,
      "patching_rect": [
-      1670.0,
+      2000.0,
       596.0,
       100.0,
       24.0
@@ -4509,7 +4603,7 @@
    },
    {
     "box": {
-     "id": "obj-161",
+     "id": "obj-164",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -4518,7 +4612,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       660.0,
       110.0,
       22.0
@@ -4528,7 +4622,7 @@
    },
    {
     "box": {
-     "id": "obj-162",
+     "id": "obj-165",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4536,7 +4630,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       724.0,
       116.6,
       22.0
@@ -4547,12 +4641,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-163",
+     "id": "obj-166",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       788.0,
       110.0,
       20.0
@@ -4576,7 +4670,7 @@
    {
     "box": {
      "fontsize": 14.0,
-     "id": "obj-164",
+     "id": "obj-167",
      "maxclass": "live.numbox",
      "numinlets": 1,
      "numoutlets": 2,
@@ -4586,7 +4680,7 @@
      ],
      "parameter_enable": 1,
      "patching_rect": [
-      1670.0,
+      2000.0,
       852.0,
       110.0,
       24.0
@@ -4617,7 +4711,7 @@
    },
    {
     "box": {
-     "id": "obj-165",
+     "id": "obj-168",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4625,7 +4719,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       916.0,
       129.8,
       22.0
@@ -4636,7 +4730,7 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-166",
+     "id": "obj-169",
      "maxclass": "live.text",
      "mode": 0,
      "numinlets": 1,
@@ -4647,7 +4741,7 @@
      ],
      "parameter_enable": 1,
      "patching_rect": [
-      1670.0,
+      2000.0,
       980.0,
       70.0,
       24.0
@@ -4680,12 +4774,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-167",
+     "id": "obj-170",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       1044.0,
       70.0,
       20.0
@@ -4708,7 +4802,7 @@
    },
    {
     "box": {
-     "id": "obj-168",
+     "id": "obj-171",
      "maxclass": "message",
      "numinlets": 2,
      "numoutlets": 1,
@@ -4716,7 +4810,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       1108.0,
       60.0,
       22.0
@@ -4726,7 +4820,7 @@
    },
    {
     "box": {
-     "id": "obj-169",
+     "id": "obj-172",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4734,7 +4828,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       1172.0,
       123.19999999999999,
       22.0
@@ -4745,12 +4839,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-170",
+     "id": "obj-173",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       1236.0,
       94.0,
       20.0
@@ -4780,7 +4874,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-171",
+     "id": "obj-174",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -4794,7 +4888,7 @@
      ],
      "outputmode": 1,
      "patching_rect": [
-      1670.0,
+      2000.0,
       1300.0,
       90.0,
       24.0
@@ -4818,7 +4912,7 @@
    },
    {
     "box": {
-     "id": "obj-172",
+     "id": "obj-175",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -4827,7 +4921,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       1364.0,
       110.0,
       22.0
@@ -4837,7 +4931,7 @@
    },
    {
     "box": {
-     "id": "obj-173",
+     "id": "obj-176",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4845,7 +4939,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       1428.0,
       123.19999999999999,
       22.0
@@ -4856,12 +4950,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-174",
+     "id": "obj-177",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      1670.0,
+      2000.0,
       1492.0,
       94.0,
       20.0
@@ -4891,7 +4985,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-175",
+     "id": "obj-178",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -4905,7 +4999,7 @@
      ],
      "outputmode": 1,
      "patching_rect": [
-      1670.0,
+      2000.0,
       1556.0,
       90.0,
       24.0
@@ -4929,7 +5023,7 @@
    },
    {
     "box": {
-     "id": "obj-176",
+     "id": "obj-179",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -4938,7 +5032,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       1620.0,
       110.0,
       22.0
@@ -4948,7 +5042,7 @@
    },
    {
     "box": {
-     "id": "obj-177",
+     "id": "obj-180",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4956,7 +5050,7 @@
       ""
      ],
      "patching_rect": [
-      1670.0,
+      2000.0,
       1684.0,
       136.39999999999998,
       22.0
@@ -4966,7 +5060,7 @@
    },
    {
     "box": {
-     "id": "obj-178",
+     "id": "obj-181",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 4,
@@ -4977,7 +5071,7 @@
       ""
      ],
      "patching_rect": [
-      2000.0,
+      2330.0,
       20.0,
       195.79999999999998,
       22.0
@@ -4987,7 +5081,7 @@
    },
    {
     "box": {
-     "id": "obj-179",
+     "id": "obj-182",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 9,
@@ -5003,7 +5097,7 @@
       ""
      ],
      "patching_rect": [
-      2000.0,
+      2330.0,
       84.0,
       310.0,
       22.0
@@ -5014,12 +5108,12 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-180",
+     "id": "obj-183",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      2000.0,
+      2330.0,
       148.0,
       148.0,
       18.0
@@ -5043,12 +5137,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-181",
+     "id": "obj-184",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      2000.0,
+      2330.0,
       212.0,
       148.0,
       24.0
@@ -5056,82 +5150,6 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      732.0,
-      148.0,
-      24.0
-     ],
-     "text": "-",
-     "textcolor": [
-      0.36,
-      0.78,
-      0.62,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "id": "obj-182",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      2000.0,
-      276.0,
-      116.6,
-      22.0
-     ],
-     "text": "prepend set"
-    }
-   },
-   {
-    "box": {
-     "fontsize": 11.0,
-     "id": "obj-183",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      2000.0,
-      340.0,
-      148.0,
-      18.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      176.0,
-      714.0,
-      148.0,
-      18.0
-     ],
-     "text": "reason",
-     "textcolor": [
-      0.62,
-      0.66,
-      0.7,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "fontsize": 15.0,
-     "id": "obj-184",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      2000.0,
-      404.0,
-      148.0,
-      24.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      176.0,
       732.0,
       148.0,
       24.0
@@ -5155,8 +5173,8 @@
       ""
      ],
      "patching_rect": [
-      2000.0,
-      468.0,
+      2330.0,
+      276.0,
       116.6,
       22.0
      ],
@@ -5171,19 +5189,19 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      2000.0,
-      532.0,
+      2330.0,
+      340.0,
       148.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      332.0,
+      176.0,
       714.0,
       148.0,
       18.0
      ],
-     "text": "tempo (bpm)",
+     "text": "reason",
      "textcolor": [
       0.62,
       0.66,
@@ -5200,14 +5218,14 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      2000.0,
-      596.0,
+      2330.0,
+      404.0,
       148.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      332.0,
+      176.0,
       732.0,
       148.0,
       24.0
@@ -5231,8 +5249,8 @@
       ""
      ],
      "patching_rect": [
-      2000.0,
-      660.0,
+      2330.0,
+      468.0,
       116.6,
       22.0
      ],
@@ -5247,19 +5265,19 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      2000.0,
-      724.0,
+      2330.0,
+      532.0,
       148.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      488.0,
+      332.0,
       714.0,
       148.0,
       18.0
      ],
-     "text": "beat",
+     "text": "tempo (bpm)",
      "textcolor": [
       0.62,
       0.66,
@@ -5276,14 +5294,14 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      2000.0,
-      788.0,
+      2330.0,
+      596.0,
       148.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      488.0,
+      332.0,
       732.0,
       148.0,
       24.0
@@ -5307,8 +5325,8 @@
       ""
      ],
      "patching_rect": [
-      2000.0,
-      852.0,
+      2330.0,
+      660.0,
       116.6,
       22.0
      ],
@@ -5323,7 +5341,83 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      2000.0,
+      2330.0,
+      724.0,
+      148.0,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      488.0,
+      714.0,
+      148.0,
+      18.0
+     ],
+     "text": "beat",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-193",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2330.0,
+      788.0,
+      148.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      488.0,
+      732.0,
+      148.0,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-194",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2330.0,
+      852.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-195",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2330.0,
       916.0,
       148.0,
       18.0
@@ -5347,12 +5441,12 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-193",
+     "id": "obj-196",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      2000.0,
+      2330.0,
       980.0,
       148.0,
       24.0
@@ -5360,82 +5454,6 @@
      "presentation": 1,
      "presentation_rect": [
       20.0,
-      776.0,
-      148.0,
-      24.0
-     ],
-     "text": "-",
-     "textcolor": [
-      0.36,
-      0.78,
-      0.62,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "id": "obj-194",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      2000.0,
-      1044.0,
-      116.6,
-      22.0
-     ],
-     "text": "prepend set"
-    }
-   },
-   {
-    "box": {
-     "fontsize": 11.0,
-     "id": "obj-195",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      2000.0,
-      1108.0,
-      148.0,
-      18.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      176.0,
-      758.0,
-      148.0,
-      18.0
-     ],
-     "text": "heard chord",
-     "textcolor": [
-      0.62,
-      0.66,
-      0.7,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "fontsize": 15.0,
-     "id": "obj-196",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      2000.0,
-      1172.0,
-      148.0,
-      24.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      176.0,
       776.0,
       148.0,
       24.0
@@ -5459,8 +5477,8 @@
       ""
      ],
      "patching_rect": [
-      2000.0,
-      1236.0,
+      2330.0,
+      1044.0,
       116.6,
       22.0
      ],
@@ -5475,19 +5493,19 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      2000.0,
-      1300.0,
+      2330.0,
+      1108.0,
       148.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      332.0,
+      176.0,
       758.0,
       148.0,
       18.0
      ],
-     "text": "headroom (ms)",
+     "text": "heard chord",
      "textcolor": [
       0.62,
       0.66,
@@ -5504,14 +5522,14 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      2000.0,
-      1364.0,
+      2330.0,
+      1172.0,
       148.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      332.0,
+      176.0,
       776.0,
       148.0,
       24.0
@@ -5535,8 +5553,8 @@
       ""
      ],
      "patching_rect": [
-      2000.0,
-      1428.0,
+      2330.0,
+      1236.0,
       116.6,
       22.0
      ],
@@ -5551,19 +5569,19 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      2000.0,
-      1492.0,
+      2330.0,
+      1300.0,
       148.0,
       18.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      488.0,
+      332.0,
       758.0,
       148.0,
       18.0
      ],
-     "text": "late frames",
+     "text": "headroom (ms)",
      "textcolor": [
       0.62,
       0.66,
@@ -5580,14 +5598,14 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      2000.0,
-      1556.0,
+      2330.0,
+      1364.0,
       148.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      488.0,
+      332.0,
       776.0,
       148.0,
       24.0
@@ -5611,7 +5629,83 @@
       ""
      ],
      "patching_rect": [
-      2000.0,
+      2330.0,
+      1428.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend set"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-204",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2330.0,
+      1492.0,
+      148.0,
+      18.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      488.0,
+      758.0,
+      148.0,
+      18.0
+     ],
+     "text": "late frames",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 15.0,
+     "id": "obj-205",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2330.0,
+      1556.0,
+      148.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      488.0,
+      776.0,
+      148.0,
+      24.0
+     ],
+     "text": "-",
+     "textcolor": [
+      0.36,
+      0.78,
+      0.62,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-206",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2330.0,
       1620.0,
       116.6,
       22.0
@@ -5622,12 +5716,12 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-204",
+     "id": "obj-207",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      2000.0,
+      2330.0,
       1684.0,
       310.0,
       20.0
@@ -5650,7 +5744,7 @@
    },
    {
     "box": {
-     "id": "obj-205",
+     "id": "obj-208",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -5658,7 +5752,7 @@
       ""
      ],
      "patching_rect": [
-      2000.0,
+      2330.0,
       1748.0,
       116.6,
       22.0
@@ -5669,12 +5763,12 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-206",
+     "id": "obj-209",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      2000.0,
+      2330.0,
       1812.0,
       310.0,
       20.0
@@ -5697,7 +5791,7 @@
    },
    {
     "box": {
-     "id": "obj-207",
+     "id": "obj-210",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -5705,7 +5799,7 @@
       ""
      ],
      "patching_rect": [
-      2000.0,
+      2330.0,
       1876.0,
       116.6,
       22.0
@@ -6639,7 +6733,33 @@
    {
     "patchline": {
      "destination": [
-      "obj-105",
+      "obj-107",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-106",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-107",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-108",
       0
      ],
      "order": 0,
@@ -6652,7 +6772,33 @@
    {
     "patchline": {
      "destination": [
-      "obj-108",
+      "obj-111",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-115",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-112",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-111",
+      1
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-114",
       0
      ],
      "order": 0,
@@ -6665,129 +6811,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-109",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-108",
-      1
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-111",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-109",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-110",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-111",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-114",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-108",
-      1
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
       "obj-113",
       0
      ],
      "order": 0,
      "source": [
       "obj-114",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-3",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-114",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-115",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-110",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-116",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-115",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-113",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-116",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-3",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-113",
       0
      ]
     }
@@ -6800,7 +6829,20 @@
      ],
      "order": 0,
      "source": [
-      "obj-105",
+      "obj-111",
+      1
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-116",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-117",
       0
      ]
     }
@@ -6808,12 +6850,25 @@
    {
     "patchline": {
      "destination": [
-      "obj-113",
+      "obj-3",
       0
      ],
      "order": 0,
      "source": [
       "obj-117",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-118",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-113",
       0
      ]
     }
@@ -6834,12 +6889,25 @@
    {
     "patchline": {
      "destination": [
+      "obj-116",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-119",
-      1
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
      ],
      "order": 0,
      "source": [
-      "obj-110",
+      "obj-116",
       0
      ]
     }
@@ -6852,7 +6920,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-110",
+      "obj-108",
       0
      ]
     }
@@ -6860,7 +6928,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-121",
+      "obj-116",
       0
      ],
      "order": 0,
@@ -6873,13 +6941,26 @@
    {
     "patchline": {
      "destination": [
-      "obj-123",
-      0
-     ],
-     "order": 0,
-     "source": [
       "obj-122",
       0
+     ],
+     "order": 0,
+     "source": [
+      "obj-121",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-122",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-113",
+      0
      ]
     }
    },
@@ -6887,11 +6968,11 @@
     "patchline": {
      "destination": [
       "obj-123",
-      1
+      0
      ],
      "order": 0,
      "source": [
-      "obj-110",
+      "obj-113",
       0
      ]
     }
@@ -6904,7 +6985,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-110",
+      "obj-123",
       0
      ]
     }
@@ -6912,13 +6993,13 @@
    {
     "patchline": {
      "destination": [
+      "obj-126",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-125",
       0
-     ],
-     "order": 0,
-     "source": [
-      "obj-124",
-      0
      ]
     }
    },
@@ -6926,24 +7007,24 @@
     "patchline": {
      "destination": [
       "obj-126",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-105",
       1
+     ],
+     "order": 0,
+     "source": [
+      "obj-113",
+      0
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-129",
+      "obj-127",
       0
      ],
      "order": 0,
      "source": [
-      "obj-126",
+      "obj-113",
       0
      ]
     }
@@ -6956,8 +7037,21 @@
      ],
      "order": 0,
      "source": [
+      "obj-127",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
       "obj-129",
       0
+     ],
+     "order": 0,
+     "source": [
+      "obj-108",
+      1
      ]
     }
    },
@@ -6969,8 +7063,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-126",
-      1
+      "obj-129",
+      0
      ]
     }
    },
@@ -6995,8 +7089,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-126",
-      2
+      "obj-129",
+      1
      ]
     }
    },
@@ -7021,8 +7115,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-126",
-      3
+      "obj-129",
+      2
      ]
     }
    },
@@ -7047,8 +7141,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-126",
-      4
+      "obj-129",
+      3
      ]
     }
    },
@@ -7073,8 +7167,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-126",
-      5
+      "obj-129",
+      4
      ]
     }
    },
@@ -7099,8 +7193,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-126",
-      6
+      "obj-129",
+      5
      ]
     }
    },
@@ -7125,8 +7219,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-126",
-      7
+      "obj-129",
+      6
      ]
     }
    },
@@ -7151,15 +7245,15 @@
      ],
      "order": 0,
      "source": [
-      "obj-152",
-      0
+      "obj-129",
+      7
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-154",
+      "obj-152",
       0
      ],
      "order": 0,
@@ -7172,12 +7266,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
+      "obj-156",
       0
      ],
      "order": 0,
      "source": [
-      "obj-154",
+      "obj-155",
       0
      ]
     }
@@ -7198,7 +7292,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-158",
+      "obj-3",
       0
      ],
      "order": 0,
@@ -7211,12 +7305,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
+      "obj-160",
       0
      ],
      "order": 0,
      "source": [
-      "obj-158",
+      "obj-159",
       0
      ]
     }
@@ -7237,7 +7331,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-162",
+      "obj-3",
       0
      ],
      "order": 0,
@@ -7250,12 +7344,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
+      "obj-164",
       0
      ],
      "order": 0,
      "source": [
-      "obj-162",
+      "obj-163",
       0
      ]
     }
@@ -7294,7 +7388,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-166",
+      "obj-167",
       0
      ]
     }
@@ -7302,7 +7396,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-169",
+      "obj-3",
       0
      ],
      "order": 0,
@@ -7315,7 +7409,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
+      "obj-171",
       0
      ],
      "order": 0,
@@ -7341,7 +7435,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-173",
+      "obj-3",
       0
      ],
      "order": 0,
@@ -7354,12 +7448,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
+      "obj-175",
       0
      ],
      "order": 0,
      "source": [
-      "obj-173",
+      "obj-174",
       0
      ]
     }
@@ -7380,7 +7474,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-177",
+      "obj-3",
       0
      ],
      "order": 0,
@@ -7393,51 +7487,38 @@
    {
     "patchline": {
      "destination": [
+      "obj-179",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-178",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-180",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-179",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
       "obj-3",
       0
      ],
      "order": 0,
      "source": [
-      "obj-177",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-178",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-105",
-      2
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-179",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-178",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-182",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-179",
+      "obj-180",
       0
      ]
     }
@@ -7450,7 +7531,20 @@
      ],
      "order": 0,
      "source": [
+      "obj-108",
+      2
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
       "obj-182",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-181",
       0
      ]
     }
@@ -7463,8 +7557,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-179",
-      1
+      "obj-182",
+      0
      ]
     }
    },
@@ -7489,8 +7583,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-179",
-      2
+      "obj-182",
+      1
      ]
     }
    },
@@ -7515,8 +7609,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-179",
-      3
+      "obj-182",
+      2
      ]
     }
    },
@@ -7541,8 +7635,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-179",
-      4
+      "obj-182",
+      3
      ]
     }
    },
@@ -7567,8 +7661,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-179",
-      5
+      "obj-182",
+      4
      ]
     }
    },
@@ -7593,8 +7687,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-179",
-      6
+      "obj-182",
+      5
      ]
     }
    },
@@ -7619,8 +7713,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-179",
-      7
+      "obj-182",
+      6
      ]
     }
    },
@@ -7640,12 +7734,38 @@
    {
     "patchline": {
      "destination": [
+      "obj-206",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-182",
+      7
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
       "obj-205",
       0
      ],
      "order": 0,
      "source": [
-      "obj-178",
+      "obj-206",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-208",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-181",
       1
      ]
     }
@@ -7653,12 +7773,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-204",
+      "obj-207",
       0
      ],
      "order": 0,
      "source": [
-      "obj-205",
+      "obj-208",
       0
      ]
     }
@@ -7666,12 +7786,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-207",
+      "obj-210",
       0
      ],
      "order": 0,
      "source": [
-      "obj-178",
+      "obj-181",
       2
      ]
     }
@@ -7679,12 +7799,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-206",
+      "obj-209",
       0
      ],
      "order": 0,
      "source": [
-      "obj-207",
+      "obj-210",
       0
      ]
     }

@@ -231,8 +231,9 @@
      "id": "obj-11",
      "maxclass": "newobj",
      "numinlets": 1,
-     "numoutlets": 27,
+     "numoutlets": 28,
      "outlettype": [
+      "",
       "",
       "",
       "",
@@ -267,7 +268,7 @@
       310.0,
       22.0
      ],
-     "text": "route stem mix gain variation adherence density brightness seed reset freeze listen mode anticipation when_silent time_feel tempo_low tempo_high tacet fade mute intensity quantise count_in next_section tap open"
+     "text": "route stem mix gain variation adherence density brightness seed reset freeze listen mode anticipation when_silent time_feel tempo_low tempo_high tacet fade mute intensity quantise count_in next_section tap quality open"
     }
    },
    {
@@ -3136,7 +3137,119 @@
    },
    {
     "box": {
+     "fontsize": 11.0,
      "id": "obj-114",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      1670.0,
+      276.0,
+      96.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      124.0,
+      414.0,
+      96.0,
+      20.0
+     ],
+     "text": "quality",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-115",
+     "maxclass": "live.menu",
+     "numinlets": 1,
+     "numoutlets": 3,
+     "outlettype": [
+      "",
+      "",
+      "float"
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      1670.0,
+      340.0,
+      96.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      124.0,
+      436.0,
+      96.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "draft",
+        "fast",
+        "fine",
+        "full"
+       ],
+       "parameter_initial": [
+        1
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "quality",
+       "parameter_mmax": 3,
+       "parameter_shortname": "quality",
+       "parameter_type": 2
+      }
+     },
+     "varname": "quality"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-116",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      404.0,
+      110.0,
+      22.0
+     ],
+     "text": "prepend 31"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-117",
+     "maxclass": "newobj",
+     "numinlets": 6,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      1670.0,
+      468.0,
+      143.0,
+      22.0
+     ],
+     "text": "scale 0 3 0. 1."
+    }
+   },
+   {
+    "box": {
+     "id": "obj-118",
      "maxclass": "newobj",
      "numinlets": 2,
      "numoutlets": 9,
@@ -3163,7 +3276,7 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-115",
+     "id": "obj-119",
      "maxclass": "live.text",
      "mode": 1,
      "numinlets": 1,
@@ -3210,7 +3323,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-116",
+     "id": "obj-120",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3239,7 +3352,7 @@
    {
     "box": {
      "fontsize": 14.0,
-     "id": "obj-117",
+     "id": "obj-121",
      "maxclass": "live.numbox",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3280,7 +3393,7 @@
    },
    {
     "box": {
-     "id": "obj-118",
+     "id": "obj-122",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3299,7 +3412,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-119",
+     "id": "obj-123",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3328,7 +3441,7 @@
    {
     "box": {
      "fontsize": 14.0,
-     "id": "obj-120",
+     "id": "obj-124",
      "maxclass": "live.numbox",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3369,7 +3482,7 @@
    },
    {
     "box": {
-     "id": "obj-121",
+     "id": "obj-125",
      "maxclass": "message",
      "numinlets": 2,
      "numoutlets": 1,
@@ -3387,7 +3500,7 @@
    },
    {
     "box": {
-     "id": "obj-122",
+     "id": "obj-126",
      "maxclass": "newobj",
      "numinlets": 2,
      "numoutlets": 1,
@@ -3406,7 +3519,7 @@
    {
     "box": {
      "comment": "cues: bar n, beat n",
-     "id": "obj-123",
+     "id": "obj-127",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3422,7 +3535,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-124",
+     "id": "obj-128",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3451,7 +3564,7 @@
    {
     "box": {
      "fontsize": 26.0,
-     "id": "obj-125",
+     "id": "obj-129",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3479,7 +3592,7 @@
    },
    {
     "box": {
-     "id": "obj-126",
+     "id": "obj-130",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 3,
@@ -3499,7 +3612,7 @@
    },
    {
     "box": {
-     "id": "obj-127",
+     "id": "obj-131",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3517,7 +3630,7 @@
    },
    {
     "box": {
-     "id": "obj-128",
+     "id": "obj-132",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3536,7 +3649,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-129",
+     "id": "obj-133",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3565,7 +3678,7 @@
    {
     "box": {
      "fontsize": 26.0,
-     "id": "obj-130",
+     "id": "obj-134",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3593,7 +3706,7 @@
    },
    {
     "box": {
-     "id": "obj-131",
+     "id": "obj-135",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 3,
@@ -3613,7 +3726,7 @@
    },
    {
     "box": {
-     "id": "obj-132",
+     "id": "obj-136",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3631,7 +3744,7 @@
    },
    {
     "box": {
-     "id": "obj-133",
+     "id": "obj-137",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3649,7 +3762,7 @@
    },
    {
     "box": {
-     "id": "obj-134",
+     "id": "obj-138",
      "maxclass": "newobj",
      "numinlets": 2,
      "numoutlets": 1,
@@ -3667,7 +3780,7 @@
    },
    {
     "box": {
-     "id": "obj-135",
+     "id": "obj-139",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3685,7 +3798,7 @@
    },
    {
     "box": {
-     "id": "obj-136",
+     "id": "obj-140",
      "maxclass": "newobj",
      "numinlets": 2,
      "numoutlets": 1,
@@ -3703,7 +3816,7 @@
    },
    {
     "box": {
-     "id": "obj-137",
+     "id": "obj-141",
      "maxclass": "message",
      "numinlets": 2,
      "numoutlets": 1,
@@ -3721,7 +3834,7 @@
    },
    {
     "box": {
-     "id": "obj-138",
+     "id": "obj-142",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3737,7 +3850,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-139",
+     "id": "obj-143",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3772,7 +3885,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-140",
+     "id": "obj-144",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3810,7 +3923,7 @@
    },
    {
     "box": {
-     "id": "obj-141",
+     "id": "obj-145",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3829,7 +3942,7 @@
    },
    {
     "box": {
-     "id": "obj-142",
+     "id": "obj-146",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3847,7 +3960,7 @@
    },
    {
     "box": {
-     "id": "obj-143",
+     "id": "obj-147",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -3865,7 +3978,7 @@
    },
    {
     "box": {
-     "id": "obj-144",
+     "id": "obj-148",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3884,7 +3997,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-145",
+     "id": "obj-149",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -3919,7 +4032,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-146",
+     "id": "obj-150",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -3957,7 +4070,7 @@
    },
    {
     "box": {
-     "id": "obj-147",
+     "id": "obj-151",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3976,7 +4089,7 @@
    },
    {
     "box": {
-     "id": "obj-148",
+     "id": "obj-152",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -3994,7 +4107,7 @@
    },
    {
     "box": {
-     "id": "obj-149",
+     "id": "obj-153",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -4012,7 +4125,7 @@
    },
    {
     "box": {
-     "id": "obj-150",
+     "id": "obj-154",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4031,7 +4144,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-151",
+     "id": "obj-155",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4066,7 +4179,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-152",
+     "id": "obj-156",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -4104,7 +4217,7 @@
    },
    {
     "box": {
-     "id": "obj-153",
+     "id": "obj-157",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -4123,7 +4236,7 @@
    },
    {
     "box": {
-     "id": "obj-154",
+     "id": "obj-158",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4141,7 +4254,7 @@
    },
    {
     "box": {
-     "id": "obj-155",
+     "id": "obj-159",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -4159,7 +4272,7 @@
    },
    {
     "box": {
-     "id": "obj-156",
+     "id": "obj-160",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4178,7 +4291,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-157",
+     "id": "obj-161",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4213,7 +4326,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-158",
+     "id": "obj-162",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -4251,7 +4364,7 @@
    },
    {
     "box": {
-     "id": "obj-159",
+     "id": "obj-163",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -4270,7 +4383,7 @@
    },
    {
     "box": {
-     "id": "obj-160",
+     "id": "obj-164",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4288,7 +4401,7 @@
    },
    {
     "box": {
-     "id": "obj-161",
+     "id": "obj-165",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -4306,7 +4419,7 @@
    },
    {
     "box": {
-     "id": "obj-162",
+     "id": "obj-166",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4325,7 +4438,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-163",
+     "id": "obj-167",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4360,7 +4473,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-164",
+     "id": "obj-168",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -4398,7 +4511,7 @@
    },
    {
     "box": {
-     "id": "obj-165",
+     "id": "obj-169",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -4417,7 +4530,7 @@
    },
    {
     "box": {
-     "id": "obj-166",
+     "id": "obj-170",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4435,7 +4548,7 @@
    },
    {
     "box": {
-     "id": "obj-167",
+     "id": "obj-171",
      "maxclass": "newobj",
      "numinlets": 0,
      "numoutlets": 1,
@@ -4453,7 +4566,7 @@
    },
    {
     "box": {
-     "id": "obj-168",
+     "id": "obj-172",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4472,7 +4585,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-169",
+     "id": "obj-173",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4507,7 +4620,7 @@
       1.0
      ],
      "fontsize": 14.0,
-     "id": "obj-170",
+     "id": "obj-174",
      "keymode": 1,
      "lines": 1,
      "maxclass": "textedit",
@@ -4545,7 +4658,7 @@
    },
    {
     "box": {
-     "id": "obj-171",
+     "id": "obj-175",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 2,
@@ -4564,7 +4677,7 @@
    },
    {
     "box": {
-     "id": "obj-172",
+     "id": "obj-176",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4716,7 +4829,7 @@
      "order": 0,
      "source": [
       "obj-11",
-      25
+      26
      ]
     }
    },
@@ -6036,7 +6149,20 @@
    {
     "patchline": {
      "destination": [
-      "obj-114",
+      "obj-115",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-11",
+      25
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-117",
       0
      ],
      "order": 0,
@@ -6049,7 +6175,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-118",
+      "obj-116",
       0
      ],
      "order": 0,
@@ -6062,25 +6188,25 @@
    {
     "patchline": {
      "destination": [
-      "obj-114",
+      "obj-3",
       0
      ],
      "order": 0,
      "source": [
+      "obj-116",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
       "obj-118",
       0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-121",
-      0
      ],
      "order": 0,
      "source": [
-      "obj-120",
+      "obj-119",
       0
      ]
     }
@@ -6088,7 +6214,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-114",
+      "obj-122",
       0
      ],
      "order": 0,
@@ -6101,7 +6227,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-114",
+      "obj-118",
       0
      ],
      "order": 0,
@@ -6114,38 +6240,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-126",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-114",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-127",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-126",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
       "obj-125",
       0
      ],
      "order": 0,
      "source": [
-      "obj-127",
+      "obj-124",
       0
      ]
     }
@@ -6153,51 +6253,25 @@
    {
     "patchline": {
      "destination": [
-      "obj-128",
+      "obj-118",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-125",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-118",
       0
      ],
      "order": 0,
      "source": [
       "obj-126",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-123",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-128",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-131",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-114",
-      1
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-132",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-131",
       0
      ]
     }
@@ -6210,7 +6284,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-132",
+      "obj-118",
       0
      ]
     }
@@ -6218,7 +6292,20 @@
    {
     "patchline": {
      "destination": [
-      "obj-133",
+      "obj-131",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-130",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-129",
       0
      ],
      "order": 0,
@@ -6231,13 +6318,39 @@
    {
     "patchline": {
      "destination": [
-      "obj-123",
+      "obj-132",
       0
      ],
      "order": 0,
      "source": [
-      "obj-133",
+      "obj-130",
       0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-127",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-132",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-135",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-118",
+      1
      ]
     }
    },
@@ -6257,7 +6370,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-137",
+      "obj-134",
       0
      ],
      "order": 0,
@@ -6270,7 +6383,20 @@
    {
     "patchline": {
      "destination": [
-      "obj-134",
+      "obj-137",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-135",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-127",
       0
      ],
      "order": 0,
@@ -6283,12 +6409,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-138",
+      "obj-140",
       0
      ],
      "order": 0,
      "source": [
-      "obj-134",
+      "obj-139",
       0
      ]
     }
@@ -6309,7 +6435,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-142",
+      "obj-138",
       0
      ],
      "order": 0,
@@ -6322,24 +6448,24 @@
    {
     "patchline": {
      "destination": [
-      "obj-144",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-143",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
       "obj-142",
       0
      ],
      "order": 0,
      "source": [
+      "obj-138",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-145",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-144",
       0
      ]
@@ -6348,12 +6474,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-134",
-      1
+      "obj-146",
+      0
      ],
      "order": 0,
      "source": [
-      "obj-142",
+      "obj-145",
       0
      ]
     }
@@ -6361,8 +6487,34 @@
    {
     "patchline": {
      "destination": [
+      "obj-148",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-147",
       0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-146",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-148",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-138",
+      1
      ],
      "order": 0,
      "source": [
@@ -6374,33 +6526,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-148",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-147",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-150",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-149",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-148",
+      "obj-151",
       0
      ],
      "order": 0,
@@ -6413,12 +6539,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-134",
-      1
+      "obj-152",
+      0
      ],
      "order": 0,
      "source": [
-      "obj-148",
+      "obj-151",
       0
      ]
     }
@@ -6426,8 +6552,34 @@
    {
     "patchline": {
      "destination": [
+      "obj-154",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-153",
       0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-152",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-154",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-138",
+      1
      ],
      "order": 0,
      "source": [
@@ -6439,33 +6591,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-154",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-153",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-156",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-155",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-154",
+      "obj-157",
       0
      ],
      "order": 0,
@@ -6478,12 +6604,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-134",
-      1
+      "obj-158",
+      0
      ],
      "order": 0,
      "source": [
-      "obj-154",
+      "obj-157",
       0
      ]
     }
@@ -6491,8 +6617,34 @@
    {
     "patchline": {
      "destination": [
+      "obj-160",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-159",
       0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-158",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-160",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-138",
+      1
      ],
      "order": 0,
      "source": [
@@ -6504,33 +6656,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-160",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-159",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-162",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-161",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-160",
+      "obj-163",
       0
      ],
      "order": 0,
@@ -6543,12 +6669,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-134",
-      1
+      "obj-164",
+      0
      ],
      "order": 0,
      "source": [
-      "obj-160",
+      "obj-163",
       0
      ]
     }
@@ -6556,8 +6682,34 @@
    {
     "patchline": {
      "destination": [
+      "obj-166",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-165",
       0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-164",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-166",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-138",
+      1
      ],
      "order": 0,
      "source": [
@@ -6569,33 +6721,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-166",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-165",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-168",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-167",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-166",
+      "obj-169",
       0
      ],
      "order": 0,
@@ -6608,25 +6734,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-134",
-      1
-     ],
-     "order": 0,
-     "source": [
-      "obj-166",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-171",
-      0
-     ],
-     "order": 0,
-     "source": [
       "obj-170",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-169",
       0
      ]
     }
@@ -6640,6 +6753,58 @@
      "order": 0,
      "source": [
       "obj-171",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-170",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-172",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-138",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-170",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-175",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-174",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-176",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-175",
       0
      ]
     }

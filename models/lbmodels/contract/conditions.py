@@ -51,6 +51,7 @@ CONDITIONS = (
     Condition(
         name="tempo_high", source="control", meaning="beats per minute: the fastest tempo to be believed"
     ),
+    Condition(name="quality", source="control", meaning="how much work a step gets, an index into QUALITIES"),
     Condition(name="tempo_scale", source="shell", meaning="factor of a tempo that the model hears itself"),
     Condition(name="rests", source="shell", meaning="1 rests when the player stops"),
     Condition(name="time_feel", source="shell", meaning="factor of half and double time that is wished for"),

@@ -74,11 +74,6 @@ class TorchAccompanist:
         hear = getattr(self._model, "heard_chord", None)
         return np.full((_rows(state), 13), np.nan) if hear is None else np.asarray(hear(state))
 
-    def keep_pace(self, took_s: float, budget_s: float) -> str:
-        """Tell a model that can do with less work how long a step took; the tier it uses from now on, "" if it has none."""
-        keep = getattr(self._model, "keep_pace", None)
-        return "" if keep is None else str(keep(took_s, budget_s))
-
     def join(self, states: Sequence[Any]) -> Any:
         if len(states) == 1:
             return states[0]

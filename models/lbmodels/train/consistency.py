@@ -24,7 +24,7 @@ from lbmodels.families.lookahead.network import Seen, WindowNetwork
 from lbmodels.train.batches import LatentDataConfig
 from lbmodels.train.pace import settled
 from lbmodels.train.recipe import LoopConfig
-from lbmodels.train.windows import WindowObjective, WindowTasks, check_tasks, diffusion_loss, train
+from lbmodels.train.windows import WindowObjective, WindowTasks, as_seen, check_tasks, diffusion_loss, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +32,13 @@ class ConsistencyTraining:
     """A whole recipe. `teacher`: its weights, whose sizes the student has.
 
     `levels`: noise levels of the path, two or more. `teacher_steps`: levels that the teacher goes down at a time, drawn from 1 to so
-    many. `diffusion`: weight of the diffusion loss beside the consistency loss.
+    many. `guidance`: how far it is led to what the host tells. `diffusion`: weight of the diffusion loss beside the consistency loss.
     """
 
     teacher: str = ""
     levels: int = 18
     teacher_steps: int = 4
+    guidance: float = 0.0
     diffusion: float = 0.5
     data: LatentDataConfig = field(default_factory=LatentDataConfig)
     tasks: WindowTasks = field(default_factory=WindowTasks)
@@ -79,12 +80,13 @@ class ConsistencyObjective(WindowObjective):
         start = int(torch.randint(self.config.levels - steps, ()))
         sigmas = [float(sigma) for sigma in self.sigmas[start : start + steps + 1]]
         high, low = (torch.full((len(clean),), sigmas[i], device=self.device) for i in (0, -1))
+        begun = as_seen(seen, clean) + sigmas[0] * noise
         with torch.no_grad():
-            x = clean + sigmas[0] * noise
+            x, denoise = begun, self.teacher.guided(seen, self.config.guidance)
             for a, b in itertools.pairwise(sigmas):
-                x = heun_step(x, lambda y, sigma: self.teacher.denoise(y, sigma, seen), a, b)
+                x = heun_step(x, denoise, a, b)
             wanted = average.denoise(x, low, seen)
-        answer = network.denoise(clean + sigmas[0] * noise, high, seen)
+        answer = network.denoise(begun, high, seen)
         asked = (~seen.known).unsqueeze(-1).to(clean.dtype)
         consistent = ((answer - wanted).square() * asked).sum() / (asked.sum() * clean.shape[-1])
         return {

@@ -35,11 +35,15 @@ class WindowTasks:
     """What a window is asked for in training, drawn for each example.
 
     `ratios`: step ratios, of which those that a look-ahead allows are drawn. `whole_share`: of windows of which nothing of the stem
-    is known, as at a cold start. ln sigma is normal with `log_mean` and `log_deviation`.
+    is known, as at a cold start; `cold_share` of these begin as a session does, with nothing heard or told before a random column.
+    `past_noise`: the most noise, in deviations of the data, that lies over what is known: who plays on from its own past hears it
+    a little wrong. ln sigma is normal with `log_mean` and `log_deviation`.
     """
 
     ratios: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.5)
     whole_share: float = 0.15
+    cold_share: float = 0.0
+    past_noise: float = 0.0
     log_mean: float = -0.4
     log_deviation: float = 1.2
 
@@ -62,6 +66,24 @@ def seen_of(batch: Batch, heard: Tensor, known: Tensor) -> Seen:
     """What a network sees of a batch whose stems are the truth."""
     mix = torch.cat(batch.around, dim=-1)
     return Seen(mix, heard, batch.played, known, batch.known, batch.stem, (~heard).sum(1))
+
+
+def begun_cold(seen: Seen, share: float) -> Seen:
+    """A share of the windows of which nothing is known as those of a session that has just begun, by torch's generator."""
+    rows, columns = seen.heard.shape
+    device = seen.heard.device
+    start = (torch.rand(rows) * columns).long().to(device)
+    cold = (torch.rand(rows) < share).to(device) & ~seen.known.any(1)
+    before = cold[:, None] & (torch.arange(columns, device=device) < start[:, None])
+    return seen._replace(heard=seen.heard & ~before, told=torch.where(before[..., None], 0.0, seen.told))
+
+
+def past_as_played(seen: Seen, most: float) -> Seen:
+    """What is known under noise of up to `most`, little for most windows, by torch's generator."""
+    rows = len(seen.source)
+    strength = most * torch.rand(rows, 1, 1).square()
+    noise = strength * torch.randn(seen.source.shape)
+    return seen._replace(source=seen.source + noise.to(seen.source.device))
 
 
 def check_tasks(tasks: WindowTasks) -> None:
@@ -87,11 +109,16 @@ class WindowSource:
         return self.source.batches(split, seed, count)
 
 
+def as_seen(seen: Seen, clean: Tensor) -> Tensor:
+    """The stem [B, C, latent] that noise is laid over: what is known as it is seen, the rest as it is."""
+    return torch.where(seen.known.unsqueeze(-1), seen.source, clean)
+
+
 def diffusion_loss(network: WindowNetwork, seen: Seen, clean: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
     """Weighted squared error of what is not known, mean over a batch: clean, noise [B, C, latent], sigma [B]."""
     pre = network.config.preconditioning()
     each = sigma[:, None, None]
-    answer = network.denoise(clean + each * noise, sigma, seen)
+    answer = network.denoise(as_seen(seen, clean) + each * noise, sigma, seen)
     asked = (~seen.known).unsqueeze(-1).to(clean.dtype)
     error = (answer - clean).square() * asked
     return (pre.weight(each) * error).sum() / (asked.sum() * clean.shape[-1])
@@ -129,6 +156,10 @@ class WindowObjective(ABC):
         heard, known = draw_windows(self.tasks, len(batch.stem), self.model.columns)
         batch = to_device(batch, self.device)
         seen = seen_of(batch, heard.to(self.device), known.to(self.device))
+        if self.tasks.cold_share:
+            seen = begun_cold(seen, self.tasks.cold_share)
+        if self.tasks.past_noise:
+            seen = past_as_played(seen, self.tasks.past_noise * self.model.sigma_data)
         noise = torch.randn(batch.played.shape).to(self.device) * self.model.sigma_data
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.loop.bf16):
             return self.losses(network, seen, batch.played, noise)

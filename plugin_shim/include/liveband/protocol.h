@@ -109,6 +109,7 @@ inline constexpr std::size_t heard_beat = 1168;  // float64: beat of the bar it 
 inline constexpr std::size_t chord = 1176;  // float64: chord the host tells: 1 + 12-bit mask of pitch classes from C + 4096 * (1 + bass, 0 if none); 0 unknown
 inline constexpr std::size_t heard_chord = 1184;  // float64: likewise the chord it hears by itself
 inline constexpr std::size_t section = 1192;  // float64: which section of the chart sounds, from 1; 0 if none is known
+inline constexpr std::size_t quality = 1200;  // float64: which quality steps have, from 1; 0 if the model has one alone
 }  // namespace offset
 
 /// A cursor is one word, so that an epoch and its position are never seen apart.
@@ -269,8 +270,9 @@ enum class Control : std::uint32_t {
     kCountIn = 22,
     kNextSection = 23,
     kTap = 24,
+    kQuality = 25,
 };
-inline constexpr std::array<std::string_view, 17> kChoices{{
+inline constexpr std::array<std::string_view, 21> kChoices{{
     "drums",
     "bass",
     "piano",
@@ -288,8 +290,12 @@ inline constexpr std::array<std::string_view, 17> kChoices{{
     "at_once",
     "next_beat",
     "next_bar",
+    "draft",
+    "fast",
+    "fine",
+    "full",
 }};
-inline constexpr std::array<ControlInfo, 25> kControls{{
+inline constexpr std::array<ControlInfo, 26> kControls{{
     {"stem", "choice", "", "model", "what is played", 0.0, 3.0, 1.0, 0.0, 0, 4},
     {"mix", "float", "", "port", "0 only what you play, 1 only the band; for front ends that mix: plug-in, jam", 0.0, 1.0, 1.0, 20.0, 4, 0},
     {"gain", "float", "dB", "port", "level of the stem", -60.0, 24.0, 0.0, 20.0, 4, 0},
@@ -315,6 +321,7 @@ inline constexpr std::array<ControlInfo, 25> kControls{{
     {"count_in", "trigger", "", "shell", "a bar of clicks, then it comes in on the one", 0.0, 1.0, 0.0, 0.0, 17, 0},
     {"next_section", "trigger", "", "session", "at the next bar the chart goes on with its next [section]", 0.0, 1.0, 0.0, 0.0, 17, 0},
     {"tap", "trigger", "", "session", "the beat, from a one: two taps or more tell tempo and beat", 0.0, 1.0, 0.0, 0.0, 17, 0},
+    {"quality", "choice", "", "model", "how much work a step gets, of models that can do with less; a live step that is late twice does with less by itself", 0.0, 3.0, 1.0, 0.0, 17, 4},
 }};
 
 inline constexpr std::array<std::string_view, 12> kNotes{{
@@ -369,7 +376,7 @@ struct StatusInfo {
     std::string_view name, kind, unit, meaning;
 };
 
-inline constexpr std::array<StatusInfo, 27> kStatus{{
+inline constexpr std::array<StatusInfo, 28> kStatus{{
     {"state", "str", "", "opening, listening, playing, late, faded, bypassed, recovering, quarantined, closed"},
     {"reason", "str", "", "why it does not play, empty if it does"},
     {"latency_samples", "int", "samples", "L: what a host compensates, and nothing else"},
@@ -397,6 +404,7 @@ inline constexpr std::array<StatusInfo, 27> kStatus{{
     {"heard_tempo", "float", "bpm", "tempo the band hears by itself, NaN if it is not sure of one"},
     {"heard_beat", "float", "", "beat of the bar the band hears by itself, NaN if it is not sure of one"},
     {"heard_chord", "str", "", "chord the band hears by itself, empty if it is not sure of one"},
+    {"quality", "str", "", "quality that steps have now, which may be less than was asked for; empty if the model has one alone"},
 }};
 
 /// One field of a message; a number lies within minimum..maximum, a text is no longer than maximum.

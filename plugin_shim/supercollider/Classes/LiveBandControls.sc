@@ -29,7 +29,8 @@ LiveBandControls {
 			['quantise', 'choice', "", 0, 2, 0, ['at_once', 'next_beat', 'next_bar']],
 			['count_in', 'trigger', "", 0, 1, 0, []],
 			['next_section', 'trigger', "", 0, 1, 0, []],
-			['tap', 'trigger', "", 0, 1, 0, []]
+			['tap', 'trigger', "", 0, 1, 0, []],
+			['quality', 'choice', "", 0, 3, 1, ['draft', 'fast', 'fine', 'full']]
 		]
 	}
 

@@ -52,6 +52,7 @@ PLAYING: dict[str, float | int | str] = {
     "heard_tempo": 117.4,
     "heard_beat": 2.5,
     "heard_chord": "Am7",
+    "quality": "fast",
 }
 WELCOME = {"type": "welcome", "major": 1, "minor": 0, "server": "liveband 0.1.0", "model": "tiny", "pid": 7}
 

@@ -8,7 +8,7 @@ const LIVE_BLOCK = 256;
 const MOMENT = "page";
 const TAP_GAP_S = 2.5;
 const SHOWN_MS = 8000;
-const FIGURES = ["state", "stem", "model", "mode", "peer", "latency_ms", "recency_gap_ms", "headroom_ms", "step_ms", "late_frames"];
+const FIGURES = ["state", "stem", "model", "mode", "peer", "latency_ms", "recency_gap_ms", "headroom_ms", "step_ms", "quality", "late_frames"];
 const PLAIN = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 
 const by = (id) => document.getElementById(id);

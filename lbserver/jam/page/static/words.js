@@ -4,7 +4,7 @@
 export const friendly = (model) => (!model ? "" : model.startsWith("test:") ? `Test band (${model.slice(5)})` : `LiveBand ${model}`);
 
 export function describe(seen) {
-  const who = [friendly(seen.model), seen.stem].filter(Boolean).join(" · ");
+  const who = [friendly(seen.model), seen.stem, seen.status.quality].filter(Boolean).join(" · ");
   const figures = seen.status;
   const late = (figures.late_frames ?? 0) + (figures.skipped_frames ?? 0);
   const all = (figures.frames ?? 0) + (figures.skipped_frames ?? 0);

@@ -18,11 +18,12 @@ from lbmodels.codec.autoencoder import Codec, DecoderState, EncoderState
 from lbmodels.conditioning.host import WIDTH, condition_features
 from lbmodels.conditioning.table import columns as told_by_frame
 from lbmodels.contract.conditions import HOST
-from lbmodels.contract.spec import Spec
+from lbmodels.contract.quality import QUALITIES
+from lbmodels.contract.spec import Control, Spec
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.lookahead.diffusion import consistency, heun
 from lbmodels.families.lookahead.network import Seen, WindowNetwork
-from lbmodels.families.lookahead.quality import Tier, after_step, pace_of
+from lbmodels.families.lookahead.quality import TIERS, Tier, tier_of
 from lbmodels.families.lookahead.window import Memory, Window, empty_memory, recall, remember, shifted
 from lbmodels.listening.ahead import ahead_by
 from lbmodels.listening.beat_tracker import TEMPO_CONTROLS, BeatTracker, BeatTrackerState, span_of
@@ -71,7 +72,6 @@ def fill(network: WindowNetwork, seen: Seen, tier: Tier, seed: Tensor, end: Tens
     The noise of a column is a function of the session's seed, the column and the draw: the rows of a batch are independent.
     """
     columns, config = seen.mix.shape[1], network.config
-    context = network.context(seen)
     places = end[:, None] - columns + torch.arange(columns, device=end.device)
     count = 0
 
@@ -81,9 +81,7 @@ def fill(network: WindowNetwork, seen: Seen, tier: Tier, seed: Tensor, end: Tens
         count += 1
         return noise * config.sigma_data
 
-    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-        return network.denoise(x, sigma, seen, context)
-
+    denoise = network.guided(seen, tier.guidance)
     known, schedule = seen.known.unsqueeze(-1), config.schedule()
     if config.student:
         sigmas = schedule.levels(tier.levels + 1)[: tier.levels]
@@ -95,8 +93,8 @@ class LookaheadAccompanist(nn.Module):
     """Mix columns [n k, (n + 1) k) in, stem columns [(n + 1) k + A, (n + 2) k + A) out; k of the window's step ratio.
 
     A is the condition `anticipation`, any number of columns so that A + k is at most half a window: A = w k for look-ahead w.
-    `student` serves the tiers of few calls, `teacher` the others; one of them is enough. `quality`: the tier, by name; None: `fast`
-    by a student, `full` by a teacher alone.
+    `student` serves the tiers of few calls, `teacher` the best one; one of them is enough, and its tiers are then all that there are.
+    `quality`: the tier where the control of that name says nothing; None: `fast` by a student, `full` by a teacher alone.
     """
 
     def __init__(
@@ -129,7 +127,8 @@ class LookaheadAccompanist(nn.Module):
         self.ear = SemitoneFrontEnd(
             sample_rate=codec.config.sample_rate, hop=codec.config.hop, semitones=config.semitones
         )
-        self.pace = pace_of(quality or ("full" if student is None else "fast"))
+        self.tiers = tuple(tier for tier in TIERS if (student if tier.student else teacher) is not None)
+        self.tier = self.tier_at(QUALITIES.index(tier_of(quality or "fast").name))
         self.window = window or Window(ratio=0.125, look_ahead=1)
         self.new = self.window.new_columns(config.columns)
         self.spec = Spec(
@@ -140,7 +139,7 @@ class LookaheadAccompanist(nn.Module):
             chunk_frames=self.new,
             anticipation_frames=(0, max(0, config.columns // 2 - self.new)),
             stems=config.stems,
-            controls=TEMPO_CONTROLS if beat_tracker is not None else (),
+            controls=(*(TEMPO_CONTROLS if beat_tracker is not None else ()), *self._quality()),
             conditions=HOST if beat_tracker is None else (*HOST, "tempo_scale"),
             context_frames=config.columns,
             parameters=sum(p.numel() for p in self.parameters()),
@@ -158,28 +157,36 @@ class LookaheadAccompanist(nn.Module):
             beat_tracker=self.beat_tracker,
             chord_tracker=self.chord_tracker,
             window=window,
-            quality=quality,
+            quality=quality or self.tier.name,
             weights_id=self.spec.weights_id,
         ).eval()
 
-    @property
-    def tier(self) -> Tier:
-        """How much work a step gets."""
-        return self.pace.tier
+    def tier_at(self, quality: int) -> Tier:
+        """The best that there is up to an index into `QUALITIES`, else the cheapest."""
+        return next((tier for tier in reversed(self.tiers) if TIERS.index(tier) <= quality), self.tiers[0])
 
-    def keep_pace(self, took_s: float, budget_s: float) -> str:
-        """Be told how long a step took of how long it may take; the tier that is used from now on, by name.
-
-        Only who plays against a clock tells: offline the tier stays as wished.
-        """
-        self.pace = after_step(self.pace, took_s, budget_s)
-        return self.tier.name
+    def _quality(self) -> tuple[Control, ...]:
+        """The control, where there is more than one quality."""
+        if len(self.tiers) < 2:
+            return ()
+        least, most, usual = (float(TIERS.index(one)) for one in (self.tiers[0], self.tiers[-1], self.tier))
+        names = ", ".join(f"{TIERS.index(tier)} {tier.name}" for tier in self.tiers)
+        return (
+            Control(
+                name="quality",
+                unit="",
+                minimum=least,
+                maximum=most,
+                default=usual,
+                description=f"work a window gets: {names}",
+            ),
+        )
 
     def network_for(self, tier: Tier) -> WindowNetwork:
-        """The network that a tier asks for, or the one that there is."""
-        wanted = self.student if tier.student else self.teacher
-        found = wanted or self.student or self.teacher
-        assert found is not None
+        """The network of a tier."""
+        found = self.student if tier.student else self.teacher
+        if found is None:
+            raise LiveBandModelError(f"{self.spec.name} has no quality {tier.name}")
         return found
 
     def init_state(self, seeds: Sequence[int]) -> LookaheadState:
@@ -225,11 +232,11 @@ class LookaheadAccompanist(nn.Module):
     ) -> tuple[Tensor, LookaheadState]:
         """Mix [B, 2, k hop] -> stem [B, 2, k hop].
 
-        conditions: of each frame of the chunk to be played, [B, k, width]. `tier`: how much work this step gets (default: the
-        model's `tier`).
+        conditions: of each frame of the chunk to be played, [B, k, width]; `quality`, an index into `QUALITIES`, says how much work
+        the step gets. `tier`: the same for all rows, whatever it says.
         """
         conditions = told_by_frame(conditions)
-        new, tier = self.new, tier or self.tier
+        new = self.new
         heard, listening = self._hear(mix, conditions, state, active)
         ring = torch.cat([state.mix[:, new:], heard.mix], dim=1)
         ahead = conditions["anticipation"].reshape(len(mix), -1)[:, 0].round().to(torch.int64)
@@ -251,7 +258,7 @@ class LookaheadAccompanist(nn.Module):
             conditions["stem"].reshape(len(mix), -1)[:, 0].long(),
             ahead + new,
         )
-        filled = fill(self.network_for(tier), seen, tier, state.seed, end)
+        filled = self._filled(seen, self._tiers(conditions, len(mix), tier), state.seed, end)
         audio, decoder = self._decode(filled[:, -new:], state.decoder, active)
         after = listening._replace(
             cursor=cursor,
@@ -264,6 +271,24 @@ class LookaheadAccompanist(nn.Module):
         return select(active, audio, torch.zeros_like(audio)), map_tensors(
             lambda fresh, old: select(active, fresh, old), after, state
         )
+
+    def _tiers(self, conditions: Mapping[str, Tensor], rows: int, tier: Tier | None) -> list[Tier]:
+        """Of each row."""
+        if tier is not None or "quality" not in conditions:
+            return [tier or self.tier] * rows
+        asked = conditions["quality"].reshape(rows, -1)[:, 0].tolist()
+        return [self.tier if value != value else self.tier_at(round(value)) for value in asked]
+
+    def _filled(self, seen: Seen, tiers: Sequence[Tier], seed: Tensor, end: Tensor) -> Tensor:
+        """Stem latents [B, C, latent]: rows of one tier together."""
+        if len(set(tiers)) == 1:
+            return fill(self.network_for(tiers[0]), seen, tiers[0], seed, end)
+        filled = torch.empty_like(seen.source)
+        for tier in dict.fromkeys(tiers):
+            rows = torch.tensor([row for row, one in enumerate(tiers) if one is tier], device=end.device)
+            some = Seen(*(part[rows] for part in seen))
+            filled[rows] = fill(self.network_for(tier), some, tier, seed[rows], end[rows])
+        return filled
 
     def _hear(
         self, mix: Tensor, conditions: Mapping[str, Tensor], state: LookaheadState, active: Tensor

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lbmodels.codec.autoencoder import Codec, CodecConfig
 from lbmodels.contract.conditions import table
+from lbmodels.contract.quality import QUALITIES
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.lookahead.accompanist import LookaheadAccompanist
 from lbmodels.families.lookahead.network import LookaheadConfig, WindowNetwork
@@ -69,13 +70,13 @@ def play(
     mix: Tensor,
     conditions: Mapping[str, Tensor],
     seeds: list[int],
-    tier: str = "fast",
+    tier: str | None = "fast",
 ) -> Tensor:
     """Stem [B, 2, T] of mix [B, 2, T]."""
     state, on = model.init_state(seeds), torch.ones(len(seeds), dtype=torch.bool)
     out = []
     for part in mix.split(NEW * HOP, dim=-1):
-        stem, state = model.step(part, conditions, state, on, tier_of(tier))
+        stem, state = model.step(part, conditions, state, on, tier_of(tier) if tier else None)
         out.append(stem)
     return torch.cat(out, dim=-1)
 
@@ -153,9 +154,19 @@ def test_the_tier_may_change_at_any_step(model: LookaheadAccompanist) -> None:
         known.append(tier)
 
 
-def test_a_model_that_is_late_twice_does_with_less(model: LookaheadAccompanist) -> None:
-    assert model.tier.name == "fast"
-    assert [model.keep_pace(took, 0.5) for took in (1.0, 1.0, 0.1)] == ["fast", "draft", "draft"]
+def test_each_session_has_the_quality_that_it_asks_for(model: LookaheadAccompanist) -> None:
+    """A batch whose rows share the first one's quality plays a session otherwise beside another than alone."""
+    mix, names = noise(1).expand(3, -1, -1), ("full", "draft", "full")
+    asked = torch.tensor([float(QUALITIES.index(name)) for name in names]).view(3, 1, 1).expand(3, NEW, 1)
+    together = play(model, mix, told(3, 4, row0=1, row1=1, row2=1) | {"quality": asked}, [3, 3, 3], None)
+    for row, name in enumerate(names[:2]):
+        alone = play(model, mix[:1], told(1, 4, row0=1), [3], name)
+        assert torch.allclose(together[row], alone[0], atol=1e-4)
+    assert torch.allclose(together[0], together[2], atol=1e-4)
+    assert not torch.allclose(together[0], together[1], atol=1e-3)
+    assert [control.default for control in model.spec.controls] == [QUALITIES.index("fast")]
+    alone = LookaheadAccompanist("x", model.codec, teacher=model.teacher)
+    assert (alone.spec.controls, alone.tier.name, alone.tier_at(0).name) == ((), "full", "full")
 
 
 def test_another_seed_plays_another_part(model: LookaheadAccompanist) -> None:

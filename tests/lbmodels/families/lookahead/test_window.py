@@ -6,9 +6,10 @@ import random
 import pytest
 import torch
 
+from lbmodels.contract.quality import QUALITIES, after_step, wished
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.lookahead import published
-from lbmodels.families.lookahead.quality import after_step, pace_of, tier_of
+from lbmodels.families.lookahead.quality import tier_of
 from lbmodels.families.lookahead.window import (
     Memory,
     Window,
@@ -99,20 +100,22 @@ def test_the_published_audio_is_placed_where_it_belongs() -> None:
 
 def test_two_late_steps_lower_the_tier_and_two_more_at_the_bottom_fade() -> None:
     """A player that keeps a tier it cannot afford drops every batch from then on."""
-    pace = pace_of("fine")
+    pace = wished(QUALITIES.index("fine"))
     names = []
     for _ in range(6):
         pace = after_step(pace, 1.0, 0.5)
-        names.append(pace.tier.name)
+        names.append(pace.name)
     assert names == ["fine", "fast", "fast", "draft", "draft", "draft"]
     assert pace.silent
     pace = after_step(pace, 0.3, 0.5)
     assert not pace.silent
     for _ in range(8):
         pace = after_step(pace, 0.1, 0.5)
-    assert pace.tier.name == "fast"
+    assert pace.name == "fast"
+    assert wished(3, pace).name == "full", "another wish is tried at once"
+    assert wished(2, pace) == pace
     for _ in range(80):
         pace = after_step(pace, 0.1, 0.5)
-    assert pace.tier.name == "fine", "never better than what was wished for"
+    assert pace.name == "fine", "never better than what was wished for"
     with pytest.raises(LiveBandModelError, match="draft, fast, fine, full"):
         tier_of("best")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lbmodels.contract.spec import Control
 from lbserver.testing import accompanists
 from lbserver.testing.grids import long_or_short
 from lbserver.testing.network import Network, Relay
@@ -129,21 +130,26 @@ def test_a_batch_that_comes_too_early_is_dropped_and_said(serve: Callable[..., A
     check(client, mix, "bass", client.targets[5][0] + 882, client.targets[7][1])
 
 
-class Paced(accompanists.SmallAccompanist):
-    """Is told how long its steps take."""
+def test_a_model_that_is_late_does_with_less(serve: Callable[..., Any]) -> None:
+    """A quality that the machine cannot afford drops every second batch for as long as it is kept."""
+    quality = Control(name="quality", unit="", minimum=0, maximum=3, default=2, description="")
+    client, mix, plain = RtapClient(ratio=0.0625), music(6), accompanists.copy(controls=(quality,))
+    asked: list[float] = []
 
-    def keep_pace(self, took_s: float, budget_s: float) -> str:
-        assert 0 < took_s < 60
-        assert budget_s == pytest.approx(1.5)
-        return "draft"
+    def load() -> Any:
+        def play(spec: Any, heard: Any, conditions: Any, state: Any) -> Any:
+            asked.append(float(conditions["quality"][0, 0, 0]))
+            time.sleep(0.1 if asked[-1] == 2 else 0.0)
+            return plain.play(spec, heard, conditions, state)
 
+        return accompanists.SmallAccompanist(spec=plain.spec, play=play)
 
-def test_a_model_is_told_how_long_it_takes(serve: Callable[..., Any]) -> None:
-    """A tier that the machine cannot afford drops every second batch for as long as it is kept."""
-    client, mix, plain = RtapClient(), music(6), accompanists.copy()
-    server = serve(client, lambda: Paced(spec=plain.spec, play=plain.play))
-    client.play(mix, 1)
-    assert server.tier == "draft"
+    server = serve(client, load)
+    client.send("/update_r", 0.0625)
+    client.play(mix, 4)
+    assert asked[0] == 2
+    assert asked[-1] < 2
+    assert server.tier in ("draft", "fast")
 
 
 def test_a_batch_lost_whole_moves_nothing(serve: Callable[..., Any]) -> None:
