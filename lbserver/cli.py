@@ -14,7 +14,7 @@ from lbserver.commands import streams
 from lbserver.commands.arguments import USER_ERROR, Parser
 from lbserver.engine import backends
 from lbserver.files.paths import reason
-from lbserver.host import extras
+from lbserver.host import extras, signals
 
 if TYPE_CHECKING:
     pass
@@ -60,8 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     1: the work is done, what was printed of it went nowhere. 141: whoever read it had enough.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: unfinished files are removed on the way out
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+    for number in signals.heard():  # as Ctrl-C: unfinished files are removed on the way out
+        if number != signal.SIGINT:
             signal.signal(number, _terminate)
     with streams.lasting() as printed:
         ended: SystemExit | None = None

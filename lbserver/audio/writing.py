@@ -2,7 +2,6 @@
 """Audio files that we write: as streams of blocks to a `.part` file, verified, then renamed."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import zlib
@@ -17,6 +16,7 @@ import soundfile
 from lbmodels.contract.accompanist import Audio
 from lbserver.audio.reading import AudioReader
 from lbserver.errors import LiveBandError
+from lbserver.files.locks import seize
 from lbserver.files.paths import beside, reason
 
 # A WAV file counts its bytes in 32 bits; RF64 is the same with 64, read by what reads long recordings.
@@ -257,7 +257,7 @@ def _open_part(part: Path, path: Path) -> int:
         while True:
             descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                seize(descriptor)
                 if _is_at(descriptor, part):  # else it was published or removed before the lock was ours
                     _check_left(descriptor, part, path)
                     os.ftruncate(descriptor, 0)

@@ -4,7 +4,6 @@
 import argparse
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -33,7 +32,7 @@ from lbserver.errors import LiveBandError
 from lbserver.files.documents import read_json
 from lbserver.files.folders import CACHE_ADVICE, cache_fault, cache_folder
 from lbserver.files.plain_json import to_json
-from lbserver.host import rundir
+from lbserver.host import limits, rundir
 from lbserver.host.isolation import SAFE_FOLDER, environment
 from lbserver.host.listeners import is_free, who_listens
 from lbserver.host.logs import shown
@@ -195,12 +194,11 @@ def _machine() -> Iterable[Finding]:
     for file in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor"):
         with suppress(OSError):
             governors.append(file.read_text().strip())
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield from machine.check_cpu(cores, governors, os.getloadavg()[0])
+    yield from machine.check_cpu(limits.cores(), governors, limits.load())
     yield from machine.check_limits(
-        memlock_bytes=_limit(resource.RLIMIT_MEMLOCK),
-        descriptors=_limit(resource.RLIMIT_NOFILE),
-        memory_free_bytes=_memory_free_bytes(),
+        memlock_bytes=limits.locked_bytes(),
+        descriptors=limits.open_files(),
+        memory_free_bytes=limits.free_bytes(),
     )
     yield machine.check_cache(str(cache_folder()), cache_fault(), CACHE_ADVICE)
     try:
@@ -332,19 +330,6 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _limit(which: int) -> float:
-    soft, _ = resource.getrlimit(which)
-    return float("inf") if soft == resource.RLIM_INFINITY else float(soft)
-
-
-def _memory_free_bytes() -> float:
-    with suppress(OSError, ValueError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return 1024.0 * int(line.split()[1])
-    return float("inf")
 
 
 def _names(folder: Path) -> list[str]:

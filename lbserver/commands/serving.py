@@ -7,6 +7,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+from lbserver.host.signals import heard
+
 
 def add_workers(parser: "argparse._ActionsContainer", default: int, what: str) -> None:
     parser.add_argument(
@@ -43,6 +45,8 @@ def port_or_off(text: str) -> int | None:
 
 def on_signals(loop: asyncio.AbstractEventLoop, end: Callable[[], object]) -> None:
     """Call `end` when the program is told to end. Who started it may have said that a closed terminal is no such word."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+    for number in heard():
+        try:
             loop.add_signal_handler(number, end)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda _number, _frame: loop.call_soon_threadsafe(end))

@@ -4,7 +4,6 @@
 They are some megabytes each, written over and over: in memory every second, on a disk, which wears, twice a minute.
 """
 
-import fcntl
 import logging
 import os
 import shutil
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lbserver.errors import LiveBandError
+from lbserver.files.locks import seize
 from lbserver.host.rundir import LOCK, check_directory
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def _in(shared_memory: Path, run: Path) -> MomentsFolder:
     check_directory(folder)
     held = os.open(folder / _OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        seize(held, shared=True)
         os.ftruncate(held, 0)
         os.pwrite(held, os.fsencode(run), 0)
     except OSError:
@@ -106,7 +106,7 @@ def _sweep(shared_memory: Path, mine: str) -> None:
         try:
             check_directory(folder)
             with (folder / _OWNER).open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                seize(file.fileno())
                 run = Path(os.fsdecode(file.read(_LONGEST_PATH_BYTES)))
                 if run.is_absolute() and mine + _identity(run) != folder.name:
                     shutil.rmtree(folder, ignore_errors=True)

@@ -11,7 +11,6 @@ import contextlib
 import gc
 import mmap
 import os
-import resource
 import select
 import signal
 import socket
@@ -28,7 +27,9 @@ from lbserver.engine import backends, calibrate, describe, memory_file, moments_
 from lbserver.engine.live import LiveSession, Setup
 from lbserver.engine.player import Batch, Player
 from lbserver.errors import LiveBandError, ShortageError, refused
+from lbserver.host import signals
 from lbserver.host.giving_way import give_way
+from lbserver.host.limits import limit_memory
 from lbserver.protocol import wire
 from lbserver.protocol.controls import BY_NAME, CONTROLS
 from lbserver.ring.ends import WorkerPort
@@ -338,15 +339,6 @@ def _failed(error: Exception) -> dict[str, Any]:
     return {"type": "failed", "text": str(error), "code": getattr(error, "code", LiveBandError.code)}
 
 
-def limit_memory(mib: int) -> None:
-    """Let the process take no more than this above what it has: one session must not take the machine with it."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    most = pages * resource.getpagesize() + mib * 2**20
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    if hard == resource.RLIM_INFINITY or most <= hard:
-        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
-
-
 def merged(known: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     """What is known after another `know`: later words replace earlier ones."""
     return {**known, **{name: value for name, value in more.items() if name not in ("type", "id", "session")}}
@@ -368,8 +360,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--alone", action="store_true")
     parser.add_argument("--memory-mib", type=int, default=2048)
     parsed = parser.parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C and a closed terminal are the server's to handle
-        signal.signal(number, signal.SIG_IGN)
+    for number in signals.ENDING:  # Ctrl-C and a closed terminal are the server's to handle
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
     for descriptor in (parsed.control, parsed.box):
         os.set_inheritable(descriptor, False)  # a child of ours would keep our death from being seen
     control = socket.socket(fileno=parsed.control)
@@ -403,7 +396,7 @@ def main(arguments: list[str] | None = None) -> int:
             "runtime": str(getattr(accompanist, "runtime", "")),
         }
     )
-    limit_memory(parsed.memory_mib)
+    limit_memory(parsed.memory_mib * 2**20)  # one session must not take the machine with it
     gc.collect()
     gc.freeze()
     gc.disable()

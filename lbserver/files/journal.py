@@ -2,7 +2,6 @@
 """What is done of a long piece of work, a line of JSON each, so that the same work begun again goes on where it stopped."""
 
 import contextlib
-import fcntl
 import json
 import os
 import stat
@@ -12,6 +11,7 @@ from typing import Any
 
 from lbserver.errors import LiveBandError, refused
 from lbserver.files.documents import read_json
+from lbserver.files.locks import seize
 from lbserver.files.paths import reason
 
 
@@ -65,7 +65,7 @@ def open_journal(path: Path) -> Iterator[Journal]:
         if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_uid != os.geteuid():
             raise LiveBandError(f"cannot write {path}: it is no plain file of yours: remove it")
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            seize(descriptor)
         except BlockingIOError:
             raise LiveBandError(f"{path.parent} is being filled by another liveband: wait for it") from None
         except OSError as error:

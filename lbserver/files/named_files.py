@@ -7,7 +7,6 @@ folder that is swapped meanwhile changes nothing.
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import stat
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lbserver.errors import LiveBandError, refused
+from lbserver.files.locks import seize
 from lbserver.protocol.names import KEPT
 
 _NAME = re.compile(KEPT, re.ASCII)
@@ -56,7 +56,7 @@ def write_atomically(root: Path, name: str, suffix: str, data: bytes) -> None:
     with _folder(root, make=True) as folder:
         assert folder is not None
         # One writer at a time: a part file found here was left by a process that was killed.
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        seize(folder, wait=True)
         try:
             if not _plain_or_absent(folder, file_name):
                 raise LiveBandError(f"{name!r} in {root} is not a plain file: choose another name")

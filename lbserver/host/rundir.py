@@ -8,7 +8,6 @@ it is and where it listens), `lb.sock` and `liveband.log`.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import stat
@@ -20,6 +19,7 @@ from types import TracebackType
 
 from lbserver.errors import LiveBandError
 from lbserver.files.documents import read_json
+from lbserver.files.locks import seize
 from lbserver.protocol.discovery import LOCK as LOCK
 from lbserver.protocol.discovery import LOG as LOG
 from lbserver.protocol.discovery import REGISTRY as REGISTRY
@@ -95,7 +95,8 @@ class RunDirectory:
         self.log_path = path / LOG
         self._lock = lock
         # A forked child would keep the lock alive after its parent was killed.
-        os.register_at_fork(after_in_child=self._forget)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget)
 
     def publish(self, info: ServerInfo) -> None:
         """Write the registry, whole or not at all."""
@@ -198,7 +199,7 @@ def _seize(lock: int, path: Path) -> None:
     begun = time.monotonic()
     while True:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            seize(lock)
             return
         except BlockingIOError:
             pid = _lock_owner(lock)
@@ -232,7 +233,7 @@ def _is_held(lock_path: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        seize(lock, shared=True)
     except BlockingIOError:
         return True
     finally:

@@ -6,31 +6,21 @@
   has a size. There are no seals: macOS lets an object get its size once, Linux does not hold a peer to it, so here whoever
   may open the run directory is trusted not to shrink what he handed over.
 
-Windows has neither and is not written: it takes CreateFileMapping without a name, a security descriptor of the user alone
-and DuplicateHandle into the peer, whose identity a named pipe tells; a mapping there cannot change its size.
+Windows has neither; `lbserver.host.windows.mappings` is its form, which the ring does not use yet.
 
 `LIVEBAND_SHARED_MEMORY` names another form than the system's own, for tests: all processes of a session must agree.
 """
 
-import contextlib
-import fcntl
 import mmap
 import os
-import secrets
-import stat
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lbserver.errors import LiveBandError, refused
 
-with contextlib.suppress(
-    ImportError
-):  # no such thing on Windows; here, now: with no descriptor left it is too late
-    import _posixshmem
-
-_SEALED_BY = ("F_SEAL_SHRINK", "F_SEAL_GROW", "F_SEAL_SEAL")
-_LONGEST_NAME = 31  # macOS: PSHMNAMLEN
+if sys.platform != "win32":
+    from lbserver.host.posix import shared_memory as posix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +82,9 @@ def holds(size_bytes: int, wanted_bytes: int) -> bool:
 
 
 def form_name() -> str:
-    """`sealed` or `unlinked`. Raises LiveBandError for another name in LIVEBAND_SHARED_MEMORY."""
+    """`sealed` or `unlinked`. Raises LiveBandError for another name in LIVEBAND_SHARED_MEMORY, and where there is no form."""
+    if not FORMS:
+        raise LiveBandError("on this system the server cannot share memory with front ends yet")
     usual = "sealed" if hasattr(os, "memfd_create") else "unlinked"
     name = os.environ.get("LIVEBAND_SHARED_MEMORY") or usual
     if name not in FORMS:
@@ -104,70 +96,16 @@ def _form() -> Form:
     return FORMS[form_name()]
 
 
-def _create_sealed(size_bytes: int) -> int:
-    descriptor = os.memfd_create("liveband", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    return _sized(descriptor, size_bytes)
-
-
-def _sized(descriptor: int, size_bytes: int) -> int:
-    try:
-        os.ftruncate(descriptor, size_bytes)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _seals() -> int:
-    return sum(getattr(fcntl, name) for name in _SEALED_BY)
-
-
-def _seal(descriptor: int) -> None:
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _seals())
-
-
-def _unsealed(descriptor: int) -> str:
-    if fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & _seals() != _seals():
-        return "the segment is not sealed: its size could change under its readers"
-    return ""
-
-
-def _create_unlinked(size_bytes: int) -> int:
-    name = f"/lb{secrets.token_hex(12)}"
-    assert len(name) <= _LONGEST_NAME
-    descriptor = _posixshmem.shm_open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        _posixshmem.shm_unlink(name)
-        os.set_inheritable(descriptor, False)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    _sized(descriptor, size_bytes)
-    if size_bytes and hasattr(
-        os, "posix_fallocate"
-    ):  # else a full /dev/shm is told by a signal, at the first touch
-        try:
-            os.posix_fallocate(descriptor, 0, size_bytes)
-        except BaseException:
-            os.close(descriptor)
-            raise
-    return descriptor
-
-
-def _strange(descriptor: int) -> str:
-    about = os.fstat(descriptor)
-    if stat.S_IFMT(about.st_mode) not in (0, stat.S_IFREG):
-        return "this descriptor is no segment: Invalid argument"
-    if about.st_uid != os.geteuid() or stat.S_IMODE(about.st_mode) & 0o077:
-        return "the segment is not its user's alone: others could change its size under its readers"
-    if sys.platform == "linux" and about.st_nlink:
-        return "the segment has a name: who finds it could change its size under its readers"
-    return ""
-
-
-FORMS: Mapping[str, Form] = {
-    "sealed": Form(create=_create_sealed, close_size=_seal, fault=_unsealed),
-    "unlinked": Form(
-        create=_create_unlinked, close_size=lambda _descriptor: None, fault=_strange, rounds_size=True
-    ),
-}
+FORMS: Mapping[str, Form] = (
+    {}
+    if sys.platform == "win32"
+    else {
+        "sealed": Form(create=posix.create_sealed, close_size=posix.seal, fault=posix.unsealed),
+        "unlinked": Form(
+            create=posix.create_unlinked,
+            close_size=lambda _descriptor: None,
+            fault=posix.strange,
+            rounds_size=True,
+        ),
+    }
+)

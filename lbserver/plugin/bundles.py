@@ -25,9 +25,7 @@ from typing import IO, Any
 
 from lbserver.errors import LiveBandError
 from lbserver.files.documents import read_json
-
-if sys.platform != "win32":
-    import fcntl
+from lbserver.files.locks import seize
 
 BUNDLES = {
     "VST3": "LiveBand.vst3",
@@ -295,7 +293,7 @@ def _alone(folder: Path) -> Iterator[None]:
         if sys.platform != "win32":
             handle = os.open(folder, os.O_RDONLY)
             stack.callback(os.close, handle)
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            seize(handle, wait=True)
         for name in BUNDLES.values():
             for left in folder.glob(f".{name}.*.part"):
                 if (left / "before").is_dir() and not os.path.lexists(folder / name):

@@ -7,6 +7,7 @@ public key and be on its list. Until a client has said hello the server keeps no
 
 import asyncio
 import logging
+import mmap
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -479,7 +480,7 @@ def _own_bytes() -> int:
         _, resident, shared, *_ = Path("/proc/self/statm").read_text(encoding="ascii").split()
     except (OSError, ValueError):
         return 0
-    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
+    return (int(resident) - int(shared)) * mmap.PAGESIZE
 
 
 async def _until(ready: Callable[[], bool]) -> None:

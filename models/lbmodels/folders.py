@@ -4,6 +4,7 @@
 import glob
 import hashlib
 import os
+import platform
 import secrets
 import shutil
 import time
@@ -116,7 +117,7 @@ def is_left(part: Path) -> bool:
 
 
 def _machine() -> str:
-    return "at-" + hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:12]
+    return "at-" + hashlib.sha256(platform.node().encode()).hexdigest()[:12]
 
 
 def _is_name(machine: str) -> bool:

@@ -6,7 +6,6 @@ One is taken at a time, so that the folder never holds more than those that are 
 
 import asyncio
 import contextlib
-import fcntl
 import itertools
 import os
 import shutil
@@ -20,6 +19,7 @@ from lbmodels.contract.accompanist import Audio
 from lbserver.audio.channels import sounding, to_channels
 from lbserver.audio.reading import AudioReader
 from lbserver.errors import LiveBandError
+from lbserver.files.locks import seize
 
 LARGEST_BYTES = 2 << 30
 CHANNELS = 2
@@ -67,7 +67,7 @@ def _locked(folder: Path) -> Iterator[None]:
     """Raises OSError where somebody holds it, or it is no folder."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        seize(descriptor)
         yield
     finally:
         os.close(descriptor)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import os
+import mmap
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +37,7 @@ def measured_bytes(graph: Path) -> int:
 def _resident_bytes() -> int:
     """Of this process, as Linux counts it. Raises OSError: another system."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    return pages * mmap.PAGESIZE
 
 
 def _opened(path: Path) -> GraphAccompanist:
