@@ -11,12 +11,7 @@
 #include <utility>
 #include <vector>
 
-#if defined(_WIN32)
-#include <process.h>
-#else
-#include <unistd.h>
-#endif
-
+#include "liveband/peer.h"
 #include "liveband/spoken.h"
 #include "liveband/waiting.h"
 
@@ -31,14 +26,6 @@ constexpr auto kFadeAway = milliseconds(100);  // nobody plays if nothing has fa
 constexpr auto kPatience = milliseconds(30000), kPatienceAlone = milliseconds(1000), kStep = milliseconds(20);
 constexpr int kOfflineBlock = 512;
 constexpr double kSettleSeconds = 0.05;  // longer than any fade
-
-long processNumber() {
-#if defined(_WIN32)
-    return _getpid();
-#else
-    return static_cast<long>(getpid());
-#endif
-}
 
 template <std::size_t size>
 void write(std::array<char, size>& into, const std::string& text) {
@@ -269,7 +256,7 @@ void Backstage::work() {
             if (!tended[i]) {
                 std::string name = chair.session_.data();
                 if (name.empty())
-                    name = client_ + "-" + std::to_string(processNumber()) + "-" + std::to_string(++made_);
+                    name = client_ + "-" + std::to_string(ownProcess()) + "-" + std::to_string(++made_);
                 tended[i] = std::make_unique<Tended>(chair, client_, std::move(name));
             }
             tended[i]->tend(tell_);

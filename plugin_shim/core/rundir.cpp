@@ -2,22 +2,12 @@
 #include "liveband/rundir.h"
 
 #include <cctype>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <map>
 
-#include "liveband/elsewhere.h"
-
-#if !defined(_WIN32)
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#endif
+#include "liveband/peer.h"
+#include "liveband/run_folder.h"
 
 namespace liveband {
 
@@ -207,94 +197,25 @@ bool parseRegistry(const std::string& text, ServerInfo& info) {
     return info.major >= 0 && info.minor >= 0 && info.socket.find('\0') == std::string::npos;
 }
 
-#if defined(_WIN32)
-
 std::string runPath(const std::string& wish) {
-    return wish;
-}
-std::uint64_t registryStamp(const std::string&) noexcept {
-    return 0;
-}
-bool findServer(const std::string&, ServerInfo&, std::string& error) {
-    error = kNotBuiltHere;
-    return false;
-}
-
-#else
-
-namespace {
-
-// A file of ours, whole, if it is a plain file of a believable size.
-bool readSmall(const std::string& path, std::string& text) {
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (file < 0) return false;
-    text.clear();
-    char piece[4096];
-    ssize_t got = 0;
-    while (text.size() <= kMostRegistryBytes && (got = ::read(file, piece, sizeof piece)) > 0)
-        text.append(piece, static_cast<std::size_t>(got));
-    ::close(file);
-    return got >= 0 && text.size() <= kMostRegistryBytes;
-}
-
-// Whether a server holds the lock; it is taken shared for an instant, which a starting server sits out.
-bool isHeld(const std::string& path) {
-    const int lock = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (lock < 0) return false;
-    const bool held = ::flock(lock, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-    ::close(lock);
-    return held;
-}
-
-}  // namespace
-
-std::string runPath(const std::string& wish) {
-    if (!wish.empty()) return wish;
-    if (const char* own = std::getenv("LIVEBAND_RUN"); own != nullptr && *own != '\0') return own;
-    struct stat info {};
-    const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-    if (runtime != nullptr && *runtime == '/' && ::stat(runtime, &info) == 0 && S_ISDIR(info.st_mode))
-        return std::string(runtime) + "/liveband";
-    const char* temporary = std::getenv("TMPDIR");
-    const std::string base = temporary != nullptr && *temporary == '/' ? temporary : "/tmp";
-    return base + "/liveband-" + std::to_string(::geteuid());
+    return wish.empty() ? run_folder::path() : wish;
 }
 
 std::uint64_t registryStamp(const std::string& directory) noexcept {
-    struct stat info {};
-    char path[512];
-    const std::size_t length = directory.size();
-    if (length + sizeof "/server.json" > sizeof path) return 0;
-    std::memcpy(path, directory.data(), length);
-    std::memcpy(path + length, "/server.json", sizeof "/server.json");
-    if (::lstat(path, &info) != 0) return 0;
-#if defined(__APPLE__)
-    const auto& when = info.st_mtimespec;
-#else
-    const auto& when = info.st_mtim;
-#endif
-    return static_cast<std::uint64_t>(info.st_ino) * 1000003u ^
-           (static_cast<std::uint64_t>(when.tv_sec) * 1000000000u + static_cast<std::uint64_t>(when.tv_nsec));
+    try {
+        return run_folder::stamp(directory + "/server.json");
+    } catch (...) {  // no memory
+        return 0;
+    }
 }
 
 bool findServer(const std::string& directory, ServerInfo& info, std::string& error) {
     error.clear();
-    struct stat found {};
-    if (::lstat(directory.c_str(), &found) != 0) {
-        if (errno != ENOENT)
-            error = "the run directory " + directory + " cannot be looked into: " + std::strerror(errno);
-        return false;
-    }
-    if (!S_ISDIR(found.st_mode) || found.st_uid != ::geteuid() || (found.st_mode & 077) != 0) {
-        error = "the run directory " + directory + " is not a folder of this user alone: it is not trusted";
-        return false;
-    }
+    if (run_folder::standing(directory, error) != run_folder::Standing::kOurs) return false;
     std::string text;
-    if (!readSmall(directory + "/server.json", text) || !parseRegistry(text, info)) return false;
-    if (!isHeld(directory + "/lock")) return false;
-    return ::kill(static_cast<pid_t>(info.pid), 0) == 0 || errno == EPERM;
+    if (!run_folder::read(directory + "/server.json", kMostRegistryBytes, text) || !parseRegistry(text, info))
+        return false;
+    return run_folder::isHeld(directory + "/lock") && isAlive(info.pid);
 }
-
-#endif
 
 }  // namespace liveband

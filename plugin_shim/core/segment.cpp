@@ -1,18 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "liveband/segment.h"
 
-#include <cstring>
-
-#include "liveband/elsewhere.h"
-
-#if defined(__linux__)
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#endif
+#include "liveband/shared_memory.h"
 
 namespace liveband {
 
@@ -84,7 +73,7 @@ bool checkHeader(const protocol::StaticHeader& header, std::uint64_t size, Shape
                 return false;
             }
         }
-        if (size != found.totalBytes()) {
+        if (!shared_memory::holds(size, found.totalBytes())) {
             error = "the segment has " + std::to_string(size) + " bytes, not " + std::to_string(found.totalBytes());
             return false;
         }
@@ -94,52 +83,23 @@ bool checkHeader(const protocol::StaticHeader& header, std::uint64_t size, Shape
     return false;
 }
 
-#if defined(__linux__)
-
-std::unique_ptr<Segment> Segment::map(int descriptor, std::string& error) {
-    const int seals = ::fcntl(descriptor, F_GET_SEALS);
-    struct stat info {};
+std::unique_ptr<Segment> Segment::map(Handle memory, std::string& error) {
     protocol::StaticHeader header{};
-    if (seals < 0 || ::fstat(descriptor, &info) != 0) {
-        error = std::string("this descriptor is no segment: ") + std::strerror(errno);
-        return nullptr;
-    }
-    if ((seals & (F_SEAL_SHRINK | F_SEAL_GROW)) != (F_SEAL_SHRINK | F_SEAL_GROW)) {
-        error = "the segment is not sealed: its size could change under its readers";
-        return nullptr;
-    }
-    if (info.st_size < static_cast<off_t>(protocol::kHeaderBytes) ||
-        ::pread(descriptor, &header, sizeof header, 0) != static_cast<ssize_t>(sizeof header)) {
-        error = "the segment is shorter than its header: " + std::to_string(info.st_size) + " bytes";
+    std::uint64_t size = 0;
+    if (!shared_memory::look(memory, &header, sizeof header, size, error)) return nullptr;
+    if (size < protocol::kHeaderBytes) {
+        error = "the segment is shorter than its header: " + std::to_string(size) + " bytes";
         return nullptr;
     }
     Shape shape;
-    if (!checkHeader(header, static_cast<std::uint64_t>(info.st_size), shape, error)) return nullptr;
-    // Populated, so that the audio thread meets no page for the first time.
-    void* base = ::mmap(nullptr, shape.totalBytes(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, descriptor, 0);
-    if (base == MAP_FAILED) {
-        error = std::string("the segment cannot be mapped: ") + std::strerror(errno);
-        return nullptr;
-    }
-    // A host that forks must not leave the ring to its child.
-    ::madvise(base, shape.totalBytes(), MADV_DONTFORK);
-    return std::unique_ptr<Segment>(new Segment(static_cast<unsigned char*>(base), shape));
+    if (!checkHeader(header, size, shape, error)) return nullptr;
+    unsigned char* base = shared_memory::map(memory, shape.totalBytes(), error);
+    return base == nullptr ? nullptr : std::unique_ptr<Segment>(new Segment(base, shape));
 }
 
 Segment::~Segment() {
-    ::munmap(base_, shape_.totalBytes());
+    shared_memory::unmap(base_, shape_.totalBytes());
 }
-
-#else
-
-std::unique_ptr<Segment> Segment::map(int, std::string& error) {
-    error = kNotBuiltHere;
-    return nullptr;
-}
-
-Segment::~Segment() = default;
-
-#endif
 
 Segment::Segment(unsigned char* base, const Shape& shape) noexcept
     : base_(base),

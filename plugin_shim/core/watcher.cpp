@@ -5,11 +5,6 @@
 #include <cmath>
 #include <utility>
 
-#if !defined(_WIN32)
-#include <unistd.h>
-#endif
-
-#include "liveband/elsewhere.h"
 #include "liveband/rundir.h"
 
 namespace liveband {
@@ -25,12 +20,6 @@ constexpr auto kHello = milliseconds(3000);
 constexpr auto kFirstBackOff = milliseconds(50);
 constexpr auto kLastBackOff = milliseconds(2000);
 constexpr auto kRegistryLook = milliseconds(60);  // while nobody is there: has the registry changed?
-
-void closeDescriptor([[maybe_unused]] int descriptor) noexcept {
-#if !defined(_WIN32)
-    if (descriptor >= 0) ::close(descriptor);
-#endif
-}
 
 // The environment is read here, on the thread that makes the bridge, and never again: others may be writing it.
 BridgeConfig settled(BridgeConfig config) {
@@ -180,10 +169,6 @@ void Watcher::tellChange() {
 }
 
 void Watcher::converse() {
-    if (!kBuiltHere) {
-        show(BridgeState::kRefused, kNotBuiltHere, kNotBuiltHere);
-        return;
-    }
     const std::string& directory = config_.run_directory;
     ServerInfo info;
     std::string error;
@@ -257,10 +242,10 @@ bool Watcher::openAsWished() {
         refuse(answer);
         return false;
     }
-    const int descriptor = connection_->takeDescriptor();
-    std::string error = "the server sent no segment";
-    std::unique_ptr<Segment> segment = descriptor >= 0 ? Segment::map(descriptor, error) : nullptr;
-    closeDescriptor(descriptor);
+    std::string error;
+    const Handle memory = connection_->takeMemory(answer, error);
+    std::unique_ptr<Segment> segment = memory == kNoHandle ? nullptr : Segment::map(memory, error);
+    closeHandle(memory);
     if (segment && (segment->shape().rate_hz != static_cast<std::uint32_t>(wish.rate_hz) ||
                     segment->shape().mix_channels != static_cast<std::uint32_t>(wish.channels))) {
         segment.reset();

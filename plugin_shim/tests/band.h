@@ -2,16 +2,13 @@
 // A segment and the least that a worker does, for tests within one process: what is heard is played.
 #pragma once
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
 
 #include "liveband/segment.h"
+#include "liveband/shared_memory.h"
 
 namespace band {
 
@@ -37,17 +34,18 @@ inline protocol::StaticHeader header(const liveband::Shape& shape) {
     return out;
 }
 
-/// A sealed segment as a server makes it, mapped.
+/// Memory that begins with a header, as a server makes it. kNoHandle if there is none.
+inline liveband::Handle memory(const protocol::StaticHeader& first, std::size_t bytes) {
+    std::string error;
+    return liveband::shared_memory::create(bytes, &first, sizeof first, error);
+}
+
+/// A segment as a server makes it, mapped.
 inline std::unique_ptr<liveband::Segment> create(const liveband::Shape& shape) {
-    const int descriptor = ::memfd_create("band", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    const protocol::StaticHeader first = header(shape);
-    std::string error = "no memory";
-    std::unique_ptr<liveband::Segment> segment;
-    if (::ftruncate(descriptor, static_cast<off_t>(shape.totalBytes())) == 0 &&
-        ::pwrite(descriptor, &first, sizeof first, 0) == static_cast<ssize_t>(sizeof first) &&
-        ::fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-        segment = liveband::Segment::map(descriptor, error);
-    ::close(descriptor);
+    std::string error;
+    const liveband::Handle handle = memory(header(shape), shape.totalBytes());
+    auto segment = handle == liveband::kNoHandle ? nullptr : liveband::Segment::map(handle, error);
+    liveband::closeHandle(handle);
     if (segment) segment->storeDouble(offset::gain, 1.0);
     return segment;
 }

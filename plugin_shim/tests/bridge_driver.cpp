@@ -6,7 +6,6 @@
 // Each command is answered with one line of JSON. What was played and heard is written to the file RECORDING at the
 // end: float32, first all that went in, then all that came out, one channel.
 #include <dirent.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cmath>
@@ -39,7 +38,7 @@ struct Host {
     // What is played: a tone that repeats nowhere within a minute, so that its place can be found.
     float sample(std::int64_t n) const {
         const double t = static_cast<double>(n) / rate_hz;
-        return static_cast<float>(0.3 * std::sin(2.0 * M_PI * (200.0 * t + 3.0 * t * t)));
+        return static_cast<float>(0.3 * std::sin(2.0 * 3.14159265358979323846 * (200.0 * t + 3.0 * t * t)));
     }
 
     std::chrono::seconds patience{60};  // for a block of a render
@@ -99,10 +98,13 @@ std::size_t lines(const char* path) {
 }
 
 long residentKb() {
-    std::ifstream file("/proc/self/statm");
-    long size = 0, resident = 0;
-    file >> size >> resident;
-    return resident * (sysconf(_SC_PAGESIZE) / 1024);
+    std::ifstream file("/proc/self/status");
+    for (std::string word; file >> word;) {
+        if (word == "VmRSS:") break;
+    }
+    long resident = 0;
+    file >> resident;
+    return resident;
 }
 
 std::string escaped(const std::string& text) {

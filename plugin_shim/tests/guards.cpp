@@ -11,6 +11,7 @@
 #include "band.h"
 #include "liveband/audio_side.h"
 #include "liveband/health.h"
+#include "strange.h"
 
 namespace {
 
@@ -32,36 +33,37 @@ float step(const std::vector<float>& audio) {
     return most;
 }
 
-/// Maps a descriptor whose header, size or seals are not as they should be.
-bool isMapped(const liveband::protocol::StaticHeader& header, std::size_t bytes, bool sealed) {
-    const int descriptor = ::memfd_create("guards", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+/// Maps memory whose header or size is not as it should be.
+bool isMapped(const liveband::protocol::StaticHeader& header, std::size_t bytes) {
     std::string error;
-    bool mapped = ::ftruncate(descriptor, static_cast<off_t>(bytes)) == 0 &&
-                  ::pwrite(descriptor, &header, sizeof header, 0) == static_cast<ssize_t>(sizeof header);
-    if (sealed) ::fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
-    mapped = mapped && liveband::Segment::map(descriptor, error) != nullptr;
-    ::close(descriptor);
+    const liveband::Handle memory = band::memory(header, bytes);
+    const bool mapped = memory != liveband::kNoHandle && liveband::Segment::map(memory, error) != nullptr;
+    liveband::closeHandle(memory);
     return mapped;
 }
 
-bool seals() {
-    return isMapped(band::header(kShape), kShape.totalBytes(), true) &&
-           !isMapped(band::header(kShape), kShape.totalBytes(), false);
+/// What is right to the byte, and can be changed by others.
+bool forms() {
+    std::string error;
+    const liveband::Handle open = strange::memory(band::header(kShape), kShape.totalBytes());
+    const bool refused = open != liveband::kNoHandle && !liveband::Segment::map(open, error) && !error.empty();
+    liveband::closeHandle(open);
+    return refused && isMapped(band::header(kShape), kShape.totalBytes());
 }
 
 bool sizes() {
-    return !isMapped(band::header(kShape), kShape.totalBytes() + 4096, true);
+    return !isMapped(band::header(kShape), kShape.totalBytes() + 4096);
 }
 
 bool capacities() {
     const liveband::Shape odd{48000, 1, 1, 8000};
-    return !isMapped(band::header(odd), odd.totalBytes(), true);
+    return !isMapped(band::header(odd), odd.totalBytes());
 }
 
 bool offsets() {
     auto header = band::header(kShape);
     header.stem_offset += 4096;
-    return !isMapped(header, kShape.totalBytes(), true);
+    return !isMapped(header, kShape.totalBytes());
 }
 
 /// A port, and a stem of ones that is there for some blocks.
@@ -217,7 +219,7 @@ int main() {
         const char* name;
         bool (*holds)();
     } guards[] = {
-        {"seals", seals},           {"sizes", sizes}, {"capacities", capacities}, {"offsets", offsets},
+        {"forms", forms},           {"sizes", sizes}, {"capacities", capacities}, {"offsets", offsets},
         {"epochs", epochs},         {"fades", fades}, {"rises", rises},           {"bounds", bounds},
         {"lapses", lapses},         {"jumps", jumps}, {"patience", patience},     {"successors", successors},
         {"heartbeats", heartbeats}, {"ends", ends},

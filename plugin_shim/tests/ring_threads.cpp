@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The ring between two threads on one mapping: every sample and event arrives as it was written. For the race detector.
+//
+//     ring_threads [EPOCHS]
 #include <atomic>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <thread>
 #include <vector>
 
 #include "band.h"
 #include "liveband/host_port.h"
 
-int main() {
+int main(int count, char** arguments) {
+    const int epochs = count > 1 ? std::atoi(arguments[1]) : 8;
     auto segment = band::create({48000, 2, 2, 4096});
     if (!segment) return 2;
     liveband::Segment& shared = *segment;
@@ -23,7 +27,7 @@ int main() {
     });
     const std::uint32_t sizes[] = {1, 64, 128, 441, 1024, 17};
     std::uint64_t wrong = 0, compared = 0;
-    for (int epoch = 0; epoch < 8; ++epoch) {
+    for (int epoch = 0; epoch < epochs; ++epoch) {
         for (int block = 0; block < 600; ++block) {
             const std::uint32_t samples = sizes[static_cast<std::size_t>(block) % 6];
             std::vector<float> left(samples), right(samples);

@@ -20,19 +20,28 @@ import numpy as np
 import pytest
 
 SHIM = Path(__file__).resolve().parents[2] / "plugin_shim"
-_PORT = ("core/segment.cpp", "core/conceal.cpp", "core/host_port.cpp", "core/port_wait.cpp")
-_RING = (*_PORT, "core/audio_side.cpp", "core/offline.cpp")
-_BRIDGE = ("msgpack", "rundir", "connection", "asking", "health", "watcher", "bridge")
+_PORT = ("segment", "conceal", "host_port", "port_wait")
+_RING = (*_PORT, "audio_side", "offline")
+_BRIDGE = (*_RING, "msgpack", "rundir", "connection", "asking", "health", "watcher", "bridge")
 _PARTS = {
     "port": _PORT,
     "ring": _RING,
-    "guards": (*_RING, "core/health.cpp"),
-    "side": ("core/side_chain.cpp",),
-    "messages": (*_PORT, "core/msgpack.cpp", "core/rundir.cpp"),
-    "host": ("host/context.cpp", "host/module.cpp", "host/plug.cpp"),
-    "core": (*_RING, *(f"core/{name}.cpp" for name in _BRIDGE)),
-    "chair": (*_RING, *(f"core/{name}.cpp" for name in (*_BRIDGE, "spoken", "chair", "backstage"))),
+    "guards": (*_RING, "health"),
+    "side": ("side_chain",),
+    "messages": (*_PORT, "msgpack", "rundir"),
+    "core": _BRIDGE,
+    "chair": (*_BRIDGE, "spoken", "chair", "backstage"),
 }
+"""Files of the core; those of the seam come with `_seam`."""
+_HOST = ("host/context.cpp", "host/module.cpp", "host/plug.cpp")
+_UNIX = ("unix/channel", "unix/process", "unix/run_folder", "linux/peer")
+_MEMORY = {
+    "sealed": ("unix/mapping", "linux/shared_memory"),
+    "unlinked": ("unix/mapping", "posix/shared_memory"),
+    "windows": ("windows/names", "windows/security", "windows/shared_memory"),
+}
+_LINE = {"sealed": _UNIX, "unlinked": _UNIX}
+_LINE["windows"] = ("windows/channel", "windows/peer", "windows/run_folder")
 _FLAGS = [
     "-std=c++17",
     "-pthread",
@@ -46,6 +55,8 @@ _FLAGS = [
     "-Iinclude",
     "-Itests",
 ]
+_WINDOWS = ["-DUNICODE", "-D_UNICODE", "-DWIN32_LEAN_AND_MEAN", "-DNOMINMAX", "-D_WIN32_WINNT=0x0A00"]
+WINDOWS_COMPILER = "x86_64-w64-mingw32-g++-posix"
 
 Build = Callable[..., Path]
 
@@ -55,11 +66,21 @@ def _compiler() -> str | None:
     return shutil.which("g++")
 
 
+def _files(parts: str, form: str) -> tuple[str, ...]:
+    """What a program is linked from beside its own source, with the seam as `form` has it."""
+    if parts == "host":
+        return _HOST
+    seam = () if parts == "side" else _MEMORY[form]
+    line = _LINE[form] if parts in ("messages", "core", "chair") else ()
+    system = (f"core/system/{name}.cpp" for name in (*seam, *line))
+    return (*(f"core/{name}.cpp" for name in _PARTS[parts]), *system)
+
+
 @functools.cache
 def _headers() -> bytes:
     found = sorted(
         [
-            *SHIM.glob("core/liveband/*.h"),
+            *SHIM.glob("core/**/*.h"),
             *SHIM.glob("include/**/*.h"),
             *SHIM.glob("tests/*.h"),
             *SHIM.glob("host/*.h"),
@@ -77,35 +98,56 @@ def _run(command: Sequence[str | Path]) -> None:
 
 @pytest.fixture(scope="session")
 def build(request: pytest.FixtureRequest) -> Build:
-    """A program from sources below plugin_shim; skips where there is no compiler."""
+    """A program from sources below plugin_shim; skips where there is no compiler.
+
+    Its shared memory is as LIVEBAND_SHARED_MEMORY says, `sealed` or `unlinked`, or `windows`: a program for that system.
+    """
     if _compiler() is None:
         pytest.skip("no C++ compiler here (Debian: g++)")
     cache = request.config.cache
     assert cache is not None
     folder = cache.mkdir("liveband-cpp")
 
-    def compiled(source: str, flags: tuple[str, ...]) -> Path:
-        text = b"\0".join([(SHIM / source).read_bytes(), _headers(), " ".join((*_FLAGS, *flags)).encode()])
+    def compiled(compiler: str, source: str, flags: tuple[str, ...]) -> Path:
+        text = b"\0".join(
+            [(SHIM / source).read_bytes(), _headers(), " ".join((compiler, source, *_FLAGS, *flags)).encode()]
+        )
         target = folder / f"{Path(source).stem}-{hashlib.sha256(text).hexdigest()[:16]}.o"
         if not target.exists():
             part = target.with_suffix(".part")
-            _run([_compiler() or "", *_FLAGS, *flags, "-c", source, "-o", part])
+            _run([compiler, *_FLAGS, *flags, "-c", source, "-o", part])
             part.replace(target)
         return target
 
     def program(
-        source: str, parts: str, flags: tuple[str, ...] = ("-O1",), libraries: tuple[str, ...] = ()
+        source: str,
+        parts: str,
+        flags: tuple[str, ...] = ("-O1",),
+        libraries: tuple[str, ...] = (),
+        form: str | None = None,
     ) -> Path:
-        objects = [compiled(one, flags) for one in (source, *_PARTS[parts])]
+        form = form or os.environ.get("LIVEBAND_SHARED_MEMORY") or "sealed"
+        compiler, ending = _compiler() or "", ""
+        if form == "windows":
+            compiler, ending = WINDOWS_COMPILER, ".exe"
+            flags, libraries = (*flags, *_WINDOWS), ("-static", "-ladvapi32", *libraries)
+        objects = [compiled(compiler, one, flags) for one in (source, *_files(parts, form))]
         name = hashlib.sha256(" ".join([*map(str, objects), *flags, *libraries]).encode()).hexdigest()[:16]
-        target = folder / f"{Path(source).stem}-{name}"
+        target = folder / f"{Path(source).stem}-{name}{ending}"
         if not target.exists():
-            part = target.with_suffix(".part")
-            _run([_compiler() or "", "-pthread", *flags, *objects, *libraries, "-o", part])
+            part = target.with_suffix(f".part{ending}")
+            _run([compiler, "-pthread", *flags, *objects, *libraries, "-o", part])
             part.replace(target)
         return target
 
     return program
+
+
+@pytest.fixture(params=["sealed", "unlinked"])
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Linux's way to share memory, and macOS's, which runs here as well: of the programs built and of the server."""
+    monkeypatch.setenv("LIVEBAND_SHARED_MEMORY", request.param)
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -12,21 +12,17 @@ from pathlib import Path
 import pytest
 
 SHIM = Path(__file__).resolve().parents[2] / "plugin_shim"
-CORE = (
-    "segment",
-    "conceal",
-    "host_port",
-    "port_wait",
-    "audio_side",
-    "offline",
-    "health",
-)
+CORE = ("segment", "conceal", "host_port", "port_wait", "audio_side", "offline", "health")
+MEMORY = {"sealed": "linux", "unlinked": "posix"}
+SEALED, UNLINKED = (f"core/system/{name}/shared_memory.cpp" for name in MEMORY.values())
 FLAGS = ("-std=c++17", "-pthread", "-O0", "-Iinclude", "-Itests")
 
 # Guard as the program names it, file, what stands there, what stands there without it.
 WITHOUT = [
-    ("seals", "core/segment.cpp", "(seals & (F_SEAL_SHRINK | F_SEAL_GROW)) != (F_SEAL_SHRINK | F_SEAL_GROW)", "false"),
-    ("sizes", "core/segment.cpp", "size != found.totalBytes()", "size < found.totalBytes()"),
+    ("forms", SEALED, "(seals & (F_SEAL_SHRINK | F_SEAL_GROW)) != (F_SEAL_SHRINK | F_SEAL_GROW)", "false"),
+    ("forms", UNLINKED, "(info.st_mode & 077) != 0", "false"),
+    ("sizes", "core/segment.cpp", "!shared_memory::holds(size, found.totalBytes())", "size < found.totalBytes()"),
+    ("sizes", UNLINKED, "size <= (wanted + page - 1) / page * page", "size > 0"),
     ("capacities", "core/segment.cpp", "(header.capacity & (header.capacity - 1)) != 0", "false"),
     ("offsets", "core/segment.cpp", "check.value != check.expected", "check.value < 1"),
     ("epochs", "core/host_port.cpp", "if (protocol::epoch_of(stem) == epoch_) {", "if (stem != 0) {"),
@@ -59,11 +55,20 @@ def guards(tmp_path_factory: pytest.TempPathFactory) -> Guards:
         )
         assert done.returncode == 0, done.stderr[-3000:]
 
-    for source in (*(f"core/{name}.cpp" for name in CORE), "tests/guards.cpp"):
-        run(*FLAGS, "-Icore", "-c", source, "-o", folder / f"{Path(source).stem}.o")
+    def made(name: str, source: str) -> None:
+        run(*FLAGS, "-Icore", "-c", source, "-o", folder / f"{name}.o")
+
+    for name in CORE:
+        made(name, f"core/{name}.cpp")
+    for form, place in MEMORY.items():
+        made(form, f"core/system/{place}/shared_memory.cpp")
+    made("mapping", "core/system/unix/mapping.cpp")
+    made("guards", "tests/guards.cpp")
 
     def broken(path: str, there: str, instead: str) -> list[str]:
-        objects = {name: folder / f"{name}.o" for name in (*CORE, "guards")}
+        objects = {name: folder / f"{name}.o" for name in (*CORE, "guards", "mapping")}
+        form = "unlinked" if path == UNLINKED else "sealed"
+        objects["shared_memory"] = folder / f"{form}.o"
         text = (SHIM / path).read_text(encoding="utf-8")
         if there:
             assert text.count(there) == 1, f"{path} has {there!r} {text.count(there)} times"
@@ -94,8 +99,9 @@ def guards(tmp_path_factory: pytest.TempPathFactory) -> Guards:
     return broken
 
 
-def test_every_guard_holds(guards: Guards) -> None:
-    assert guards("core/segment.cpp", "", "") == []
+@pytest.mark.parametrize("memory", [SEALED, UNLINKED])
+def test_every_guard_holds(guards: Guards, memory: str) -> None:
+    assert guards(memory, "", "") == []
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lbserver.host import shared_memory
 from lbserver.protocol import segment as layout
 from lbserver.ring.ends import HostPort, WorkerPort
 from lbserver.ring.segment import Segment, Shape, create
 
 Build = Callable[..., Path]
+
+pytestmark = pytest.mark.usefixtures("form")
 
 
 class Driven:
@@ -197,8 +200,9 @@ def test_a_segment_of_a_newer_minor_version_is_taken(build: Build) -> None:
     os.close(descriptor)
 
 
-@pytest.mark.parametrize("fault", ["unsealed", "short", "magic", "major", "capacity", "offset"])
-def test_what_is_no_segment_is_refused_with_a_reason(build: Build, fault: str) -> None:
+@pytest.mark.parametrize("fault", ["open", "short", "magic", "major", "capacity", "offset"])
+def test_what_is_no_segment_is_refused_with_a_reason(build: Build, form: str, fault: str) -> None:
+    """`open`: of the right bytes, and others could change its size."""
     program = build("tests/port_driver.cpp", "port")
     shape = Shape(rate_hz=48000, mix_channels=2, stem_channels=2, capacity=1 << 10)
     good = create(shape)
@@ -209,25 +213,23 @@ def test_what_is_no_segment_is_refused_with_a_reason(build: Build, fault: str) -
         name, code, value = changes[fault]
         struct.pack_into(code, header, next(f.offset for f in layout.STATIC if f.name == name), value)
         os.pwrite(good, header, 0)
-    elif fault == "unsealed":
-        bare = os.memfd_create("bare", os.MFD_ALLOW_SEALING)
-        os.ftruncate(bare, shape.total_bytes)
-        os.pwrite(bare, header, 0)
-        os.dup2(bare, good)
-        os.close(bare)
+    elif fault == "short":
+        os.close(good)
+        good = shared_memory.FORMS[form].create(100)
+        shared_memory.FORMS[form].close_size(good)
+    elif form == "unlinked":
+        os.fchmod(good, 0o660)
     else:
-        import fcntl
-
-        bare = os.memfd_create("bare", os.MFD_ALLOW_SEALING)
-        os.ftruncate(bare, 100)
-        fcntl.fcntl(bare, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
-        os.dup2(bare, good)
-        os.close(bare)
+        os.close(good)
+        good = os.memfd_create("bare", os.MFD_ALLOW_SEALING)
+        os.ftruncate(good, shape.total_bytes)
+        os.pwrite(good, header, 0)
     done = subprocess.run(
         [program, str(good), "0", "2"], pass_fds=[good], capture_output=True, text=True, check=False
     )
     os.close(good)
     assert done.returncode == 1
-    expected = {"unsealed": "sealed", "short": "shorter", "magic": "begin as ours", "major": "protocol 2"}
+    expected = {"short": "shorter", "magic": "begin as ours", "major": "protocol 2"}
     expected |= {"capacity": "1000 samples", "offset": "stem_offset"}
+    expected["open"] = "sealed" if form == "sealed" else "user's alone"
     assert expected[fault] in done.stderr

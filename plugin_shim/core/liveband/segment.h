@@ -8,6 +8,7 @@
 #include <string>
 
 #include "liveband/protocol.h"
+#include "liveband/shared_memory.h"
 
 namespace liveband {
 
@@ -26,11 +27,12 @@ struct Shape {
 /// Whether a header describes a segment of ours, of `size` bytes. `error` says why not, in one line.
 bool checkHeader(const protocol::StaticHeader& header, std::uint64_t size, Shape& shape, std::string& error);
 
-/// A mapped segment; owns the mapping, not the descriptor. Accessors are for the audio thread too.
+/// A mapped segment; owns the mapping, not the handle. Accessors are for the audio thread too.
 class Segment {
   public:
-    /// Null, with a line in `error`, for what is not sealed, of another size than it says, or foreign.
-    static std::unique_ptr<Segment> map(int descriptor, std::string& error);
+    /// Null, with a line in `error`, for what is no memory of this system's form, of another size than it says, or
+    /// foreign.
+    static std::unique_ptr<Segment> map(Handle memory, std::string& error);
     ~Segment();
     Segment(const Segment&) = delete;
     Segment& operator=(const Segment&) = delete;

@@ -6,6 +6,7 @@ import os
 import random
 import struct
 from collections.abc import Iterator
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -32,8 +33,12 @@ def pair(capacity: int = 1024, *, channels: int = 1, latency: int = 0) -> tuple[
     return host, worker
 
 
+either_form = pytest.mark.usefixtures("form")
+
+
 @pytest.fixture
-def ends() -> Iterator[tuple[HostPort, WorkerPort]]:
+def ends(form: str) -> Iterator[tuple[HostPort, WorkerPort]]:
+    del form
     host, worker = pair()
     yield host, worker
     host.segment.close()
@@ -43,6 +48,8 @@ def ends() -> Iterator[tuple[HostPort, WorkerPort]]:
 class RingAgainstLists(RuleBasedStateMachine):
     """The ring does what two growing lists per epoch would, for any order of both ends' acts."""
 
+    form = "sealed"
+
     def __init__(self) -> None:
         super().__init__()
         self.count = 0
@@ -50,7 +57,8 @@ class RingAgainstLists(RuleBasedStateMachine):
     @initialize(capacity=st.sampled_from([64, 256, 1024]), latency=st.integers(0, 50))
     def begin(self, capacity: int, latency: int) -> None:
         self.capacity, self.latency = capacity, latency
-        self.host, self.worker = pair(capacity, latency=latency)
+        with mock.patch.dict(os.environ, LIVEBAND_SHARED_MEMORY=self.form):
+            self.host, self.worker = pair(capacity, latency=latency)
         self.concealer = Concealer(rate_hz=RATE_HZ, channels=1)
         self.heard_epoch = self.taken = 0
         self.stem: list[float] = []
@@ -180,6 +188,17 @@ RingAgainstLists.TestCase.settings = settings(max_examples=200, stateful_step_co
 TestRingAgainstLists = RingAgainstLists.TestCase
 
 
+class UnlinkedAgainstLists(RingAgainstLists):
+    """The same on macOS's memory."""
+
+    form = "unlinked"
+
+
+UnlinkedAgainstLists.TestCase.settings = settings(max_examples=40, stateful_step_count=60, deadline=None)
+TestUnlinkedAgainstLists = UnlinkedAgainstLists.TestCase
+
+
+@either_form
 def test_positions_go_past_two_and_four_thousand_million() -> None:
     """32 bits of samples last half a day: a session that plays longer must not notice (threat T16)."""
     for start in (2**31 - 300, 2**32 - 300, 2**47):
@@ -381,6 +400,7 @@ def test_t3_static_fields_changed_after_attach_change_nothing(ends: tuple[HostPo
 EXTREMES = (0, 1, 2**31 - 1, 2**31, 2**32 - 1, 2**48 - 1, 2**48, 2**63 - 1, 2**63, 2**64 - 1)
 
 
+@either_form
 @pytest.mark.parametrize("seed", range(8))
 def test_t3_a_header_mutated_while_both_ends_run(seed: int) -> None:
     """Each field that changes gets random and extreme values between any two acts of both ends.

@@ -58,13 +58,6 @@ def forged(changes: dict[int, bytes], *, size: int = SHAPE.total_bytes, seals: i
 forging = contextmanager(forged)
 
 
-@pytest.fixture(params=["sealed", "unlinked"])
-def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Linux's way to share memory, and macOS's, which runs here as well."""
-    monkeypatch.setenv("LIVEBAND_SHARED_MEMORY", request.param)
-    return str(request.param)
-
-
 either_form = pytest.mark.usefixtures("form")
 
 
@@ -203,12 +196,14 @@ def test_impossible_shapes_are_refused(changes: dict[str, int]) -> None:
         Shape(**({"rate_hz": 48000, "mix_channels": 2, "stem_channels": 2, "capacity": 1024} | changes))
 
 
+@either_form
 @pytest.mark.parametrize("minor", [0, MINOR + 1, 0xFFFF])
 def test_f27_any_minor_version_is_taken(minor: int) -> None:
     with forging({10: struct.pack("<H", minor)}) as descriptor:
         assert read_shape(descriptor) == SHAPE
 
 
+@either_form
 @pytest.mark.parametrize("major", [0, MAJOR + 1, 0xFFFF])
 def test_f27_another_major_version_is_refused_with_both_numbers(major: int) -> None:
     message = f"protocol {major}, this program speaks {MAJOR}"
@@ -282,6 +277,7 @@ except LiveBandError as error:
 """
 
 
+@either_form
 @pytest.mark.parametrize(
     ("limit", "message"),
     [
