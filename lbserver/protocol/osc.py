@@ -118,7 +118,7 @@ ADDRESSES = tuple(
         ("/lb/<session>/closed", "out", "s:reason", "it is gone"),
         ("/lb/<session>/set/<control>", "in", "v:value?", "set a control, in its own unit or by its word; a trigger needs no value"),
         ("/lb/<session>/tempo", "in", "f:bpm", "tempo from now on; 0 forgets it"),
-        ("/lb/<session>/beat", "in", "f:beat f:beats_per_bar?", "beat of the bar at this moment, from 1; tell the tempo first"),
+        ("/lb/<session>/beat", "in", "f:beat f:beats_per_bar?", "beat of the bar at this moment, from 1; one that comes just before the tempo waits for it"),
         ("/lb/<session>/beats_per_bar", "in", "i:beats", "beats of a bar from now on, 1 to 16, of a tempo told before or later"),
         ("/lb/<session>/chord", "in", "l:label", "chord from now on, such as Am7, C^7#11, B♭ø or C:min7/b3; N for none, `?` for unknown"),
         ("/lb/<session>/chart", "in", "l:chart",

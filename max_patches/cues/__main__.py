@@ -7,16 +7,21 @@ For programs that have one port to send from and another to listen at, and canno
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from pythonosc.udp_client import SimpleUDPClient
 
 from lbserver.client.osc import OscClient
 from lbserver.errors import LiveBandError
 from lbserver.protocol import osc
+from lbserver.transports.osc.addresses import Call
 from lbserver.transports.osc.packet import message
 
 _STAY_S = 10.0
+_FRESH_S = 1.0
+"""A tempo that has not been told again for so long is forgotten: figures come ten times a second while they are known."""
+_TEMPI = ("tempo", "heard_tempo")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,9 +57,30 @@ def tell(listeners: Sequence[SimpleUDPClient], bar: int, tempo: float, *, ctrl: 
             listener.send_message("/liveband/bar", [bar, tempo])
 
 
+@dataclass
+class Bars:
+    """Bars and their tempi by session. A bar waits until its tempo is known: told by the host, or else heard by the band."""
+
+    _tempi: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    _waiting: dict[str, int] = field(default_factory=dict)
+
+    def take(self, call: Call, now_s: float) -> Iterator[tuple[int, float]]:
+        """Bars that can be told, each with its tempo, once this has come."""
+        who = call.names.get("session", "")
+        if call.pattern.endswith("/status/<name>") and call.names["name"] in _TEMPI:
+            self._tempi[who, call.names["name"]] = (float(call.arguments["value"]), now_s)
+        elif call.pattern.endswith("/cue/bar"):
+            self._waiting[who] = int(call.arguments["bar"])
+        for name in _TEMPI if who in self._waiting else ():
+            tempo, told_s = self._tempi.get((who, name), (0.0, -_FRESH_S))
+            if now_s - told_s < _FRESH_S and tempo > 0:
+                yield self._waiting.pop(who), tempo
+                return
+
+
 def watch(session: str, server_port: int, cue: Callable[[int, float], None]) -> None:
     """For ever: status in, cues out. Raises LiveBandError if no server answers."""
-    tempi: dict[str, float] = {}
+    bars = Bars()
     with OscClient(("127.0.0.1", server_port)) as client:
         client.enter()
         stay_s = 0.0
@@ -63,11 +89,8 @@ def watch(session: str, server_port: int, cue: Callable[[int, float], None]) -> 
                 client.send(message(f"/lb/{session}/cues"), message(f"/lb/{session}/subscribe"))
                 stay_s = time.monotonic() + _STAY_S
             for call, _ in client.receive(0.5):
-                who = call.names.get("session", "")
-                if call.pattern.endswith("/status/<name>") and call.names["name"] == "tempo":
-                    tempi[who] = float(call.arguments["value"])
-                elif call.pattern.endswith("/cue/bar"):
-                    cue(int(call.arguments["bar"]), tempi.get(who, 0.0))
+                for bar, tempo in bars.take(call, time.monotonic()):
+                    cue(bar, tempo)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,10 @@ class Player:
     def __init__(self, port: int) -> None:
         self.client = OscClient(("127.0.0.1", port), timeout_s=60)
         self.client.enter()
-        self.stream = self.client.open("song", stem="bass", rate_hz=RATE_HZ, channels=2, block_samples=BLOCK)
+        # One datagram a block: a machine that is busy with a compiler or a synthesiser keeps up with so many.
+        self.stream = self.client.open(
+            "song", stem="bass", rate_hz=RATE_HZ, channels=1, block_samples=BLOCK, sample_format="i16"
+        )
         self.status: dict[str, Any] = {}
         self.errors: list[str] = []
         self._over = threading.Event()
@@ -42,7 +45,7 @@ class Player:
         self.client.close()
 
     def _play(self) -> None:
-        silence, begun_s, sent = np.zeros((2, BLOCK), np.float32), time.monotonic(), 0
+        silence, begun_s, sent = np.zeros((1, BLOCK), np.float32), time.monotonic(), 0
         while not self._over.is_set():
             self.stream.send(silence)
             sent += BLOCK

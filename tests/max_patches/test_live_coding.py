@@ -139,25 +139,28 @@ def sonic_pi(
                 while subprocess.run(
                     ["jack_lsp"], env=environment, capture_output=True, check=False
                 ).returncode:
-                    assert time.monotonic() < deadline, "jackd did not start"
+                    assert time.monotonic() < deadline, (home / "said").read_text()
                     time.sleep(0.1)
             for text in told_by(window, 3 * PATIENCE_S):  # eleven seconds where nothing else runs
                 assert "Exception" not in text, text
                 if "Let the Live Coding begin" in text:
                     break
-            # Its doorman for OSC is another program, which nobody waits for.
+            # Its doorman for OSC is another program, which nobody waits for and which lets no cue in before it is told to.
             doorman, deadline = home / ".sonic-pi" / "log" / "erlang.log", time.monotonic() + PATIENCE_S
-            while not (doorman.exists() and "forwarding" in doorman.read_text()):
-                assert time.monotonic() < deadline, "Sonic Pi's own OSC server did not start"
-                time.sleep(0.1)
+            while not (doorman.exists() and "Enabling cue forwarding" in doorman.read_text()):
+                assert time.monotonic() < deadline, "Sonic Pi's own OSC server lets no cues in"
+                window.sendto(write(message("/cue-port-start", "test")), ("127.0.0.1", code))
+                time.sleep(1.0)
             yield window, code, cues
         finally:
             for process in reversed(processes):
+                # A jackd that is killed stays in the list of servers, which has room for eight.
                 for number in (signal.SIGTERM, signal.SIGKILL):
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(process.pid, number)
                     with contextlib.suppress(subprocess.TimeoutExpired):
-                        process.wait(10)
+                        process.wait(60)
+            Path("/dev/shm", f"SuperColliderServer_{synth}").unlink(missing_ok=True)
 
 
 def told_by(window: socket.socket, patience_s: float = PATIENCE_S) -> Iterator[str]:
@@ -181,9 +184,9 @@ def test_sonic_pi_s_own_server_runs_the_buffer_and_follows_the_bars(
     tmp_path: Path,
 ) -> None:
     """A buffer that Ruby refuses or whose addresses nobody knows; cues at a path that `sync` never matches, twice or out of order."""
-    ruby, jackd = client("ruby"), client("jackd")
     if not SONIC_PI.exists():
         pytest.skip("sonic-pi-server is not installed")
+    ruby, jackd = client("ruby"), client("jackd")
     text = block("sonic-pi.md", "ruby")
     assert "9460" in text
     environment = os.environ | server["environment"] | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
@@ -197,13 +200,9 @@ def test_sonic_pi_s_own_server_runs_the_buffer_and_follows_the_bars(
             "--server-port",
             str(server["osc_port"]),
         ]
-        with running(teller, environment), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as typed:
+        with running(teller, environment):
             buffer = text.replace("9460", str(server["osc_port"]))
-            for call in (
-                message("/cue-port-start", "test"),
-                message("/run-code", "test", buffer),
-            ):
-                typed.sendto(write(call), ("127.0.0.1", code))
+            window.sendto(write(message("/run-code", "test", buffer)), ("127.0.0.1", code))
             for word in told_by(window):
                 assert "Error" not in word, word
                 if (bar := re.search(r"bar (\d+)", word)) is not None:
@@ -213,7 +212,7 @@ def test_sonic_pi_s_own_server_runs_the_buffer_and_follows_the_bars(
     assert bars == list(range(bars[0], bars[0] + 4))
     assert player.status["tempo"] == 120.0
     assert player.status["chord"] in ("Am7", "Dm7", "G7", "Cmaj7")
-    assert player.errors == []
+    assert not [error for error in player.errors if "waits a second" not in error]
 
 
 @pytest.mark.slow

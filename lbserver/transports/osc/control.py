@@ -16,6 +16,8 @@ from lbserver.transports.osc.packet import Message
 
 _SESSION = "/lb/<session>/"
 _NEEDS_TEMPO = {"beat": 1, "chart": 2}
+_BEAT_WAITS_S = 1.0
+"""For its tempo, in seconds of what is heard: by then the place of the bar would be a guess."""
 _OF_SESSIONS = ("set/<control>", "tempo", "beat", "beats_per_bar", "chord", "chart", "key", "keep", "recall")
 PANIC = "/lb/panic"
 SIMPLE = (PANIC, *(_SESSION + what for what in _OF_SESSIONS))
@@ -43,12 +45,27 @@ def listed(hub: Hub, peer: Peer) -> list[Message]:
     return rows or [compose("/lb/session", 0, 0, "", "", "")]
 
 
+@dataclass(frozen=True)
+class _Beat:
+    """A beat of the bar, from 1, at the position that the band had heard up to when it was told."""
+
+    beat: float
+    position_s: float
+    beats_per_bar: int | None = None
+
+    def known(self, tempo_bpm: float) -> dict[str, Any]:
+        """What the hub is to know of it, in this tempo."""
+        first = {"first_beat_s": self.position_s - (self.beat - 1.0) * 60.0 / tempo_bpm}
+        return first if self.beats_per_bar is None else first | {"beats_per_bar": self.beats_per_bar}
+
+
 @dataclass
 class _Heard:
-    """What was told of a session: the last tempo, for a beat right behind it, and a chart that waits for a tempo."""
+    """What was told of a session: the last tempo, for a beat right behind it, and what waits for a tempo."""
 
     tempo_bpm: float = float("nan")
     chart: str = ""
+    beat: _Beat | None = None
 
 
 class Control:
@@ -106,8 +123,11 @@ class Control:
     async def _tempo(self, session: str, bpm: float, peer: Peer) -> None:
         heard = self._heard.get(session, _Heard())
         told: dict[str, Any] = {"bpm": bpm} | ({"chart": heard.chart} if heard.chart and bpm else {})
+        if heard.beat is not None and bpm:
+            waited_s = self._position_s(session, peer) - heard.beat.position_s
+            told |= heard.beat.known(bpm) if 0.0 <= waited_s <= _BEAT_WAITS_S else {}
         await self._know(session, told, peer)
-        self._heard[session] = _Heard(bpm, "" if bpm else heard.chart)
+        self._heard[session] = _Heard(bpm) if bpm else replace(heard, tempo_bpm=bpm)
 
     async def _chart(self, session: str, chart: str, peer: Peer) -> None:
         """A chart that comes before the tempo waits for it: patches send what they know in any order."""
@@ -139,23 +159,32 @@ class Control:
         await self._hub.know(clean, peer=peer)
 
     def _beat(self, session: str, arguments: Mapping[str, Any], peer: Peer) -> dict[str, Any]:
-        """The first beat of a bar that puts a beat of the bar at the position the band has heard up to."""
+        """The first beat of a bar that puts a beat of the bar at the position the band has heard up to.
+
+        Raises HubError: among others where the tempo is not known. Programs that send both for the same moment, each by itself,
+        promise no order: such a beat waits for the tempo.
+        """
+        beats = arguments.get("beats_per_bar")
+        if beats is not None and beats != int(beats):
+            raise HubError("bad_message", f"{beats:g} beats per bar: a whole number is accepted")
+        told = _Beat(
+            arguments["beat"], self._position_s(session, peer), None if beats is None else int(beats)
+        )
+        tempo_bpm = self._told_tempo(session, peer)
+        if not isfinite(tempo_bpm):
+            self._heard[session] = replace(self._heard.get(session, _Heard()), beat=told)
+            raise HubError(
+                "bad_message",
+                f"a beat says nothing without a tempo: it waits a second for /lb/{session}/tempo",
+            )
+        return told.known(tempo_bpm)
+
+    def _position_s(self, session: str, peer: Peer) -> float:
+        """What the band has heard up to. Raises HubError."""
         status = self._hub.sessions(peer=peer).get(session)
         if status is None:
             raise HubError("unknown_session", f"no session {session[:64]!r}, or it is not yours")
-        tempo_bpm = self._told_tempo(session, peer)
-        if not isfinite(tempo_bpm):
-            raise HubError(
-                "bad_message", f"a beat says nothing without a tempo: send /lb/{session}/tempo first"
-            )
-        now_s = int(status["position"]) / int(status["rate_hz"])
-        known: dict[str, Any] = {"first_beat_s": now_s - (arguments["beat"] - 1.0) * 60.0 / tempo_bpm}
-        if "beats_per_bar" in arguments:
-            beats = arguments["beats_per_bar"]
-            if beats != int(beats):
-                raise HubError("bad_message", f"{beats:g} beats per bar: a whole number is accepted")
-            known["beats_per_bar"] = int(beats)
-        return known
+        return int(status["position"]) / int(status["rate_hz"])
 
 
 def _can_be_read(chart: str) -> bool:

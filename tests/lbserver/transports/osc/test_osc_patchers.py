@@ -203,15 +203,19 @@ def test_a_bundle_may_name_the_tempo_last_and_what_is_behind_an_opening_waits_fo
     client.close()
 
 
-def test_a_chart_that_comes_before_the_tempo_waits_and_says_so(band, until, opened, sessions) -> None:
+def test_a_chart_and_a_beat_that_come_before_the_tempo_wait_and_say_so(band, until, opened, sessions) -> None:
+    """Sonic Pi sends each message by a process of its own: a beat that overtook its tempo was lost, and no bar was ever counted."""
     server = band.serve()
     client, _ = opened(server)
     known = lambda: band.run(lambda: dict(band.hub._entries["guitar"].known))  # noqa: E731
     with patch(server) as plain:
         plain.send("/lb/guitar/chart", "s", "| C | F |")
         assert "waits until /lb/guitar/tempo" in plain.error()[1]
+        plain.send("/lb/guitar/beat", "ff", 3.0, 4.0)
+        assert "waits a second for /lb/guitar/tempo" in plain.error()[1]
         plain.send("/lb/guitar/tempo", "i", 90)
         until(lambda: known().get("chart") == "| C | F |")
+    assert (known()["first_beat_s"], known()["beats_per_bar"]) == (pytest.approx(-2 * 60 / 90), 4)
     client.close()
 
 
