@@ -13,7 +13,6 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -213,41 +212,6 @@ def test_sonic_pi_s_own_server_runs_the_buffer_and_follows_the_bars(
     assert player.status["tempo"] == 120.0
     assert player.status["chord"] in ("Am7", "Dm7", "G7", "Cmaj7")
     assert not [error for error in player.errors if "waits a second" not in error]
-
-
-@pytest.mark.slow
-def test_tidal_s_block_sends_chords_in_order_each_ahead_of_its_time(client: Callable[[str], str]) -> None:
-    """A block that ghci refuses; messages without time tags, which play when the network likes."""
-    ghci = client("ghci")
-    if subprocess.run(["ghc-pkg", "describe", "tidal"], capture_output=True, check=False).returncode:
-        pytest.skip("ghci is not installed with tidal")
-    begin, play = re.findall(r"```haskell\n(.*?)```", (RECIPES / "tidal.md").read_text(), re.S)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as band:
-        band.bind(("127.0.0.1", 0))
-        band.settimeout(60)
-        text = ":set -XOverloadedStrings\n" + begin.replace("9460", str(band.getsockname()[1])) + play
-        process = subprocess.Popen([ghci, "-v0"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-        assert process.stdin is not None
-        try:
-            process.stdin.write(text)
-            process.stdin.flush()
-            chords, due_s = [], []
-            while len(chords) < 5:
-                packet = parse(band.recv(4096))
-                for time_tag, one in timed_messages(packet):
-                    if one.address == "/lb/*/chord":
-                        chords.append(one.arguments[0])
-                        due_s.append(time_tag / 2**32)
-                    else:
-                        assert one.address == "/lb/*/set/density"
-        finally:
-            process.kill()
-            process.stdin.close()
-            process.wait(60)
-    form = ["Am7", "Dm7", "G7", "Cmaj7"] * 3
-    assert chords == form[form.index(chords[0]) :][:5]
-    # A bar each, at Tidal's own tempo, by the tags and not by when they came.
-    assert [later - due for due, later in pairwise(due_s)] == pytest.approx([1 / 0.5625] * 4, abs=0.02)
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in RECIPES.glob("*.md")))

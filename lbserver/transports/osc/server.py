@@ -129,10 +129,10 @@ class OscServer(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         """One packet. Nothing in it can end the server."""
         self.received += 1
-        now_s = self._loop.time()
+        # At once, and in this order: whatever passes between the two makes what bears a time tag late, never early.
+        wall_s, now_s = time.time(), self._loop.time()
         sender = self._who(data, addr, now_s)
         try:
-            wall_s = time.time()
             for tag, one in sorted(timed_messages(parse(data)), key=in_turn):
                 self._hear(one, tag, sender, now_s, wall_s)
         except OscError as error:

@@ -20,8 +20,6 @@ from lbserver.errors import LiveBandError
 from lbserver.protocol.controls import CONTROLS
 from lbserver.protocol.segment import HOST, SERVER
 from lbserver.protocol.status import STATUS
-from lbserver.transports.osc.packet import Bundle, message, write
-from lbserver.transports.osc.schedule import time_tag
 from lbserver.transports.osc.server import OscConfig
 
 RATE_HZ = 48000
@@ -227,32 +225,6 @@ def test_panic_from_the_one_who_plays_and_from_anyone_here(band, opened, play, n
     heard = play(stream, noise(24000))
     assert not np.isnan(heard).all()
     assert server.refused == server.faults == 0
-    client.close()
-
-
-def test_time_tagged_bundles_wait_for_their_time_and_late_ones_are_done_at_once(
-    band, until, opened, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Tidal sends 0.2 s early: whoever ignores the tag plays early."""
-    server = band.serve()
-    client, _ = opened(server)
-    sent_s = time.time()
-    done: dict[float, float] = {}
-    set_control = band.hub.set_control
-
-    async def noted(session: str, name: str, value: float, **more: Any) -> None:
-        done[value] = time.time() - sent_s
-        await set_control(session, name, value, **more)
-
-    monkeypatch.setattr(band.hub, "set_control", noted)
-    for ahead_s, gain in ((0.8, -8.0), (0.3, -3.0), (-5.0, -1.0)):
-        client.socket.send(write(Bundle(time_tag(sent_s + ahead_s), (message("/lb/guitar/set/gain", gain),))))
-    until(lambda: len(done) == 3)
-    assert list(done) == [-1.0, -3.0, -8.0]
-    assert done[-3.0] >= 0.29
-    assert done[-8.0] >= 0.79
-    client.socket.send(write(Bundle(time_tag(sent_s + 60), (message("/lb/guitar/set/gain", 0.0),))))
-    assert "10 s" in str(client.expect("/lb/error").arguments["text"])
     client.close()
 
 
