@@ -45,6 +45,7 @@ EXPECTED_SKIPS = (
     "sonic-pi-server is not installed",
     "ray is not installed",
     "no multicast on this loopback",
+    "no Wine and mingw-w64 here",
 )
 
 

@@ -4,7 +4,6 @@
 import contextlib
 import os
 import socket
-import struct
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from lbserver import __version__
 from lbserver.client.errors import RefusedError, ServerGoneError
 from lbserver.errors import LiveBandError
+from lbserver.host.callers import user_of
 from lbserver.host.logs import shown
 from lbserver.host.rundir import ServerInfo, find_server
 from lbserver.protocol import MAJOR, MINOR
@@ -21,7 +21,6 @@ from lbserver.protocol.wire import Framer, frame, receive
 NO_SERVER = "no server runs here: start one with `liveband serve`"
 PATIENCE_S = 2.0
 _MOST_NOTICES = 100
-_CREDENTIALS = struct.Struct("iII")  # pid, uid, gid
 
 
 class Connection:
@@ -127,7 +126,6 @@ def connected(program: str) -> Iterator[Connection]:
 
 def check_owner(connection: socket.socket) -> None:
     """Raises LiveBandError when who listens is another user."""
-    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, uid, _ = _CREDENTIALS.unpack(raw)
+    uid = user_of(connection)
     if uid not in (0, os.geteuid()):
         raise LiveBandError(f"the server on this socket runs as uid {uid}, you are uid {os.geteuid()}")

@@ -14,7 +14,31 @@ from pathlib import Path
 
 _SOCK_DIAG, _BY_FAMILY, _LISTENS = 4, 20, 10  # linux/netlink.h, linux/sock_diag.h, net/tcp_states.h
 _UID_AT = 64  # in struct inet_diag_msg: linux/inet_diag.h
+_CREDENTIALS = struct.Struct("=iII")  # struct ucred of Linux: pid, uid, gid
+_XUCRED, _XUCRED_BYTES, _XUCRED_VERSION = (
+    struct.Struct("=II"),
+    76,
+    0,
+)  # struct xucred of macOS begins with version, uid
+_SOL_LOCAL, _LOCAL_PEERCRED = 0, 1  # sys/un.h of macOS
 _TABLES = {"udp": ("udp", "udp6"), "tcp": ("tcp", "tcp6")}
+
+
+def user_of(connection: socket.socket) -> int:
+    """The uid of who is at the other end of a Unix socket, as Linux and macOS tell it. Raises OSError."""
+    if hasattr(socket, "SO_PEERCRED"):
+        _, uid, _ = _CREDENTIALS.unpack(
+            connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        )
+        return int(uid)
+    return uid_of_xucred(connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES))
+
+
+def uid_of_xucred(told: bytes) -> int:
+    """The uid in what macOS answers to LOCAL_PEERCRED (sys/ucred.h). Raises OSError for another version of it."""
+    if len(told) < _XUCRED.size or _XUCRED.unpack_from(told)[0] != _XUCRED_VERSION:
+        raise OSError("who is at the other end is not told")
+    return int(_XUCRED.unpack_from(told)[1])
 
 
 def are_known() -> bool:

@@ -21,7 +21,7 @@ from lbserver.engine.budget import Budget
 from lbserver.engine.moments_folder import IN_MEMORY_S
 from lbserver.engine.worker import BOX_BYTES, read_box
 from lbserver.errors import LiveBandError
-from lbserver.host import isolation
+from lbserver.host import isolation, shared_memory
 from lbserver.host.logs import fields
 from lbserver.places.backoff import Backoff
 from lbserver.protocol import wire
@@ -196,9 +196,8 @@ class WorkerPlace:
             ours, theirs = socket.socketpair()
             undo.callback(ours.close)
             with theirs:
-                descriptor = os.memfd_create("liveband-box", os.MFD_CLOEXEC)
+                descriptor = shared_memory.create(BOX_BYTES, b"\0")
                 try:
-                    os.ftruncate(descriptor, BOX_BYTES)
                     box = mmap.mmap(descriptor, BOX_BYTES)
                     popen = subprocess.Popen(
                         self._command(theirs.fileno(), descriptor),

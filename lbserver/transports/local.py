@@ -11,13 +11,13 @@ import itertools
 import logging
 import os
 import socket
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lbserver.host.callers import user_of
 from lbserver.host.logs import fields
 from lbserver.hub.hub import Hub, HubError, Peer
 from lbserver.hub.requests import answer, greet
@@ -33,7 +33,6 @@ _CONNECTIONS = limits.LOCAL_CONNECTIONS
 _BACKLOG = 1024  # beyond it a front end that does not block is told "try again", which few do
 _OUTBOX = limits.LOCAL_UNREAD  # answers that wait for a peer to read; it is not listened to before it does
 _READ_BYTES = 1 << 16
-_CREDENTIALS = struct.Struct("iII")  # pid, uid, gid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,10 +269,9 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _is_us(connection: socket.socket) -> bool:
     """Whether the peer is this user (or root), as the kernel knows it."""
     try:
-        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        uid = user_of(connection)
     except OSError:
         return False
-    _, uid, _ = _CREDENTIALS.unpack(raw)
     if uid in (0, os.geteuid()):
         return True
     log.warning("uid %d was refused", uid)

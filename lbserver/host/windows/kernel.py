@@ -92,7 +92,7 @@ def last_error() -> int:
 
 def check(answer: int) -> int:
     """The answer, unless it says that the call has failed. Raises OSError."""
-    if answer & 0xFFFFFFFF == 0 or answer == ctypes.c_size_t(NONE).value:
+    if answer in (0, ctypes.c_size_t(NONE).value):
         raise failure(last_error())
     return answer
 
