@@ -67,10 +67,12 @@ class _Actor:
 
 
 @contextlib.contextmanager
-def place_to_run(cluster: str, config: MemberConfig) -> Iterator[Callable[[], Running]]:
-    """What makes a server there, not started yet. Raises for a cluster that cannot be joined."""
+def place_to_run(cluster: str, config: MemberConfig, servers: int) -> Iterator[Callable[[], Running]]:
+    """What makes a server there, not started yet; a cluster of this machine alone has room for so many. Raises for a cluster that
+    cannot be joined.
+    """
     if cluster == HERE:
         yield lambda: _Process(config)
         return
-    with backends.cluster_joined(cluster) as ray:
+    with backends.cluster_joined(cluster, servers * config.workers) as ray:
         yield lambda: _Actor(ray, config)

@@ -143,8 +143,10 @@ def _serve(parsed: argparse.Namespace) -> int:
             clients=None if parsed.clients is None else str(parsed.clients.absolute()),
         )
         out = sys.stdout  # while a cluster is joined, what Ray prints goes elsewhere
-        make = stack.enter_context(place_to_run(parsed.cluster, config))
         policy = Policy(least=parsed.servers, most=most, version="1")
+        # One that was lost may still be there while another starts.
+        room = most + policy.surge + 1
+        make = stack.enter_context(place_to_run(parsed.cluster, config, room))
         upkeep = Upkeep(make=make, sessions=sessions, policy=policy)
 
         def tell(port: int) -> None:

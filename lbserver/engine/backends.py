@@ -128,10 +128,12 @@ def run_tasks(
     return found
 
 
-def cluster_joined(address: str) -> AbstractContextManager[Any]:
-    """The library Ray, connected to a cluster: see lbmodels.tasks.cluster. Raises LiveBandModelError."""
+def cluster_joined(address: str, processors: int) -> AbstractContextManager[Any]:
+    """The library Ray, connected to a cluster, which has so many processors if it is one of this machine alone: see
+    lbmodels.tasks.cluster. Raises LiveBandModelError.
+    """
     joined: AbstractContextManager[Any] = importlib.import_module("lbmodels.tasks.cluster").joined(
-        address, None
+        address, processors
     )
     return joined
 

@@ -11,6 +11,7 @@ import secrets
 import signal
 import socket
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from importlib.metadata import version
@@ -34,6 +35,8 @@ _TOKEN = secrets.token_hex(32)
 """One for this process: Ray remembers the first that it was given, when it is joined again."""
 _PATIENCE_S = 10.0
 _KNOCK_S = 5.0
+_KNOCKS = 5
+"""So often in vain, a second between them, and nobody is there."""
 _ADDRESS = re.compile(r"(?:ray://)?\[?(?P<host>[^/\[\]]+)\]?:(?P<port>\d{1,5})", re.ASCII)
 
 
@@ -41,22 +44,70 @@ def run_on_cluster(
     work: Callable[[T], R], tasks: Sequence[T], address: str, jobs: int | None
 ) -> Generator[tuple[int, R | TaskLostError], None, None]:
     """As `lbmodels.tasks.running.run` says."""
-    with joined(address, jobs) as ray:
+    with joined(address, jobs) as ray, contextlib.closing(_head(ray, address)) as head:
         remote = ray.remote(num_cpus=1, max_retries=_TRIES - 1)(_do)
         waiting = deque(range(len(tasks)))
         running: dict[Any, int] = {}
         try:
             while waiting or running:
-                most = jobs or _QUEUED * max(1, int(_asked(ray.cluster_resources).get("CPU", 1)))
+                head.check()
+                most = jobs or _QUEUED * head.processors
                 while waiting and len(running) < most:
                     index = waiting.popleft()
                     running[_asked(remote.remote, version("liveband"), work, tasks[index])] = index
-                ended, _ = _asked(ray.wait, list(running), timeout=5.0)
+                ended, _ = _asked(ray.wait, list(running), timeout=1.0)
                 for reference in ended:
                     index = running.pop(reference)
                     yield index, _result(ray, reference)
         finally:
-            _cancel(ray, list(running))
+            if not head.gone:
+                _cancel(ray, list(running))
+
+
+class _Head:
+    """The machine that keeps the cluster together. Without it Ray waits for a minute, in some calls without an end, and then ends
+    this program by itself: so it is knocked at, and asked in a thread of its own how many processors there are.
+    """
+
+    def __init__(self, ray: Any, address: str | None) -> None:
+        """`address` is HOST:PORT of Ray's control store; None where a connection of its own tells of its end (`ray://`)."""
+        self.gone = False
+        self.processors = max(1, int(_asked(ray.cluster_resources).get("CPU", 1)))
+        self._end = threading.Event()
+        self._address = address
+        threading.Thread(target=self._count, args=(ray,), daemon=True).start()
+        if address is not None:
+            threading.Thread(target=self._knock, args=address.rsplit(":", 1), daemon=True).start()
+
+    def check(self) -> None:
+        """Raises LiveBandModelError: it has gone."""
+        if self.gone:
+            raise LiveBandModelError(
+                f"the head of the Ray cluster, {self._address}, is gone; what was done is kept, the same command goes on with it"
+            )
+
+    def close(self) -> None:
+        self._end.set()
+
+    def _knock(self, host: str, port: str) -> None:
+        missed = 0
+        while missed < _KNOCKS and not self._end.wait(1.0):
+            try:
+                socket.create_connection((host.strip("[]"), int(port)), _KNOCK_S).close()
+                missed = 0
+            except OSError:
+                missed += 1
+        self.gone = missed >= _KNOCKS
+
+    def _count(self, ray: Any) -> None:
+        """Machines come and go."""
+        with contextlib.suppress(Exception):  # whatever it is, whoever hands over tasks meets it too
+            while not self._end.wait(_PATIENCE_S):
+                self.processors = max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def _head(ray: Any, address: str) -> _Head:
+    return _Head(ray, None if address.startswith("ray://") else ray.get_runtime_context().gcs_address)
 
 
 def _do(told: str, work: Callable[[Any], Any], task: object) -> tuple[Any, Exception | None]:

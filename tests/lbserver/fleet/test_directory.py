@@ -29,7 +29,7 @@ def test_a_client_is_told_of_the_fleet_and_only_the_user_changes_it(tmp_path: Pa
 
     async def scene() -> None:
         config = MemberConfig(moments=str(tmp_path), sessions=2)
-        with place_to_run("none", config) as make:
+        with place_to_run("none", config, 2) as make:
             hub = Hub(HubConfig(directory=Upkeep(make=make, sessions=2, policy=Policy(version="1"))))
             assert await asked(hub, CLIENT, type="fleet") == "fleet_list"
             assert await asked(hub, CLIENT, type="drain", server="server-1") == "unauthorised"
