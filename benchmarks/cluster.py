@@ -20,6 +20,7 @@ import json
 import os
 import resource
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -98,6 +99,7 @@ def run(config: ClusterConfig) -> dict[str, Any]:
             with _cluster(nodes) as address:
                 for kind in config.kinds:
                     rows.append({"kind": kind, "nodes": nodes, **_measure(kind, folder, address, config)})
+                    print(rows[-1], file=sys.stderr, flush=True)
     for row in rows:
         one = next((other for other in rows if other["kind"] == row["kind"] and other["nodes"] == 1), None)
         if one is not None and row["nodes"]:

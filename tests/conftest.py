@@ -37,13 +37,11 @@ FONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
 # package that went missing does not take its tests along in silence.
 # TidalCycles comes with a compiler of 850 MB, Sonic Pi with 93 MB (44 to fetch) and half a minute to start: one recipe is not
 # worth that much of every run.
-# Ray is 214 MB: its tests run where `liveband[cluster]` is installed.
 # A system without multicast on its loopback cannot be asked by mDNS.
 EXPECTED_SKIPS = (
     "no CUDA device here",
     "ghci is not installed",
     "sonic-pi-server is not installed",
-    "ray is not installed",
     "no multicast on this loopback",
     "no Wine and mingw-w64 here",
 )

@@ -21,6 +21,7 @@ from lbserver.client.blocking import Session
 from lbserver.client.connection import Connection
 from lbserver.host.isolation import environment, python
 from lbserver.host.rundir import find_server
+from lbserver.testing.grids import long_or_short
 from lbserver.testing.processes import running
 from lbserver.testing.servers import serving
 
@@ -121,7 +122,7 @@ class Render(threading.Thread):
             self.heard.append(self.session.exchange(np.zeros((2, 12000), np.float32))[0])
 
 
-@pytest.mark.parametrize("cluster", ["none", "local"])
+@pytest.mark.parametrize("cluster", ["none", "local"][: long_or_short(2, 1)])
 def test_a_drained_and_a_killed_server(tmp_path: Path, cluster: str) -> None:
     """On processes of this machine, and as actors of a Ray cluster.
 
