@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The per-user run directory: one server at a time, found by its clients and by nobody else.
+r"""The per-user run directory: one server at a time, found by its clients and by nobody else.
 
 `LIVEBAND_RUN`, else `$XDG_RUNTIME_DIR/liveband` if that folder exists, else `$TMPDIR` or `/tmp` and
-`liveband-<uid>`; of these two a relative path is not taken. It belongs to its user, mode 0700, and is no link: whoever may look into it may talk to the
+`liveband-<uid>`; of these two a relative path is not taken. On Windows `%LOCALAPPDATA%\LiveBand\run`. It belongs to its user, mode 0700, and is no link: whoever may look into it may talk to the
 server. In it lie `lock` (held as long as the server lives, even after kill -9 of its parent), `server.json` (who
 it is and where it listens), `lb.sock` and `liveband.log`.
 """
@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import stat
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -56,6 +57,8 @@ def run_path(environment: Mapping[str, str] | None = None) -> Path:
     env = os.environ if environment is None else environment
     if env.get("LIVEBAND_RUN"):
         return Path(env["LIVEBAND_RUN"]).absolute()
+    if sys.platform == "win32":
+        return Path(env.get("LOCALAPPDATA", "")).absolute() / "LiveBand" / "run"
     runtime = env.get("XDG_RUNTIME_DIR", "")
     if Path(runtime).is_absolute() and Path(runtime).is_dir():
         return Path(runtime) / "liveband"
@@ -69,6 +72,10 @@ def check_directory(path: Path) -> None:
     FileNotFoundError where there is nothing.
     """
     info = os.lstat(path)
+    if sys.platform == "win32":
+        raise LiveBandError(
+            f"nobody can be found in the run directory {path}: no server runs on this system yet"
+        )
     mend = "remove it, or set LIVEBAND_RUN to a folder of yours"
     if stat.S_ISLNK(info.st_mode):
         raise LiveBandError(f"the run directory {path} is a symbolic link: {mend}")
