@@ -41,8 +41,7 @@ class LatentDataConfig:
     `pool`: folder of a pool that `liveband data pool` fills; training draws from it, but for a `root_share` of examples
     that comes from the data set's train split. Validation is always the data set's.
 
-    Shares: of examples that know nothing of the host, and of the others, that lack beats or harmony. `least_sounding`: share of a
-    crop in which the stem sounds, sought in four tries; 0 draws rests as often as they are.
+    Shares: of examples that know nothing of the host, and of the others, that lack beats or harmony.
     """
 
     root: str = ""
@@ -55,7 +54,6 @@ class LatentDataConfig:
     blind_share: float = 1 / 3
     no_beat_share: float = 0.2
     no_harmony_share: float = 0.5
-    least_sounding: float = 0.5
 
 
 class Batch(NamedTuple):
@@ -97,7 +95,7 @@ def draw_example(
     for _ in range(4):
         start = int(rng.integers(span))
         out = slice(start + 1 + a, start + 1 + a + frames)
-        if example.sounding[out].float().mean() >= data.least_sounding:
+        if example.sounding[out].float().mean() > 0.5:
             break
     truth = {name: value[out].float() for name, value in example.conditions.items()}
     blind = rng.random() < data.blind_share

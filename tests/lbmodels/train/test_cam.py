@@ -24,7 +24,7 @@ def test_it_trains_from_a_generators_ears_goes_on_and_plays(
     out = tmp_path / "run"
     tables = {
         "model": {"hearing": band_tables["model"], "hidden": 16, "layers": 1, "flow_steps": 2},
-        "data": band_tables["data"] | {"least_sounding": 0.0},
+        "data": band_tables["data"],
         "tasks": {"chunks": [3], "draft_positions": 8},
         "loop": band_tables["loop"] | {"learning_rate": 1e-4},
         "start_from": str(ears_file),
