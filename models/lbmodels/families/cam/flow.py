@@ -85,8 +85,8 @@ class Flow(nn.Module):
     def draw(self, known: Tensor, seed: Tensor, place: Tensor, heat: Tensor, steps: int) -> Tensor:
         """Latents [B, latent] of frames, in so many steps, from noise of spread `heat` [B], of seed and place [B] int64.
 
-        A step is taken where the normal distribution stands still, in units of its spread from its mean, and by the middle of its
-        time (an exponential integrator): Euler's own steps lose a sixth of the spread in six, which a player that hears itself loses again in every frame.
+        A step is taken where the normal distribution stands still, in units of its spread from its mean, at the middle of its time (an
+        exponential integrator): that distribution is drawn exactly by a single one.
         """
         mean, turns = self.prepared(known)
         z = gaussian(seed, place, self.log_spread.shape[0]) * heat.unsqueeze(-1)
