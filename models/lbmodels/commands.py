@@ -223,7 +223,7 @@ def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     average.set_defaults(run=_average)
     publish = commands.add_parser(
         "publish",
-        help="enter trained weights in a weights folder, as the default model",
+        help="enter trained weights in a weights folder, as the default model or beside it",
         description="Writes the weights of all parts in half precision with their card and checksums into a weights folder.",
         epilog="example: liveband models publish tiny --codec runs/decoder/codec.safetensors "
         "--generator runs/band/generator.safetensors --recipe liveband/tiny --card card.md --folder models/weights",
@@ -243,6 +243,7 @@ def _add_models(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         metavar="DB,DB,...",
         help="gain for each stem, where `liveband evaluate` found the model too soft (default: none)",
     )
+    publish.add_argument("--beside", action="store_true", help="beside the default model, not as the default")
     publish.add_argument("--recipe", required=True, help="recipe the weights were trained by")
     publish.add_argument("--description", default="", help="one line for 'liveband models list'")
     publish.set_defaults(run=_publish)
@@ -300,8 +301,11 @@ def _publish(arguments: argparse.Namespace) -> int:
         card=arguments.card.read_text(),
         folder=arguments.folder,
         trim_db=arguments.trim_db,
+        default=not arguments.beside,
     )
-    print(f"{entry.name} is now the default of {arguments.folder}")
+    print(
+        f"{entry.name} is now {'the default' if entry.default else 'one of the models'} of {arguments.folder}"
+    )
     return 0
 
 

@@ -332,6 +332,8 @@ def _other(key: str, figure: Any) -> list[str]:
                 for r in figure
             ),
         ]  # fmt: skip
+    if isinstance(figure, dict) and "windows" in figure:
+        return _windows(figure)
     if _is_ceiling(figure):
         text = (
             "What the autoencoder leaves of true stems and mixes. In brackets the truth, of Frechet distances its halves. *Blur*: "
@@ -360,6 +362,29 @@ def _other(key: str, figure: Any) -> list[str]:
     table = [f"| {' | '.join(_number(cell) for cell in row)} |" for row in rows]
     head = [f"| {' | '.join(str(c).replace('_', ' ') for c in columns)} |", "|" + "---|" * len(columns)]
     return ["", f"## {title}", "", *([text, ""] if text else []), *head, *table]
+
+
+def _windows(figure: dict[str, Any]) -> list[str]:
+    """What `--windows` found: one line a row, less what the ear for coherence or Frechet distances did not judge."""
+    settings = figure["settings"]
+    shown = ("beat_f1", "chord", "onset_f1", "coherence", "silence_error")
+    head = ["stem", "w", "r", "quality", "told", *(name.replace("_", " ") for name in shown), "Frechet", "n"]
+    lines = [
+        "", "## Windows", "",
+        (
+            f"Split `{settings['split']}`, excerpts of {settings['seconds']:g} s scored from {settings['start_s']:g} s on. w = -1 hears what it "
+            "plays over, 0 what comes before, 1 what comes a step r T before that. Floor: the true stem of another song; codec: the true "
+            "stem encoded and decoded. Silence error: less is better. Measured by `liveband evaluate --windows`."
+        ), "",
+        f"| {' | '.join(head)} |", "|" + "---|" * len(head),
+    ]  # fmt: skip
+    for row in figure["windows"]:
+        at = [f"{row['look_ahead']}", f"{row['ratio']:g}"] if row["conditions"] else ["", ""]
+        told = PLACES.get(row["conditions"], row["conditions"])
+        scores = [_number(row["scores"].get(name)) for name in shown]
+        cells = [row["stem"], *at, row["who"], told, *scores, _number(row["frechet"]), str(row["excerpts"])]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def _ranking(rows: Sequence[dict[str, Any]]) -> list[str]:

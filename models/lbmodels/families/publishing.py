@@ -51,10 +51,12 @@ def publish(
     card: str,
     folder: Path,
     trim_db: tuple[float, ...] = (),
+    default: bool = True,
 ) -> ModelCard:
     """Put a model's weights into `folder` in half precision, with its card, and enter it in the manifest.
 
-    The entry becomes the default; an entry of the same name is replaced. `card` is Markdown. `trim_db` is a gain for each
+    The entry becomes the default, unless `default` is false; an entry of the same name is replaced. A part that another entry has
+    to the byte is kept once. `card` is Markdown. `trim_db` is a gain for each
     stem, by which the model was measured to play too softly; empty keeps the generator's own.
 
     Raises:
@@ -64,6 +66,8 @@ def publish(
     found = Located(name=name, family=family_name, parts=dict(parts), pinned=None)
     assemble(found)
     folder.mkdir(parents=True, exist_ok=True)
+    others = [other for other in available(folder) if other.name != name]
+    held = {digest: file for other in others for file, digest in other.sha256.items()}
     files = {}
     for part in (kind.part(part_name) for part_name in parts):
         module = load_part(part, parts[part.name])
@@ -71,7 +75,10 @@ def publish(
         if trim_db and hasattr(config, "trim_db"):
             config = replace(config, trim_db=trim_db)
         files[part.name] = f"{name}-{part.name}.safetensors"
-        save_weights(folder / files[part.name], module, kind=part.kind, config=config, half=True)
+        path = save_weights(folder / files[part.name], module, kind=part.kind, config=config, half=True)
+        if (same := held.get(sha256(path))) is not None and same != path.name:
+            path.unlink()
+            files[part.name] = same
     entry = ModelCard(
         name=name,
         family=family_name,
@@ -79,9 +86,10 @@ def publish(
         recipe=recipe,
         description=description,
         sha256={file: sha256(folder / file) for file in files.values()},
-        default=True,
+        default=default,
     )
-    others = [replace(c, default=False) for c in available(folder) if c.name != name]
-    rewrite_manifest([entry, *others], folder)
+    if default:
+        others = [replace(other, default=False) for other in others]
+    rewrite_manifest([entry, *others] if default else [*others, entry], folder)
     write_whole(folder / f"{name}.md", card.encode())
     return entry

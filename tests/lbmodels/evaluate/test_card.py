@@ -95,7 +95,31 @@ def test_results_of_other_studies_become_tables(figures):
     (figures / "separation.json").write_text(
         json.dumps([{"stem": "bass", "cases": {"true": 0.8, "late": 0.1}}])
     )
+    scores = {
+        "beat_f1": 0.5,
+        "chord": None,
+        "onset_f1": 0.25,
+        "coherence": 0.1,
+        "silence_error": 0.2,
+        "key": 0.9,
+    }
+    row = {
+        "stem": "drums",
+        "who": "fast",
+        "excerpts": 6,
+        "scores": scores,
+        "frechet": None,
+        "look_ahead": 1,
+        "ratio": 0.125,
+    }
+    settings = {"split": "validation", "seconds": 15.0, "start_s": 5.0}
+    (figures / "windows.json").write_text(
+        json.dumps(
+            {"model": "toy", "settings": settings, "windows": [row | {"conditions": "all", "calls": 2}]}
+        )
+    )
     text = card(figures)
+    assert "| drums | 1 | 0.125 | fast | beat, chords, key | 0.50 | – | 0.25 | 0.10 | 0.20 | – | 6 |" in text
     assert "| stem | true | late |" in text
     assert "| bass | 0.80 | 0.10 |" in text
     assert "## Reaction" in text

@@ -192,6 +192,15 @@ def test_a_manifest_that_is_written_is_the_manifest_that_is_read(
     assert {loading.load(name).spec.name for name in ("new", "toy")} == {"new", "toy"}
     again = loading.load(str(shipping))  # the folder by itself: its default
     assert again.spec.name == "new"
+    beside = publishing.publish(
+        "beside", parts, recipe="r", description="", card="# beside\n", folder=shipping, default=False
+    )
+    assert beside.parts == written[0].parts, "what another has to the byte is kept once"
+    assert [(card.name, card.default) for card in manifest.available(shipping)][::3] == [
+        ("new", True),
+        ("beside", False),
+    ]
+    assert loading.load("beside").spec.name == "beside"
 
 
 @pytest.mark.parametrize("parts", ["codec = 5", 'codec = ["a"]', ""])

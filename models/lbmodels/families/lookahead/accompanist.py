@@ -29,6 +29,7 @@ from lbmodels.listening.ahead import ahead_by
 from lbmodels.listening.beat_tracker import TEMPO_CONTROLS, BeatTracker, BeatTrackerState, span_of
 from lbmodels.listening.chord_tracker import ChordTracker, ChordTrackerState
 from lbmodels.listening.chords import heard_in
+from lbmodels.streaming.input_level import InputLevel, InputLevelState
 from lbmodels.streaming.noise import gaussian
 from lbmodels.streaming.spectral import FrontState, SemitoneFrontEnd
 from lbmodels.streaming.state import map_tensors, select
@@ -41,12 +42,15 @@ class LookaheadState(NamedTuple):
     """What one batch of sessions remembers.
 
     `cursor` [B] columns heard; `mix` [B, C, latent + semitones] the last of them; `told` [B, C, WIDTH] what was announced of the
-    columns before `memory.end`; `beat` [B, 4] what the beat tracker knew of the column played last. The trackers' are empty where
+    columns before `memory.end`; `level` [B] what the stem's last frame was multiplied by, to undo the gain of the input level, 0 before
+    the first sound; `beat` [B, 4] what the beat tracker knew of the column played last. The trackers' are empty where
     there are none.
     """
 
     seed: Tensor
     cursor: Tensor
+    input_level: InputLevelState
+    level: Tensor
     encoder: EncoderState
     ear: FrontState
     mix: Tensor
@@ -59,9 +63,12 @@ class LookaheadState(NamedTuple):
 
 
 class _Heard(NamedTuple):
-    """What a chunk was heard as: [B, k, latent + semitones], and what the trackers then knew, if there are any."""
+    """What a chunk was heard as: [B, k, latent + semitones], the level [B] to play at, and what the trackers then knew, if there are
+    any.
+    """
 
     mix: Tensor
+    level: Tensor
     beat: Tensor | None
     chord: Tensor | None
 
@@ -124,6 +131,7 @@ class LookaheadAccompanist(nn.Module):
             )
         self.codec, self.teacher, self.student, self.config = codec, teacher, student, config
         self.beat_tracker, self.chord_tracker = beat_tracker, chord_tracker
+        self.input_level = InputLevel()
         self.ear = SemitoneFrontEnd(
             sample_rate=codec.config.sample_rate, hop=codec.config.hop, semitones=config.semitones
         )
@@ -196,6 +204,8 @@ class LookaheadAccompanist(nn.Module):
         return LookaheadState(
             torch.tensor(list(seeds), dtype=torch.int64, device=device),
             torch.zeros(batch, dtype=torch.int64, device=device),
+            self.input_level.init_state(batch, device),
+            torch.zeros(batch, device=device),
             self.codec.encoder.init_state(batch),
             self.ear.init_state(batch),
             torch.zeros(batch, columns, latent + self.config.semitones, device=device),
@@ -260,8 +270,10 @@ class LookaheadAccompanist(nn.Module):
         )
         filled = self._filled(seen, self._tiers(conditions, len(mix), tier), state.seed, end)
         audio, decoder = self._decode(filled[:, -new:], state.decoder, active)
+        audio = self._at_level(audio, seen.stem, state.level, heard.level)
         after = listening._replace(
             cursor=cursor,
+            level=heard.level,
             mix=ring,
             told=told,
             memory=remember(filled, end),
@@ -294,9 +306,12 @@ class LookaheadAccompanist(nn.Module):
         self, mix: Tensor, conditions: Mapping[str, Tensor], state: LookaheadState, active: Tensor
     ) -> tuple[_Heard, LookaheadState]:
         """A chunk, column by column; the state after it differs in what listens."""
-        encoder, ear, columns = state.encoder, state.ear, []
+        encoder, ear, input_level, columns = state.encoder, state.ear, state.input_level, []
+        gain = torch.ones_like(state.level)
         beats, chords, beat, chord = state.beat_tracker, state.chord_tracker, None, None
         for n, frame in enumerate(mix.unflatten(-1, (self.new, -1)).unbind(2)):
+            gain, input_level = self.input_level.step(frame, input_level, active)
+            frame = frame * gain[:, None, None]
             latent, encoder = self.codec.encoder.step(frame, encoder, active)
             tones, ear = self.ear.step(frame, ear, active)
             columns.append(torch.cat([latent, tones], dim=-1))
@@ -307,8 +322,11 @@ class LookaheadAccompanist(nn.Module):
             if self.chord_tracker is not None:
                 assert isinstance(chords, ChordTrackerState)
                 chord, chords = self.chord_tracker.step(tones, chords, active)
-        heard = _Heard(torch.stack(columns, dim=1), beat, chord)
-        return heard, state._replace(encoder=encoder, ear=ear, beat_tracker=beats, chord_tracker=chords)
+        level = torch.where(input_level.frames >= 1, 1 / gain, 0.0)
+        heard = _Heard(torch.stack(columns, dim=1), level, beat, chord)
+        return heard, state._replace(
+            encoder=encoder, ear=ear, input_level=input_level, beat_tracker=beats, chord_tracker=chords
+        )
 
     def _known(
         self, heard: _Heard, conditions: Mapping[str, Tensor], ahead: Tensor
@@ -331,6 +349,15 @@ class LookaheadAccompanist(nn.Module):
             frame, state = self.codec.decoder.step(latent, state, active)
             frames.append(frame)
         return torch.cat(frames, dim=-1), state
+
+    def _at_level(self, audio: Tensor, stem: Tensor, before: Tensor, after: Tensor) -> Tensor:
+        """A chunk [B, 2, k hop] at its stem's level, turned down by as much as the mix was turned up; it glides there in a frame."""
+        if self.config.trim_db:
+            trim = 10 ** (torch.tensor(self.config.trim_db, device=audio.device) / 20)
+            audio = audio * trim[stem].view(-1, 1, 1)
+        hop = self.spec.hop
+        along = ((torch.arange(audio.shape[-1], device=audio.device) + 1) / hop).clamp(max=1.0)
+        return audio * (before[:, None, None] + (after - before)[:, None, None] * along)
 
     def _announced(self, conditions: Mapping[str, Tensor], state: LookaheadState, end: Tensor) -> Tensor:
         """Features [B, C, WIDTH] of the window's columns: those of its last `new` are told now, the others were."""

@@ -37,7 +37,7 @@ class LookaheadConfig(PlayerConfig):
     """Sizes. `columns`: latent columns of a window, T = columns / frame_rate seconds.
 
     `student`: a consistency model, which answers in 1 to 4 calls; otherwise a diffusion model. Noise levels from `sigma_max` down
-    to `sigma_min`, spaced by `rho`; `sigma_data` is the deviation of the latents.
+    to `sigma_min`, spaced by `rho`; `sigma_data` is the deviation of the latents. `trim_db`: make-up gain of each stem; empty for none.
     """
 
     columns: int = 128
@@ -46,6 +46,7 @@ class LookaheadConfig(PlayerConfig):
     sigma_max: float = 10.0
     rho: float = 7.0
     student: bool = False
+    trim_db: tuple[float, ...] = ()
 
     def hearing(self) -> GeneratorConfig:
         """The generator whose ears and trunk it has."""

@@ -169,6 +169,15 @@ def test_each_session_has_the_quality_that_it_asks_for(model: LookaheadAccompani
     assert (alone.spec.controls, alone.tier.name, alone.tier_at(0).name) == ((), "full", "full")
 
 
+def test_a_soft_input_changes_no_more_than_the_level(model: LookaheadAccompanist) -> None:
+    """A player at a low gain got another part, and got it as loud as at a high one."""
+    mix = noise(1)
+    soft, softer = (play(model, gain * mix, told(1, 4), [3]) for gain in (0.01, 0.005))
+    assert torch.allclose(2 * softer, soft, atol=0.01 * float(soft.abs().max()))
+    assert soft.abs().max() < 0.1 * play(model, mix, told(1, 4), [3]).abs().max()
+    assert not play(model, 0 * mix, told(1, 4), [3]).any(), "nobody plays before the first sound"
+
+
 def test_another_seed_plays_another_part(model: LookaheadAccompanist) -> None:
     mix = noise(1)
     one, same, other = (play(model, mix, told(1, 4), [seed]) for seed in (3, 3, 4))
