@@ -55,8 +55,8 @@ def publish(
 ) -> ModelCard:
     """Put a model's weights into `folder` in half precision, with its card, and enter it in the manifest.
 
-    The entry becomes the default, unless `default` is false; an entry of the same name is replaced. A part that another entry has
-    to the byte is kept once. `card` is Markdown. `trim_db` is a gain for each
+    The entry becomes the default, unless `default` is false; an entry of the same name is replaced. A file of
+    another entry in `folder` stays that file. `card` is Markdown. `trim_db` is a gain for each
     stem, by which the model was measured to play too softly; empty keeps the generator's own.
 
     Raises:
@@ -67,18 +67,18 @@ def publish(
     assemble(found)
     folder.mkdir(parents=True, exist_ok=True)
     others = [other for other in available(folder) if other.name != name]
-    held = {digest: file for other in others for file, digest in other.sha256.items()}
+    shared = {(folder / file).resolve(): file for other in others for file in other.parts.values()}
     files = {}
     for part in (kind.part(part_name) for part_name in parts):
         module = load_part(part, parts[part.name])
         config: Any = module.config
         if trim_db and hasattr(config, "trim_db"):
             config = replace(config, trim_db=trim_db)
-        files[part.name] = f"{name}-{part.name}.safetensors"
-        path = save_weights(folder / files[part.name], module, kind=part.kind, config=config, half=True)
-        if (same := held.get(sha256(path))) is not None and same != path.name:
-            path.unlink()
+        elif (same := shared.get(parts[part.name].resolve())) is not None:
             files[part.name] = same
+            continue
+        files[part.name] = f"{name}-{part.name}.safetensors"
+        save_weights(folder / files[part.name], module, kind=part.kind, config=config, half=True)
     entry = ModelCard(
         name=name,
         family=family_name,

@@ -268,9 +268,10 @@ class LookaheadAccompanist(nn.Module):
             conditions["stem"].reshape(len(mix), -1)[:, 0].long(),
             ahead + new,
         )
-        filled = self._filled(seen, self._tiers(conditions, len(mix), tier), state.seed, end)
+        tiers = self._tiers(conditions, len(mix), tier)
+        filled = self._filled(seen, tiers, state.seed, end)
         audio, decoder = self._decode(filled[:, -new:], state.decoder, active)
-        audio = self._at_level(audio, seen.stem, state.level, heard.level)
+        audio = self._at_level(audio * self._trims(tiers, seen.stem), state.level, heard.level)
         after = listening._replace(
             cursor=cursor,
             level=heard.level,
@@ -350,11 +351,14 @@ class LookaheadAccompanist(nn.Module):
             frames.append(frame)
         return torch.cat(frames, dim=-1), state
 
-    def _at_level(self, audio: Tensor, stem: Tensor, before: Tensor, after: Tensor) -> Tensor:
-        """A chunk [B, 2, k hop] at its stem's level, turned down by as much as the mix was turned up; it glides there in a frame."""
-        if self.config.trim_db:
-            trim = 10 ** (torch.tensor(self.config.trim_db, device=audio.device) / 20)
-            audio = audio * trim[stem].view(-1, 1, 1)
+    def _trims(self, tiers: Sequence[Tier], stem: Tensor) -> Tensor:
+        """Make-up gain [B, 1, 1] of each row's network for its stem."""
+        trims = [self.network_for(tier).config.trim_db for tier in tiers]
+        gains = [10 ** (trim[i] / 20) if trim else 1.0 for trim, i in zip(trims, stem.tolist(), strict=True)]
+        return torch.tensor(gains, device=stem.device)[:, None, None]
+
+    def _at_level(self, audio: Tensor, before: Tensor, after: Tensor) -> Tensor:
+        """A chunk [B, 2, k hop] turned down by as much as the mix was turned up; it glides there in a frame."""
         hop = self.spec.hop
         along = ((torch.arange(audio.shape[-1], device=audio.device) + 1) / hop).clamp(max=1.0)
         return audio * (before[:, None, None] + (after - before)[:, None, None] * along)
