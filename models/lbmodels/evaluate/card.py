@@ -146,6 +146,9 @@ def card(folder: Path) -> str:
         "gallery/README.md": "[Spectrograms and sound files](gallery/README.md) of excerpts that a seed drew.",
         "real/README.md": "[Every real recording](real/README.md), what fails first, with spectrograms.",
     }
+    own = f"gallery-{name}/README.md"
+    if any(one.name == name and not one.default for one in available()):  # it has pages of its own
+        pages = {own: f"[Spectrograms and sound files]({own}) of excerpts that a seed drew."}
     found = [line for page, line in pages.items() if (folder.parent.parent / page).is_file()]
     if found:
         lines += ["", "## Listen and look", "", *(f"- {line}" for line in found)]

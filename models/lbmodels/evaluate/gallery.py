@@ -6,13 +6,15 @@ Excerpts are drawn by a seed before anything is heard. Nobody picks them; all th
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from lbmodels.contract.accompanist import Streaming
+from lbmodels.contract.quality import QUALITIES
+from lbmodels.contract.spec import Spec
 from lbmodels.data.conditions import frame_conditions
 from lbmodels.data.slakh import Track, read_track
 from lbmodels.errors import LiveBandModelError
@@ -40,7 +42,36 @@ OPUS_LEVELS = (
 )  # 112 down to 22 kbit/s in stereo
 SOUNDS = 7  # files per example
 LEAD_IN_S = 5.0
-KNOWN = {"none": "told nothing", "all": "told beat, chords and key"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Take:
+    """One way of playing an example: what the host tells, what controls are set to, and both in words."""
+
+    told: str
+    words: str
+    controls: Mapping[str, float] = field(default_factory=dict)
+
+
+KNOWN = {
+    "none": Take(told="none", words="told nothing"),
+    "all": Take(told="all", words="told beat, chords and key"),
+}
+
+
+def takes_of(spec: Spec) -> dict[str, Take]:
+    """What is shown of a model: what it plays told nothing and all, or, if it has several qualities, its usual one and its best."""
+    quality = next((control for control in spec.controls if control.name == "quality"), None)
+    if quality is None:
+        return KNOWN
+    return {
+        QUALITIES[int(value)]: Take(
+            told="all",
+            words=f"{QUALITIES[int(value)]}, told beat, chords and key",
+            controls={"quality": value},
+        )
+        for value in (quality.default, quality.maximum)
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +106,7 @@ def make_gallery(
     Raises:
         LiveBandModelError: no such data, stem or anticipation, or a data set at another rate.
     """
-    spec = accompanist.spec
+    spec, takes = accompanist.spec, takes_of(accompanist.spec)
     ahead = anticipation_frames(spec, anticipation_ms)
     most_bytes = min(MOST_OGG_BYTES, MOST_TOTAL_BYTES // (SOUNDS * count * len(stems)))
     shown: list[Shown] = []
@@ -99,17 +130,17 @@ def make_gallery(
             for e, track in zip(excerpts, tracks, strict=True)
         ]
         played = {}
-        for known in KNOWN:
-            on_step(f"{stem}: playing, {KNOWN[known]}")
-            played[known] = generate(
-                accompanist, mixes, told, stem=stem, anticipation=ahead, known=known,
+        for key, take in takes.items():
+            on_step(f"{stem}: playing, {take.words}")
+            played[key] = generate(
+                accompanist, mixes, told, stem=stem, anticipation=ahead, known=take.told, controls=take.controls,
                 seeds=[seed * 100_000 + i for i in range(len(excerpts))],
             )  # fmt: skip
         for i, (excerpt, track) in enumerate(zip(excerpts, tracks, strict=True)):
             on_step(f"{stem}: drawing and writing {i + 1} of {len(excerpts)}")
-            audio = {"mix": pairs[i][0], "truth": pairs[i][1], **{k: played[k][i] for k in KNOWN}}
-            shown.append(_show(excerpt, track, audio, spec.sample_rate, out, i + 1, most_bytes))
-    page = _page(shown, spec.name, split, seed=seed, anticipation_ms=anticipation_ms)
+            audio = {"mix": pairs[i][0], "truth": pairs[i][1], **{k: played[k][i] for k in takes}}
+            shown.append(_show(excerpt, track, audio, takes, spec.sample_rate, out, i + 1, most_bytes))
+    page = _page(shown, takes, spec.name, split, seed=seed, anticipation_ms=anticipation_ms)
     (out / "README.md").write_text(page)
     return shown
 
@@ -118,6 +149,7 @@ def _show(
     excerpt: Excerpt,
     track: Track,
     audio: dict[str, Audio],
+    takes: Mapping[str, Take],
     sample_rate: int,
     out: Path,
     number: int,
@@ -132,7 +164,7 @@ def _show(
         [
             (f"the mix without {excerpt.stem_class}: all that the model hears", cut["mix"]),
             (f"truth: the song's own {excerpt.stem_class}", cut["truth"]),
-            *((f"ours, {KNOWN[known]}", cut[known]) for known in KNOWN),
+            *((f"ours, {take.words}", cut[key]) for key, take in takes.items()),
         ],
         sample_rate,
         out / f"{name}.png",
@@ -141,7 +173,7 @@ def _show(
         start_s=start_s,
     )
     sounds = {"mix": cut["mix"]}
-    for key in ("truth", *KNOWN):
+    for key in ("truth", *takes):
         sounds |= {key: cut["mix"] + cut[key], f"{key}-solo": cut[key]}
     # One gain for all files of an example, so that their levels can be compared.
     peak = max(float(np.abs(sound).max(initial=0.0)) for sound in sounds.values())
@@ -219,7 +251,15 @@ def write_ogg(path: Path, audio: Audio, sample_rate: int, *, most_bytes: int = M
     )
 
 
-def _page(shown: list[Shown], model: str, split: str, *, seed: int, anticipation_ms: float) -> str:
+def _page(
+    shown: list[Shown],
+    takes: Mapping[str, Take],
+    model: str,
+    split: str,
+    *,
+    seed: int,
+    anticipation_ms: float,
+) -> str:
     lines = [
         f"# What {model} plays",
         "",
@@ -240,7 +280,7 @@ def _page(shown: list[Shown], model: str, split: str, *, seed: int, anticipation
             "Pitch is on a logarithmic axis; all four panels share one scale of level (72 dB)."
         ),
     ]
-    heading = ""
+    heading, ways = "", ", ".join(take.words for take in takes.values())
     for one in shown:
         if one.stem != heading:
             heading = one.stem
@@ -250,13 +290,16 @@ def _page(shown: list[Shown], model: str, split: str, *, seed: int, anticipation
             "",
             f"### {one.track}, from {one.start_s:.0f} s",
             "",
-            f"![Spectrograms of {one.stem} in {one.track}: mix, truth, told nothing, told all]({one.picture})",
+            f"![Spectrograms of {one.stem} in {one.track}: mix, truth, {ways}]({one.picture})",
             "",
             f"The mix alone: [listen]({s['mix']})",
             "",
             "| | with the mix | alone |",
             "|---|---|---|",
             f"| the song's own {one.stem} | [listen]({s['truth']}) | [listen]({s['truth-solo']}) |",
-            *(f"| ours, {KNOWN[k]} | [listen]({s[k]}) | [listen]({s[k + '-solo']}) |" for k in KNOWN),
+            *(
+                f"| ours, {take.words} | [listen]({s[k]}) | [listen]({s[k + '-solo']}) |"
+                for k, take in takes.items()
+            ),
         ]
     return "\n".join(lines) + "\n"
