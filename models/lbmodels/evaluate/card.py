@@ -336,7 +336,7 @@ def _other(key: str, figure: Any) -> list[str]:
             ),
         ]  # fmt: skip
     if isinstance(figure, dict) and "windows" in figure:
-        return _windows(figure)
+        return _windows(key.replace("-", " ").capitalize(), figure)
     if _is_ceiling(figure):
         text = (
             "What the autoencoder leaves of true stems and mixes. In brackets the truth, of Frechet distances its halves. *Blur*: "
@@ -367,13 +367,13 @@ def _other(key: str, figure: Any) -> list[str]:
     return ["", f"## {title}", "", *([text, ""] if text else []), *head, *table]
 
 
-def _windows(figure: dict[str, Any]) -> list[str]:
+def _windows(title: str, figure: dict[str, Any]) -> list[str]:
     """What `--windows` found: one line a row, less what the ear for coherence or Frechet distances did not judge."""
     settings = figure["settings"]
     shown = ("beat_f1", "chord", "onset_f1", "coherence", "silence_error")
     head = ["stem", "w", "r", "quality", "told", *(name.replace("_", " ") for name in shown), "Frechet", "n"]
     lines = [
-        "", "## Windows", "",
+        "", f"## {title}", "",
         (
             f"Split `{settings['split']}`, excerpts of {settings['seconds']:g} s scored from {settings['start_s']:g} s on. w = -1 hears what it "
             "plays over, 0 what comes before, 1 what comes a step r T before that. Floor: the true stem of another song; codec: the true "
