@@ -34,6 +34,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import machine, record
+from lbmodels.documents import MOST_FIGURES_CHARACTERS, read_json
 from lbmodels.tasks.running import run as run_tasks
 from lbserver.host.isolation import python
 
@@ -157,7 +158,9 @@ def _wait(number: int) -> int:
 def _content(kind: str, out: Path) -> str:
     """Names and digests of what was written; of scores the scores, without the times that making them took."""
     if kind == "evaluate":
-        found = json.loads((out / "results.json").read_text(encoding="utf-8"))
+        found = read_json(
+            (out / "results.json").read_text(encoding="utf-8"), most_characters=MOST_FIGURES_CHARACTERS
+        )
         return json.dumps(_without_times(found), sort_keys=True)
     files = sorted(
         path for path in out.rglob("*") if path.is_file() and path.suffix not in (".jsonl", ".json")
