@@ -72,7 +72,7 @@ def _render(_folder: Path, out: Path, config: ClusterConfig) -> list[str]:
 
 def _evaluate(_folder: Path, out: Path, config: ClusterConfig) -> list[str]:
     data = ["--data", str(ROOT / "tests/fixtures/slakh_tiny"), "--stems", "drums", "--conditions", "none"]
-    return ["evaluate", *data, "--out", str(out), "--excerpts", str(config.tasks), "--seconds", "4"]
+    return ["evaluate", *data, "--out", str(out), "--excerpts", str(config.tasks), "--seconds", "8"]
 
 
 def _pool(_folder: Path, out: Path, config: ClusterConfig) -> list[str]:
@@ -242,8 +242,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--results", type=Path, default=record.default_results("cluster"), help="lines go here"
     )
     args = parser.parse_args(arguments)
-    if args.tasks < 1 or min(args.nodes) < 0:
-        parser.error("--tasks accepts positive numbers, --nodes 0 and more")
+    if args.tasks < 2 or min(args.nodes) < 0:
+        parser.error("--tasks accepts 2 and more, --nodes 0 and more")
     config = ClusterConfig(kinds=tuple(args.kinds), nodes=tuple(args.nodes), tasks=args.tasks)
     result = run(config)
     show(result, Console(width=110))
