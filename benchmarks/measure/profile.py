@@ -19,14 +19,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import numpy_helper
 
 from benchmarks.measure import machine
 from lbmodels.documents import MOST_FIGURES_CHARACTERS, read_json
 from lbmodels.runtime.builder import Builder
-from lbmodels.runtime.engines import OnnxEngine
+from lbmodels.runtime.engines import OnnxEngine, graphs
 from lbmodels.runtime.graph import GraphAccompanist
 from lbmodels.runtime.manifest import Manifest
 from lbmodels.runtime.timing import graph_step
@@ -78,7 +77,7 @@ def profile(manifest: Manifest, model: bytes, batch: int, steps: int = 100) -> P
     _, step = graph_step(GraphAccompanist("onnx", manifest, OnnxEngine(model)), batch)
     step_ms = _median_ms(step, steps)
     with tempfile.TemporaryDirectory(prefix="liveband-") as folder:
-        engine = _Watched(model, folder)
+        engine = OnnxEngine(model, watched=f"{folder}/profile")
         _, step = graph_step(GraphAccompanist("onnx", manifest, engine), batch)
         for n in range(steps):
             step(n)
@@ -111,24 +110,6 @@ def profile(manifest: Manifest, model: bytes, batch: int, steps: int = 100) -> P
 
 def _longest_first(times: Mapping[str, float]) -> list[tuple[str, float]]:
     return sorted(times.items(), key=lambda item: -item[1])
-
-
-class _Watched(OnnxEngine):
-    """An engine that keeps ONNX Runtime's profile."""
-
-    def __init__(self, model: bytes, folder: str) -> None:
-        super().__init__(model)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.enable_profiling = True
-        options.profile_file_prefix = f"{folder}/profile"
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-    def finish(self) -> str:
-        """The file with the profile."""
-        return str(self._session.end_profiling())
 
 
 def _median_ms(step: Callable[[int], object], steps: int) -> float:
@@ -179,8 +160,8 @@ def peak_per_s() -> float:
 
 def weight_bytes(model: bytes) -> int:
     """Bytes of everything constant in a graph: what every step reads."""
-    graph = onnx.load_from_string(model).graph
-    return int(sum(numpy_helper.to_array(constant).nbytes for constant in graph.initializer))
+    step = onnx.load_from_string(graphs(model)[-1]).graph
+    return int(sum(numpy_helper.to_array(constant).nbytes for constant in step.initializer))
 
 
 def figures(manifest: Manifest, model: bytes, batches: tuple[int, ...], read_mib: int) -> dict[str, Any]:

@@ -69,8 +69,9 @@ class BandFrontEnd(nn.Module):
             heard, state = self.stft.step(mono, state, active)
             return self._powers(heard), state
         bank = self.get_buffer("bank")
-        power = spectra[..., : bank.shape[0]].square().sum(-2)
-        return power @ bank, self.stft.onward(mono, state, active)
+        # Real and imaginary parts each have their share of the power.
+        power = spectra[..., : bank.shape[0]].square().flatten(-2) @ bank.repeat(2, 1)
+        return power, self.stft.onward(mono, state, active)
 
 
 def _mel(hz: float) -> float:

@@ -84,13 +84,13 @@ class Builder:
         self._count = 0
 
     def input(self, name: str, shape: Shape, dtype: torch.dtype) -> Value:
-        self.inputs.append(_declared(name, shape, dtype))
+        self.inputs.append(declared(name, shape, dtype))
         return Value(name, shape, dtype)
 
     def output(self, name: str, value: Value) -> None:
         """Give a value to the caller under a name."""
         self._given[name] = value.name
-        self.outputs.append(_declared(name, value.shape, value.dtype))
+        self.outputs.append(declared(name, value.shape, value.dtype))
 
     def constant(self, tensor: Tensor | np.ndarray[Any, Any]) -> Value:
         array = tensor.detach().cpu().numpy() if isinstance(tensor, Tensor) else tensor
@@ -335,6 +335,7 @@ def written(shape: Shape) -> Shape:
     return (BATCH, 1) if shape == (BATCH,) else shape
 
 
-def _declared(name: str, shape: Shape, dtype: torch.dtype) -> onnx.ValueInfoProto:
+def declared(name: str, shape: Shape, dtype: torch.dtype) -> onnx.ValueInfoProto:
+    """A tensor as an input or output of a graph."""
     sizes = ["batch" if size is BATCH else size for size in written(shape)]
     return helper.make_tensor_value_info(name, ONNX_TYPES[dtype], sizes)

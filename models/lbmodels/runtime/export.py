@@ -14,12 +14,17 @@ from lbmodels.contract.conditions import WIDTHS
 from lbmodels.errors import NotExportableError
 from lbmodels.families.parts import Family
 from lbmodels.runtime.builder import BATCH, Builder, Value
+from lbmodels.runtime.engines import packed
+from lbmodels.runtime.halves import split
 from lbmodels.runtime.lowering import Lowering, RingWrite
 from lbmodels.runtime.manifest import Field, Manifest
 from lbmodels.runtime.matrices import Matrices
 from lbmodels.streaming.state import map_tensors, named_tensors
 
 aten = torch.ops.aten
+
+_MOVING = ("beat_phase", "bar_phase")
+"""Conditions that are others in every frame."""
 
 _ROWS = 3  # a batch of 1 would be taken for a fixed size
 
@@ -72,7 +77,8 @@ def export(accompanist: Any, matrices: Matrices, family: Family) -> tuple[bytes,
     """The step as an ONNX model, and what a caller must know to run it.
 
     Inputs: `mix` [B, C, hop], `condition.<name>`, `state.<name>`, `active` [B] bool. Outputs: `stem`,
-    `next.<name>` of state that changes, and `entry.<name>`, what the caller writes into a ring.
+    `next.<name>` of state that changes, and `entry.<name>`, what the caller writes into a ring. In two graphs where some of it
+    follows from what seldom changes (`lbmodels.runtime.halves`).
 
     Raises:
         NotExportableError: the model uses an operation that has no lowering.
@@ -140,7 +146,10 @@ def lower(
         conditions=tuple((name, WIDTHS[name]) for name in _conditions(spec)),
         seed=family.seed,
     )
-    return builder.model(spec.name).SerializeToString(), manifest
+    settings = {f"condition.{name}" for name, _ in manifest.conditions if name not in _MOVING}
+    settings.add(f"state.{family.seed}")
+    parts = split(builder.model(spec.name), settings, lowering.known())
+    return packed(*(part.SerializeToString() for part in parts if part is not None)), manifest
 
 
 def _outputs(program: torch.export.ExportedProgram, last: fx.Node) -> list[fx.Node]:

@@ -15,6 +15,7 @@ from lbmodels.errors import LiveBandModelError
 from lbmodels.listening.ahead import ahead_by
 from lbmodels.listening.chords import heard_in
 from lbmodels.runtime import snapshot as snapshots
+from lbmodels.runtime.buffers import Buffers
 from lbmodels.runtime.engines import Engine
 from lbmodels.runtime.manifest import Field, Manifest
 
@@ -22,9 +23,10 @@ Audio = NDArray[np.float32]
 
 
 class GraphState(NamedTuple):
-    """Named arrays, batch first; the rings are written in place."""
+    """Named arrays, batch first, and where they lie once they have been played with: a step writes in place."""
 
     tensors: dict[str, NDArray[Any]]
+    buffers: Buffers | None = None
 
 
 class GraphAccompanist:
@@ -38,8 +40,6 @@ class GraphAccompanist:
         self.runtime, self.spec = runtime, manifest.spec
         self._manifest, self._engine = manifest, engine
         self._defaults = {control.name: control.default for control in manifest.spec.controls}
-        self._rings = [field for field in manifest.fields if field.kind == "ring"]
-        self._next = [field for field in manifest.fields if field.kind == "next"]
 
     def init_state(self, seeds: Sequence[int]) -> GraphState:
         rows = len(seeds)
@@ -55,43 +55,11 @@ class GraphAccompanist:
         A control that is not told is at its default; what else is not told is unknown.
         Rows with active [B] False keep their state to the bit and give silence.
         """
-        tensors = state.tensors
-        inputs: dict[str, NDArray[Any]] = {
-            "mix": np.ascontiguousarray(mix, np.float32),
-            "active": active[:, None],
-        }
-        for name, width in self._manifest.conditions:
-            value = conditions.get(name)
-            if value is None:
-                shape = (len(mix), self.spec.chunk_frames, width)
-                value = np.full(shape, self._defaults.get(name, np.nan))
-            inputs[f"condition.{name}"] = np.ascontiguousarray(value, np.float32)
-        for name, tensor in tensors.items():
-            inputs[f"state.{name}"] = tensor if tensor.ndim > 1 else tensor[:, None]
-        outputs = self._engine.run(inputs)
-        rows = range(len(mix)) if active.all() else np.flatnonzero(active).tolist()
-        places = {ring.position: tensors[ring.position].tolist() for ring in self._rings}
-        for ring in self._rings:
-            keep, entry, place = tensors[ring.name], outputs[f"entry.{ring.name}"], places[ring.position]
-            before, window, after = (
-                ring.shape[: ring.axis - 1],
-                ring.shape[ring.axis - 1],
-                ring.shape[ring.axis :],
-            )
-            entry = entry.reshape(-1, *before, *after)
-            for row in rows:
-                keep[(row, *(slice(None) for _ in before), place[row] % window)] = entry[row]
-        new_state = dict(tensors)
-        for field in self._next:
-            new = outputs[f"next.{field.name}"]
-            new_state[field.name] = new if field.shape else new[:, 0]
-        stem = outputs["stem"]
-        if len(rows) < len(mix):
-            idle = ~active
-            stem[idle] = 0.0
-            for field in self._next:
-                new_state[field.name][idle] = tensors[field.name][idle]
-        return stem, GraphState(new_state)
+        buffers = state.buffers
+        if buffers is None or not buffers.holds(state.tensors, self._engine):
+            buffers = Buffers(self._engine, self._manifest, state.tensors)
+        stem = buffers.step(mix, conditions, self._defaults, active)
+        return stem, GraphState(buffers.now, buffers)
 
     def heard_beat(self, state: GraphState) -> NDArray[np.float64]:
         """As the contract has it, from what `Band` keeps of the frame that it played last."""

@@ -75,7 +75,9 @@ class StftFrontEnd(nn.Module):
 
     def onward(self, x: Tensor, state: FrontState, active: Tensor) -> FrontState:
         """What is remembered after a frame [B, C, hop]."""
-        past = torch.cat([state.past, x], dim=-1)[..., -state.past.shape[-1] :]
+        count = state.past.shape[-1]
+        past = x if count <= self.hop else torch.cat([state.past, x], dim=-1)
+        past = past[..., -count:] if count else state.past
         return FrontState(select(active, past, state.past))
 
 
@@ -137,14 +139,19 @@ class SemitoneFrontEnd(nn.Module):
         width = (12 * torch.log2(1 + sample_rate / window / hz)).clamp(min=1.0)
         bank = (1 - (midi - notes).abs() / width).clamp(min=0)
         heard = int(bank.any(0).nonzero().max()) + 1  # bins above the highest semitone have no weight
-        bank = (bank / bank.sum(1, keepdim=True))[:, :heard]
-        self.register_buffer("bank", bank.t().contiguous(), persistent=False)
+        bank = (bank / bank.sum(1, keepdim=True) / window)[:, :heard]
+        for name, table in _two_stages(window, bank.t()).items():
+            self.register_buffer(name, table, persistent=False)
 
     def _energies(self, columns: Tensor) -> Tensor:
-        bank = self.get_buffer("bank")
-        spectra = torch.fft.rfft(columns * self.get_buffer("window"))[..., : bank.shape[0]]
-        power = spectra.abs().square() / self.window_samples
-        return (torch.log10(power @ bank + 1e-6) + 6) / 6
+        """Of windows [..., samples]: by the two stages of `_two_stages`."""
+        first = self.get_buffer("first")
+        windows = (columns * self.get_buffer("window")).unflatten(-1, (first.shape[1], -1))
+        inner = (first @ windows).unflatten(-2, (-1, 2))
+        turned = inner * self.get_buffer("across") + inner.flip(-2) * self.get_buffer("along")
+        spectra = turned.flatten(-2) @ self.get_buffer("second")
+        power = spectra.square().flatten(-2) @ self.get_buffer("bank")
+        return (torch.log10(power + 1e-6) + 6) / 6
 
     def forward(self, x: Tensor) -> Tensor:
         audio = x.mean(2).flatten(1)
@@ -159,3 +166,40 @@ class SemitoneFrontEnd(nn.Module):
         audio = torch.cat([state.past, x.mean(1, keepdim=True)], dim=-1)
         past = audio[..., self.hop :]
         return self._energies(audio[:, 0]), FrontState(select(active, past, state.past))
+
+
+def _two_stages(length: int, bank: Tensor) -> dict[str, Tensor]:
+    """Tables of a Fourier transform of real numbers in two products (Cooley and Tukey 1965), of which only powers are wanted.
+
+    With length = P Q, n = p + P q and k = Q j + i: `first` transforms over q, `across` and `along` turn by
+    exp(-2 pi i p i / length), `second` transforms over p. Of real numbers i goes to Q / 2 only: what is missing are
+    conjugates of what stands at -k, which have the same power. `bank` [bins, bands] says what a bin counts in each band;
+    in the tables it says so of each real and imaginary part, in the order in which they come.
+    """
+    q = max(n for n in range(1, int(length**0.5) + 1) if length % n == 0)
+    p, rows, bins = length // q, q // 2 + 1, len(bank)
+    most = -(-bins // q)
+    columns = torch.tensor([*range(most), *range(-1, -most - 1, -1)])
+    i, n = torch.arange(rows).unsqueeze(1), torch.arange(p)
+
+    def waves(turns: Tensor, cycle: int) -> Tensor:
+        angle = -2 * torch.pi * (turns % cycle).double() / cycle
+        return torch.polar(torch.ones_like(angle), angle)
+
+    inner, outer = waves(i * torch.arange(q), q), waves(n.unsqueeze(1) * columns, p)
+    turn = waves(i * n, length)
+    frequency = (q * columns + i).abs()
+    # What stands at k and at -k is counted once.
+    once = (columns >= 0) | ((i > 0) & (2 * i < q))
+    heard = (frequency < bins) & once
+    counts = torch.where(heard.unsqueeze(-1), bank[frequency.clamp(max=bins - 1)], 0.0)
+    tables = {
+        "first": torch.stack([inner.real, inner.imag], dim=1).flatten(0, 1),
+        "across": torch.stack([turn.real, turn.real], dim=1),
+        "along": torch.stack([-turn.imag, turn.imag], dim=1),
+        "second": torch.cat(
+            [torch.cat([outer.real, outer.imag], dim=1), torch.cat([-outer.imag, outer.real], dim=1)]
+        ),
+        "bank": counts.unsqueeze(1).expand(-1, 2, -1, -1).flatten(0, 2),
+    }
+    return {name: table.float().contiguous() for name, table in tables.items()}

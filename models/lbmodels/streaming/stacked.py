@@ -35,9 +35,8 @@ def across_and_along(a: Tensor) -> tuple[Tensor, Tensor]:
 
 def times_conjugate(a: Tensor, b: Tensor) -> Tensor:
     """A times the conjugate of b."""
-    sign = a.new_tensor([[1.0], [-1.0]])
     real = (a * b).sum(-2, keepdim=True)
-    imag = (a.flip(-2) * b * sign).sum(-2, keepdim=True)
+    imag = a.new_tensor([[1.0, -1.0]]) @ (a.flip(-2) * b)
     return torch.cat([real, imag], dim=-2)
 
 

@@ -52,13 +52,21 @@ class Tempogram(nn.Module):
         powers = torch.polar(decay**lags, turn * lags).to(torch.complex64)
         self.register_buffer("powers", powers, persistent=False)
         self.register_buffer("turn", turn[:-1].float(), persistent=False)
+        # What times i is, of a row of real and imaginary part.
+        self.register_buffer("quarter_turn", torch.tensor([[0.0, 1.0], [-1.0, 0.0]]), persistent=False)
+        self.register_buffer("real", torch.tensor([1.0, 0.0]).repeat(tempi + 1), persistent=False)
         self.gain = 1 - decay
 
     def ahead(self, resonators: Tensor, frames: Tensor) -> Tensor:
         """Resonators [..., channels, tempi, 2] turned onward by `frames` [...] frames."""
         angle = frames.float().unsqueeze(-1) * self.get_buffer("turn")
-        onward = torch.polar(torch.ones_like(angle), angle).unsqueeze(-2)
-        return torch.view_as_real(torch.view_as_complex(resonators.contiguous()) * onward)
+        return self._turned(resonators, angle.cos().unsqueeze(-2), angle.sin().unsqueeze(-2))
+
+    def _turned(self, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        """Complex numbers [..., 2] times cosine + i sine, [...]."""
+        # Once for each part: a graph engine multiplies whole rows, where it would go pair by pair.
+        across, along = (torch.stack([wave, wave], dim=-1) for wave in (cosine, sine))
+        return x * across + (x @ self.get_buffer("quarter_turn")) * along
 
     def _drive(self, x: Tensor, before: Tensor) -> Tensor:
         """Onset strengths [..., channels], never negative."""
@@ -66,8 +74,8 @@ class Tempogram(nn.Module):
 
     def _scaled(self, resonators: Tensor) -> Tensor:
         """Relative to the mean onset strength, which the resonator without a tempo holds."""
-        mean = resonators[..., -1:].real
-        return torch.view_as_real(resonators[..., :-1] / (mean + 0.1 / self.gain))
+        tempi, mean = resonators.split([self.tempi, 1], dim=-2)
+        return tempi / (mean[..., :1] + 0.1 / self.gain)
 
     def forward(self, x: Tensor) -> Tensor:
         before = F.pad(x, (0, 0, 1, 0))[:, :-1]
@@ -84,7 +92,7 @@ class Tempogram(nn.Module):
             answer = answer + powers[1 : n + 1].unsqueeze(1) * carry.unsqueeze(1)
             carry = answer[:, -1]
             blocks.append(answer)
-        return self._scaled(torch.cat(blocks, dim=1))
+        return self._scaled(torch.view_as_real(torch.cat(blocks, dim=1)))
 
     def init_state(self, batch: int) -> TempogramState:
         weight = self.onset.weight
@@ -95,6 +103,8 @@ class Tempogram(nn.Module):
 
     def step(self, x: Tensor, state: TempogramState, active: Tensor) -> tuple[Tensor, TempogramState]:
         drive = self._drive(x, state.before)
-        turned = torch.view_as_complex(state.resonators) * self.get_buffer("powers")[1] + drive.unsqueeze(-1)
-        kept = select(active, torch.view_as_real(turned), state.resonators)
+        one = self.get_buffer("powers")[1]
+        turned = self._turned(state.resonators, one.real, one.imag)
+        turned = turned + (drive.unsqueeze(-1) * self.get_buffer("real")).unflatten(-1, (-1, 2))
+        kept = select(active, turned, state.resonators)
         return self._scaled(turned), TempogramState(select(active, x, state.before), kept)

@@ -156,6 +156,26 @@ def test_runtimes_continue_each_other(model: Any, music: Play, stream: Play, ref
     assert relative(found, wanted[12:]) < 0.01
 
 
+def test_a_setting_that_moves_is_heard_in_its_frame(model: Any, music: Play, told: Play) -> None:
+    """What follows from settings is computed when they change: kept a frame too long, an old one would go on."""
+    graph = model.graphs["onnx"]
+    mix = music(graph.spec, 2, 12)
+
+    def play(anew: bool) -> np.ndarray:
+        state, frames = graph.init_state([1, 2]), []
+        for n, frame in enumerate(mix):
+            known = told(2, n)
+            known["variation"][0] = 0.5 * (n // 3 % 2)
+            known["tempo"][1] = np.nan if n % 4 else 90.0
+            if anew:
+                state = graph.restore(graph.snapshot(state))
+            stem, state = graph.step(frame, known, state, np.ones(2, np.bool_))
+            frames.append(stem)
+        return np.stack(frames)
+
+    np.testing.assert_array_equal(play(anew=False), play(anew=True))
+
+
 @pytest.mark.parametrize("cut", [0, 7, 12, 40, 0.5, -1])
 def test_damaged_snapshots_are_refused(toy: Any, cut: float) -> None:
     graph = toy.graphs["onnx"]

@@ -208,7 +208,7 @@ class Generator(nn.Module):
     def feel_tempogram(self, tempogram: Tensor, anticipation: Tensor) -> Tensor:
         """The tempogram [..., channels, tempi, 2], turned on to the output time, as features [..., features]."""
         at_output = self.tempogram.ahead(tempogram, 1 + anticipation.expand(tempogram.shape[:-3]))
-        size = at_output.square().sum(-1, keepdim=True).add(1e-6).sqrt()
+        size = at_output.square().sum(-1).add(1e-6).sqrt().unsqueeze(-1)
         felt: Tensor = self.feel(torch.cat([at_output, size], dim=-1).flatten(-3))
         return felt
 

@@ -92,6 +92,15 @@ class Lowering:
             raise NotExportableError(f"this model cannot be exported: no graph operation for {node.target}")
         self.values[node] = handler(self, node)
 
+    def known(self) -> dict[str, Value]:
+        """The tensors of the graph that nodes of the program became, by name."""
+        parts = (
+            part
+            for value in self.values.values()
+            for part in (value if isinstance(value, (list, Pair)) else [value])
+        )
+        return {part.name: part for part in parts if isinstance(part, Value)}
+
     def get(self, argument: Any) -> Any:
         if isinstance(argument, complex):
             return torch.tensor(argument, dtype=torch.complex64)

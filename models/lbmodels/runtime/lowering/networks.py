@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -111,12 +112,17 @@ def _reduce(low: Lowering, node: fx.Node) -> Any:
     def reduce(x: Operand) -> Value:
         truths = x.dtype == torch.bool  # torch counts them
         value = low.builder.value(low.builder.cast(x, torch.int64) if truths else x)
-        if mean or axes != [rank - 2]:
+        (axis,) = axes if len(axes) == 1 else (rank - 1,)
+        count = value.shape[axis]
+        if axis == rank - 1 or count is BATCH or BATCH in value.shape[axis:]:
             return low.builder.reduce("ReduceMean" if mean else "ReduceSum", value, axes, keep=keep)
-        # As a product, which sums in one order; ONNX Runtime sums rows in another when the batch is 1.
-        ones = torch.ones(1, int(value.shape[-2] or 0), dtype=value.dtype)
-        total = low.builder.matmul(ones, value)
-        return total if keep else low.builder.reshape(total, (*value.shape[:-2], value.shape[-1]))
+        # As a product, which sums in one order, and several times as fast; ONNX Runtime sums rows in another when the
+        # batch is 1.
+        lead, rest = value.shape[:axis], value.shape[axis + 1 :]
+        rows = low.builder.reshape(value, (*lead, count, math.prod(size or 0 for size in rest)))
+        weights = torch.full((1, count), 1 / count if mean else 1, dtype=value.dtype)
+        total = low.builder.matmul(weights, rows)
+        return low.builder.reshape(total, (*lead, *([1] if keep else []), *rest))
 
     return low.map(reduce, low.solid(node.args[0]))
 
