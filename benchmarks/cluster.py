@@ -70,8 +70,12 @@ def _render(_folder: Path, out: Path, config: ClusterConfig) -> list[str]:
     return ["data", "render", "--out", str(out), "--split", "train", "--tracks", str(config.tasks), *_SHORT]
 
 
-def _evaluate(_folder: Path, out: Path, config: ClusterConfig) -> list[str]:
-    data = ["--data", str(ROOT / "tests/fixtures/slakh_tiny"), "--stems", "drums", "--conditions", "none"]
+def _evaluate(folder: Path, out: Path, config: ClusterConfig) -> list[str]:
+    songs = folder / "scored"
+    if not songs.exists():
+        render = ["data", "render", "--out", str(songs), "--split", "test", "--tracks", "2", *_SHORT]
+        subprocess.run(python("lbserver", *render), capture_output=True, check=True)
+    data = ["--data", str(songs), "--stems", "drums", "--conditions", "none"]
     return ["evaluate", *data, "--out", str(out), "--excerpts", str(config.tasks), "--seconds", "8"]
 
 
