@@ -33,7 +33,9 @@ from lbserver.errors import LiveBandError
 from lbserver.files.documents import read_json
 
 SHIM = Path(__file__).resolve().parents[1] / "plugin_shim"
-_SOURCES = ("segment", "conceal", "host_port", "port_wait", "audio_side", "offline")
+_SOURCES = (
+    "segment", "conceal", "host_port", "port_wait", "audio_side", "offline", "system/linux/shared_memory", "system/unix/mapping",
+)  # fmt: skip
 _CASES = {
     "band": "the band plays",
     "gap": "the stem breaks off again and again",

@@ -179,7 +179,9 @@ def _files(name: str) -> list[str]:
         f"- {one.description}{' The default model.' if one.default else ''}",
         f"- Recipe: `{one.recipe}`.",
     ]
-    return lines + [f"- `{file}`, SHA-256 `{digest[:16]}…`" for file, digest in sorted(one.sha256.items())]
+    # A graph is made of them, and made anew with the code.
+    weights = {file: digest for file, digest in one.sha256.items() if not file.endswith(".graph")}
+    return lines + [f"- `{file}`, SHA-256 `{digest[:16]}…`" for file, digest in sorted(weights.items())]
 
 
 def _training(facts: dict[str, Any]) -> list[str]:

@@ -138,5 +138,5 @@ def test_nothing_is_left_of_a_wild_quarter_of_a_minute(serve: Callable[..., Any]
     most = (before[0] + 1, before[1], before[2] + 6)
     now = until(lambda: not exceeds(now := held(server.process.pid), most) and now, f"{seed}: {before}")
     for worker in server.children():
-        assert held(worker)[1] == 0
+        assert held(worker)[1] == 1  # its box to the server, no session's
     print(f"seed {seed}: {len(killed)} kills, held {now}, before {before}")
