@@ -235,7 +235,7 @@ def test_a_chart_and_a_beat_that_come_before_the_tempo_wait_and_say_so(band, unt
         ("/lb/guitar/set/mode", "s", ("sideways",), "bad_message", "aligned"),
         ("/lb/guitar/sett/gain", "f", (0.0,), "unknown_message", "did you mean /lb/guitar/set/gain?"),
         ("/lb/guitar/tempi", "f", (90.0,), "unknown_message", "did you mean /lb/guitar/tempo?"),
-        ("/lb/guitar/beat", "f", (1.0,), "bad_message", "/lb/guitar/tempo first"),
+        ("/lb/guitar/beat", "f", (1.0,), "bad_message", "waits a second for /lb/guitar/tempo"),
         ("/lb/guitar/key", "s", ("H!",), "bad_message", "not a key"),
         ("/lb/guitar/recall", "s", ("nothing",), "not_found", "nothing"),
         ("/lb/guitar/subscribe", "", (), "unauthorised", "/lb/hello"),
