@@ -40,8 +40,7 @@ class PastTasks:
 
     `chunks`: lengths of drafts, of which a step draws one; 1 is what every position does anyway. `draft_positions`: about how many
     positions of drafts a sequence has. `deaf_share`: of sequences that hear nothing of their own past; of the others half
-    begin with a first chunk of nothing, as a session does. `noise`: most that is laid over the past, in units of the latents'
-    spread.
+    begin with a first chunk of nothing, as a session does. `noise`: the largest spread of the noise that is laid over the past.
     """
 
     chunks: tuple[int, ...] = (5, 25)
@@ -66,7 +65,7 @@ def draw_past(latents: Tensor, tasks: PastTasks) -> Past:
     rows, frames, _ = latents.shape
     device = latents.device
     noise = tasks.noise * torch.rand(rows, 1, device=device).square()
-    worse = latents + noise.unsqueeze(-1) * latents.std() * torch.randn_like(latents)
+    worse = latents + noise.unsqueeze(-1) * torch.randn_like(latents)
     chances = torch.rand(rows, 1, device=device)
     first = torch.tensor([1, *tasks.chunks], device=device)[
         torch.randint(len(tasks.chunks) + 1, (rows, 1), device=device)

@@ -17,16 +17,17 @@ from lbmodels.families.liveband.generator import GeneratorConfig
 class CamConfig:
     """Sizes; `hearing` are those of the part that is LiveBand's.
 
-    The flow has `layers` of `hidden` features and takes `flow_steps` of Euler from noise of spread `heat` (where the variation is 1)
-    to a frame, `chunk` of which are drawn a step.
+    The flow has `layers` of `hidden` features and takes `flow_steps` of Heun from noise of spread `heat` (where the variation is 1)
+    to a frame, `chunk` of which are drawn a step. `past_noise` is laid over what it hears of its own past, and told to it.
     """
 
     hearing: GeneratorConfig = field(default_factory=lambda: GeneratorConfig(window=160))
     hidden: int = 384
     layers: int = 3
-    flow_steps: int = 6
+    flow_steps: int = 3
     chunk: int = 1
-    heat: float = 0.9
+    heat: float = 1.0
+    past_noise: float = 0.5
 
 
 class Cam(Continuation):
@@ -45,7 +46,7 @@ class Player(ContinuationPlayer):
     """It alone."""
 
     def __init__(self, cam: Cam) -> None:
-        super().__init__(cam, cam.config.chunk)
+        super().__init__(cam, cam.config.chunk, past_noise=cam.config.past_noise)
         self.flow, self.config = cam.flow, cam.config
 
     def draw(self, known: Tensor, seed: Tensor, place: Tensor, variation: Tensor) -> Tensor:

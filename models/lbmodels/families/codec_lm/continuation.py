@@ -22,9 +22,13 @@ from lbmodels.conditioning.steering import STEERING_CONTROLS, TEMPERATURE, Steer
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.liveband.generator import Generator, GeneratorConfig, silent_at_first
 from lbmodels.streaming.attention import rotary, visible
+from lbmodels.streaming.noise import gaussian
 from lbmodels.streaming.state import select
 from lbmodels.streaming.tempogram import TempogramState
 from lbmodels.streaming.transformer import Block, TransformerState
+
+_PAST_SEED = 0x5EED
+"""Added to a seed for noise over the past, which is another than that of the draw."""
 
 CONTROLS = (
     TEMPERATURE,
@@ -33,7 +37,7 @@ CONTROLS = (
 
 
 class Past(NamedTuple):
-    """What was played before: latents [..., latent], how much noise is in them [...], and whether anything was [...]."""
+    """What was played before: latents [..., latent], the spread of the noise in them [...], and whether anything was [...]."""
 
     latents: Tensor
     noise: Tensor
@@ -171,10 +175,11 @@ class ContinuationPlayer(nn.Module):
     anticipation_step = 1
     causal = True
 
-    def __init__(self, network: Continuation, chunk: int) -> None:
+    def __init__(self, network: Continuation, chunk: int, *, past_noise: float = 0.0) -> None:
+        """`past_noise`: spread of the noise over what it hears of what it played, as training laid it there."""
         super().__init__()
         mine = network.hearing.config
-        self.network, self.chunk_frames = network, chunk
+        self.network, self.chunk_frames, self.past_noise = network, chunk, past_noise
         self.register_buffer("own_choice", torch.zeros(steering.WIDTH), persistent=False)
         self.latent, self.semitones = mine.latent, mine.semitones
         self.frame_rate, self.stems = mine.frame_rate, mine.stems
@@ -220,7 +225,7 @@ class ContinuationPlayer(nn.Module):
             felt, tempogram = hearing.tempogram.step(frame, tempogram, active)
             tempograms.append(felt)
         played = begun.float().unsqueeze(1).expand(-1, k)
-        past = Past(state.drawn, torch.zeros_like(played), played).features()
+        past = self._past(state.drawn, played, seed, state.trunk.position).features()
         told = known if k == 1 else torch.cat([state.told[:, 1:], known[:, :1]], dim=1)
         x = self.network.embed(
             both, torch.stack(tempograms, dim=1), told, past, stem.unsqueeze(1), ahead.unsqueeze(1), steer
@@ -232,8 +237,9 @@ class ContinuationPlayer(nn.Module):
         frames: list[Tensor] = []
         for i in range(k):
             if i:
-                there = torch.ones_like(played[:, :1])
-                last = Past(frames[-1].unsqueeze(1), 0 * there, there).features()
+                last = self._past(
+                    frames[-1].unsqueeze(1), torch.ones_like(played[:, :1]), seed, place + i
+                ).features()
                 x = self.network.embed(
                     torch.zeros_like(both[:, :1]),
                     tempograms[-1].unsqueeze(1),
@@ -255,6 +261,13 @@ class ContinuationPlayer(nn.Module):
             drawn=select(active, drawn, state.drawn),
             told=select(active, known, state.told),
         )
+
+    def _past(self, drawn: Tensor, there: Tensor, seed: Tensor, place: Tensor) -> Past:
+        """Frames [B, n, latent] that were drawn before a position [B], there or not [B, n], as training tells of them."""
+        if self.past_noise:
+            at = place.unsqueeze(1) - drawn.shape[1] + torch.arange(drawn.shape[1], device=place.device)
+            drawn = drawn + self.past_noise * gaussian(seed.unsqueeze(1) + _PAST_SEED, at, self.latent)
+        return Past(drawn, torch.full_like(there, self.past_noise), there)
 
     def _through(self, x: Tensor, state: TransformerState, active: Tensor) -> tuple[Tensor, TransformerState]:
         """Positions [B, n, features] into the trunk; the last one's hidden."""
