@@ -116,7 +116,9 @@ function tell(name) {
   const text = told[name].value.trim(), value = number ? Number(text.replace(",", ".") || (name === "bpm" ? 0 : NaN)) : text;
   const fine = !number || Number.isFinite(value);
   told[name].setAttribute("aria-invalid", number && text !== "" && !fine);
-  if (fine && opened) say({ type: "know", [name]: name === "key" && !text ? "?" : value });
+  // A chart that was typed before the tempo was refused: it goes along with the tempo.
+  const along = name === "bpm" && value > 0 && told.chart.value.trim() ? { chart: told.chart.value.trim() } : {};
+  if (fine && opened) say({ type: "know", ...along, [name]: name === "key" && !text ? "?" : value });
 }
 for (const name of Object.keys(told)) told[name].addEventListener("change", () => tell(name));
 
