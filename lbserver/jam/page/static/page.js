@@ -99,6 +99,7 @@ function fit() {
 
 // What it is told
 
+const CHORDS_WAIT = "chords count bars: they wait until you type the tempo, or tap it";
 const told = { chart: by("chart"), key: by("key"), bpm: by("bpm"), first_beat_s: by("first") };
 
 function known() {
@@ -108,7 +109,18 @@ function known() {
     if (told[name].value.trim() && Number.isFinite(value)) knows[name] = value;
   }
   for (const name of ["chart", "key"]) if (told[name].value.trim()) knows[name] = told[name].value.trim();
+  if (knows.chart && !(knows.bpm > 0)) {
+    delete knows.chart;
+    complain(CHORDS_WAIT);
+  }
   return knows;
+}
+
+// The band takes a chart with a tempo alone: it comes and goes along with it.
+function tempo(bpm) {
+  const chart = told.chart.value.trim();
+  if (chart && !(bpm > 0)) complain(CHORDS_WAIT);
+  return chart ? { bpm, chart: bpm > 0 ? chart : "" } : { bpm };
 }
 
 function tell(name) {
@@ -116,9 +128,7 @@ function tell(name) {
   const text = told[name].value.trim(), value = number ? Number(text.replace(",", ".") || (name === "bpm" ? 0 : NaN)) : text;
   const fine = !number || Number.isFinite(value);
   told[name].setAttribute("aria-invalid", number && text !== "" && !fine);
-  // A chart that was typed before the tempo was refused: it goes along with the tempo.
-  const along = name === "bpm" && value > 0 && told.chart.value.trim() ? { chart: told.chart.value.trim() } : {};
-  if (fine && opened) say({ type: "know", ...along, [name]: name === "key" && !text ? "?" : value });
+  if (fine && opened) say({ type: "know", ...(name === "bpm" ? tempo(value) : { [name]: name === "key" && !text ? "?" : value }) });
 }
 for (const name of Object.keys(told)) told[name].addEventListener("change", () => tell(name));
 
@@ -134,7 +144,7 @@ by("tap").addEventListener("click", () => {
   if (!(beat > 0.15 && beat < 3)) return;
   told.bpm.value = (60 / beat).toFixed(2);
   told.first_beat_s.value = (mean - middle * beat).toFixed(3);
-  say({ type: "know", bpm: 60 / beat, first_beat_s: mean - middle * beat });
+  say({ type: "know", ...tempo(60 / beat), first_beat_s: mean - middle * beat });
 });
 
 // What is heard
