@@ -32,6 +32,7 @@ from lbserver.hub.repertoire import Repertoire, ready_of
 from lbserver.hub.session_record import (
     Entry,
     checked_value,
+    epoch_controls,
     first_controls,
     plan,
     restored,
@@ -41,7 +42,7 @@ from lbserver.hub.session_record import Opened as Opened
 from lbserver.hub.turns import Turns
 from lbserver.places.place import Place
 from lbserver.places.supervisor import Ready, WorkerError, WorkerGoneError
-from lbserver.protocol.controls import CONTROLS, INDEX, MODES
+from lbserver.protocol.controls import CONTROLS, INDEX
 from lbserver.session.states import Event
 
 log = logging.getLogger(__name__)
@@ -226,7 +227,7 @@ class Hub:
             places = await self._repertoire.playing(None if model is None else str(model))
             place = self._repertoire.choose(places, list(self._entries.values()))
             spec, wish, timing = plan(place, message)
-            controls = first_controls(spec, message) | {"mode": float(MODES.index(wish.mode.value))}
+            controls = first_controls(spec, message) | epoch_controls(wish)
             self._admission.admit(
                 name, peer, (entry.peer for entry in self._entries.values() if entry is not old)
             )
@@ -250,6 +251,9 @@ class Hub:
                 self._memories.claim(name, peer.owner, resume=resumes)
                 if resumes:
                     self._take_memory(entry)
+                if old is not None:  # one that has heard nothing yet has no memory
+                    unasked = {name: value for name, value in old.controls.items() if name not in message}
+                    entry.controls = restored(entry.controls, unasked, spec)
                 opened = entry.opened()
                 try:
                     await self._play(entry, resume=False)
@@ -290,7 +294,7 @@ class Hub:
                 timing=timing,
                 descriptor=descriptor,
                 segment=segment,
-                controls=old.controls | {"mode": float(MODES.index(wish.mode.value))},
+                controls=old.controls | epoch_controls(wish),
             )
             try:
                 opened = entry.opened()

@@ -185,6 +185,12 @@ def first_controls(spec: Spec, request: Mapping[str, Any]) -> dict[str, float]:
     return controls
 
 
+def epoch_controls(wish: Wish) -> dict[str, float]:
+    """The controls that an epoch was begun with."""
+    begun = {"mode": float(MODES.index(wish.mode.value))}
+    return begun if wish.anticipation_ms is None else begun | {"anticipation": float(wish.anticipation_ms)}
+
+
 def checked_value(name: str, value: float | int | str, spec: Spec) -> float:
     """A control's value as a number. Raises HubError: no such control, out of range, not for this model."""
     try:

@@ -17,6 +17,7 @@ from lbmodels.contract.spec import Control, Spec
 from lbmodels.contract.stems import STEMS
 from lbserver.errors import LiveBandError
 from lbserver.files import saved_state
+from lbserver.protocol.controls import CONTROLS
 
 
 class State(NamedTuple):
@@ -182,6 +183,23 @@ def copy(**spec: Any) -> SmallAccompanist:
     return SmallAccompanist(spec=_spec("test:copy", **spec), play=_copy)
 
 
+def steerable(**spec: Any) -> SmallAccompanist:
+    """Copies, and knows every control that a model can know."""
+    known = tuple(
+        Control(
+            name=one.name,
+            unit=one.unit,
+            minimum=one.minimum,
+            maximum=one.maximum,
+            default=one.default,
+            description=one.meaning,
+        )
+        for one in CONTROLS
+        if one.acts == "model" and one.name != "stem"
+    )
+    return SmallAccompanist(spec=_spec("test:steerable", **{"controls": known} | spec), play=_copy)
+
+
 def silence(**spec: Any) -> SmallAccompanist:
     """Plays nothing."""
     return SmallAccompanist(spec=_spec("test:silence", **spec), play=_silence)
@@ -231,6 +249,7 @@ def _slow(own: Spec, mix: Audio, conditions: Conditions, state: State) -> tuple[
 
 BY_NAME: Mapping[str, Callable[[], SmallAccompanist]] = {
     "test:copy": copy,
+    "test:steerable": steerable,
     "test:silence": silence,
     "test:counter": counter,
     "test:click": click,

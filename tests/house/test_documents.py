@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import pytest
 
 from lbserver.cli import build_parser
+from lbserver.testing.pages import steps
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = subprocess.run(["git", "ls-files", "-z", "*.md"], cwd=ROOT, capture_output=True, check=True).stdout
@@ -74,6 +75,30 @@ def test_every_page_is_reached_from_the_readme() -> None:
             ahead += links(page)
     unreached = {page for page in PAGES if not page.startswith("tests/")} - reached
     assert not unreached
+
+
+FRONT_ENDS = {
+    "plugin_shim/docs/plugin.md": ("Use",),
+    "lbserver/docs/live.md": ("With your instrument", "From Python"),
+    "lbserver/jam/page/docs/browser.md": ("",),
+    "max_patches/README.md": (
+        "Pd and SuperCollider",
+        "Max, through the plug-in",
+        "Max, by OSC",
+        "Max, a band on another machine",
+        "Ableton Live",
+        "Surfaces",
+    ),
+    **{f"max_patches/live-coding/{name}.md": ("",) for name in ("chuck", "csound", "sonic-pi", "tidal")},
+}
+
+
+@pytest.mark.parametrize(
+    ("page", "heading"), [(page, heading) for page, headings in FRONT_ENDS.items() for heading in headings]
+)
+def test_a_front_end_takes_five_steps_at_most(page: str, heading: str) -> None:
+    """From nothing to sound. What a step says that a test can do, a test does: those of the front ends, with its own words."""
+    assert 2 <= len(steps(ROOT / page, heading)) <= 5
 
 
 @pytest.mark.parametrize("package", ["lbserver", "models/lbmodels"])

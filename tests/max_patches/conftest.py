@@ -89,7 +89,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., di
     """`serve(*options)`: what `liveband serve --json` says of itself, with the `environment` of those who look for it."""
     processes = []
 
-    def start(*options: str) -> dict[str, Any]:
+    def start(*options: str, model: str = "test:copy") -> dict[str, Any]:
         home = tmp_path_factory.mktemp("home")
         environment = os.environ | {
             "LIVEBAND_RUN": str(home / "run"),
@@ -97,7 +97,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., di
             "XDG_CACHE_HOME": str(home),
         }
         command = "import sys; from lbserver.cli import main; sys.exit(main())"
-        common = ["serve", "--model", "test:copy", "--osc-port", "0", "--http-port", "0", "--json"]
+        common = ["serve", "--model", model, "--osc-port", "0", "--http-port", "0", "--json"]
         process = subprocess.Popen(
             [sys.executable, "-P", "-c", command, *common, *options],
             stdout=subprocess.PIPE,

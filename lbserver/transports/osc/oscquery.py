@@ -109,11 +109,7 @@ def _session(name: str, status: Mapping[str, float | int | str], values: Mapping
     contents: dict[str, Node] = {
         "set": _container(
             f"{base}/set",
-            {
-                one.name: _control(one, f"{base}/set/{one.name}", values)
-                for one in CONTROLS
-                if one.acts != "epoch"
-            },
+            {one.name: _control(one, f"{base}/set/{one.name}", values) for one in CONTROLS},
         ),
         "status": _container(
             f"{base}/status", {one.name: _status(one, f"{base}/status/{one.name}", status) for one in STATUS}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from lbmodels.contract.stems import STEMS
 from lbserver.errors import LiveBandError
 from lbserver.host.logs import fields, shown
 from lbserver.hub.hub import Hub, HubError, Peer
@@ -105,7 +106,9 @@ class Stage:
             changed: dict[str, Any] = {"mode": MODES[int(number)]}
         else:
             changed = {"mode": "manual", "anticipation_ms": number}
-        await self._open({**played.request, **changed}, played.guest, played.peer)
+        now = self._hub.controls(session, peer=peer)
+        kept = {"stem": STEMS[int(now["stem"])], "seed": int(now["seed"])}
+        await self._open({**played.request, **kept, **changed}, played.guest, played.peer)
 
     async def _open(self, wish: Mapping[str, Any], guest: Guest, peer: Peer) -> None:
         try:
