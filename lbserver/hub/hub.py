@@ -252,6 +252,7 @@ class Hub:
                 if resumes:
                     self._take_memory(entry)
                 if old is not None:  # one that has heard nothing yet has no memory
+                    entry.known = old.known
                     unasked = {name: value for name, value in old.controls.items() if name not in message}
                     entry.controls = restored(entry.controls, unasked, spec)
                 opened = entry.opened()

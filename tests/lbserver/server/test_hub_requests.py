@@ -147,6 +147,21 @@ def test_a_session_outlives_its_peer_for_a_lease_and_is_taken_up_by_name(
     asyncio.run(run())
 
 
+def test_what_was_told_before_the_first_sound_is_known_when_it_is_opened_anew(tmp_path: Path) -> None:
+    """Catches a tempo, or a control, that its front end told once and that went with the first opening."""
+
+    async def run() -> None:
+        async with hub_in(tmp_path) as hub:
+            await open_(hub, "a", FAR)
+            await hub.set_control("a", "gain", -6.0, peer=FAR)
+            await hub.know({"type": "know", "session": "a", "bpm": 97.0, "key": "Dm"}, peer=FAR)
+            await open_(hub, "a", FAR)
+            assert hub.controls("a", peer=FAR)["gain"] == -6.0
+            await hub.know({"type": "know", "session": "a", "chart": "| Dm | Gm |"}, peer=FAR)  # needs a tempo
+
+    asyncio.run(run())
+
+
 def test_opening_one_name_twice_at_once_is_one_session(
     tmp_path: Path, held: Callable[[], tuple[int, int]]
 ) -> None:
