@@ -201,7 +201,7 @@ def test_values_that_are_none_are_refused(tags: str, value) -> None:
     "one",
     [
         message("/lb/open"),
-        message("/lb/open", "a", "bass", 48000, 2, 128, "live", 40.0, 1),
+        message("/lb/open", "a", "bass", 48000, 2, 128, "live", 40.0, "tiny", 1),
         message("/lb/open", True, "bass", 48000, 2, 128, "live"),
         message("/lb/open", "a", "bass", 48000.5, 2, 128, "live"),
         message("/lb/open", "a", "bass", "48_000", 2, 128, "live"),
