@@ -157,7 +157,9 @@ def test_what_was_told_before_the_first_sound_is_known_when_it_is_opened_anew(tm
             await hub.know({"type": "know", "session": "a", "bpm": 97.0, "key": "Dm"}, peer=FAR)
             await open_(hub, "a", FAR)
             assert hub.controls("a", peer=FAR)["gain"] == -6.0
-            await hub.know({"type": "know", "session": "a", "chart": "| Dm | Gm |"}, peer=FAR)  # needs a tempo
+            await hub.know(
+                {"type": "know", "session": "a", "chart": "| Dm | Gm |"}, peer=FAR
+            )  # needs a tempo
 
     asyncio.run(run())
 
