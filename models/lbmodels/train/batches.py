@@ -58,6 +58,7 @@ class LatentDataConfig:
 
 class Batch(NamedTuple):
     """`heard` is what the generator gets, `around` the mix at the time of the stem; `truth` the full conditions.
+    `level` [B, F]: of what is to be played, in dBFS.
 
     `density` and `brightness` [B, F]: ranks of what is to be played, NaN where they are not known or not asked for.
     """
@@ -69,6 +70,7 @@ class Batch(NamedTuple):
     stem: Tensor
     anticipation: Tensor
     played: Tensor
+    level: Tensor
     density: Tensor
     brightness: Tensor
 
@@ -118,6 +120,7 @@ def draw_example(
         "stem": torch.tensor(example.stem),
         "anticipation": torch.tensor(a),
         "played": example.played[out].float(),
+        "level": example.level[out].float(),
         "density": ranks.density,
         "brightness": ranks.brightness,
     }

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from lbmodels.config import build
-from lbmodels.families.cam.family import CAM
+from lbmodels.errors import LiveBandModelError
+from lbmodels.families.cam.arrangement import classes_of
+from lbmodels.families.cam.family import ARRANGEMENT, CAM
 from lbmodels.families.cam.network import Cam, CamConfig
 from lbmodels.families.codec_lm.continuation import Continuation, Drafts
 from lbmodels.train.batches import Batch
@@ -23,6 +25,7 @@ from lbmodels.train.continuation import ContinuationObjective, ContinuationTrain
 from lbmodels.train.pace import settled
 from lbmodels.train.ranks import leads
 from lbmodels.weights.manifest import write_manifest
+from lbmodels.weights.modules import load_part, save_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +48,12 @@ class LossWeights:
 
 @dataclass(frozen=True, kw_only=True)
 class CamTraining(ContinuationTraining):
-    """A whole recipe."""
+    """A whole recipe. `arrangement`: weights of `liveband train arrangement`, which choose the levels that it learns to play at."""
 
     model: CamConfig = field(default_factory=CamConfig)
     tasks: Tasks = field(default_factory=Tasks)
     weights: LossWeights = field(default_factory=LossWeights)
+    arrangement: str = ""
 
 
 class CamObjective(ContinuationObjective):
@@ -66,6 +70,9 @@ class CamObjective(ContinuationObjective):
     def build(self, folder: Path) -> Cam:
         del folder
         return Cam(self.config.model)
+
+    def known(self, batch: Batch) -> Tensor:
+        return torch.cat([batch.known, classes_of(batch.level)], dim=-1)
 
     @torch.no_grad()
     def calibrate(self) -> None:
@@ -89,11 +96,15 @@ class CamObjective(ContinuationObjective):
 def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Path:
     """Train by a recipe's tables into `folder`, which becomes a model; returns the averaged weights' path, cam.safetensors."""
     config = build(CamTraining, tables)
+    if not config.arrangement:
+        raise LiveBandModelError("arrangement: missing; accepted are weights of `liveband train arrangement`")
+    arrangement = load_part(ARRANGEMENT, Path(config.arrangement))
     config = replace(config, loop=settled(config.loop, quiet=quiet))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     path = train(CamObjective(config, folder, device), config.model, folder, quiet=quiet)
     if leads():
-        write_manifest(
-            folder, "cam", ("codec", "cam"), recipe="cam", description="draws what it plays with a live mix"
-        )
+        kept = folder / f"{ARRANGEMENT.name}.safetensors"
+        save_weights(kept, arrangement, kind=ARRANGEMENT.kind, config=arrangement.config)
+        parts = "codec", "arrangement", "cam"
+        write_manifest(folder, "cam", parts, recipe="cam", description="draws what it plays with a live mix")
     return path

@@ -60,12 +60,12 @@ class ContinuationTraining:
     start_from: str = ""
 
 
-def draw_past(latents: Tensor, tasks: PastTasks) -> Past:
-    """What each position of a batch is told that it played before [B, F, ...]; latents [B, F, latent] are those it is to play."""
-    rows, frames, _ = latents.shape
-    device = latents.device
+def draw_past(played: Tensor, tasks: PastTasks) -> Past:
+    """What each position of a batch is told that it played before [B, F, ...]; played [B, F, ...] is what it is to play."""
+    rows, frames, _ = played.shape
+    device = played.device
     noise = tasks.noise * torch.rand(rows, 1, device=device).square()
-    worse = latents + noise.unsqueeze(-1) * torch.randn_like(latents)
+    worse = played + noise.unsqueeze(-1) * torch.randn_like(played)
     chances = torch.rand(rows, 1, device=device)
     first = torch.tensor([1, *tasks.chunks], device=device)[
         torch.randint(len(tasks.chunks) + 1, (rows, 1), device=device)
@@ -139,9 +139,17 @@ class ContinuationObjective:
         """Make a new network's beginning better than chance."""
         raise NotImplementedError
 
+    def played(self, batch: Batch) -> Tensor:
+        """The frames that are to be played, [B, F, played]."""
+        return batch.played
+
     def past(self, batch: Batch) -> Past:
         """What each position is told that it played."""
-        return draw_past(batch.played, self.tasks)
+        return draw_past(self.played(batch), self.tasks)
+
+    def known(self, batch: Batch) -> Tensor:
+        """What is told of them, [B, F, told]."""
+        return batch.known
 
     def drawn_losses(
         self, network: Continuation, batch: Batch, h: Tensor, drafts: Drafts, drafted: Tensor, *, whole: bool
@@ -171,10 +179,15 @@ class ContinuationObjective:
         known, played = [], []
         for batch in self.source.batches("train", 1, count):
             h, _ = self.network(
-                batch.heard, batch.known, self.past(batch), batch.stem, batch.anticipation, Drafts((), 1)
+                batch.heard,
+                self.known(batch),
+                self.past(batch),
+                batch.stem,
+                batch.anticipation,
+                Drafts((), 1),
             )
             known.append(h.flatten(0, 1))
-            played.append(batch.played.flatten(0, 1))
+            played.append(self.played(batch).flatten(0, 1))
         h, y = torch.cat(known), torch.cat(played)
         x = F.pad(h, (0, 1), value=1.0).double()
         ridge = 1e-2 * len(x) * torch.eye(x.shape[1], dtype=torch.float64)
@@ -190,8 +203,8 @@ class ContinuationObjective:
     def _losses(self, network: nn.Module, batch: Batch, drafts: Drafts, *, whole: bool) -> dict[str, Tensor]:
         assert isinstance(network, Continuation)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.loop.bf16):
-            past = self.past(batch)
-            h, drafted = network(batch.heard, batch.known, past, batch.stem, batch.anticipation, drafts)
+            past, known = self.past(batch), self.known(batch)
+            h, drafted = network(batch.heard, known, past, batch.stem, batch.anticipation, drafts)
             losses = self.drawn_losses(network, batch, h, drafts, drafted, whole=whole)
             told = network.hearing.tell(h[..., : network.hearing.config.features]).float()
         played = Played(batch.played, told[..., :2], told[..., 2], told[..., 3:])

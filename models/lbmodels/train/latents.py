@@ -24,24 +24,26 @@ from lbmodels.codec.features import Features
 from lbmodels.contract.conditions import HOST
 from lbmodels.data.conditions import frame_conditions
 from lbmodels.data.slakh import Track
+from lbmodels.errors import LiveBandModelError
 from lbmodels.folders import whole_file
 from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.audio import read_crop
 
-_SILENCE = 10 ** (-60 / 20)
+SILENCE_DB = -60.0
+_SOFTEST_DB = -120.0
 _CHUNK_FRAMES = 50  # features of so many frames fit the processor's cache: twice as quick as a whole song
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One target stem over one mix, F frames, float16 but for the conditions.
+    """One target stem over one mix, F frames, float16 but for the conditions. `level` [F]: of the stem, in dBFS.
 
     `tags`: what is true of the song and of each of its takes of this class, by `lbmodels.data.tags`; empty where nobody said.
     """
 
     stem: int
     played: Tensor
-    sounding: Tensor
+    level: Tensor
     heard: Heard
     conditions: dict[str, Tensor]
     tags: Mapping[str, Any] = field(default_factory=dict)
@@ -49,6 +51,11 @@ class Example:
     @property
     def frames(self) -> int:
         return len(self.played)
+
+    @property
+    def sounding(self) -> Tensor:
+        """Where the stem is louder than silence, [F]."""
+        return self.level > SILENCE_DB
 
 
 @torch.no_grad()
@@ -66,15 +73,31 @@ def encode_long(encoder: Encoder, frames: Tensor) -> Tensor:
     )
 
 
+def level_db(frames: Tensor) -> Tensor:
+    """Level [...] of frames [..., 2, hop] in dBFS, -120 or more."""
+    return 10 * frames.square().mean((-2, -1)).log10().clamp(min=_SOFTEST_DB / 10)
+
+
+def level_of(file: Any, target: str, path: Path) -> Tensor:
+    """A target's level, of an open file. Raises LiveBandModelError: latents of a release that did not keep levels."""
+    name = f"{target}.level"
+    if name not in file.keys():  # noqa: SIM118 - no mapping
+        raise LiveBandModelError(
+            f"{path} is of an earlier release, without levels: remove it and let it be made anew"
+        )
+    level: Tensor = file.get_tensor(name)
+    return level
+
+
 @torch.no_grad()
 def encode_stem(codec: Codec, stem: np.ndarray, prefix: str) -> dict[str, Tensor]:
-    """What is to be played: latents and where the stem [2, F * hop] sounds."""
+    """What is to be played: latents and level of a stem [2, F * hop]."""
     hop, delay = codec.config.hop, codec.delay_samples
     early = np.pad(stem[:, delay:], ((0, 0), (0, delay)))
     frames = to_frames(torch.from_numpy(early)[None], hop)
     return {
         f"{prefix}.played": encode_long(codec.encoder, frames)[0].half(),
-        f"{prefix}.sounding": frames[0].square().mean((1, 2)).sqrt() > _SILENCE,
+        f"{prefix}.level": level_db(frames)[0].half(),
     }
 
 
@@ -123,19 +146,18 @@ def encode_track(
 
 def read_examples(path: Path) -> Iterator[Example]:
     """The examples of one track's file."""
-    tensors = safetensors.torch.load_file(path)
-    conditions = {name: tensors[f"conditions.{name}"] for name in HOST}
-    for name in sorted(tensors):
-        if name.endswith(".played"):
-            key = name.removesuffix(".played")
-            heard = Heard(tensors[f"{key}.heard"], tensors[f"{key}.semitones"])
-            yield Example(
-                stem=int(key),
-                played=tensors[name],
-                sounding=tensors[f"{key}.sounding"],
-                heard=heard,
-                conditions=conditions,
-            )
+    with safetensors.safe_open(path, "pt") as file:
+        conditions = {name: file.get_tensor(f"conditions.{name}") for name in HOST}
+        for name in sorted(file.keys()):
+            if name.endswith(".played"):
+                key = name.removesuffix(".played")
+                yield Example(
+                    stem=int(key),
+                    played=file.get_tensor(name),
+                    level=level_of(file, key, path),
+                    heard=Heard(file.get_tensor(f"{key}.heard"), file.get_tensor(f"{key}.semitones")),
+                    conditions=conditions,
+                )
 
 
 def write_cache(

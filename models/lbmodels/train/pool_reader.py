@@ -13,7 +13,7 @@ from lbmodels.band import Heard
 from lbmodels.contract.conditions import HOST
 from lbmodels.contract.stems import STEMS
 from lbmodels.errors import LiveBandModelError
-from lbmodels.train.latents import Example
+from lbmodels.train.latents import Example, level_of
 from lbmodels.train.pool_files import CARD, about, pool_files, read_card
 from lbmodels.weights.manifest import sha256
 
@@ -89,7 +89,7 @@ class PoolReader:
             version = versions[int(rng.integers(len(versions)))]
             return Example(
                 stem=self._stem_of[target], played=file.get_tensor(f"{target}.played"),
-                sounding=file.get_tensor(f"{target}.sounding"),
+                level=level_of(file, target, path),
                 heard=Heard(
                     file.get_tensor(f"{target}.heard{version}"), file.get_tensor(f"{target}.semitones{version}")
                 ),

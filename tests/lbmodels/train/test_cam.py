@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A flow trains on a real song, goes on, starts from a generator's ears, and plays."""
+"""An arrangement and a flow train on a real song, go on, start from a generator's ears, and play."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
+from lbmodels.errors import LiveBandModelError
 from lbmodels.families import loading
 from lbmodels.families.liveband.generator import Generator, GeneratorConfig
-from lbmodels.train import cam
+from lbmodels.train import arrangement, cam
 from lbmodels.weights.modules import save_weights
 
 
@@ -21,17 +23,31 @@ def test_it_trains_from_a_generators_ears_goes_on_and_plays(
     ears_file = save_weights(
         tmp_path / "generator.safetensors", ears, kind="liveband-generator", config=ears.config
     )
-    out = tmp_path / "run"
+    out, levels = tmp_path / "run", tmp_path / "arrangement"
+    chain = {
+        "model": {"hearing": band_tables["model"] | {"window": 40}},
+        "data": band_tables["data"],
+        "tasks": {"chunks": [3], "draft_positions": 8, "noise": 0.0},
+        "loop": band_tables["loop"] | {"steps": 24, "sample_every": 4, "learning_rate": 3e-3},
+        "start_from": str(ears_file),
+    }
+    levels_file = arrangement.main(chain, levels, quiet=True)
+    rows = [json.loads(line) for line in (levels / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["level"] < 0.8 * rows[0]["level"], [row["level"] for row in rows]
     tables = {
         "model": {"hearing": band_tables["model"], "hidden": 16, "layers": 1, "flow_steps": 2},
         "data": band_tables["data"],
         "tasks": {"chunks": [3], "draft_positions": 8},
         "loop": band_tables["loop"] | {"learning_rate": 1e-4},
         "start_from": str(ears_file),
+        "arrangement": str(levels_file),
     }
+    with pytest.raises(LiveBandModelError, match="train arrangement"):
+        cam.main(tables | {"arrangement": ""}, out, quiet=True)
     cam.main(tables, out, quiet=True)
     assert (
-        torch.dist(loading.load(str(out)).generator.network.hearing.listen.weight, ears.listen.weight) < 0.5
+        torch.dist(loading.load(str(out)).generator.latents.network.hearing.listen.weight, ears.listen.weight)
+        < 0.5
     )
     tables["loop"] |= {"steps": 24, "sample_every": 24, "learning_rate": 3e-3}
     cam.main(tables, out, quiet=True)

@@ -123,7 +123,7 @@ def test_another_encoder_hears_the_same_songs_again(
     assert not list(songs)
     old, fresh = (safetensors.torch.load_file(pool_files(pool.out)[0]) for pool in (config, new))
     assert old.keys() == fresh.keys()
-    for name in (name for name in old if "conditions" in name or "sounding" in name):
+    for name in (name for name in old if "conditions" in name or "level" in name):
         torch.testing.assert_close(old[name], fresh[name], rtol=0, atol=0, equal_nan=True)
     assert not any(torch.equal(old[n], fresh[n]) for n in old if n.endswith(".played"))
 
@@ -348,7 +348,7 @@ def test_files_of_a_track_cache_are_still_read(tmp_path: Path) -> None:
     tensors = {f"conditions.{name}": torch.zeros(10) for name in HOST}
     for part in ("played", "heard", "semitones"):
         tensors[f"2.{part}"] = torch.ones(10, 4).half()
-    tensors["2.sounding"] = torch.ones(10, dtype=torch.bool)
+    tensors["2.level"] = torch.zeros(10).half()
     safetensors.torch.save_file(tensors, tmp_path / "t.safetensors")
     (example,) = read_examples(tmp_path / "t.safetensors")
     assert (example.stem, example.frames) == (2, 10)
@@ -383,7 +383,7 @@ def test_a_share_of_the_examples_comes_from_the_data_set(config: PoolConfig, fil
     tensors = {f"conditions.{name}": torch.zeros(90, *widths.get(name, ())) for name in HOST}
     for part, width in (("played", 8), ("heard", 8), ("semitones", 12)):
         tensors[f"2.{part}"] = torch.full((90, width), 7.0).half()
-    tensors["2.sounding"] = torch.ones(90, dtype=torch.bool)
+    tensors["2.level"] = torch.zeros(90).half()
     (tmp_path / "latents/train").mkdir(parents=True)
     safetensors.torch.save_file(tensors, tmp_path / "latents/train/t.safetensors")
     model = GeneratorConfig(latent=8, semitones=12, anticipation_max=10)

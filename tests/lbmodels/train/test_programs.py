@@ -144,7 +144,7 @@ def test_latents_are_cached_once_and_line_up(band_tables: Tables, tmp_path: Path
     frames = tensors["0.played"].shape[0]
     assert tensors["0.heard"].shape == (frames, 8)
     assert tensors["0.semitones"].shape == (frames, 12)
-    assert tensors["0.sounding"].shape == tensors["conditions.tempo"].shape == (frames,)
+    assert tensors["0.level"].shape == tensors["conditions.tempo"].shape == (frames,)
 
 
 @pytest.mark.slow

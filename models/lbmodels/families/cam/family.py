@@ -11,6 +11,7 @@ from lbmodels.weights.part import Part
 
 if TYPE_CHECKING:
     from lbmodels.band import Band
+    from lbmodels.families.cam.arrangement import Arrangement
     from lbmodels.families.cam.network import Cam
 
 
@@ -20,27 +21,49 @@ def _cam() -> tuple[type, Callable[[Any], Cam]]:
     return CamConfig, Cam
 
 
+def _arrangement() -> tuple[type, Callable[[Any], Arrangement]]:
+    from lbmodels.families.cam.arrangement import Arrangement, ArrangementConfig
+
+    return ArrangementConfig, Arrangement
+
+
 def build(name: str, parts: Mapping[str, Any], *, weights_id: str = "", recipe: str = "") -> Band:
     """The band of these parts. Raises LiveBandModelError: they do not go together."""
     from lbmodels.band import Band
     from lbmodels.families.cam.network import Player
 
     trackers = parts.get("beat_tracker"), parts.get("chord_tracker")
-    return Band(
-        name, parts["codec"], Player(parts["cam"]), *trackers, weights_id=weights_id, recipe=recipe
-    ).eval()
+    player = Player(parts["cam"], parts["arrangement"])
+    return Band(name, parts["codec"], player, *trackers, weights_id=weights_id, recipe=recipe).eval()
 
 
 CAM = Part(
     name="cam", kind="cam", network=_cam, help="what is heard, told and was played in, stem latents out"
 )
+ARRANGEMENT = Part(
+    name="arrangement",
+    kind="arrangement",
+    network=_arrangement,
+    help="what is heard and told in, when and how loud to play out",
+)
 
 FAMILY = Family(
     name="cam",
-    parts=(CODEC, CAM, BEAT_TRACKER, CHORD_TRACKER),
+    parts=(CODEC, ARRANGEMENT, CAM, BEAT_TRACKER, CHORD_TRACKER),
     build=build,
-    identity=("cam", "beat_tracker", "chord_tracker"),
+    identity=("cam", "arrangement", "beat_tracker", "chord_tracker"),
     builds_on=("liveband", "codec_lm"),
-    exact=("codec.decoder.head.weight", "beat_tracker.", "chord_tracker.", "flow.expect.", "flow.velocity."),
-    objectives={"cam": Objective(module="lbmodels.train.cam")},
+    exact=(
+        "codec.decoder.head.weight",
+        "beat_tracker.",
+        "chord_tracker.",
+        "flow.expect.",
+        "flow.velocity.",
+        "choose.",
+    ),
+    position="generator.latents.trunk.position",
+    objectives={
+        "arrangement": Objective(module="lbmodels.train.arrangement"),
+        "cam": Objective(module="lbmodels.train.cam"),
+    },
 )

@@ -37,20 +37,20 @@ CONTROLS = (
 
 
 class Past(NamedTuple):
-    """What was played before: latents [..., latent], the spread of the noise in them [...], and whether anything was [...]."""
+    """What was played before: frames [..., played], the spread of the noise in them [...], and whether anything was [...]."""
 
-    latents: Tensor
+    frames: Tensor
     noise: Tensor
     there: Tensor
 
     def features(self) -> Tensor:
-        """[..., latent + 2]."""
+        """[..., played + 2]."""
         there = self.there.unsqueeze(-1)
-        return torch.cat([self.latents * there, self.noise.unsqueeze(-1) * there, there], dim=-1)
+        return torch.cat([self.frames * there, self.noise.unsqueeze(-1) * there, there], dim=-1)
 
 
 class ContinuationState(NamedTuple):
-    """`stem` [B]: the part that is played; another hears nothing of what was drawn last. `drawn` [B, k, latent] and `told` [B, k, WIDTH]: the
+    """`stem` [B]: the part that is played; another hears nothing of what was drawn last. `drawn` [B, k, played] and `told` [B, k, ...]: the
     chunk that was drawn last, and what was told of its frames.
     """
 
@@ -80,15 +80,22 @@ class Drafts(NamedTuple):
 class Continuation(nn.Module):
     """The network up to what is known of the next frame; what draws it is a subclass's."""
 
-    def __init__(self, hearing: GeneratorConfig) -> None:
-        """Raises LiveBandModelError: a generator that cannot be part of it."""
+    told = host.WIDTH
+    """How many numbers it is told of a frame that it is to decide."""
+
+    def __init__(self, hearing: GeneratorConfig, *, played: int | None = None) -> None:
+        """`played`: numbers of a frame that is played, of latents where nothing is said.
+
+        Raises LiveBandModelError: a generator that cannot be part of it.
+        """
         super().__init__()
         if not hearing.causal or hearing.steered or hearing.latent_matching:
             raise LiveBandModelError(
                 "hearing: accepted is a causal generator that is neither steered nor of matched latents"
             )
         self.hearing = Generator(hearing)
-        self.own = silent_at_first(hearing.latent + 2, hearing.features)
+        self.played = hearing.latent if played is None else played
+        self.own = silent_at_first(self.played + 2, hearing.features)
         # Chance is in the draw of a frame, nowhere else.
         self.register_buffer("no_chance", torch.zeros(hearing.noise + hearing.style), persistent=False)
         self.unheard = nn.Parameter(torch.zeros(hearing.features))
@@ -96,8 +103,7 @@ class Continuation(nn.Module):
     @property
     def knows(self) -> int:
         """How many numbers are known of a frame: the trunk's features, then those of the position's own past."""
-        sizes = self.hearing.config
-        return sizes.features + sizes.latent + 2
+        return self.hearing.config.features + self.played + 2
 
     def embed(
         self,
@@ -127,7 +133,7 @@ class Continuation(nn.Module):
         hidden features, then those of the position's own past.
 
         Args:
-            heard, past: of the F positions. known: `condition_features` of the frames that they decide, [B, F, WIDTH].
+            heard, past: of the F positions. known: what is told of the frames that they decide, [B, F, told].
             stem, anticipation: int64 [B].
         """
         both = torch.cat(heard, dim=-1)
@@ -186,8 +192,12 @@ class ContinuationPlayer(nn.Module):
         self.anticipation_frames = (0, mine.anticipation_max)
         self.context_frames, self.trim_db = mine.window, mine.trim_db
 
+    def told(self, conditions: Mapping[str, Tensor]) -> Tensor:
+        """What the network is told of frames, [..., told], of their conditions [...]."""
+        return condition_features(conditions)
+
     def draw(self, known: Tensor, seed: Tensor, place: Tensor, variation: Tensor) -> Tensor:
-        """The latents of a frame [B, latent] of what is known [B, knows], by seed and place [B] int64; variation [B]."""
+        """A frame [B, played] of what is known [B, knows], by seed and place [B] int64; variation [B]."""
         raise NotImplementedError
 
     def init_state(self, batch: int) -> ContinuationState:
@@ -197,8 +207,8 @@ class ContinuationPlayer(nn.Module):
             trunk=hearing.trunk.init_state(batch),
             tempogram=hearing.tempogram.init_state(batch),
             stem=torch.full((batch,), -1, dtype=torch.int64, device=weight.device),
-            drawn=weight.new_zeros(batch, self.chunk_frames, self.latent),
-            told=weight.new_zeros(batch, self.chunk_frames, host.WIDTH),
+            drawn=weight.new_zeros(batch, self.chunk_frames, self.network.played),
+            told=weight.new_zeros(batch, self.chunk_frames, self.network.told),
         )
 
     def play_chunk(
@@ -211,7 +221,7 @@ class ContinuationPlayer(nn.Module):
     ) -> tuple[Answer, ContinuationState]:
         """Hear a chunk with what was played before it, then draw the next; see `lbmodels.band.Player`."""
         k, hearing = self.chunk_frames, self.network.hearing
-        known = condition_features(conditions)
+        known = self.told(conditions)
         now = {name: value[:, 0] for name, value in conditions.items()}
         stem, ahead = now["stem"].long(), now["anticipation"].long()
         bond = steering_features(now).bond.unsqueeze(1)
@@ -263,10 +273,10 @@ class ContinuationPlayer(nn.Module):
         )
 
     def _past(self, drawn: Tensor, there: Tensor, seed: Tensor, place: Tensor) -> Past:
-        """Frames [B, n, latent] that were drawn before a position [B], there or not [B, n], as training tells of them."""
+        """Frames [B, n, played] that were drawn before a position [B], there or not [B, n], as training tells of them."""
         if self.past_noise:
             at = place.unsqueeze(1) - drawn.shape[1] + torch.arange(drawn.shape[1], device=place.device)
-            drawn = drawn + self.past_noise * gaussian(seed.unsqueeze(1) + _PAST_SEED, at, self.latent)
+            drawn = drawn + self.past_noise * gaussian(seed.unsqueeze(1) + _PAST_SEED, at, drawn.shape[2])
         return Past(drawn, torch.full_like(there, self.past_noise), there)
 
     def _through(self, x: Tensor, state: TransformerState, active: Tensor) -> tuple[Tensor, TransformerState]:
