@@ -18,7 +18,8 @@ from lbmodels.families.cam.flow import Flow
 from lbmodels.families.codec_lm.continuation import Continuation, ContinuationPlayer, ContinuationState
 from lbmodels.families.liveband.generator import GeneratorConfig
 
-_LEVEL = "level"
+LEVEL = "level"
+"""The condition that tells a frame's class of level, one-hot [..., CLASSES]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,15 +69,15 @@ class Cam(Continuation):
         return x
 
 
-class _Latents(ContinuationPlayer):
-    """The flow, where `_LEVEL` of the conditions says the class of each frame's level."""
+class LatentPlayer(ContinuationPlayer):
+    """The flow, where `LEVEL` of the conditions says the class of each frame's level."""
 
     def __init__(self, cam: Cam) -> None:
         super().__init__(cam, cam.config.chunk, past_noise=cam.config.past_noise)
         self.flow, self.config = cam.flow, cam.config
 
     def told(self, conditions: Mapping[str, Tensor]) -> Tensor:
-        return torch.cat([super().told(conditions), conditions[_LEVEL]], dim=-1)
+        return torch.cat([super().told(conditions), conditions[LEVEL]], dim=-1)
 
     def draw(self, known: Tensor, seed: Tensor, place: Tensor, variation: Tensor) -> Tensor:
         return self.flow.draw(known, seed, place, variation * self.config.heat, self.config.flow_steps)
@@ -104,7 +105,7 @@ class Player(nn.Module):
                 raise LiveBandModelError(
                     f"the arrangement has {name} {getattr(other, name)}, the flow {getattr(mine, name)}: not a pair"
                 )
-        self.latents, self.arranger = _Latents(cam), Arranger(arrangement, cam.config.chunk)
+        self.latents, self.arranger = LatentPlayer(cam), Arranger(arrangement, cam.config.chunk)
         self.controls, self.chunk_frames = self.latents.controls, cam.config.chunk
         self.latent, self.semitones = mine.latent, mine.semitones
         self.frame_rate, self.stems = mine.frame_rate, mine.stems
@@ -124,11 +125,11 @@ class Player(nn.Module):
     ) -> tuple[Answer, CamState]:
         """Choose the chunk's levels, then draw it; see `lbmodels.band.Player`."""
         level, arrangement = self.arranger.play_chunk(heard, conditions, seed, state.arrangement, active)
-        told = {**conditions, _LEVEL: level.latents}
+        told = {**conditions, LEVEL: level.latents}
         answer, latents = self.latents.play_chunk(heard, told, seed, state.latents, active)
         return answer, CamState(arrangement, latents)
 
     def play_all(self, heard: Heard, conditions: Mapping[str, Tensor], seed: Tensor) -> Answer:
         """All of the levels, then all of the frames: what was drawn is never heard by the arrangement."""
         level = self.arranger.play_all(heard, conditions, seed)
-        return self.latents.play_all(heard, {**conditions, _LEVEL: level.latents}, seed)
+        return self.latents.play_all(heard, {**conditions, LEVEL: level.latents}, seed)

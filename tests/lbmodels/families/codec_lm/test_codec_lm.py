@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What draws frame by frame, tokens or a flow, in chunks of 1, 5 and 25: the laws of a stream, and that training sees what a stream sees."""
+"""What draws frame by frame, tokens, a flow or levels, in chunks of 1, 5 and 25: the laws of a stream, and that training sees what a stream sees."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lbmodels.band import Band, Heard
 from lbmodels.codec.autoencoder import Codec
 from lbmodels.codec.rvq import ResidualQuantiser, RvqConfig
-from lbmodels.conditioning.host import condition_features
 from lbmodels.conditioning.table import columns
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.generation import anticipation_frames
 from lbmodels.families import loading
-from lbmodels.families.cam.network import Cam, CamConfig
+from lbmodels.families.cam.arrangement import CLASSES, Arrangement, ArrangementConfig, Arranger
+from lbmodels.families.cam.network import LEVEL, Cam, CamConfig, LatentPlayer
 from lbmodels.families.cam.network import Player as FlowPlayer
-from lbmodels.families.codec_lm.continuation import ContinuationPlayer, Drafts, Past
+from lbmodels.families.codec_lm.continuation import Continuation, ContinuationPlayer, Drafts, Past
 from lbmodels.families.codec_lm.network import CodecLm, LmConfig, Player
 from lbmodels.families.liveband.generator import GeneratorConfig
 from lbmodels.runtime.eager import TorchAccompanist
@@ -33,32 +34,48 @@ HEARING = GeneratorConfig(latent=8, semitones=12, features=32, heads=2, depth=2,
 CONFIG = LmConfig(hearing=HEARING, levels=3, codes=16, hidden=16, top_k=6)
 FLOW = CamConfig(hearing=HEARING, hidden=16, layers=2, flow_steps=2)
 CHUNKS = pytest.mark.parametrize(
-    ("k", "draws"), [(1, "tokens"), (5, "tokens"), (25, "tokens"), (1, "flow"), (5, "flow")]
+    ("k", "draws"), [(1, "tokens"), (5, "tokens"), (25, "tokens"), (1, "flow"), (5, "flow"), (5, "levels")]
 )
 Told = Callable[..., dict[str, Tensor]]
 
 
-def player(k: int, draws: str = "tokens") -> ContinuationPlayer:
+def network(draws: str, k: int) -> Continuation:
     """Random weights, of which none is silent at first; the same for every chunk."""
     torch.manual_seed(6)
-    network = Cam(replace(FLOW, chunk=k)) if draws == "flow" else CodecLm(replace(CONFIG, chunk=k))
-    for name, parameter in network.named_parameters():
+    if draws == "levels":
+        made: Continuation = Arrangement(ArrangementConfig(hearing=HEARING))
+    else:
+        made = Cam(replace(FLOW, chunk=k)) if draws == "flow" else CodecLm(replace(CONFIG, chunk=k))
+    for name, parameter in made.named_parameters():
         if not parameter.any():
             parameter.data.normal_(0, 0.3)
         if "attention.out" in name or "heads" in name:
             parameter.data.normal_(0, 0.4)
-    if isinstance(network, Cam):
-        return FlowPlayer(network).eval().requires_grad_(False)
+    return made.eval().requires_grad_(False)
+
+
+def player(k: int, draws: str = "tokens") -> ContinuationPlayer:
+    """What draws alone."""
+    mine = network(draws, k)
+    if isinstance(mine, Arrangement):
+        return Arranger(mine, k)
+    if isinstance(mine, Cam):
+        return LatentPlayer(mine)
+    assert isinstance(mine, CodecLm)
     rvq = ResidualQuantiser(RvqConfig(latent=8, levels=4, codes=16))
     rvq.codes.data.normal_(0, 0.7)
-    return Player(network, rvq).eval().requires_grad_(False)
+    return Player(mine, rvq).eval().requires_grad_(False)
 
 
 class Alone:
     """The player without its shell, told everything, as a streaming layer on latents."""
 
     def __init__(self, k: int, draws: str, told: Told, **controls: float) -> None:
-        self.player, self.told, self.controls = player(k, draws), told, controls
+        flow = network("flow", k) if draws == "flow" else None
+        levels = network("levels", k)
+        assert isinstance(levels, Arrangement)
+        self.player = FlowPlayer(flow, levels) if isinstance(flow, Cam) else player(k, draws)
+        self.told, self.controls = told, controls
 
     def conditions(self, rows: int, frames: int) -> dict[str, Tensor]:
         return columns(self.told(rows, frames, **self.controls))
@@ -100,14 +117,16 @@ def test_training_sees_what_a_stream_sees(k: int, draws: str, told: Told) -> Non
     mine.past_noise = 0.0  # the pass below hears what was played as it is
     heard = Heard(torch.randn(rows, chunks * k, 8), torch.randn(rows, chunks * k, 12))
     conditions = columns(told(rows, (chunks + 1) * k, variation=0.0, anticipation=float(ahead), stem=2.0))
+    if draws == "flow":
+        conditions[LEVEL] = F.one_hot(torch.randint(CLASSES, (rows, (chunks + 1) * k)), CLASSES).float()
     # `told` begins at frame 0; the first frame that is decided is k + A.
     played = mine.play_all(
         heard, {name: value[:, k:] for name, value in conditions.items()}, torch.arange(rows)
     ).latents
     frames = (chunks + 1) * k - 1  # positions, of which the last chunk's are drafts
-    past = torch.cat([torch.zeros(rows, k, 8), played], dim=1)[:, :frames]
+    past = torch.cat([torch.zeros(rows, k, mine.network.played), played], dim=1)[:, :frames]
     there = (torch.arange(frames) >= k).float().expand(rows, -1)
-    known = condition_features({name: value[:, 1:] for name, value in conditions.items()})[:, :frames]
+    known = mine.told({name: value[:, 1:] for name, value in conditions.items()})[:, :frames]
     known[:, : k - 1] = 0  # nobody told of frames that nobody played
     padded = Heard(
         *(torch.cat([part, torch.randn(rows, k, part.shape[2])], dim=1)[:, :frames] for part in heard)
