@@ -79,8 +79,9 @@ class LatentPlayer(ContinuationPlayer):
     def told(self, conditions: Mapping[str, Tensor]) -> Tensor:
         return torch.cat([super().told(conditions), conditions[LEVEL]], dim=-1)
 
-    def draw(self, known: Tensor, seed: Tensor, place: Tensor, variation: Tensor) -> Tensor:
-        return self.flow.draw(known, seed, place, variation * self.config.heat, self.config.flow_steps)
+    def draw(self, known: Tensor, seed: Tensor, place: Tensor, asked: Mapping[str, Tensor]) -> Tensor:
+        heat = asked["variation"].float() * self.config.heat
+        return self.flow.draw(known, seed, place, heat, self.config.flow_steps)
 
 
 class CamState(NamedTuple):
@@ -106,7 +107,7 @@ class Player(nn.Module):
                     f"the arrangement has {name} {getattr(other, name)}, the flow {getattr(mine, name)}: not a pair"
                 )
         self.latents, self.arranger = LatentPlayer(cam), Arranger(arrangement, cam.config.chunk)
-        self.controls, self.chunk_frames = self.latents.controls, cam.config.chunk
+        self.controls, self.chunk_frames = self.arranger.controls, cam.config.chunk
         self.latent, self.semitones = mine.latent, mine.semitones
         self.frame_rate, self.stems = mine.frame_rate, mine.stems
         self.anticipation_frames = (0, mine.anticipation_max)

@@ -19,6 +19,7 @@ from lbmodels.band import Answer, Heard
 from lbmodels.conditioning import host, steering
 from lbmodels.conditioning.host import condition_features
 from lbmodels.conditioning.steering import STEERING_CONTROLS, TEMPERATURE, Steer, steering_features
+from lbmodels.contract.spec import Control
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.liveband.generator import Generator, GeneratorConfig, silent_at_first
 from lbmodels.streaming.attention import rotary, visible
@@ -177,7 +178,7 @@ class Continuation(nn.Module):
 class ContinuationPlayer(nn.Module):
     """A `lbmodels.band.Player` that hears what it played; subclasses say how a frame is drawn."""
 
-    controls = CONTROLS
+    controls: tuple[Control, ...] = CONTROLS
     anticipation_step = 1
     causal = True
 
@@ -196,8 +197,8 @@ class ContinuationPlayer(nn.Module):
         """What the network is told of frames, [..., told], of their conditions [...]."""
         return condition_features(conditions)
 
-    def draw(self, known: Tensor, seed: Tensor, place: Tensor, variation: Tensor) -> Tensor:
-        """A frame [B, played] of what is known [B, knows], by seed and place [B] int64; variation [B]."""
+    def draw(self, known: Tensor, seed: Tensor, place: Tensor, asked: Mapping[str, Tensor]) -> Tensor:
+        """A frame [B, played] of what is known [B, knows], by seed and place [B] int64; `asked`: values of `controls` [B]."""
         raise NotImplementedError
 
     def init_state(self, batch: int) -> ContinuationState:
@@ -226,7 +227,6 @@ class ContinuationPlayer(nn.Module):
         stem, ahead = now["stem"].long(), now["anticipation"].long()
         bond = steering_features(now).bond.unsqueeze(1)
         steer = Steer(self.get_buffer("own_choice"), bond)
-        variation = now["variation"].float()
         # Another part begins with nothing played.
         begun = (state.trunk.position > 0) & (stem == state.stem)
         both = torch.cat(heard, dim=-1)
@@ -262,7 +262,7 @@ class ContinuationPlayer(nn.Module):
                 h, draft = self._through(x + self.network.unheard, draft, active)
                 own = last[:, 0]
             known_here = torch.cat([h, own], dim=-1)
-            frames.append(self.draw(known_here, seed, place + i, variation))
+            frames.append(self.draw(known_here, seed, place + i, now))
         drawn = torch.stack(frames, dim=1)
         return Answer(drawn, guess), ContinuationState(
             trunk=trunk,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -57,8 +58,8 @@ class Player(ContinuationPlayer):
             )
         self.depth, self.rvq, self.config = lm.depth, rvq, mine
 
-    def draw(self, known: Tensor, seed: Tensor, place: Tensor, variation: Tensor) -> Tensor:
-        heat = variation * self.config.heat
+    def draw(self, known: Tensor, seed: Tensor, place: Tensor, asked: Mapping[str, Tensor]) -> Tensor:
+        heat = asked["variation"].float() * self.config.heat
         return self.depth.draw(
             known, self.rvq, self.config.levels, seed, place, heat, self.config.top_k
         ).latents

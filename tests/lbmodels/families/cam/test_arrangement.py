@@ -59,3 +59,18 @@ def test_a_stream_is_the_whole_pass_and_plays_at_the_levels_that_were_chosen() -
     assert not torch.allclose(told_otherwise, played)
     cam.level.weight.zero_()
     assert not torch.allclose(mine.play_all(heard, told, seed).latents, told_otherwise)
+
+
+@torch.no_grad()
+def test_density_moves_the_share_of_rests() -> None:
+    """A knob that moves nothing, or the wrong way round."""
+    torch.manual_seed(2)
+    mine = Arranger(Arrangement(ArrangementConfig(hearing=ears(20))), 1)
+    heard, told = asked()
+
+    def rests(density: float) -> float:
+        conditions = {**told, "density": torch.full((1, FRAMES), density)}
+        played = [mine.play_all(heard, conditions, torch.tensor([seed])).latents[..., 0] for seed in range(6)]
+        return float(torch.stack(played).mean())
+
+    assert rests(0.0) > rests(0.25) > rests(0.5) > rests(1.0)

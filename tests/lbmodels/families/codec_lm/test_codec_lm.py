@@ -140,7 +140,7 @@ def test_training_sees_what_a_stream_sees(k: int, draws: str, told: Told) -> Non
         torch.full((rows,), ahead),
         Drafts(starts, k if k > 1 else 1),
     )
-    zero, no_chance = torch.zeros(rows, dtype=torch.int64), torch.zeros(rows)
+    zero, no_chance = torch.zeros(rows, dtype=torch.int64), {"variation": torch.zeros(rows)}
     for n in range(chunks):
         for i in range(k):
             here = h[:, n * k + k - 1] if i == 0 else drafted[:, n * (k - 1) + i - 1]
