@@ -2,7 +2,7 @@
 """Messages of the local socket and of ZeroMQ: maps of names to values, as MessagePack.
 
 Every message has `type`; a request may have `id`, which its answer repeats. On the local socket a message is
-preceded by its length as a little-endian uint32, and `opened` and `configured` carry the segment's descriptor.
+preceded by its length as a little-endian uint32, and `opened` and `configured` carry the segment's descriptor or name it.
 """
 
 import re
@@ -108,6 +108,9 @@ _TIMING = (
     _float("recency_gap_ms", 0, 1e9, "G = A*H + (k-1)*H + L"),
     _int("anticipation_frames", 0, 1 << 20, "A"),
     _str("mode", "as asked"),
+    _str(
+        "memory", "the name of the segment, where the system passes no descriptors (Windows)", required=False
+    ),
 )
 _MOST_BEHIND = 1 << 20
 _AUDIO = (

@@ -33,7 +33,7 @@ void say(const char* text) {
 class Session {
   public:
     explicit Session(const Value& wish) {
-        const auto channels = static_cast<std::uint32_t>(wish.integerOf("mix_channels", 2));
+        const auto channels = static_cast<std::uint32_t>(wish.integerOf("channels", 2));
         const liveband::Shape shape{static_cast<std::uint32_t>(wish.realOf("rate_hz")), channels, channels, 1u << 15};
         const auto header = band::header(shape);
         windows::Alone alone;

@@ -10,16 +10,17 @@ named and at which the cookie was read; nothing that could be forged is answered
 
 import asyncio
 import logging
+import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
 from lbserver import __version__
-from lbserver.host import callers
+from lbserver.host import callers, datagrams
 from lbserver.host.logs import fields
 from lbserver.hub.hub import Hub, HubError
 from lbserver.protocol import MAJOR, MINOR, limits
@@ -58,8 +59,8 @@ _HANDSHAKE = ("/lb/hello", "/lb/hello/reply", "/lb/cookie")
 class OscServer(asyncio.DatagramProtocol):
     """A listening server; see `osc_server`. The counts rise while it lives."""
 
-    def __init__(self, hub: Hub, config: OscConfig) -> None:
-        self.address: tuple[str, int] = (config.host, config.port)
+    def __init__(self, hub: Hub, config: OscConfig, sockets: Sequence[socket.socket]) -> None:
+        self.address: tuple[str, int] = sockets[0].getsockname()[:2]
         self.received = self.sent = self.refused = self._faults = 0
         self._hub, self._config = hub, config
         self._control = Control(hub)
@@ -79,7 +80,9 @@ class OscServer(asyncio.DatagramProtocol):
             self._send_to,
         )
         self._teller = Teller(hub, self._guests, self._stage, self._send_to)
-        self._transports: dict[bool, asyncio.DatagramTransport] = {}  # by whether it is IPv6
+        # By whether it is IPv6:
+        self._sockets = {bound.family == socket.AF_INET6: bound for bound in sockets}
+        self._transports: dict[bool, asyncio.DatagramTransport] = {}
         self._loop = asyncio.get_running_loop()
         # Opening takes its time; a control must not wait for it.
         self._lanes: dict[bool, asyncio.Queue[Callable[[], Any]]] = {
@@ -127,6 +130,14 @@ class OscServer(asyncio.DatagramProtocol):
         """A datagram of ours found nobody: its receiver is gone, and the silence will show it."""
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        """A packet, and those that wait behind it: audio shall not keep controls waiting. While many calls wait the loop is to do them."""
+        self._take(data, addr)
+        for more, sender in datagrams.waiting(self._sockets[":" in addr[0]]):
+            self._take(more, sender)
+            if max(lane.qsize() for lane in self._lanes.values()) > limits.OSC_WAITING // 2:
+                break
+
+    def _take(self, data: bytes, addr: tuple[Any, ...]) -> None:
         """One packet. Nothing in it can end the server."""
         self.received += 1
         # At once, and in this order: whatever passes between the two makes what bears a time tag late, never early.
@@ -441,12 +452,11 @@ async def osc_server(hub: Hub, config: OscConfig) -> AsyncIterator[OscServer]:
     """Serve until the block ends. Raises LiveBandError naming who has the port."""
     loop = asyncio.get_running_loop()
     sockets = await listening(config.host, config.port)
-    server = OscServer(hub, config)
+    server = OscServer(hub, config, sockets)
     try:
         for bound in sockets:
             await loop.create_datagram_endpoint(lambda: server, sock=bound)
             log.info("OSC listens", extra=fields(host=bound.getsockname()[0], port=bound.getsockname()[1]))
-        server.address = sockets[0].getsockname()[:2]
         yield server
     finally:
         await server.close()

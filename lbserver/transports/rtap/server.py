@@ -20,7 +20,7 @@ import numpy as np
 
 from lbmodels.contract.accompanist import Accompanist
 from lbserver.errors import LiveBandError
-from lbserver.host import callers
+from lbserver.host import callers, datagrams
 from lbserver.host.giving_way import give_way
 from lbserver.transports.rtap import packets
 from lbserver.transports.rtap.band import Band, Task
@@ -100,8 +100,14 @@ class Counts:
 class RtapServer(asyncio.DatagramProtocol):
     """One listener's conversation. Everything but the model's own work happens on the event loop."""
 
-    def __init__(self, config: RtapConfig, load: Callable[[], Accompanist], peers: frozenset[str]) -> None:
-        self.config, self.counts = config, Counts()
+    def __init__(
+        self,
+        config: RtapConfig,
+        load: Callable[[], Accompanist],
+        peers: frozenset[str],
+        bound: socket.socket,
+    ) -> None:
+        self.config, self.counts, self._bound = config, Counts(), bound
         self.address: tuple[str, int] = ("", 0)
         self.settings = self._used = Settings()
         self.tier = ""
@@ -124,6 +130,13 @@ class RtapServer(asyncio.DatagramProtocol):
         self.address = transport.get_extra_info("sockname")[:2]
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self._hear_from(data, addr)
+        for more, sender in datagrams.waiting(
+            self._bound
+        ):  # a request behind the audio shall not wait for it
+            self._hear_from(more, sender)
+
+    def _hear_from(self, data: bytes, addr: tuple[str, int]) -> None:
         if not self._is_heard(addr):
             self.counts.refused += 1
             return
@@ -420,8 +433,6 @@ async def rtap_server(config: RtapConfig, load: Callable[[], Accompanist]) -> As
             "this system does not tell whose a datagram is: name the peer, or allow anyone of this machine"
         )
     host = "0.0.0.0" if config.peer else "127.0.0.1"
-    server = RtapServer(config, load, peers)
-    loop = asyncio.get_running_loop()
     bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         bound.setblocking(False)
@@ -435,7 +446,8 @@ async def rtap_server(config: RtapConfig, load: Callable[[], Accompanist]) -> As
             f"cannot listen for rtap on UDP port {config.port} of {host}: {error.strerror or error}; choose another with "
             "--rtap-ports"
         ) from None
-    transport, _ = await loop.create_datagram_endpoint(lambda: server, sock=bound)
+    server = RtapServer(config, load, peers, bound)
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: server, sock=bound)
     try:
         server._send(packets.write_true("/ready"))
         await server.ready()

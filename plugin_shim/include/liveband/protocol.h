@@ -418,7 +418,7 @@ struct Message {
     std::string_view name, direction;
     std::size_t first_part, parts;
 };
-inline constexpr std::array<Part, 99> kParts{{
+inline constexpr std::array<Part, 101> kParts{{
     {"major", "int", 0.0, 65535.0, true},
     {"minor", "int", 0.0, 65535.0, true},
     {"client", "str", 0.0, 64.0, true},
@@ -488,12 +488,14 @@ inline constexpr std::array<Part, 99> kParts{{
     {"recency_gap_ms", "float", 0.0, 1000000000.0, true},
     {"anticipation_frames", "int", 0.0, 1048576.0, true},
     {"mode", "str", 0.0, 64.0, true},
+    {"memory", "str", 0.0, 64.0, false},
     {"session", "str", 0.0, 64.0, true},
     {"latency_samples", "int", 0.0, 9.223372036854776e+18, true},
     {"anticipation_samples", "float", 0.0, 1000000000000.0, true},
     {"recency_gap_ms", "float", 0.0, 1000000000.0, true},
     {"anticipation_frames", "int", 0.0, 1048576.0, true},
     {"mode", "str", 0.0, 64.0, true},
+    {"memory", "str", 0.0, 64.0, false},
     {"session", "str", 0.0, 64.0, true},
     {"session", "str", 0.0, 64.0, true},
     {"name", "str", 0.0, 64.0, true},
@@ -538,19 +540,19 @@ inline constexpr std::array<Message, 31> kMessages{{
     {"audio", "in", 43, 9},
     {"event", "in", 52, 6},
     {"welcome", "out", 58, 5},
-    {"opened", "out", 63, 6},
-    {"configured", "out", 69, 6},
-    {"done", "out", 75, 1},
-    {"kept", "out", 76, 2},
-    {"recalled", "out", 78, 2},
-    {"status", "out", 80, 2},
-    {"closed", "out", 82, 2},
-    {"pong", "out", 84, 0},
-    {"session_list", "out", 84, 2},
-    {"fleet_list", "out", 86, 1},
-    {"description", "out", 87, 4},
-    {"stem", "out", 91, 6},
-    {"error", "out", 97, 2},
+    {"opened", "out", 63, 7},
+    {"configured", "out", 70, 7},
+    {"done", "out", 77, 1},
+    {"kept", "out", 78, 2},
+    {"recalled", "out", 80, 2},
+    {"status", "out", 82, 2},
+    {"closed", "out", 84, 2},
+    {"pong", "out", 86, 0},
+    {"session_list", "out", 86, 2},
+    {"fleet_list", "out", 88, 1},
+    {"description", "out", 89, 4},
+    {"stem", "out", 93, 6},
+    {"error", "out", 99, 2},
 }};
 
 struct ErrorInfo {

@@ -174,7 +174,9 @@ def _drain_and_kill(folder: Path, cluster: str) -> None:
         def play(seconds: float = 0.1) -> None:
             for render in renders:
                 if render.lost:
-                    raise NeverSoError(f"a render was lost, {render.lost}: {(near_run / 'liveband.log').read_text()}")
+                    raise NeverSoError(
+                        f"a render was lost, {render.lost}: {(near_run / 'liveband.log').read_text()}"
+                    )
             for _ in range(round(seconds * 100)):
                 begun = time.monotonic()
                 for one in live:

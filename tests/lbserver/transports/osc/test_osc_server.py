@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The OSC server over real UDP: what a player, a patch and a live-coder get."""
 
+import asyncio
 import json
 import os
 import signal
@@ -421,3 +422,22 @@ def test_what_one_session_writes_over_its_figures_costs_the_others_none_of_their
     assert server.faults == 0
     client.close()
     odd.close()
+
+
+def test_a_call_behind_much_audio_is_heard_within_a_few_rounds_of_the_loop(band, opened, noise) -> None:
+    """One datagram was read a round: at load, where a round takes milliseconds, a control came seconds after it was sent, or never."""
+    server = band.serve()
+    client, stream = opened(server)
+    packets = [packet for _ in range(100) for packet in stream._mix.push(noise(128))]
+
+    async def flood() -> int:
+        wanted, rounds = server.received + len(packets) + 1, 0
+        client.transmit(packets)  # meanwhile the loop reads nothing
+        client.call("/lb/ping", 7)
+        while server.received < wanted:
+            await asyncio.sleep(0)
+            rounds += 1
+        return rounds
+
+    assert band.call(flood()) < 20
+    client.expect("/lb/pong", lambda call: call.arguments["number"] == 7)

@@ -32,6 +32,27 @@ def test_many_chunks_are_one_write(serve: Callable[..., Any], monkeypatch: pytes
     assert len(puts) < 5
 
 
+def test_a_request_behind_much_audio_is_heard_within_a_few_rounds_of_the_loop() -> None:
+    """One datagram was read a round: at load the answer came as many rounds late as there were chunks before it."""
+    answers, mix = [], music(4)
+
+    async def run() -> int:
+        rounds = 0
+        async with rtap_server(RtapConfig(port=0), accompanists.copy) as server:
+            client = RtapClient()
+            client.server = ("127.0.0.1", server.address[1])
+            server._send = answers.append
+            for _ in range(100):
+                client.send("/packet_test", 1, floats=mix[:1])
+            while len(answers) < 100:
+                await asyncio.sleep(0)
+                rounds += 1
+            client.socket.close()
+        return rounds
+
+    assert asyncio.run(run()) < 20
+
+
 def test_resets_without_end_leave_no_work(serve: Callable[..., Any]) -> None:
     """Each one was a job for the thread that plays: they piled up behind a prediction."""
     gate, entered = threading.Event(), threading.Event()
