@@ -12,9 +12,7 @@ collects are the simulation's players.
 from __future__ import annotations
 
 import argparse
-import gc
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,9 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import machine, record
-from lbserver.fleet import placement
 from lbserver.fleet.placement import Policy
-from lbserver.fleet.simulation import Day, Decisions, simulate
+from lbserver.fleet.simulation import Day, simulate, timed
 
 _POINTS = (50.0, 99.0, 99.9, 100.0)
 
@@ -49,13 +46,7 @@ def run(config: PlacementConfig) -> dict[str, Any]:
     rounds: list[dict[str, list[float]]] = []
     for _ in range(config.rounds):
         times: dict[str, list[float]] = {"place": [], "decide": []}
-        report = simulate(
-            day,
-            Decisions(
-                place=_timed(placement.place, times["place"]),
-                decide=_timed(placement.decide, times["decide"]),
-            ),
-        )
+        report = simulate(day, timed(times["place"], times["decide"]))
         rounds.append(times)
     rows = {}
     for name in ("place", "decide"):
@@ -78,18 +69,6 @@ def run(config: PlacementConfig) -> dict[str, Any]:
 
 def _point(percentile: float) -> str:
     return "max" if percentile == 100 else f"p{percentile:g}"
-
-
-def _timed(decision: Callable[..., Any], times: list[float]) -> Callable[..., Any]:
-    def timed(*arguments: Any, **options: Any) -> Any:
-        gc.disable()
-        begun = time.thread_time()
-        decided = decision(*arguments, **options)
-        times.append(time.thread_time() - begun)
-        gc.enable()
-        return decided
-
-    return timed
 
 
 def show(result: dict[str, Any], console: Console) -> None:

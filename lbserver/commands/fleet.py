@@ -2,13 +2,10 @@
 """`liveband fleet`: how many machines so many players need, and a day of such a fleet on a virtual clock."""
 
 import argparse
-import gc
 import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 from lbserver.commands import fleet_serve
 from lbserver.commands.serving import add_workers
@@ -17,9 +14,7 @@ from lbserver.errors import LiveBandError
 from lbserver.files.paths import beside
 from lbserver.files.plain_json import to_json
 from lbserver.fleet import placement, planning
-from lbserver.fleet.simulation import Day, Decisions, Report, simulate
-
-T = TypeVar("T")
+from lbserver.fleet.simulation import Day, Report, simulate, timed
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -178,8 +173,7 @@ def _simulate(parsed: argparse.Namespace) -> int:
         seed=parsed.seed,
     )
     times: list[float] = []
-    decisions = Decisions(place=_timed(placement.place, times), decide=_timed(placement.decide, times))
-    report = simulate(day, decisions)
+    report = simulate(day, timed(times, times))
     times.sort()
     decision_ms = {
         f"p{p:g}": 1000 * times[min(len(times) - 1, int(len(times) * p / 100))] for p in (50, 99, 99.9, 100)
@@ -216,18 +210,6 @@ def _simulate(parsed: argparse.Namespace) -> int:
         ]
     )
     return 0
-
-
-def _timed(decision: Callable[..., T], times: list[float]) -> Callable[..., T]:
-    def timed(*arguments: Any, **options: Any) -> T:
-        gc.disable()  # what it would collect are the simulation's players
-        begun = time.thread_time()
-        decided = decision(*arguments, **options)
-        times.append(time.thread_time() - begun)
-        gc.enable()
-        return decided
-
-    return timed
 
 
 def _counted(count: int, what: str) -> str:

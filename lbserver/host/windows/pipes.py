@@ -82,31 +82,16 @@ class Pipe:
         moved = ctypes.c_uint32()
         with _event() as event:
             work = Overlapped(event=event)
+            result = (self._handle, ctypes.byref(work), ctypes.byref(moved), 1)
             if not call("kernel32", function, self._handle, *arguments, ctypes.byref(work)):
                 code = last_error()
                 if code != _PENDING:
                     raise failure(code)
                 late = call("kernel32", "WaitForSingleObject", event, int(1000 * timeout_s)) == _TIMED_OUT
                 if late and call("kernel32", "CancelIoEx", self._handle, ctypes.byref(work)):
-                    call(
-                        "kernel32",
-                        "GetOverlappedResult",
-                        self._handle,
-                        ctypes.byref(work),
-                        ctypes.byref(moved),
-                        1,
-                    )
+                    call("kernel32", "GetOverlappedResult", *result)
                     return None
-            check(
-                call(
-                    "kernel32",
-                    "GetOverlappedResult",
-                    self._handle,
-                    ctypes.byref(work),
-                    ctypes.byref(moved),
-                    1,
-                )
-            )
+            check(call("kernel32", "GetOverlappedResult", *result))
         return moved.value
 
 
