@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A network between two peers on a clock that the caller turns: seeded loss, bursts, duplicates, delay and jitter."""
+"""A network between two peers on a clock that the caller turns: seeded loss, bursts, duplicates, delay and jitter.
+
+`UdpRelay` is the same between two sockets, on the wall's clock.
+"""
 
 import heapq
+import select
+import socket
+import threading
+import time
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -73,3 +80,39 @@ class Relay(Generic[Item]):
         if not self._draws:
             self._draws = self._random.random(4096).tolist()
         return self._draws.pop()
+
+
+class UdpRelay:
+    """Two directions between a client and a server of UDP on this machine: what comes to a front goes on to its `to`, late or never.
+
+    `fronts` are two ports, of the way forth and of the way back; `to` is set by whoever knows where these lead.
+    """
+
+    def __init__(self, network: Network, seed: int) -> None:
+        self.ways: tuple[Relay[bytes], Relay[bytes]] = (Relay(network, seed), Relay(network, seed + 1))
+        self.to: list[int] = [0, 0]
+        self._sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+        for each in self._sockets:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+            each.bind(("127.0.0.1", 0))
+        self.fronts = tuple(int(each.getsockname()[1]) for each in self._sockets)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            wait = min(way.next_s for way in self.ways) - time.monotonic()
+            ready, _, _ = select.select(self._sockets, [], [], min(0.05, max(0.0, wait)))
+            now = time.monotonic()
+            for each, way, to in zip(self._sockets, self.ways, self.to, strict=True):
+                if each in ready:
+                    way.send(each.recv(1 << 16), now)
+                for data in way.arrived(now):
+                    each.sendto(data, ("127.0.0.1", to))
+
+    def close(self) -> None:
+        self._ended.set()
+        self._thread.join()
+        for each in self._sockets:
+            each.close()

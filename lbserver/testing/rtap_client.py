@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 RATE, WINDOW = 44_100, 264_600
+FRAME = 1764
+"""Of the accompanists here, on the client's clock: 1920 samples at 48 kHz."""
 STEMS = ("bass", "drums", "guitar", "piano")
 Samples = NDArray[np.float32]
 
@@ -91,9 +93,9 @@ class RtapClient:
                 time.sleep(0.001)
         return self.batch
 
-    def receive(self) -> tuple[str, tuple[Any, ...]]:
-        """The next message; stem chunks are kept, and written when the last of them is there."""
-        data = self._arrived.get(timeout=60.0)
+    def receive(self, timeout_s: float = 60.0) -> tuple[str, tuple[Any, ...]]:
+        """The next message; stem chunks are kept, and written when the last of them is there. Raises queue.Empty: none came."""
+        data = self._arrived.get(timeout=timeout_s)
         address = data[: data.index(b"\0")].decode()
         at = (len(address) // 4 + 1) * 4
         tags = data[at : data.index(b"\0", at)].decode()
@@ -121,6 +123,30 @@ class RtapClient:
             return address, (batch, index, total)
         return address, (*values, *floats.tolist())
 
+    def drain(self, quiet_s: float = 0.5) -> list[tuple[str, tuple[Any, ...]]]:
+        """All that comes until nothing does for so long."""
+        found = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                found.append(self.receive(quiet_s))
+        return found
+
+    def begin_anew(self) -> None:
+        """Numbers from 1 again, nothing written: a client after its /reset."""
+        self.cursor = self.batch = 0
+        self.targets.clear()
+        self._parts.clear()
+        for stem in STEMS:
+            self.buffers[stem][:] = 0.0
+            self.written[stem].clear()
+
+    @property
+    def anticipation(self) -> int:
+        """Frames that must be written ahead: what lies between the cursor and the end of what is asked for, and the delay of
+        both resamplers, which is less than a frame.
+        """
+        return int((self.ahead + 1) * int(WINDOW * self.ratio) / FRAME) + 1
+
     def until(self, wanted: str, value: object = None) -> tuple[Any, ...]:
         """The values of the next message of an address, with this first value if there is one."""
         while True:
@@ -133,6 +159,12 @@ class RtapClient:
         for _ in range(steps):
             self.step(mix)
             self.until("/server_predicted")
+
+
+def copied(mix: Samples, ahead: int) -> Samples:
+    """What an accompanist that copies frames gives `ahead` frames ahead: the mix, 1 + A frames later."""
+    delay = (1 + ahead) * FRAME
+    return np.concatenate([np.zeros(delay, np.float32), mix])[: len(mix)]
 
 
 def music(seconds: float, seed: int = 1) -> Samples:

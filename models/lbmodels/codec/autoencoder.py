@@ -123,8 +123,11 @@ class Encoder(nn.Module):
         return EncoderState(self.front.init_state(batch), before, self.stack.init_state(batch), columns)
 
     def spectra(self, audio: Tensor, state: EncoderState, active: Tensor) -> tuple[Tensor, FrontState]:
-        """Of a frame [B, 2, hop]: [B, 2, columns, 2, bins], complex numbers as rows (`streaming.stacked`)."""
-        spectra, front = self.front.step(audio, state.front, active)
+        """Of a frame [B, 2, hop]: [B, 2, columns, 2, bins], complex numbers as rows (`streaming.stacked`); of several
+        [B, n, 2, hop] the columns of all, one after the other.
+        """
+        row = from_frames(audio) if audio.dim() == 4 else audio
+        spectra, front = self.front.step(row, state.front, active)
         return stacked(spectra), front
 
     def step(
@@ -134,18 +137,23 @@ class Encoder(nn.Module):
         active: Tensor,
         heard: tuple[Tensor, FrontState] | None = None,
     ) -> tuple[Tensor, EncoderState]:
-        """One frame [B, 2, hop]; `heard`: its `spectra`, if they are there already."""
+        """One frame [B, 2, hop], or several that came at once [B, n, 2, hop]; `heard`: its `spectra`, if they are there already."""
+        several = audio.dim() == 4
         spectra, front = self.spectra(audio, state, active) if heard is None else heard
         features = self.map.analyse(spectra, state.before.mT.unsqueeze(1))
         last = self.map.mid(spectra)[:, -1, :, : self.map.low].mT
         columns = state.columns
         if self.columns is None or self.join is None:
-            h = self.embed(features.flat())
+            h = self.embed(self._by_frame(features.by_column(), several))
         else:
             h, columns = self.columns.step(self.embed(features.by_column()), columns, active)
-            h = self.join(h.flatten(-2))
+            h = self.join(self._by_frame(h, several))
         h, stack = self.stack.step(h, state.stack, active)
         return self._latent(h), EncoderState(front, select(active, last, state.before), stack, columns)
+
+    def _by_frame(self, x: Tensor, several: bool) -> Tensor:
+        """Columns [B, n * columns, D] as frames: [B, columns * D], or of several [B, n, columns * D]."""
+        return (x.unflatten(1, (-1, self.config.columns)) if several else x).flatten(-2)
 
 
 class Decoder(nn.Module):
@@ -175,10 +183,6 @@ class Decoder(nn.Module):
         if self.columns is not None and self.spread is not None:
             h = self.spread(h).unflatten(-1, (self.config.columns, -1))
             h = self.columns(h.flatten(1, 2)).view(h.shape)
-        return self._split(h)
-
-    def _split(self, h: Tensor) -> Features:
-        """Features of what the last stack gives, by frame [..., features] or by column [..., columns, features]."""
         flat = self.head(h)
         return self.map.split(flat if self.columns is None else flat.flatten(-2), self.config.columns)
 
@@ -209,16 +213,22 @@ class Decoder(nn.Module):
         return phasor
 
     def step(self, latent: Tensor, state: DecoderState, active: Tensor) -> tuple[Tensor, DecoderState]:
+        """One frame [B, latent], or several that came at once [B, n, latent]."""
+        several, columns = latent.dim() == 3, self.config.columns
+        count = columns * (latent.shape[1] if several else 1)
         h, stack = self.stack.step(self.embed(latent), state.stack, active)
         h, inner = self.norm(h), state.columns
-        columns = self.config.columns
         if self.columns is not None and self.spread is not None:
-            h, inner = self.columns.step(self.spread(h).unflatten(-1, (columns, -1)), inner, active)
-        column = state.position.unsqueeze(1) * columns + torch.arange(columns, device=latent.device)
-        spectra, phasor = self.phase.integrate(self._split(h), column, state.phasor.mT)
+            h = self.spread(h).unflatten(-1, (columns, -1))
+            h, inner = self.columns.step(h.flatten(1, 2) if several else h, inner, active)
+        column = state.position.unsqueeze(1) * columns + torch.arange(count, device=latent.device)
+        features = self.map.split(self.head(h).flatten(1), count)
+        spectra, phasor = self.phase.integrate(features, column, state.phasor.mT)
         audio, back = self.back.step(as_complex(spectra), state.back, active)
         phasors = select(active, phasor.mT, state.phasor)
-        return audio, DecoderState(stack, state.position + active, phasors, back, inner)
+        position = state.position + (active * latent.shape[1] if several else active)
+        after = DecoderState(stack, position, phasors, back, inner)
+        return to_frames(audio, self.config.hop) if several else audio, after
 
 
 class Codec(nn.Module):

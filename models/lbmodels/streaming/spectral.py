@@ -70,6 +70,7 @@ class StftFrontEnd(nn.Module):
         return FrontState(window.new_zeros(batch, channels, self.window_samples - self.step_samples))
 
     def step(self, x: Tensor, state: FrontState, active: Tensor) -> tuple[Tensor, FrontState]:
+        """A frame, or several in a row, [B, C, n * hop] -> [B, C, n * columns, bins]."""
         audio = torch.cat([state.past, x], dim=-1)
         return self._spectra(audio), self.onward(x, state, active)
 
@@ -114,10 +115,11 @@ class StftBackEnd(nn.Module):
         return BackState(window.new_zeros(batch, channels, self.delay_samples))
 
     def step(self, x: Tensor, state: BackState, active: Tensor) -> tuple[Tensor, BackState]:
-        audio = self._overlap_add(x)
+        """The columns of a frame, or of several in a row, [B, C, n * columns, bins] -> [B, C, n * hop]."""
+        audio, done = self._overlap_add(x), x.shape[2] * self.step_samples
         audio = audio + F.pad(state.tail, (0, audio.shape[-1] - self.delay_samples))
-        tail = audio[..., self.hop :]
-        return audio[..., : self.hop], BackState(select(active, tail, state.tail))
+        tail = audio[..., done:]
+        return audio[..., :done], BackState(select(active, tail, state.tail))
 
 
 class SemitoneFrontEnd(nn.Module):
@@ -163,9 +165,16 @@ class SemitoneFrontEnd(nn.Module):
         return FrontState(window.new_zeros(batch, 1, self.window_samples - self.hop))
 
     def step(self, x: Tensor, state: FrontState, active: Tensor) -> tuple[Tensor, FrontState]:
-        audio = torch.cat([state.past, x.mean(1, keepdim=True)], dim=-1)
-        past = audio[..., self.hop :]
-        return self._energies(audio[:, 0]), FrontState(select(active, past, state.past))
+        """One frame [B, C, hop] -> [B, semitones], or several that came at once [B, n, C, hop] -> [B, n, semitones]."""
+        several, mono = x.dim() == 4, x.mean(-2, keepdim=True)
+        if several:
+            mono = mono.flatten(1).unsqueeze(1)
+        audio = torch.cat([state.past, mono], dim=-1)
+        past = audio[..., mono.shape[-1] :]
+        windows = audio[:, 0]
+        if several:
+            windows = windows.unfold(-1, self.window_samples, self.hop)
+        return self._energies(windows), FrontState(select(active, past, state.past))
 
 
 def _two_stages(length: int, bank: Tensor) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from lbmodels.codec.autoencoder import Codec, CodecConfig, from_frames, to_frames
 from lbmodels.streaming.contract import assert_streaming_contract, run_steps
+from lbmodels.streaming.state import named_tensors
 
 
 def resynthesis(codec: Codec, audio: Tensor) -> Tensor:
@@ -65,6 +66,26 @@ def test_stacks_by_column_keep_the_contract(columned: Codec) -> None:
     latents = torch.randn(2, 12, 8, dtype=torch.float64)
     assert_streaming_contract(columned.double().decoder, latents, tolerance=1e-8)
     columned.float()
+
+
+@pytest.mark.parametrize("name", ["toy_codec", "columned"])
+@pytest.mark.parametrize("frames", [1, 3])
+def test_frames_that_come_at_once_are_those_that_come_one_by_one(
+    name: str, frames: int, request: pytest.FixtureRequest
+) -> None:
+    """A window model hears and plays a chunk at a time: a past of one frame too few is a click at every chunk's beginning."""
+    codec: Codec = request.getfixturevalue(name)
+    audio, latents = 0.1 * torch.randn(2, 6, 2, 480), torch.randn(2, 6, 8, dtype=torch.float64)
+    for layer, x, tolerance in ((codec.encoder, audio, 1e-4), (codec.decoder.double(), latents, 1e-8)):
+        state, on, parts = layer.init_state(2), torch.ones(2, dtype=torch.bool), []
+        for part in x.split(frames, dim=1):
+            y, state = layer.step(part, state, on)
+            parts.append(y)
+        one_by_one, last = run_steps(layer, x)
+        assert (torch.cat(parts, dim=1) - one_by_one).abs().max() <= tolerance
+        for (what, found), (_, wanted) in zip(named_tensors(state), named_tensors(last), strict=True):
+            assert (found - wanted).abs().max() <= tolerance, what
+    codec.float()
 
 
 def test_what_is_new_is_off_unless_a_configuration_asks_for_it(shipped_sizes: Codec) -> None:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lbmodels.codec.autoencoder import Codec, DecoderState, EncoderState
+from lbmodels.codec.autoencoder import Codec, DecoderState, EncoderState, from_frames, to_frames
 from lbmodels.conditioning.host import WIDTH, condition_features
 from lbmodels.conditioning.table import columns as told_by_frame
 from lbmodels.contract.conditions import HOST
@@ -270,8 +270,8 @@ class LookaheadAccompanist(nn.Module):
         )
         tiers = self._tiers(conditions, len(mix), tier)
         filled = self._filled(seen, tiers, state.seed, end)
-        audio, decoder = self._decode(filled[:, -new:], state.decoder, active)
-        audio = self._at_level(audio * self._trims(tiers, seen.stem), state.level, heard.level)
+        audio, decoder = self.codec.decoder.step(filled[:, -new:], state.decoder, active)
+        audio = self._at_level(from_frames(audio) * self._trims(tiers, seen.stem), state.level, heard.level)
         after = listening._replace(
             cursor=cursor,
             level=heard.level,
@@ -306,25 +306,26 @@ class LookaheadAccompanist(nn.Module):
     def _hear(
         self, mix: Tensor, conditions: Mapping[str, Tensor], state: LookaheadState, active: Tensor
     ) -> tuple[_Heard, LookaheadState]:
-        """A chunk, column by column; the state after it differs in what listens."""
-        encoder, ear, input_level, columns = state.encoder, state.ear, state.input_level, []
-        gain = torch.ones_like(state.level)
-        beats, chords, beat, chord = state.beat_tracker, state.chord_tracker, None, None
-        for n, frame in enumerate(mix.unflatten(-1, (self.new, -1)).unbind(2)):
+        """A chunk, its columns at once where nothing hangs on the one before; the state after it differs in what listens."""
+        input_level, gains = state.input_level, []
+        frames = to_frames(mix, self.spec.hop)
+        for frame in frames.unbind(1):
             gain, input_level = self.input_level.step(frame, input_level, active)
-            frame = frame * gain[:, None, None]
-            latent, encoder = self.codec.encoder.step(frame, encoder, active)
-            tones, ear = self.ear.step(frame, ear, active)
-            columns.append(torch.cat([latent, tones], dim=-1))
+            gains.append(gain)
+        frames = frames * torch.stack(gains, dim=1)[:, :, None, None]
+        latents, encoder = self.codec.encoder.step(frames, state.encoder, active)
+        tones, ear = self.ear.step(frames, state.ear, active)
+        beats, chords, beat, chord = state.beat_tracker, state.chord_tracker, None, None
+        for n in range(self.new):
             if self.beat_tracker is not None:
                 assert isinstance(beats, BeatTrackerState)
                 now = {name: value[:, n] for name, value in conditions.items()}
-                beat, beats = self.beat_tracker.step(frame, beats, active, now["tempo"], span_of(now))
+                beat, beats = self.beat_tracker.step(frames[:, n], beats, active, now["tempo"], span_of(now))
             if self.chord_tracker is not None:
                 assert isinstance(chords, ChordTrackerState)
-                chord, chords = self.chord_tracker.step(tones, chords, active)
-        level = torch.where(input_level.frames >= 1, 1 / gain, 0.0)
-        heard = _Heard(torch.stack(columns, dim=1), level, beat, chord)
+                chord, chords = self.chord_tracker.step(tones[:, n], chords, active)
+        level = torch.where(input_level.frames >= 1, 1 / gains[-1], 0.0)
+        heard = _Heard(torch.cat([latents, tones], dim=-1), level, beat, chord)
         return heard, state._replace(
             encoder=encoder, ear=ear, input_level=input_level, beat_tracker=beats, chord_tracker=chords
         )
@@ -343,13 +344,6 @@ class LookaheadAccompanist(nn.Module):
                 known = self.chord_tracker.tell(heard.chord, known, ahead + n)
             frames.append(known)
         return {name: torch.stack([known[name] for known in frames], dim=1) for name in frames[0]}, beat
-
-    def _decode(self, latents: Tensor, state: DecoderState, active: Tensor) -> tuple[Tensor, DecoderState]:
-        frames = []
-        for latent in latents.unbind(1):
-            frame, state = self.codec.decoder.step(latent, state, active)
-            frames.append(frame)
-        return torch.cat(frames, dim=-1), state
 
     def _trims(self, tiers: Sequence[Tier], stem: Tensor) -> Tensor:
         """Make-up gain [B, 1, 1] of each row's network for its stem."""

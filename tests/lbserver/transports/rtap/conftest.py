@@ -24,7 +24,9 @@ def serve() -> Iterator[Callable[..., Any]]:
         async def run() -> None:
             done = asyncio.Event()
             box["stop"] = lambda: loop.call_soon_threadsafe(done.set)
-            async with rtap_server(RtapConfig(port=0, reply_port=client.port, **config), load) as server:
+            async with rtap_server(
+                RtapConfig(**{"port": 0, "reply_port": client.port, **config}), load
+            ) as server:
                 box["server"] = server
                 ready.set()
                 await done.wait()
