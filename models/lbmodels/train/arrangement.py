@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Train the arrangement: the class of level of each frame that comes next, by cross-entropy.
 
-See `lbmodels.train.continuation`. Its past is the true one as it stands: what it draws later is of the same few classes.
+See `lbmodels.train.continuation`. Its past is the true one as it stands: what it draws later is of the same few classes. In some of the
+sequences the player stops for a while, and the part with him: no song shows that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,48 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lbmodels.band import Heard
 from lbmodels.config import build
 from lbmodels.families.cam.arrangement import Arrangement, ArrangementConfig, classes_of
 from lbmodels.families.cam.family import ARRANGEMENT
 from lbmodels.families.codec_lm.continuation import Continuation, Drafts
+from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.batches import Batch
 from lbmodels.train.continuation import ContinuationObjective, ContinuationTraining, PastTasks, train
 from lbmodels.train.pace import settled
+
+_SETTLED_FRAMES = 32
+"""After so many frames of silence what is heard of it stays as it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tasks(PastTasks):
+    """`stop_share`: of sequences in which the player stops for at least `stop_s`; the part rests from `stop_beats` beats after that on,
+    until he plays again.
+    """
+
+    noise: float = 0.0
+    stop_share: float = 0.2
+    stop_s: float = 3.0
+    stop_beats: float = 1.25
+
+
+def with_stops(batch: Batch, tasks: Tasks, silence: Heard, frame_rate: float) -> Batch:
+    """A batch in some of whose rows the player stops; silence: what is heard of it, [1, ...]."""
+    rows, frames = batch.level.shape
+    shortest = round(tasks.stop_s * frame_rate)
+    heard, level = Heard(*(part.clone() for part in batch.heard)), batch.level.clone()
+    for row in range(rows):
+        if float(torch.rand(())) >= tasks.stop_share or frames <= shortest:
+            continue
+        start = int(torch.randint(frames - shortest, ()))
+        end = start + int(torch.randint(shortest, frames - start + 1, ()))
+        bpm = float(batch.truth["tempo"][row, start].nan_to_num(120.0))
+        rests = start + round(tasks.stop_beats * 60 / bpm * frame_rate)
+        for part, quiet in zip(heard, silence, strict=True):
+            part[row, start:end] = quiet
+        level[row, rests:end] = -torch.inf
+    return batch._replace(heard=heard, level=level)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +76,7 @@ class ArrangementTraining(ContinuationTraining):
     """A whole recipe."""
 
     model: ArrangementConfig = field(default_factory=ArrangementConfig)
-    tasks: PastTasks = field(default_factory=lambda: PastTasks(noise=0.0))
+    tasks: Tasks = field(default_factory=Tasks)
     weights: LossWeights = field(default_factory=LossWeights)
 
 
@@ -54,6 +90,13 @@ class ArrangementObjective(ContinuationObjective):
         super().__init__(
             config, config.model.hearing, config.tasks, asdict(config.weights), ARRANGEMENT, folder, device
         )
+        sizes = self.source.codec.config
+        nothing = torch.zeros(1, _SETTLED_FRAMES, 2, sizes.hop)
+        ear = SemitoneFrontEnd(
+            sample_rate=sizes.sample_rate, hop=sizes.hop, semitones=config.model.hearing.semitones
+        )
+        with torch.no_grad():
+            self.silence = Heard(self.source.codec.encoder(nothing)[0, -1:], ear(nothing)[0, -1:])
 
     def build(self, folder: Path) -> Arrangement:
         del folder
@@ -61,6 +104,11 @@ class ArrangementObjective(ContinuationObjective):
 
     def calibrate(self) -> None:
         """Chance is a fair beginning here."""
+
+    def batches(self, seed: int) -> Iterable[Batch]:
+        rate = self.config.model.hearing.frame_rate
+        for batch in super().batches(seed):
+            yield with_stops(batch, self.config.tasks, self.silence, rate)
 
     def played(self, batch: Batch) -> Tensor:
         return classes_of(batch.level)

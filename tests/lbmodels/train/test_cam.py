@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import torch
 
+from lbmodels.band import Heard
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families import loading
 from lbmodels.families.liveband.generator import Generator, GeneratorConfig
 from lbmodels.train import arrangement, cam
+from lbmodels.train.batches import Batch
 from lbmodels.weights.modules import save_weights
 
 
@@ -27,7 +29,7 @@ def test_it_trains_from_a_generators_ears_goes_on_and_plays(
     chain = {
         "model": {"hearing": band_tables["model"] | {"window": 40}},
         "data": band_tables["data"],
-        "tasks": {"chunks": [3], "draft_positions": 8, "noise": 0.0},
+        "tasks": {"chunks": [3], "draft_positions": 8, "stop_share": 0.5, "stop_s": 0.2},
         "loop": band_tables["loop"] | {"steps": 24, "sample_every": 4, "learning_rate": 3e-3},
         "start_from": str(ears_file),
     }
@@ -62,3 +64,31 @@ def test_it_trains_from_a_generators_ears_goes_on_and_plays(
         audio, state = band.step(0.1 * torch.randn(2, 2, band.spec.hop), told(2, 1), state, active)
         assert audio.isfinite().all()
     assert audio.abs().max() > 0
+
+
+def test_the_part_stops_a_beat_after_the_player_and_comes_back_with_him() -> None:
+    """What no song of the pool shows: without it the band plays on alone."""
+    rows, frames = 40, 100
+    level, heard = torch.zeros(rows, frames), torch.ones(rows, frames, 3)
+    batch = Batch(Heard(heard, heard[..., :2]), *[None] * (len(Batch._fields) - 1))
+    batch = batch._replace(level=level, truth={"tempo": torch.full((rows, frames), 100.0)})
+    tasks = arrangement.Tasks(stop_share=0.5, stop_s=2.0, stop_beats=1.0)
+    silence = Heard(torch.full((1, 3), -7.0), torch.full((1, 2), -8.0))
+    torch.manual_seed(0)
+    made = arrangement.with_stops(batch, tasks, silence, 25.0)
+    stopped = 0
+    for quiet, rests, semitones in zip(
+        made.heard.latents[..., 0] == -7, made.level < -60, made.heard.semitones[..., 0] == -8, strict=True
+    ):
+        assert torch.equal(quiet, semitones)
+        if not quiet.any():
+            assert not rests.any()
+            continue
+        stopped += 1
+        where = quiet.nonzero().flatten()
+        start, end = int(where[0]), int(where[-1]) + 1
+        assert end - start == len(where) >= 50
+        assert rests[start + 15 : end].all()
+        assert int(rests.sum()) == end - start - 15
+    assert 10 < stopped < 30
+    assert (batch.level == 0).all()
