@@ -23,7 +23,13 @@ from lbmodels.families.cam.family import ARRANGEMENT
 from lbmodels.families.codec_lm.continuation import Continuation, Drafts
 from lbmodels.streaming.spectral import SemitoneFrontEnd
 from lbmodels.train.batches import Batch
-from lbmodels.train.continuation import ContinuationObjective, ContinuationTraining, PastTasks, train
+from lbmodels.train.continuation import (
+    ContinuationObjective,
+    ContinuationTraining,
+    ListeningWeights,
+    PastTasks,
+    train,
+)
 from lbmodels.train.pace import settled
 
 _SETTLED_FRAMES = 32
@@ -61,13 +67,11 @@ def with_stops(batch: Batch, tasks: Tasks, silence: Heard, frame_rate: float) ->
 
 
 @dataclass(frozen=True, kw_only=True)
-class LossWeights:
+class LossWeights(ListeningWeights):
     """One weight per loss of the same name."""
 
     level: float = 1.0
     drafts: float = 1.0
-    beat: float = 0.2
-    tempo: float = 0.05
     chord: float = 0.0
 
 

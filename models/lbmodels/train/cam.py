@@ -21,7 +21,13 @@ from lbmodels.families.cam.family import ARRANGEMENT, CAM
 from lbmodels.families.cam.network import Cam, CamConfig
 from lbmodels.families.codec_lm.continuation import Continuation, Drafts
 from lbmodels.train.batches import Batch
-from lbmodels.train.continuation import ContinuationObjective, ContinuationTraining, PastTasks, train
+from lbmodels.train.continuation import (
+    ContinuationObjective,
+    ContinuationTraining,
+    ListeningWeights,
+    PastTasks,
+    train,
+)
 from lbmodels.train.pace import settled
 from lbmodels.train.ranks import leads
 from lbmodels.weights.manifest import write_manifest
@@ -36,14 +42,11 @@ class Tasks(PastTasks):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LossWeights:
+class LossWeights(ListeningWeights):
     """One weight per loss of the same name."""
 
     flow: float = 1.0
     drafts: float = 1.0
-    beat: float = 0.2
-    tempo: float = 0.05
-    chord: float = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)

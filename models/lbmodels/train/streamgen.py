@@ -25,6 +25,7 @@ from lbmodels.train.batches import Batch
 from lbmodels.train.continuation import (
     ContinuationObjective,
     ContinuationTraining,
+    ListeningWeights,
     PastTasks,
     draw_past,
     train,
@@ -47,14 +48,11 @@ class Tasks(PastTasks):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LossWeights:
+class LossWeights(ListeningWeights):
     """One weight per loss of the same name."""
 
     tokens: float = 1.0
     drafts: float = 1.0
-    beat: float = 0.2
-    tempo: float = 0.05
-    chord: float = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
