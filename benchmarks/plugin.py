@@ -7,19 +7,20 @@ Instructions are counted by callgrind where valgrind is installed, are the same 
 host itself does. Time is taken of the optimised program and pays for whatever else the machine does.
 
 Where `make plugin` has built the plug-in and its test host, the loaded VST3 is weighed too, JUCE's wrapper included: once
-alone, block after block, and once with a server, by the clock (its caches are cold then, as in a host).
+alone, block after block, once with a server, by the clock (its caches are cold then, as in a host), and once with a server that relays
+to a fleet of two: what is at the other end shall cost the audio thread nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ from rich.table import Table
 from benchmarks.measure import machine, record
 from lbserver.errors import LiveBandError
 from lbserver.files.documents import read_json
+from lbserver.host.isolation import environment, python
+from lbserver.testing.processes import running
+from lbserver.testing.servers import serving
 
 SHIM = Path(__file__).resolve().parents[1] / "plugin_shim"
 _SOURCES = (
@@ -42,6 +46,7 @@ _CASES = {
     "none": "no server",
     "vst3_alone": "loaded VST3, no server",
     "vst3_band": "loaded VST3, the band plays",
+    "vst3_fleet": "loaded VST3, a fleet's band plays",
 }
 _BARE = ("band", "gap", "none")
 _INSTRUCTIONS_OF = 2000
@@ -98,35 +103,62 @@ def loaded(folder: Path, config: PluginConfig) -> list[dict[str, Any]]:
     if not host.is_file() or not bundle.is_dir():
         return []
     cases = []
-    for case, blocks in (("alone", config.blocks), ("band", min(config.blocks, 4000))):
-        run_folder = folder / case
-        run_folder.mkdir(mode=0o700)
-        env = {**os.environ, "LIVEBAND_RUN": str(run_folder), "XDG_DATA_HOME": str(folder / "data")}
-        command = [sys.executable, "-m", "lbserver", "serve", "--json", "--model", "test:copy"]
-        server = None
-        if case == "band":
-            server = subprocess.Popen(
-                [*command, "--osc-port", "off", "--http-port", "off"], env=env, stdout=subprocess.PIPE
-            )
-            assert server.stdout is not None
-            server.stdout.readline()
-        try:
-            weigh: list[str | Path] = [host, bundle, "weigh", case]
+    for case in ("alone", "band", "fleet"):
+        blocks = config.blocks if case == "alone" else min(config.blocks, 4000)
+        with _served(folder, case) as run_folder:
+            env = {**os.environ, "LIVEBAND_RUN": str(run_folder), "XDG_DATA_HOME": str(folder / "data")}
+            weigh: list[str | Path] = [host, bundle, "weigh", "alone" if case == "alone" else "band"]
             times = folder / f"times_{case}"
             told = subprocess.run(
                 [*weigh, str(blocks), str(config.samples), times], env=env, check=True, capture_output=True
             )
-            if read_json(told.stdout)["band"] != (case == "band"):
+            if read_json(told.stdout)["band"] != (case != "alone"):
                 raise LiveBandError("the band did not play in the loaded plug-in")
             count = counted(
                 [*weigh, str(_INSTRUCTIONS_OF), str(config.samples)], folder, "liveband_process", env
             )
-        finally:
-            if server is not None:
-                server.terminate()
-                server.wait()
         cases.append({"case": f"vst3_{case}", **timed(times, blocks), "instructions": count})
     return cases
+
+
+@contextlib.contextmanager
+def _served(folder: Path, case: str) -> Iterator[Path]:
+    """The run directory of a server that plays, that relays to a fleet, or of none."""
+    with contextlib.ExitStack() as stack:
+        if case == "alone":
+            run_folder = folder / "nobody"
+            run_folder.mkdir(mode=0o700)
+            yield run_folder
+            return
+        options = ("--model", "test:copy")
+        if case == "fleet":
+            options = ("--upstream", stack.enter_context(_a_fleet(folder)))
+        yield Path(stack.enter_context(serving(*options))["run"])
+
+
+@contextlib.contextmanager
+def _a_fleet(folder: Path) -> Iterator[str]:
+    """The address of a fleet of two servers."""
+    words = (
+        "fleet",
+        "serve",
+        "--port",
+        "0",
+        "--json",
+        "--model",
+        "test:copy",
+        "--servers",
+        "2",
+        "--sessions",
+        "4",
+    )
+    env = environment({"LIVEBAND_RUN": str(folder / "f")})
+    with running(python("lbserver", *words), env=env, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        yield f"fleet://127.0.0.1:{read_json(process.stdout.readline())['zmq_port']}"
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(30)
 
 
 def timed(times: Path, blocks: int) -> dict[str, float]:
