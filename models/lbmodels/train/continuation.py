@@ -11,6 +11,7 @@ Its own past is the true one in training: it is made worse on purpose by noise a
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -107,7 +108,7 @@ def check_tasks(tasks: PastTasks, crop_frames: int) -> None:
             raise LiveBandModelError(f"tasks.{name} is 0 to 1, got {getattr(tasks, name):g}")
 
 
-class ContinuationObjective:
+class ContinuationObjective(ABC):
     """A loss on what is drawn, and the listening losses; see `lbmodels.train.loop.Objective`.
 
     name: of the network's part. weights: one per loss of the same name; those without are only shown. Subclasses make `network`
@@ -140,13 +141,13 @@ class ContinuationObjective:
         averaged = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.averaged: dict[str, nn.Module] = {part.name: averaged}
 
+    @abstractmethod
     def build(self, folder: Path) -> Continuation:
         """A new network; `folder` is the run's."""
-        raise NotImplementedError
 
+    @abstractmethod
     def calibrate(self) -> None:
         """Make a new network's beginning better than chance."""
-        raise NotImplementedError
 
     def played(self, batch: Batch) -> Tensor:
         """The frames that are to be played, [B, F, played]."""
@@ -160,11 +161,11 @@ class ContinuationObjective:
         """What is told of them, [B, F, told]."""
         return batch.known
 
+    @abstractmethod
     def drawn_losses(
         self, network: Continuation, batch: Batch, h: Tensor, drafts: Drafts, drafted: Tensor, *, whole: bool
     ) -> dict[str, Tensor]:
         """What is known is h [B, F, knows] at a batch's positions, drafted [B, D, knows] at those of drafts; `whole`: of all positions, for validation."""
-        raise NotImplementedError
 
     def _start(self, path: Path) -> bool:
         """Fill what the weights have: of a generator its ears and its trunk. Whether there is more than those."""

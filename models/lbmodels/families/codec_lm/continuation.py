@@ -9,6 +9,7 @@ since p, so that it is a draw at an anticipation of A + i. Once the mix has been
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -175,7 +176,7 @@ class Continuation(nn.Module):
         return h[:, :frames], h[:, frames:]
 
 
-class ContinuationPlayer(nn.Module):
+class ContinuationPlayer(nn.Module, ABC):
     """A `lbmodels.band.Player` that hears what it played; subclasses say how a frame is drawn."""
 
     controls: tuple[Control, ...] = CONTROLS
@@ -197,9 +198,9 @@ class ContinuationPlayer(nn.Module):
         """What the network is told of frames, [..., told], of their conditions [...]."""
         return condition_features(conditions)
 
+    @abstractmethod
     def draw(self, known: Tensor, seed: Tensor, place: Tensor, asked: Mapping[str, Tensor]) -> Tensor:
         """A frame [B, played] of what is known [B, knows], by seed and place [B] int64; `asked`: values of `controls` [B]."""
-        raise NotImplementedError
 
     def init_state(self, batch: int) -> ContinuationState:
         hearing = self.network.hearing
