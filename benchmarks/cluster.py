@@ -73,7 +73,9 @@ def _render(_folder: Path, out: Path, config: ClusterConfig) -> list[str]:
 def _evaluate(folder: Path, out: Path, config: ClusterConfig) -> list[str]:
     songs = folder / "scored"
     if not songs.exists():
-        render = ["data", "render", "--out", str(songs), "--split", "test", "--tracks", "2", *_SHORT]
+        # A song holds one excerpt or two, and no more than half of all may be of one.
+        tracks = ["--tracks", str(max(3, config.tasks))]
+        render = ["data", "render", "--out", str(songs), "--split", "test", *tracks, *_SHORT]
         subprocess.run(python("lbserver", *render), capture_output=True, check=True)
     data = ["--data", str(songs), "--stems", "drums", "--conditions", "none"]
     return ["evaluate", *data, "--out", str(out), "--excerpts", str(config.tasks), "--seconds", "8"]
