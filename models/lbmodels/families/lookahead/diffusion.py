@@ -83,13 +83,21 @@ def _at(x: Tensor, sigma: float) -> Tensor:
 
 def adpm2_step(x: Tensor, denoise: Denoise, a: float, b: float, draw: Draw, *, rho: float = 1.0) -> Tensor:
     """One ancestral second-order step from level a to level b: two calls, one draw."""
-    up = math.sqrt(b * b * (a * a - b * b) / (a * a))
-    down = math.sqrt(max(0.0, b * b - up * up))
-    middle = ((a ** (1 / rho) + down ** (1 / rho)) / 2) ** rho
+    up, middle, down = _levels_of_step(a, b, rho)
     slope = (x - denoise(x, _at(x, a))) / a
     half = x + slope * (middle - a)
     slope = (half - denoise(half, _at(x, middle))) / middle
     return x + slope * (down - a) + up * draw()
+
+
+def _levels_of_step(a: float, b: float, rho: float) -> tuple[float, float, float]:
+    """Deviation of the new noise, level between and level before that noise. In float32, as the published sampler reckons: a
+    middle that differs in its last digit is told by what comes out of long steps.
+    """
+    a_, b_ = torch.tensor((a, b), dtype=torch.float32)
+    up = math.sqrt(b_**2 * (a_**2 - b_**2) / a_**2)
+    down = math.sqrt(max(0.0, b_**2 - up**2))
+    return up, float(((a_ ** (1 / rho) + down ** (1 / rho)) / 2) ** rho), down
 
 
 def heun_step(x: Tensor, denoise: Denoise, a: float, b: float) -> Tensor:

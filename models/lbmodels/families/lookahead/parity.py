@@ -88,7 +88,7 @@ def _students(
     """The consistency sampler around a network that answers so that the ideal denoiser comes out of the preconditioning."""
     table = case.config["cd"]
     schedule, steps = _schedule(table), table["steps"]
-    pre = Preconditioning(floor=table["sigma_min"])
+    pre = Preconditioning(sigma_data=case.config.get("sigma_data", 1.0), floor=table["sigma_min"])
     out: dict[str, Any] = {"cd_sigmas": [*schedule.levels(steps + 1), 0.0]}
     for name, mask in (("cd", known), ("cdfree", torch.zeros_like(known))):
         inputs: list[Tensor] = []
