@@ -2,7 +2,8 @@
 """Any accompanist as that system's server: hears up to a cursor, and gives the stems of a stretch that may lie ahead of it.
 
 The way of the audio is the lane that all sessions take. Writing w r T ahead asks for an anticipation of (w + 1) r T and the
-resamplers' delay; another anticipation, or another choice of stems, begins anew and hears the last T again.
+resamplers' delay. Another anticipation goes on from a state of a little while ago, which is kept, so that what is asked for
+first is whole and no more is heard again than that takes; another choice of stems begins anew and hears the last T again.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from lbserver.transports.rtap.packets import Floats
 
 STEMS = ("bass", "drums", "guitar", "piano")
 """In the order of the flags of /predict_instruments; a model's other stems follow."""
+_KEPT_EVERY_S = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,8 @@ class Band:
         """How often it began anew: audio of two takes does not run on from one to the other."""
         self._lane: Lane | None = None
         self._key: tuple[object, ...] = ()
+        self._kept: dict[int, bytes] = {}
+        """States of the last T before steps of the lane's, by their numbers."""
         self._offset = 0
         self._stopped = False
         usual = [control.default for control in self.spec.controls if control.name == "quality"]
@@ -82,12 +86,13 @@ class Band:
     def play(self, task: Task) -> dict[str, Floats]:
         """Each stem's samples [start, end), mono."""
         frames = self.anticipation_frames(task.ahead_samples)
-        key = (task.take, task.stems, frames)
-        if self._lane is None or self._key != key or not self._follows(task):
-            self._begin(task, frames)
-            self._key = key
-        lane = self._lane
-        assert lane is not None
+        key = (task.take, task.stems)
+        lane = self._lane if self._key == key else None
+        if lane is not None and lane.anticipation_frames != frames:
+            lane = self._turned(task, frames)
+        if lane is None or not self._follows(task, lane):
+            lane = self._begin(task, frames)
+        self._key, self._lane = key, lane
         new = task.cursor - self._offset - lane.heard
         lane.hear(np.repeat(task.mix[len(task.mix) - new :][None], self.spec.channels, axis=0))
         self._run(lane, task.stems, frames)
@@ -96,17 +101,38 @@ class Band:
             for stem, recording in zip(task.stems, self._stems, strict=True)
         }
 
-    def _follows(self, task: Task) -> bool:
-        assert self._lane is not None
-        return 0 <= task.cursor - self._offset - self._lane.heard <= len(task.mix)
+    def _follows(self, task: Task, lane: Lane) -> bool:
+        return 0 <= task.cursor - self._offset - lane.heard <= len(task.mix)
 
-    def _begin(self, task: Task, frames: int) -> None:
+    def _turned(self, task: Task, frames: int) -> Lane | None:
+        """A lane of another anticipation from the last kept state on that leaves nothing of the task out; None: there is none."""
+        frame = self.spec.hop * RATE_HZ / self.spec.sample_rate
+        first = (task.start - self._offset) / frame - 1  # a lane that begins rises for less than a frame
+        steps = [n for n in self._kept if (n + 1) * self.spec.chunk_frames + frames <= first]
+        if not steps:
+            return None
+        step = max(steps)
+        lane = Lane(self.spec, self._grid, frames, rows=len(task.stems), first_step=step)
+        self._state = self._shell.restore(self._kept[step])
+        self._kept = {n: state for n, state in self._kept.items() if n <= step}
+        self.takes += 1
+        return lane
+
+    def _begin(self, task: Task, frames: int) -> Lane:
         self.takes += 1
         self._offset = max(0, task.cursor - len(task.mix))
-        self._lane = Lane(self.spec, self._grid, frames, rows=len(task.stems))
+        self._kept = {}
         self._state = self._shell.init_state([stem_seed(self._seed, stem) for stem in task.stems])
         length = 2 * WINDOW_SAMPLES
         self._stems = tuple(Recording(length) for _ in task.stems)
+        return Lane(self.spec, self._grid, frames, rows=len(task.stems))
+
+    def _keep(self, step: int) -> None:
+        chunk_s = self.spec.chunk_frames * self.spec.hop / self.spec.sample_rate
+        if not self._kept or step - max(self._kept) >= _KEPT_EVERY_S / chunk_s:
+            reach = WINDOW_SAMPLES / RATE_HZ / chunk_s
+            self._kept = {n: state for n, state in self._kept.items() if step - n <= reach}
+            self._kept[step] = self._shell.snapshot(self._state)
 
     def _run(self, lane: Lane, stems: tuple[str, ...], frames: int) -> None:
         rows = len(stems)
@@ -120,6 +146,7 @@ class Band:
         active = np.ones(rows, np.bool_)
         nothing: list[dict[str, float]] = [{} for _ in range(self.spec.chunk_frames)]
         while lane.waiting > 0 and not self._stopped:
+            self._keep(lane.steps)
             mix = np.repeat(lane.take_mix()[None], rows, axis=0)
             stem, self._state = self._shell.step(mix, table(always, nothing, rows), self._state, active)
             lane.play(stem.reshape(rows * self.spec.channels, -1))
