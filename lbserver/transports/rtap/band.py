@@ -2,8 +2,8 @@
 """Any accompanist as that system's server: hears up to a cursor, and gives the stems of a stretch that may lie ahead of it.
 
 The way of the audio is the lane that all sessions take. Writing w r T ahead asks for an anticipation of (w + 1) r T and the
-resamplers' delay. Another anticipation goes on from a state of a little while ago, which is kept, so that what is asked for
-first is whole and no more is heard again than that takes; another choice of stems begins anew and hears the last T again.
+resamplers' delay. Another anticipation goes on where the stem ends that is there, from a state kept a little before if need be:
+no more is heard again than that takes. Another choice of stems begins anew and hears the last T again.
 """
 
 from dataclasses import dataclass
@@ -23,6 +23,8 @@ from lbserver.transports.rtap.packets import Floats
 STEMS = ("bass", "drums", "guitar", "piano")
 """In the order of the flags of /predict_instruments; a model's other stems follow."""
 _KEPT_EVERY_S = 0.6
+_BLEND = round(0.01 * RATE_HZ)
+"""Samples in which what was played at one anticipation goes over into what is played at another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,8 @@ class Band:
         self._key: tuple[object, ...] = ()
         self._kept: dict[int, bytes] = {}
         """States of the last T before steps of the lane's, by their numbers."""
+        self._joint = 0
+        """Where the audio of this lane takes over from the one before; it begins earlier."""
         self._offset = 0
         self._stopped = False
         usual = [control.default for control in self.spec.controls if control.name == "quality"]
@@ -89,7 +93,7 @@ class Band:
         key = (task.take, task.stems)
         lane = self._lane if self._key == key else None
         if lane is not None and lane.anticipation_frames != frames:
-            lane = self._turned(task, frames)
+            lane = self._turned(lane, task, frames)
         if lane is None or not self._follows(task, lane):
             lane = self._begin(task, frames)
         self._key, self._lane = key, lane
@@ -104,24 +108,25 @@ class Band:
     def _follows(self, task: Task, lane: Lane) -> bool:
         return 0 <= task.cursor - self._offset - lane.heard <= len(task.mix)
 
-    def _turned(self, task: Task, frames: int) -> Lane | None:
-        """A lane of another anticipation from the last kept state on that leaves nothing of the task out; None: there is none."""
+    def _turned(self, before: Lane, task: Task, frames: int) -> Lane | None:
+        """A lane of another anticipation, from the latest state from which it leaves nothing out; None: there is none."""
+        self._kept[before.steps] = self._shell.snapshot(self._state)
+        joint = max(task.start, self._offset + before.stem.end)
         frame = self.spec.hop * RATE_HZ / self.spec.sample_rate
-        first = (task.start - self._offset) / frame - 1  # a lane that begins rises for less than a frame
+        first = (joint - self._offset) / frame - 1  # a lane that begins rises for less than a frame
         steps = [n for n in self._kept if (n + 1) * self.spec.chunk_frames + frames <= first]
         if not steps:
             return None
         step = max(steps)
-        lane = Lane(self.spec, self._grid, frames, rows=len(task.stems), first_step=step)
         self._state = self._shell.restore(self._kept[step])
         self._kept = {n: state for n, state in self._kept.items() if n <= step}
-        self.takes += 1
-        return lane
+        self._joint = joint
+        return Lane(self.spec, self._grid, frames, rows=len(task.stems), first_step=step)
 
     def _begin(self, task: Task, frames: int) -> Lane:
         self.takes += 1
         self._offset = max(0, task.cursor - len(task.mix))
-        self._kept = {}
+        self._kept, self._joint = {}, 0
         self._state = self._shell.init_state([stem_seed(self._seed, stem) for stem in task.stems])
         length = 2 * WINDOW_SAMPLES
         self._stems = tuple(Recording(length) for _ in task.stems)
@@ -153,4 +158,18 @@ class Band:
         first = self._offset + lane.stem.start
         audio = lane.stem.take(lane.stem.length).reshape(rows, self.spec.channels, -1).mean(axis=1)
         for row, recording in zip(audio, self._stems, strict=True):
-            recording.put(first, row)
+            _put(recording, first, row, self._joint)
+
+
+def _put(recording: Recording, first: int, audio: Floats, joint: int) -> None:
+    """Audio from position `first` on, over what is there: from `joint` on, and by equal power shortly before it."""
+    begin = joint - _BLEND
+    audio, first = audio[max(0, begin - first) :], max(begin, first)
+    blended = min(len(audio), max(0, joint - first))
+    if blended:
+        angle = (np.arange(first - begin, first - begin + blended) + 0.5) / _BLEND * (np.pi / 2)
+        there = recording.get(first, first + blended)
+        mixed = there * np.cos(angle) + audio[:blended] * np.sin(angle)
+        audio = np.concatenate([mixed.astype(np.float32), audio[blended:]])
+    if len(audio):
+        recording.put(first, audio)

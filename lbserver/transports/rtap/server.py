@@ -301,12 +301,15 @@ class RtapServer(asyncio.DatagramProtocol):
             played = await loop.run_in_executor(self._worker, band.play, task) if stems else {}
             if take != self._take:
                 return
-            follows = self._written == (band.takes, start)
+            begun_by, ended = self._written or (0, 0)
+            follows = (
+                begun_by == band.takes and start <= ended
+            )  # as far as it was given before, it is the same again
             for stem, audio in played.items():
                 await self._stream(
                     stem, batch.number, audio if follows else _risen(audio, fade), settings.package
                 )
-            self._written = (band.takes, end)
+            self._written = (band.takes, max(end, ended) if follows else end)
             took = time.monotonic() - begun
             self.counts.played += 1
             self.counts.slowest_s = max(self.counts.slowest_s, took)

@@ -148,18 +148,20 @@ def test_ten_settings_without_a_gap(serve: Callable[..., Any]) -> None:
     serve(client)
     client.send("/update_r", 0.0625)
     begun, waits, setting_s = time.monotonic(), long_or_short(1, 0), long_or_short(6, 3)
-    settings = [(0.0625, 1), (0.125, 1), (0.125, 0), (0.25, 1), (0.0625, 0)] * 2
+    settings, judged = [(0.0625, 1), (0.125, 1), (0.125, 0), (0.25, 1), (0.0625, 0)] * 2, 0
     for ratio, ahead in settings:
         client.ratio, client.ahead = ratio, ahead
         client.send("/update_r", ratio)
         client.send("/w", float(ahead))
-        first = client.cursor
+        first, earlier = client.cursor, client.targets[client.batch][1] + FRAME if client.batch else 0
         while client.cursor < first + setting_s * RATE:
             due = (client.cursor + int(WINDOW * ratio)) / RATE
             time.sleep(waits * max(0.0, begun + due - time.monotonic()))
             client.step(mix)
             client.until("/server_predicted")
         begin, end = client.targets[client.batch]
-        if first > 4 * RATE:
+        if first > 4 * RATE and begin >= earlier:  # until there the setting before goes on
             check(client, mix, "bass", begin, end)
+            judged += 1
+    assert judged >= 6
     assert [batch for batch, _ in client.written["bass"]] == list(range(1, client.batch + 1))

@@ -138,8 +138,9 @@ def converse(talk: Conversation, caplog: pytest.LogCaptureFixture) -> None:
     assert bad or ("/ready", (True,)) in client.drain()
 
     def phase(ratio: float, ahead: int, steps: int, lost: int | None = None) -> None:
-        """Steps at one setting, judged from the second on: the first may begin a take anew, and rises."""
+        """Steps at one setting, judged from where the one before ends, whose audio goes on until there."""
         nonlocal off, sent
+        earlier = max((end for _, end in client.targets.values()), default=0) + FRAME
         talk.set(ratio, ahead)
         batches, holes = [], []
         for number in range(steps):
@@ -148,7 +149,8 @@ def converse(talk: Conversation, caplog: pytest.LogCaptureFixture) -> None:
             if number == lost:
                 holes.append((first + 4 * client.package, first + 5 * client.package))
         sent += steps * -(-int(264_600 * ratio) // client.package)
-        late = [batch for batch in batches[1:] if client.targets[batch][0] > 4 * RATE]
+        late = [batch for batch in batches[1:] if client.targets[batch][0] > max(4 * RATE, earlier)]
+        assert len(late) >= 2
         off += judge(talk, mix, late, holes=holes)
 
     phase(0.25, 1, 16, lost=8)
@@ -180,8 +182,8 @@ def converse(talk: Conversation, caplog: pytest.LogCaptureFixture) -> None:
     # A client that begins anew counts from 1 again, and must not hear its last take.
     talk.tell("/reset", 1)
     client.begin_anew()
-    mix = music(12, seed=9)
-    phase(0.25, 1, 4)
+    mix = music(15, seed=9)
+    phase(0.25, 1, 6)
     assert not client.buffers["bass"][: 2 * 66_150 - 882].any()
     if not bad:
         assert off == 0
