@@ -15,7 +15,7 @@ from lbmodels.contract.accompanist import Accompanist
 from lbmodels.contract.conditions import table
 from lbmodels.contract.quality import Pace, after_step, wished
 from lbserver.engine.lane import Lane, grid_of, resampling_samples
-from lbserver.engine.shell import Shell, shell_conditions
+from lbserver.engine.shell import Shell, State, shell_conditions
 from lbserver.engine.stream import stem_seed
 from lbserver.transports.rtap.batches import RATE_HZ, WINDOW_SAMPLES, Recording
 from lbserver.transports.rtap.packets import Floats
@@ -59,6 +59,7 @@ class Band:
         self._joint = 0
         """Where the audio of this lane takes over from the one before; it begins earlier."""
         self._offset = 0
+        self._state: State
         self._stopped = False
         usual = [control.default for control in self.spec.controls if control.name == "quality"]
         self.pace: Pace | None = wished(int(usual[0])) if usual else None
