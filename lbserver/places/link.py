@@ -39,7 +39,8 @@ _JITTER = 0.2
 _PING_S = 0.25
 _PINGS_KEPT = 64
 _FIRST_PINGS = 8
-_SILENT_S = 1.2  # no answer for so long, not even to a ping: it is lost
+SILENT_S = 1.2
+"""No answer for so long, not even to a ping: it is lost, unless `silent_s` says otherwise."""
 _PONG_S = 0.4
 _ANSWER_S = 10.0
 _REFUSED: Mapping[int, str] = {
@@ -103,15 +104,17 @@ class Link:
         on_message: Callable[[dict[str, Any]], None],
         on_up: Callable[[], None],
         on_down: Callable[[str], None],
+        silent_s: Callable[[], float] = lambda: SILENT_S,
         seed: int | None = None,
     ) -> None:
-        """Raises LiveBandError for keys that cannot be read."""
+        """`silent_s`: how long it may be silent now. Raises LiveBandError for keys that cannot be read."""
         self.config = config
         self.up = False
         self.reason = "not connected yet"
         self.welcome: dict[str, Any] = {}
         self.fatal: LinkError | None = None
         self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
+        self._silent_s = silent_s
         self._server_key = read_public(config.server_key) if config.server_key else None
         self._own = read_pair(config.own_key) if config.own_key else None
         self._token = secrets.token_hex(16)
@@ -237,7 +240,7 @@ class Link:
                 if any(task.done() for task in self._running):
                     raise
                 missed += 1  # a single one, when this process itself stood still
-                if missed > 1 and time.monotonic() - self._heard_s > _SILENT_S:
+                if missed > 1 and time.monotonic() - self._heard_s > self._silent_s():
                     raise LinkError("internal", f"{self.config.address} is silent") from None
 
     async def _ping(self, timeout_s: float) -> None:

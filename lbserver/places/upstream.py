@@ -18,7 +18,7 @@ from lbserver.engine.worker import merged, timing_from_wire, write_moment
 from lbserver.errors import LiveBandError
 from lbserver.host.logs import fields, shown
 from lbserver.places.backoff import Backoff
-from lbserver.places.link import Link, LinkConfig, LinkError
+from lbserver.places.link import SILENT_S, Link, LinkConfig, LinkError
 from lbserver.places.relay import Handed, Relay, RelaySetup, anticipation_ms
 from lbserver.places.supervisor import Ready, WorkerError
 from lbserver.protocol.controls import CONTROLS, INDEX, MODES, TRIGGERS
@@ -32,6 +32,7 @@ _IDLE_POLL_S = 0.01
 _BUSY_FOR_S = 1.0
 _REMOTE_POLL_S = 0.002
 _STATUS_S = 0.25
+_RENDER_WAITS_S = 15.0  # half of what front ends wait for a block of a render
 _NO_PLACE_FOR = ("mode", "anticipation", "seed", "stem", "gain", "mix", "mute", *TRIGGERS)
 
 _log = logging.getLogger(__name__)
@@ -69,7 +70,13 @@ class UpstreamPlace:
         self._by_remote: dict[str, Relay] = {}
         self._tag = tag or secrets.token_hex(4)
         self._leaving: set[str] = set()
-        self._link = Link(config, on_message=self._take, on_up=self._came, on_down=self._went)
+        self._link = Link(
+            config,
+            on_message=self._take,
+            on_up=self._came,
+            on_down=self._went,
+            silent_s=self._silent_s,
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._heard_s = 0.0
         self._lost = False
@@ -324,6 +331,13 @@ class UpstreamPlace:
         self._lost = False
         self.restarts += 1
         self._on_back(self)
+
+    def _silent_s(self) -> float:
+        """Who plays live is soon to be heard elsewhere; a render loses nothing by waiting for a server that stands still, and
+        all with its connection.
+        """
+        renders = [relay.port.offline for relay in self._relays.values()]
+        return _RENDER_WAITS_S if renders and all(renders) else SILENT_S
 
     def _went(self, reason: str) -> None:
         self._lost = True

@@ -3,10 +3,12 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -119,6 +121,52 @@ def test_a_half_open_connection_is_noticed_on_both_sides_and_the_session_returns
             segment.close()
 
     asyncio.run(run())
+
+
+def test_a_render_outlasts_a_far_server_that_stands_still(make_hub, here, noise):
+    """Of one that answered nothing for a second, as on a busy machine, the connection was given up and the file ended in its middle."""
+    place, address, ready, stop = here(), [], threading.Event(), threading.Event()
+    steps, compute = itertools.count(), place.player.compute
+
+    def compute_slowly(batch):
+        if next(steps) == 20:
+            time.sleep(2.5)
+        return compute(batch)
+
+    async def serve():
+        async with make_hub(place) as far, zeromq_server(far, ZeroMqConfig(port=0)) as server:
+            address.append(f"tcp://127.0.0.1:{server.address[1]}")
+            ready.set()
+            while not stop.is_set():
+                await asyncio.sleep(0.05)
+
+    async def render():
+        async with make_hub() as near:
+            ways = {"on_lost": near.on_lost, "on_back": near.on_back, "on_ended": near.on_ended}
+            await near.start([UpstreamPlace(LinkConfig(address=address[0]), **ways)])
+            wish = {**REQUEST, "mode": "bounce", "anticipation_ms": 40.0}
+            opened = await near.open(wish, peer=PEER)
+            with contextlib.closing(Segment(opened.descriptor)) as segment:
+                os.close(opened.descriptor)
+                port = HostPort(segment, latency_samples=opened.timing.latency_samples)
+                port.set_offline(True)
+                mix, heard = noise(2, 96000), []
+                for at in range(0, 96000, 480):
+                    port.write(mix[:, at : at + 480])
+                    heard.append(await asyncio.to_thread(port.wait, 480, timeout_s=60.0))
+                late = opened.timing.latency_samples + 2 * 1920
+                assert np.array_equal(np.concatenate(heard, axis=1)[:, late:], mix[:, :-late])
+
+    place.player.compute = compute_slowly
+    far = threading.Thread(target=lambda: asyncio.run(serve()))
+    far.start()
+    try:
+        assert ready.wait(60)
+        asyncio.run(render())
+        assert next(steps) > 20
+    finally:
+        stop.set()
+        far.join(60)
 
 
 def test_a_far_server_that_cannot_say_at_once_what_it_plays_is_asked_again(make_hub, here):
