@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`liveband serve --upstream` as it is used: one server plays, another relays to it, a script plays with the latter."""
 
+import contextlib
 import json
 import os
 import signal
@@ -28,17 +29,26 @@ def serve(run, *options):
     return process, json.loads(line)
 
 
-@pytest.fixture
-def servers(tmp_path):
+@contextlib.contextmanager
+def two(folder):
     """(process of the far one, run directory of the near one)."""
-    far, told = serve(tmp_path / "far", "--model", "test:copy", "--workers", "1", "--zmq-port", "0")
-    near, _ = serve(tmp_path / "near", "--upstream", f"tcp://127.0.0.1:{told['zmq_port']}")
-    yield far, tmp_path / "near"
-    for process in (near, far):
-        process.send_signal(signal.SIGCONT)
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-        process.stdout.close()
+    far, told = serve(folder / "far", "--model", "test:copy", "--workers", "1", "--zmq-port", "0")
+    near, _ = serve(folder / "near", "--upstream", f"tcp://127.0.0.1:{told['zmq_port']}")
+    try:
+        yield far, folder / "near"
+    finally:
+        for process in (near, far):
+            process.send_signal(signal.SIGCONT)
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+            process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory):
+    """Of those tests that leave both alive."""
+    with two(tmp_path_factory.mktemp("two")) as servers:
+        yield servers
 
 
 class Player:
@@ -100,10 +110,9 @@ def test_the_far_server_freezes_and_thaws(servers, noise, offset_of):
         player.play_until(lambda: player.lies(expected, offset_of))
 
 
-def test_the_far_server_is_killed_and_another_takes_its_place(servers, noise, tmp_path, offset_of):
-    far, run = servers
-    port = json.loads((tmp_path / "far" / "server.json").read_text())["zmq_port"]
-    with Client(run=run) as client:
+def test_the_far_server_is_killed_and_another_takes_its_place(noise, tmp_path, offset_of):
+    with two(tmp_path) as (far, run), Client(run=run) as client:
+        port = json.loads((tmp_path / "far" / "server.json").read_text())["zmq_port"]
         session = client.open(stem="bass", rate_hz=48000, block_samples=480, mode="aligned")
         session.know(bpm=91.0)
         player = Player(session, noise(2, 48000 * 200))
