@@ -36,7 +36,7 @@ _SEED = 0xA55E
 
 def classes_of(level_db: Tensor) -> Tensor:
     """Classes of levels, one-hot [..., CLASSES]."""
-    found = torch.bucketize(level_db, torch.tensor(EDGES_DB, device=level_db.device), right=True)
+    found = torch.bucketize(level_db.contiguous(), torch.tensor(EDGES_DB, device=level_db.device), right=True)
     return F.one_hot(found, CLASSES).float()
 
 

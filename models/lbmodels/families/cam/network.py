@@ -18,6 +18,8 @@ from lbmodels.families.cam.flow import Flow
 from lbmodels.families.codec_lm.continuation import Continuation, ContinuationPlayer, ContinuationState
 from lbmodels.families.liveband.generator import GeneratorConfig
 
+_LEVEL_GAIN = 10.0
+"""An optimiser moves all weights by steps of one size: what a frame is to be like shall be learned before what may be guessed from its past."""
 LEVEL = "level"
 """The condition that tells a frame's class of level, one-hot [..., CLASSES]."""
 
@@ -65,7 +67,9 @@ class Cam(Continuation):
         steer: Steer | None,
     ) -> Tensor:
         told, level = known.split([Continuation.told, CLASSES], dim=-1)
-        x: Tensor = super().embed(heard, tempogram, told, past, stem, ahead, steer) + self.level(level)
+        x: Tensor = super().embed(
+            heard, tempogram, told, past, stem, ahead, steer
+        ) + _LEVEL_GAIN * self.level(level)
         return x
 
 
