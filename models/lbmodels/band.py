@@ -100,6 +100,11 @@ class Player(Protocol):
         ...
 
     @property
+    def styled(self) -> bool:
+        """Whether it takes the condition `style`."""
+        ...
+
+    @property
     def causal(self) -> bool:
         """False for an offline reference: only `play_all` is of use then."""
         ...
@@ -214,7 +219,11 @@ class Band(nn.Module):
             anticipation_step=player.anticipation_step,
             stems=player.stems,
             controls=(*player.controls, *(TEMPO_CONTROLS if beat_tracker is not None else ())),
-            conditions=HOST if beat_tracker is None else (*HOST, "tempo_scale"),
+            conditions=(
+                *HOST,
+                *(("tempo_scale",) if beat_tracker is not None else ()),
+                *(("style",) if player.styled else ()),
+            ),
             context_frames=player.context_frames,
             parameters=sum(p.numel() for p in self.parameters()),
             recipe=recipe,

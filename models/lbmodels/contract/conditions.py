@@ -19,12 +19,12 @@ FrameConditions: TypeAlias = Mapping[str, float | NDArray[np.float32]]
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """One entry of the table. `source`: who tells it, the session's settings, a control, the shell, or the host, which
-    may know the beat and the harmony.
+    """One entry of the table. `source`: who tells it, the session's settings, a control, the shell, whoever asks for a style, or the
+    host, which may know the beat and the harmony.
     """
 
     name: str
-    source: Literal["session", "control", "shell", "beat", "harmony"]
+    source: Literal["session", "control", "shell", "beat", "harmony", "style"]
     meaning: str
     width: int = 1
 
@@ -45,6 +45,9 @@ CONDITIONS = (
     ),
     Condition(name="chord_bass", source="harmony", meaning="pitch class, 0..11"),
     Condition(name="key", source="harmony", meaning="0..11 major by tonic, 12..23 minor"),
+    Condition(
+        name="style", source="style", meaning="unit vector of the style space, what is asked for", width=64
+    ),
     Condition(
         name="tempo_low", source="control", meaning="beats per minute: the slowest tempo to be believed"
     ),

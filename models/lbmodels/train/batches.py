@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from lbmodels.band import Heard
-from lbmodels.conditioning.host import condition_features
+from lbmodels.conditioning.style import told_features
 from lbmodels.contract.conditions import BEAT, HARMONY, HOST
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.liveband.generator import GeneratorConfig
@@ -28,6 +28,7 @@ from lbmodels.train.pace import Heard as RunHeard
 from lbmodels.train.pace import write_heard
 from lbmodels.train.pool_files import held
 from lbmodels.train.pool_reader import PoolReader
+from lbmodels.train.prompts import Prompts
 from lbmodels.train.steering import MARGIN_FRAMES, Measured, Ranks, measure
 from lbmodels.weights.modules import load_part
 
@@ -41,7 +42,8 @@ class LatentDataConfig:
     `pool`: folder of a pool that `liveband data pool` fills; training draws from it, but for a `root_share` of examples
     that comes from the data set's train split. Validation is always the data set's.
 
-    Shares: of examples that know nothing of the host, and of the others, that lack beats or harmony.
+    Shares: of examples that know nothing of the host, and of the others, that lack beats or harmony; of a model that takes a
+    style, of examples that are asked for none. `style`: weights of the space that it is of; empty for those that ship.
     """
 
     root: str = ""
@@ -54,6 +56,8 @@ class LatentDataConfig:
     blind_share: float = 1 / 3
     no_beat_share: float = 0.2
     no_harmony_share: float = 0.5
+    unstyled_share: float = 0.3
+    style: str = ""
 
 
 class Batch(NamedTuple):
@@ -76,6 +80,7 @@ class Batch(NamedTuple):
 
 
 Ranked = Callable[[Example, slice], Measured]
+Styled = Callable[[Example, np.random.Generator], Tensor]
 
 
 def _unranked(_: Example, out: slice) -> Measured:
@@ -89,8 +94,11 @@ def draw_example(
     longest: int,
     rng: np.random.Generator,
     ranked: Ranked = _unranked,
+    styled: Styled | None = None,
 ) -> dict[str, Any]:
-    """A random crop with a random anticipation of up to `longest` frames and randomly hidden conditions."""
+    """A random crop with a random anticipation of up to `longest` frames and randomly hidden conditions; `styled` draws a style for
+    it, if the model takes any.
+    """
     a = int(rng.integers(0, 3) if rng.random() < 0.5 else rng.integers(0, longest + 1))
     frames = data.crop_frames
     span = max(1, example.frames - frames - longest - 1)
@@ -111,11 +119,13 @@ def draw_example(
     if rng.random() < 0.2:
         hidden |= {"bar_phase"}
     told = {name: torch.full_like(v, torch.nan) if name in hidden else v for name, v in truth.items()}
+    if styled is not None:
+        told["style"] = styled(example, rng).expand(frames, -1)
     ranks = ranked(example, out)
     return {
         "heard": Heard(*(part[start : start + frames].float() for part in example.heard)),
         "around": Heard(*(part[out].float() for part in example.heard)),
-        "known": condition_features(told),
+        "known": told_features(told, styled=styled is not None),
         "truth": truth,
         "stem": torch.tensor(example.stem),
         "anticipation": torch.tensor(a),
@@ -233,9 +243,26 @@ class LatentSource:
         draw = self._drawing(split, rng)
         longest = self.model.anticipation_max
         ranked = self._ranked if self.model.steered else _unranked
+        styled = self._styling(split) if self.model.styled else None
         for _ in range(count):
             chosen = [draw() for _ in range(self.batch)]
-            yield collate([draw_example(example, self.data, longest, rng, ranked) for example in chosen])
+            yield collate([draw_example(example, self.data, longest, rng, ranked, styled) for example in chosen])
+
+    @cached_property
+    def _prompts(self) -> Prompts:
+        return Prompts(Path(self.data.root), self.cache / "takes", self.data.style)
+
+    def _styling(self, split: str) -> Styled:
+        """Draws a style that is true of an example, or NaN."""
+        prompts = self._prompts
+        if self.data.root and not (split == "train" and self.data.pool and self.data.root_share == 0):
+            prompts.listen(split)
+
+        def draw(example: Example, rng: np.random.Generator) -> Tensor:
+            style = prompts.draw(example, self.model.stems[example.stem], rng)
+            return torch.full_like(style, torch.nan) if rng.random() < self.data.unstyled_share else style
+
+        return draw
 
     @cached_property
     def _ranks(self) -> Ranks:

@@ -38,7 +38,7 @@ _CHUNK_FRAMES = 50  # features of so many frames fit the processor's cache: twic
 class Example:
     """One target stem over one mix, F frames, float16 but for the conditions. `level` [F]: of the stem, in dBFS.
 
-    `tags`: what is true of the song and of each of its takes of this class, by `lbmodels.data.tags`; empty where nobody said.
+    `name`: of the track in its data set; empty of a pool's. `tags`: what is true of the song and of each of its takes of this class, by `lbmodels.data.tags`; empty where nobody said.
     """
 
     stem: int
@@ -47,6 +47,7 @@ class Example:
     heard: Heard
     conditions: dict[str, Tensor]
     tags: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
 
     @property
     def frames(self) -> int:
@@ -157,6 +158,7 @@ def read_examples(path: Path) -> Iterator[Example]:
                     level=level_of(file, key, path),
                     heard=Heard(file.get_tensor(f"{key}.heard"), file.get_tensor(f"{key}.semitones")),
                     conditions=conditions,
+                    name=path.stem,
                 )
 
 

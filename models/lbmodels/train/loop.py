@@ -23,6 +23,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from lbmodels.conditioning.silent import may_lack
 from lbmodels.errors import LiveBandModelError
 from lbmodels.folders import whole_file
 from lbmodels.former_names import today
@@ -128,15 +129,33 @@ def _by_today(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {today(name): tensor for name, tensor in state.items()}
 
 
+def _learnt(model: nn.Module, known: Mapping[str, Any]) -> list[str]:
+    """Parameters among `known` in an optimiser's order: see `side`."""
+    names = [(name, p.dim()) for name, p in model.named_parameters() if p.requires_grad and name in known]
+    return [name for name, d in names if d >= 2] + [name for name, d in names if d < 2]
+
+
+def _resume_side(one: Side, model: Mapping[str, Tensor], optimizer: dict[str, Any]) -> None:
+    """Fill a side. A model that has grown by inputs that are silent at first goes on as it was; the optimiser has seen nothing of them."""
+    mine, grown = one.model.state_dict(), may_lack(one.model, model)
+    one.model.load_state_dict({**model, **{name: mine[name] for name in grown}})
+    if grown:
+        before, place = _learnt(one.model, model), {n: i for i, n in enumerate(_learnt(one.model, mine))}
+        seen = {place[before[n]]: state for n, state in optimizer["state"].items()}
+        optimizer = {"state": seen, "param_groups": one.optimizer.state_dict()["param_groups"]}
+    one.optimizer.load_state_dict(optimizer)
+
+
 def _restore(path: Path, objective: Objective) -> int:
     try:
         check_stored(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
         for name, (model, optimizer) in state["sides"].items():
-            objective.sides[today(name)].model.load_state_dict(_by_today(model))
-            objective.sides[today(name)].optimizer.load_state_dict(optimizer)
+            _resume_side(objective.sides[today(name)], _by_today(model), optimizer)
         for name, averaged in state["averaged"].items():
-            objective.averaged[today(name)].load_state_dict(_by_today(averaged))
+            mine, known = objective.averaged[today(name)], _by_today(averaged)
+            grown = may_lack(mine, known)
+            mine.load_state_dict({**known, **{n: t for n, t in mine.state_dict().items() if n in grown}})
         torch.set_rng_state(state["random"])
         return int(state["step"])
     except (RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:

@@ -74,11 +74,18 @@ def stem_concepts(entry: Mapping[str, Any]) -> set[str]:
     if entry.get("is_drum"):
         if entry.get("midi_program_name") == "percussion":
             return {"percussion"}
-        return {"drums"} | ({_KITS[program]} if program in _KITS else set())
+        return {"drums"} | sound_of(program, is_drum=True)
     roles = (
         {_ROLE_OF_CLASS[str(entry.get("inst_class"))]} if entry.get("inst_class") in _ROLE_OF_CLASS else set()
     )
-    return roles | {name for name, programs in _SOUND_OF_PROGRAM.items() if program in programs}
+    return roles | sound_of(program, is_drum=False)
+
+
+def sound_of(program: int, *, is_drum: bool) -> set[str]:
+    """The sound of a General MIDI program, from 0, or of a kit; empty for those without a word."""
+    if is_drum:
+        return {_KITS[program]} if program in _KITS else set()
+    return {name for name, programs in _SOUND_OF_PROGRAM.items() if program in programs}
 
 
 def _manners(power: NDArray[np.float32], said: list[set[str]]) -> None:

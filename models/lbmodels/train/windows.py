@@ -101,7 +101,11 @@ class WindowSource:
 
     def __init__(self, model: LookaheadConfig, data: LatentDataConfig, batch: int) -> None:
         sizes = GeneratorConfig(
-            latent=model.latent, semitones=model.semitones, stems=model.stems, anticipation_max=1
+            latent=model.latent,
+            semitones=model.semitones,
+            stems=model.stems,
+            anticipation_max=1,
+            styled=model.styled,
         )
         self.source = LatentSource(replace(data, crop_frames=model.columns), sizes, batch)
 

@@ -44,8 +44,6 @@ class CamConfig:
 class Cam(Continuation):
     """Ears, trunk and flow. Besides what the host tells of a frame it is told the frame's class of level."""
 
-    told = Continuation.told + CLASSES
-
     def __init__(self, config: CamConfig) -> None:
         super().__init__(config.hearing)
         for name, least in (("hidden", 1), ("layers", 1), ("flow_steps", 1), ("chunk", 1)):
@@ -55,6 +53,10 @@ class Cam(Continuation):
         self.level = nn.Linear(CLASSES, config.hearing.features, bias=False)
         nn.init.zeros_(self.level.weight)
         self.flow = Flow(self.knows, config.hidden, config.layers, config.hearing.latent)
+
+    @property
+    def told(self) -> int:
+        return super().told + CLASSES
 
     def embed(
         self,
@@ -66,7 +68,7 @@ class Cam(Continuation):
         ahead: Tensor,
         steer: Steer | None,
     ) -> Tensor:
-        told, level = known.split([Continuation.told, CLASSES], dim=-1)
+        told, level = known.split([super().told, CLASSES], dim=-1)
         x: Tensor = super().embed(
             heard, tempogram, told, past, stem, ahead, steer
         ) + _LEVEL_GAIN * self.level(level)
@@ -116,6 +118,7 @@ class Player(nn.Module):
         self.frame_rate, self.stems = mine.frame_rate, mine.stems
         self.anticipation_frames = (0, mine.anticipation_max)
         self.context_frames, self.trim_db = max(mine.window, other.window), mine.trim_db
+        self.styled = mine.styled or other.styled
 
     def init_state(self, batch: int) -> CamState:
         return CamState(self.arranger.init_state(batch), self.latents.init_state(batch))

@@ -17,12 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from lbmodels.band import Answer, Heard
-from lbmodels.conditioning import host, steering
-from lbmodels.conditioning.host import condition_features
+from lbmodels.conditioning import steering
+from lbmodels.conditioning.silent import SilentAtFirst
 from lbmodels.conditioning.steering import STEERING_CONTROLS, TEMPERATURE, Steer, steering_features
+from lbmodels.conditioning.style import told_features
 from lbmodels.contract.spec import Control
 from lbmodels.errors import LiveBandModelError
-from lbmodels.families.liveband.generator import Generator, GeneratorConfig, silent_at_first
+from lbmodels.families.liveband.generator import Generator, GeneratorConfig
 from lbmodels.streaming.attention import rotary, visible
 from lbmodels.streaming.noise import gaussian
 from lbmodels.streaming.state import select
@@ -82,9 +83,6 @@ class Drafts(NamedTuple):
 class Continuation(nn.Module):
     """The network up to what is known of the next frame; what draws it is a subclass's."""
 
-    told = host.WIDTH
-    """How many numbers it is told of a frame that it is to decide."""
-
     def __init__(self, hearing: GeneratorConfig, *, played: int | None = None) -> None:
         """`played`: numbers of a frame that is played, of latents where nothing is said.
 
@@ -97,10 +95,15 @@ class Continuation(nn.Module):
             )
         self.hearing = Generator(hearing)
         self.played = hearing.latent if played is None else played
-        self.own = silent_at_first(self.played + 2, hearing.features)
+        self.own = SilentAtFirst(self.played + 2, hearing.features)
         # Chance is in the draw of a frame, nowhere else.
         self.register_buffer("no_chance", torch.zeros(hearing.noise + hearing.style), persistent=False)
         self.unheard = nn.Parameter(torch.zeros(hearing.features))
+
+    @property
+    def told(self) -> int:
+        """How many numbers it is told of a frame that it is to decide."""
+        return self.hearing.told_width
 
     @property
     def knows(self) -> int:
@@ -193,10 +196,11 @@ class ContinuationPlayer(nn.Module, ABC):
         self.frame_rate, self.stems = mine.frame_rate, mine.stems
         self.anticipation_frames = (0, mine.anticipation_max)
         self.context_frames, self.trim_db = mine.window, mine.trim_db
+        self.styled = mine.styled
 
     def told(self, conditions: Mapping[str, Tensor]) -> Tensor:
         """What the network is told of frames, [..., told], of their conditions [...]."""
-        return condition_features(conditions)
+        return told_features(conditions, styled=self.styled)
 
     @abstractmethod
     def draw(self, known: Tensor, seed: Tensor, place: Tensor, asked: Mapping[str, Tensor]) -> Tensor:

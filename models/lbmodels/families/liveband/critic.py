@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lbmodels.band import Heard
 from lbmodels.conditioning import host, steering
-from lbmodels.families.liveband.generator import GeneratorConfig, silent_at_first
+from lbmodels.families.liveband.generator import GeneratorConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Critic(nn.Module):
         self.blocks = nn.ModuleList(_Block(d, config.kernel, dilation) for dilation in config.dilations)
         self.norm = nn.LayerNorm(d)
         self.out = nn.Linear(d, 1)
-        self.steer = silent_at_first(steering.WIDTH, d) if generator.steered else None
+        self.steer = SilentAtFirst(steering.WIDTH, d) if generator.steered else None
 
     def forward(
         self, heard: Heard, known: Tensor, stem: Tensor, latents: Tensor, steer: Tensor | None = None

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from lbmodels.band import Answer, Heard, PlayerConfig
-from lbmodels.conditioning import host
-from lbmodels.conditioning.host import condition_features
+from lbmodels.conditioning import host, style
+from lbmodels.conditioning.silent import SilentAtFirst
+from lbmodels.conditioning.style import told_features, told_width
 from lbmodels.conditioning.steering import STEERING_CONTROLS, WIDTH, Steer, steering_features
 from lbmodels.contract.spec import Control
 from lbmodels.errors import LiveBandModelError
@@ -43,7 +44,7 @@ _STYLE_POSITION = -1
 class GeneratorConfig(PlayerConfig):
     """Sizes; `window` in frames. `causal = false` is the bidirectional offline reference.
 
-    `steered`: it takes the controls of `lbmodels.conditioning.steering`. `trim_db`: make-up gain of each stem, of a trained
+    `steered`: it takes the controls of `lbmodels.conditioning.steering`. `styled`: it takes a style. `trim_db`: make-up gain of each stem, of a trained
     model whose stems were measured softer than true ones; empty for none. `guidance`: for each stem, how much more than in
     training counts what is heard and told, of a trained model that was measured to follow it too little; empty for none.
     `latent_matching`: its latents are given the colours of true ones by `lbmodels.families.liveband.latent_matching`.
@@ -55,6 +56,7 @@ class GeneratorConfig(PlayerConfig):
     anticipation_max: int = 25
     causal: bool = True
     steered: bool = False
+    styled: bool = False
     trim_db: tuple[float, ...] = ()
     guidance: tuple[float, ...] = ()
     latent_matching: bool = False
@@ -77,14 +79,6 @@ class GeneratorState(NamedTuple):
 
     trunk: TransformerState
     tempogram: TempogramState
-
-
-def silent_at_first(inputs: int, features: int) -> nn.Sequential:
-    """An input that adds nothing until it is trained: a model that did without plays on as it did."""
-    last = nn.Linear(features, features)
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Linear(inputs, features), nn.SiLU(), last)
 
 
 class Generator(nn.Module):
@@ -119,7 +113,8 @@ class Generator(nn.Module):
             LatentMatching(len(config.stems), config.latent) if config.latent_matching else None
         )
         self.tell = nn.Linear(d, 2 + 1 + 12)
-        self.steer = silent_at_first(WIDTH, d) if config.steered else None
+        self.steer = SilentAtFirst(WIDTH, d) if config.steered else None
+        self.styling = SilentAtFirst(style.WIDTH, d) if config.styled else None
 
     @property
     def latent(self) -> int:
@@ -165,10 +160,19 @@ class Generator(nn.Module):
     def causal(self) -> bool:
         return self.config.causal
 
+    @property
+    def styled(self) -> bool:
+        return self.config.styled
+
+    @property
+    def told_width(self) -> int:
+        """Features of what it is told of a frame."""
+        return told_width(styled=self.styled)
+
     def _told(self, conditions: Mapping[str, Tensor]) -> tuple[Tensor, Steer | None]:
         """What the host knows, and how the player is steered, as features."""
         steer = steering_features(conditions) if self.config.steered else None
-        return condition_features(conditions), steer
+        return told_features(conditions, styled=self.styled), steer
 
     def play_chunk(
         self,
@@ -222,15 +226,20 @@ class Generator(nn.Module):
         chance: Tensor,
         steer: Steer | None,
     ) -> Tensor:
-        """Sum of all inputs [..., features]; `stem` and `anticipation` [...] broadcast over frames."""
+        """Sum of all inputs [..., features]; `stem` and `anticipation` [...] broadcast over frames; known [..., told_width]."""
         felt = self.feel_tempogram(tempogram, anticipation)
         ahead = anticipation.float().unsqueeze(-1) / self.config.anticipation_max
         orders = torch.arange(8, device=ahead.device) / 2
         waves = torch.cos(torch.pi * ahead.sqrt() * orders)
+        asked = None
+        if self.styling is not None:
+            known, asked = known.split([host.WIDTH, style.WIDTH], dim=-1)
         told = self.listen(heard) + felt + self.know(known)
         x: Tensor = told + self.chance(chance) + self.stem(stem) + self.ahead(waves)
         if self.steer is not None:
             x = x + self.steer(x.new_zeros(WIDTH) if steer is None else steer.ranks)
+        if self.styling is not None:
+            x = x + self.styling(asked)
         more = self._more(stem, steer)
         if more is None:
             return x
@@ -286,7 +295,7 @@ class Generator(nn.Module):
 
         Args:
             heard: the mix, [B, F, ...].
-            known: `condition_features` of the frames to be played, [B, F, WIDTH].
+            known: `told_features` of the frames to be played, [B, F, told_width].
             stem, anticipation, seed: int64 [B]. variation: float [B].
             steer: `steering_features` of [B, F]; None, or a model that is not steered: its own choice.
         """

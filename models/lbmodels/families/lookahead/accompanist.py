@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lbmodels.codec.autoencoder import Codec, DecoderState, EncoderState, from_frames, to_frames
-from lbmodels.conditioning.host import WIDTH, condition_features
+from lbmodels.conditioning.style import told_features, told_width
 from lbmodels.conditioning.table import columns as told_by_frame
 from lbmodels.contract.conditions import HOST
 from lbmodels.contract.quality import QUALITIES
@@ -41,7 +41,7 @@ _MOST_DRAWS = 64
 class LookaheadState(NamedTuple):
     """What one batch of sessions remembers.
 
-    `cursor` [B] columns heard; `mix` [B, C, latent + semitones] the last of them; `told` [B, C, WIDTH] what was announced of the
+    `cursor` [B] columns heard; `mix` [B, C, latent + semitones] the last of them; `told` [B, C, told_width] what was announced of the
     columns before `memory.end`; `level` [B] what the stem's last frame was multiplied by, to undo the gain of the input level, 0 before
     the first sound; `beat` [B, 4] what the beat tracker knew of the column played last. The trackers' are empty where
     there are none.
@@ -125,6 +125,8 @@ class LookaheadAccompanist(nn.Module):
             if network is not None and network.config.student != is_student:
                 raise LiveBandModelError("the teacher and the student are the wrong way round")
         config = networks[0].config
+        if any(network.config.styled != config.styled for network in networks):
+            raise LiveBandModelError("of teacher and student one takes a style, the other does not: not a pair")
         if any(network.config.latent != codec.config.latent for network in networks):
             raise LiveBandModelError(
                 f"codec has {codec.config.latent} latent channels, the window network {config.latent}: not a pair"
@@ -148,7 +150,11 @@ class LookaheadAccompanist(nn.Module):
             anticipation_frames=(0, max(0, config.columns // 2 - self.new)),
             stems=config.stems,
             controls=(*(TEMPO_CONTROLS if beat_tracker is not None else ()), *self._quality()),
-            conditions=HOST if beat_tracker is None else (*HOST, "tempo_scale"),
+            conditions=(
+                *HOST,
+                *(("tempo_scale",) if beat_tracker is not None else ()),
+                *(("style",) if config.styled else ()),
+            ),
             context_frames=config.columns,
             parameters=sum(p.numel() for p in self.parameters()),
             recipe="lookahead",
@@ -209,7 +215,7 @@ class LookaheadAccompanist(nn.Module):
             self.codec.encoder.init_state(batch),
             self.ear.init_state(batch),
             torch.zeros(batch, columns, latent + self.config.semitones, device=device),
-            torch.zeros(batch, columns, WIDTH, device=device),
+            torch.zeros(batch, columns, told_width(styled=self.config.styled), device=device),
             empty_memory(batch, columns, latent, device),
             self.codec.decoder.init_state(batch),
             torch.full((batch, 4), -1.0, device=device),
@@ -358,7 +364,7 @@ class LookaheadAccompanist(nn.Module):
         return audio * (before[:, None, None] + (after - before)[:, None, None] * along)
 
     def _announced(self, conditions: Mapping[str, Tensor], state: LookaheadState, end: Tensor) -> Tensor:
-        """Features [B, C, WIDTH] of the window's columns: those of its last `new` are told now, the others were."""
-        per_frame = {name: conditions[name] for name in HOST}
+        """Features [B, C, told_width] of the window's columns: those of its last `new` are told now, the others were."""
         ring = shifted(state.told, end - state.memory.end)
-        return torch.cat([ring[:, : -self.new], condition_features(per_frame)], dim=1)
+        told = told_features(conditions, styled=self.config.styled)
+        return torch.cat([ring[:, : -self.new], told], dim=1)

@@ -18,8 +18,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lbmodels.band import PlayerConfig
-from lbmodels.conditioning.host import condition_features
-from lbmodels.contract.conditions import HOST, WIDTHS
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.liveband.generator import Generator, GeneratorConfig
 from lbmodels.families.lookahead.diffusion import Preconditioning, Schedule
@@ -37,7 +35,7 @@ class LookaheadConfig(PlayerConfig):
     """Sizes. `columns`: latent columns of a window, T = columns / frame_rate seconds.
 
     `student`: a consistency model, which answers in 1 to 4 calls; otherwise a diffusion model. Noise levels from `sigma_max` down
-    to `sigma_min`, spaced by `rho`; `sigma_data` is the deviation of the latents. `trim_db`: make-up gain of each stem; empty for none.
+    to `sigma_min`, spaced by `rho`; `sigma_data` is the deviation of the latents. `trim_db`: make-up gain of each stem; empty for none. `styled`: it takes a style.
     """
 
     columns: int = 128
@@ -47,6 +45,7 @@ class LookaheadConfig(PlayerConfig):
     rho: float = 7.0
     student: bool = False
     trim_db: tuple[float, ...] = ()
+    styled: bool = False
 
     def hearing(self) -> GeneratorConfig:
         """The generator whose ears and trunk it has."""
@@ -59,6 +58,7 @@ class LookaheadConfig(PlayerConfig):
             depth=self.depth,
             frame_rate=self.frame_rate,
             window=self.columns,
+            styled=self.styled,
         )
 
     def preconditioning(self) -> Preconditioning:
@@ -71,7 +71,7 @@ class LookaheadConfig(PlayerConfig):
 class Seen(NamedTuple):
     """What a window is filled by, C columns: the mix as far as it is heard, the stem as far as it is known, what is announced.
 
-    mix [B, C, latent + semitones], source [B, C, latent]; heard, known [B, C] bool; told [B, C, WIDTH] condition features; stem [B]
+    mix [B, C, latent + semitones], source [B, C, latent]; heard, known [B, C] bool; told [B, C, told_width] what is announced of them; stem [B]
     int64; unheard [B] int64, columns at the window's end that come after all that is heard. Columns that are not heard or
     not known may hold anything.
     """
@@ -86,12 +86,8 @@ class Seen(NamedTuple):
 
 
 def untold(seen: Seen) -> Seen:
-    """The same with nothing told by the host."""
-    rows, columns = seen.told.shape[:2]
-    unknown = {
-        name: seen.told.new_full((rows, columns, WIDTHS[name]), torch.nan).squeeze(-1) for name in HOST
-    }
-    return seen._replace(told=condition_features(unknown))
+    """The same with nothing told by the host, and no style."""
+    return seen._replace(told=torch.zeros_like(seen.told))
 
 
 def _level(code: Tensor) -> Tensor:

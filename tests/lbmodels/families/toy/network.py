@@ -69,7 +69,7 @@ class TokenPlayer(nn.Module):
     controls = (
         Control(name="variation", unit="", minimum=0, maximum=2, default=1, description="temperature"),
     )
-    semitones, frame_rate, trim_db, causal = 12, 100.0, (), True
+    semitones, frame_rate, trim_db, causal, styled = 12, 100.0, (), True, False
 
     def __init__(self, rvq: ResidualQuantiser, model: TokenModel) -> None:
         super().__init__()
