@@ -24,6 +24,7 @@ _MODULES = {
     "bounce": ("lbserver.commands.bounce", "let the band play over a recording, written to files"),
     "serve": ("lbserver.commands.serve", "keep the band ready for plug-ins, patches and scripts"),
     "jam": ("lbserver.commands.jam", "play with the band through your audio interface"),
+    "style": ("lbserver.commands.style", "say which words a style may have, or a recording as such a word"),
     "top": ("lbserver.commands.top", "watch the sessions of the running server"),
     "plugin": ("lbserver.commands.plugin", "install the DAW plug-in, remove it, say where it is"),
     "fleet": ("lbserver.commands.fleet", "many servers for many players: plan, simulate, run"),

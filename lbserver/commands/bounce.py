@@ -4,12 +4,14 @@
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbmodels.contract.spec import Spec
 from lbserver.commands.playing import Bar, add_model_options, add_print_options, load, print_report
+from lbserver.commands.style import add_style_options, style_line, style_vector
 from lbserver.errors import LiveBandError
 from lbserver.files.paths import reason
 from lbserver.files.plain_json import to_json
@@ -83,6 +85,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     playing = parser.add_argument_group("how it plays")
     add_model_options(playing)
+    add_style_options(playing)
     playing.add_argument(
         "--anticipation",
         type=float,
@@ -174,6 +177,7 @@ def _run(parsed: argparse.Namespace) -> int:
         key=parsed.key,
         chords_path=parsed.chords,
     )
+    style_line(parsed)  # words that nobody knows are said before anything is opened
     if parsed.input.is_dir():
         from lbserver.commands.bounce_folder import bounce_folder
 
@@ -200,6 +204,8 @@ def _bounce_from(parsed: argparse.Namespace, knowledge: "HostKnowledge", source:
     from lbserver.plugin.through import a_server, bounce_through_plugin, find_plugin, parameters_of
 
     # What does not go is said at once, not when a server has started for it.
+    if parsed.style is not None or parsed.style_audio:
+        raise LiveBandError("--style does not go --through plugin: type it in the plug-in's window")
     parameters_of(knowledge, seed=parsed.seed, variation=parsed.variation, feed_samples=parsed.chunk)
     plugin = find_plugin(parsed.vst3)
     with a_server(parsed.model) as (server, spec):
@@ -218,6 +224,7 @@ def _bounce_with(
     from lbserver.engine.bounce import BounceRequest, plan_anticipation_frames, plan_outputs
     from lbserver.music.conditions import describe
 
+    knowledge = replace(knowledge, style=style_vector(parsed, spec.conditions, spec.name))
     out, folder = parsed.output
     if folder:
         make_folder(out)

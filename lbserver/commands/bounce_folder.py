@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lbserver.commands.arguments import USER_ERROR
 from lbserver.commands.bounce import controls_of, make_folder, stems_of
 from lbserver.commands.playing import Bar, load
+from lbserver.commands.style import style_vector
 from lbserver.engine import backends
 from lbserver.engine.bounce import plan_anticipation_frames, remove_left
 from lbserver.engine.bounce_folder import (
@@ -48,6 +49,7 @@ def bounce_folder(parsed: argparse.Namespace, knowledge: "HostKnowledge") -> int
     if not found.recordings and not found.closed:
         raise LiveBandError(f"there is no recording in {folder} ({found.others} other files)")
     spec = load(parsed.model, parsed.device).spec
+    knowledge = replace(knowledge, style=style_vector(parsed, spec.conditions, spec.name))
     settings = Settings(
         model=None if parsed.model is None else backends.whole_name(parsed.model),
         runtime=os.environ.get("LIVEBAND_RUNTIME") or "auto",

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from lbmodels.contract.stems import STEMS
 from lbserver.client.errors import RefusedError, ServerGoneError
+from lbserver.commands.style import add_style_options, style_line
 from lbserver.errors import LiveBandError
 from lbserver.files.plain_json import to_json
 from lbserver.host import sound_card
@@ -122,6 +123,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--chart", metavar="BARS", help="bar chart that repeats: '| C | Am F | G |' (with --bpm)"
     )
+    add_style_options(parser)
     parser.add_argument("--link", action="store_true", help="follow tempo and beat of Ableton Link")
     parser.add_argument("--model", metavar="NAME", help="if a server must be started")
     parser.add_argument(
@@ -415,6 +417,8 @@ def _checked(parsed: argparse.Namespace, sound: Sound) -> SeatConfig:
         raise LiveBandError(f"--seconds {parsed.seconds:g} must be positive")
     read_knowledge(bpm=parsed.bpm, key=parsed.key)
     knows = {name: value for name in ("bpm", "key", "chart") if (value := getattr(parsed, name)) is not None}
+    if line := style_line(parsed):
+        knows["style"] = line
     if parsed.chart is not None and parsed.bpm is None:
         raise LiveBandError("--chart counts bars, so it needs --bpm")
     return SeatConfig(

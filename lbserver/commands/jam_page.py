@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 
 from lbserver.commands.serving import on_signals
+from lbserver.commands.style import style_line
 from lbserver.errors import LiveBandError
 from lbserver.files.plain_json import to_json
 from lbserver.host.rundir import find_server
@@ -53,5 +54,7 @@ def _begin(parsed: argparse.Namespace) -> Mapping[str, float | int | str]:
     """The page's first settings: the command line's, or its defaults; what has none and was not asked for is left out."""
     for name in ("mix", "gain"):
         control_value(name, getattr(parsed, name))
-    begin = {name: getattr(parsed, name) for name in (*_CONTROLS, *_KNOWN)}
+    begin = {name: getattr(parsed, name) for name in (*_CONTROLS, *_KNOWN)} | {
+        "style": style_line(parsed) or None
+    }
     return {name: value for name, value in begin.items() if value is not None}

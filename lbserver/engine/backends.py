@@ -12,6 +12,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lbmodels.contract.accompanist import Accompanist
 from lbserver.errors import LiveBandError
 from lbserver.testing import accompanists
@@ -116,6 +119,39 @@ def runtimes(name: str | None = None) -> list[Any]:
     Takes about a second for each, and the first time an export.
     """
     return list(importlib.import_module("lbmodels.runtime.timing").runtimes(name))
+
+
+def style_vector(line: str) -> NDArray[np.float32]:
+    """What a line of prompts asks for, a unit vector of the style space: see lbmodels.style.prompts.
+
+    Raises LiveBandError: words that are not known, named; or no models here that know any.
+    """
+    vector: NDArray[np.float32] = _of_style("vector", line)
+    return vector
+
+
+def style_word(audio: NDArray[np.float32], rate_hz: int) -> str:
+    """A recording [N, channels] as a word of such a line. Raises LiveBandError: it is silent."""
+    return str(_of_style("heard_as_word", audio, rate_hz))
+
+
+def style_words() -> tuple[str, ...]:
+    """Words that may be asked for; none where no models are installed."""
+    try:
+        return tuple(_of_style("suggestions"))
+    except LiveBandError:
+        return ()
+
+
+def _of_style(function: str, *arguments: Any) -> Any:
+    try:
+        return getattr(importlib.import_module("lbmodels.style.prompts"), function)(*arguments)
+    except ImportError as error:
+        raise LiveBandError(f"no models are installed that know styles: {error}") from None
+    except ValueError as error:
+        if not is_user_error(error) or isinstance(error, LiveBandError):
+            raise
+        raise LiveBandError(str(error)) from None
 
 
 def run_tasks(

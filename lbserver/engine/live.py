@@ -19,10 +19,12 @@ from lbmodels.contract.spec import Spec
 from lbmodels.contract.stems import STEMS
 from lbserver.audio.channels import to_channels
 from lbserver.audio.fades import Concealer
+from lbserver.engine.backends import style_vector
 from lbserver.engine.lane import Lane, grid_of
 from lbserver.engine.shell import shell_conditions
 from lbserver.engine.stream import stem_index
 from lbserver.music.room_beat import tapped, with_tap
+from lbserver.music.style import in_new_epoch
 from lbserver.protocol.controls import CONTROLS, MODES, MOMENTS, TRIGGERS, linear_gain
 from lbserver.protocol.segment import EVENT_CAPACITY, EVENT_KINDS, LADDER, epoch_after, split
 from lbserver.ring import timeline
@@ -36,6 +38,7 @@ from lbserver.session.knowledge import (
     after_event,
     after_know,
     after_next_section,
+    after_style,
     beat_now,
     chord_now,
     chord_number,
@@ -200,8 +203,13 @@ class LiveSession:
             self.told = after_know(self.told, {"bpm": beat.bpm, "first_beat_s": beat.first_beat_s})
 
     def know(self, message: dict[str, Any]) -> None:
-        """A `know` message. Raises LiveBandError for what cannot be read."""
-        self.told = after_know(self.told, message)
+        """A `know` message. Raises LiveBandError for what cannot be read. A model that takes no style is told none."""
+        told, line = after_know(self.told, message), message.get("style")
+        if line is not None and "style" in self.spec.conditions:
+            vector = message.get("style_vector") if line.strip() else []
+            vector = style_vector(line) if vector is None else np.array(vector, np.float32)
+            told = after_style(told, vector if len(vector) else None, self._next_position, self._rate_hz)
+        self.told = told
 
     # When it is due
 
@@ -411,6 +419,7 @@ class LiveSession:
         self._faded_frames = self._ladder = 0
         self._taps = ()
         self._act_on_all()
+        self.told = replace(self.told, style=in_new_epoch(self.told.style))
         if self.told.transport is not None:  # its position was of the old epoch
             self.told = replace(self.told, transport=None)
         self._become(Event.EPOCH)

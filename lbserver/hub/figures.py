@@ -91,6 +91,7 @@ def status_of(entry: Entry) -> dict[str, float | int | str]:
         "heard_tempo": _number(segment, "heard_tempo") or nan,
         "heard_beat": _number(segment, "heard_beat") or nan,
         "heard_chord": chord_label(_number(segment, "heard_chord")),
+        "style": str(entry.known.get("style", "")),
         "quality": quality_of(_number(segment, "quality")),
     }
 

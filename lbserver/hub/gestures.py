@@ -5,6 +5,8 @@ import time
 from math import isfinite
 from typing import Any
 
+from lbmodels.contract.spec import Spec
+from lbserver.engine.backends import style_vector
 from lbserver.errors import LiveBandError
 from lbserver.hub.admission import HubError
 from lbserver.hub.session_record import Entry, Taps, section_names
@@ -25,6 +27,21 @@ def check_readable(known: dict[str, Any]) -> None:
     """
     try:
         after_know(Told(transport=_ANY_TRANSPORT), known)
+    except LiveBandError as error:
+        raise HubError("bad_message", str(error)) from None
+
+
+def style_told(line: str, spec: Spec) -> dict[str, Any]:
+    """What a place is told beside a style's line: its vector, none of an empty line.
+
+    Raises HubError: words that are not known, or a model that takes no style.
+    """
+    if not line.strip():
+        return {"style_vector": []}
+    if "style" not in spec.conditions:
+        raise HubError("unsupported", f"{spec.name} was not trained with style, and plays as it always does")
+    try:
+        return {"style_vector": style_vector(line).tolist()}
     except LiveBandError as error:
         raise HubError("bad_message", str(error)) from None
 

@@ -83,7 +83,8 @@ class Jump:
 class HostKnowledge:
     """All a host may tell. `chart` counts bars, so it needs a SteadyBeat; its form repeats to the end, moved by `jump`.
 
-    `sections`: the bar of the form that each begins with, and its name.
+    `sections`: the bar of the form that each begins with, and its name. `style`: a vector of the style space, asked for from the
+    beginning on; empty if none is.
     """
 
     beat: SteadyBeat | BeatMap | None = None
@@ -92,6 +93,7 @@ class HostKnowledge:
     sections: tuple[tuple[int, str], ...] = ()
     jump: Jump = Jump()
     key: int | None = None
+    style: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.chart and not (isinstance(self.beat, SteadyBeat) and self.beat.first_beat_s is not None):
@@ -224,7 +226,9 @@ def jumped(knowledge: HostKnowledge, bars: float) -> HostKnowledge:
 
 
 def conditions_at(knowledge: HostKnowledge, time_s: float) -> FrameConditions:
-    """Conditions of a frame that starts at a time: `beat_phase`, `bar_phase`, `tempo`, `chord` [12], `chord_bass`, `key`."""
+    """Conditions of a frame that starts at a time: `beat_phase`, `bar_phase`, `tempo`, `chord` [12], `chord_bass`, `key`;
+    `style` [latent] if one is asked for.
+    """
     beat_phase, bar_phase, tempo = beat_at(knowledge.beat, time_s)
     chord = chord_at(knowledge, time_s)
     pitches = np.full(12, np.nan, np.float32)
@@ -233,6 +237,7 @@ def conditions_at(knowledge: HostKnowledge, time_s: float) -> FrameConditions:
         pitches[:] = 0.0
         pitches[list(chord.tones)] = 1.0
         bass = np.nan if chord.bass is None else chord.bass
+    style = {"style": np.array(knowledge.style, np.float32)} if knowledge.style else {}
     return {
         "beat_phase": beat_phase,
         "bar_phase": bar_phase,
@@ -240,6 +245,7 @@ def conditions_at(knowledge: HostKnowledge, time_s: float) -> FrameConditions:
         "chord": pitches,
         "chord_bass": bass,
         "key": np.nan if knowledge.key is None else knowledge.key,
+        **style,
     }
 
 
@@ -265,6 +271,8 @@ def describe(knowledge: HostKnowledge) -> str:
         told.append(f"{len(knowledge.spans)} chords")
     if knowledge.key is not None:
         told.append("the key")
+    if knowledge.style:
+        told.append("the style")
     return ", ".join(told) if told else "nothing: it plays by ear"
 
 

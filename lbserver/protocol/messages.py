@@ -190,6 +190,13 @@ MESSAGES = (
                 required=False,
             ),
             _str("key", "e.g. Am, f#m, B♭ major; ? unknown", required=False),
+            _str(
+                "style",
+                "up to six prompts, words or sounds, each with its weight: `upright bass, swing *2 | Rhodes`; empty forgets it",
+                longest=_TEXT,
+                required=False,
+            ),
+            _ranged("glide_s", "glide", "time that the next style takes, 1 at first", required=False),
         ),
     ),
     Message(

@@ -24,6 +24,7 @@ RANGES: Mapping[str, Range] = {
     "bpm": Range(minimum=20, maximum=400, unit="bpm"),
     "first_beat_s": Range(minimum=-1e6, maximum=1e9, unit="s"),
     "beats_per_bar": Range(minimum=1, maximum=16, whole=True),
+    "glide": Range(minimum=0, maximum=60, unit="s"),
     **{
         control.name: Range(
             minimum=control.minimum,

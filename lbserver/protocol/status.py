@@ -44,6 +44,7 @@ STATUS = tuple(
         ("heard_tempo", "float", "bpm", "tempo the band hears by itself, NaN if it is not sure of one"),
         ("heard_beat", "float", "", "beat of the bar the band hears by itself, NaN if it is not sure of one"),
         ("heard_chord", "str", "", "chord the band hears by itself, empty if it is not sure of one"),
+        ("style", "str", "", "style that is asked for, empty if none is"),
         ("quality", "str", "", "quality that steps have now, which may be less than was asked for; empty if the model has one alone"),
     )
 )  # fmt: skip

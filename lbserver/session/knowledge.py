@@ -27,6 +27,8 @@ from lbserver.music.conditions import (
 from lbserver.music.notation.charts import parse_chart
 from lbserver.music.notation.keys import parse_key
 from lbserver.music.notation.labels import parse_label
+from lbserver.music.style import DEFAULT_GLIDE_S, Style, Vector, style_at, towards
+from lbserver.music.style import NONE as NONE_ASKED
 from lbserver.protocol.chord_names import label_of
 from lbserver.protocol.segment import EVENT_KINDS, TRANSPORT_FLAGS
 from lbserver.ring.ends import Event
@@ -60,7 +62,7 @@ class Told:
     """All that a session's host has told; a value, so that a frame sees one state of it.
 
     `transport` goes before `knowledge.beat`, `chord` (the one that sounds from now on) before its chart and spans.
-    `beats_per_bar` is that of the next beat that is told.
+    `beats_per_bar` is that of the next beat that is told, `glide_s` the time that the next style takes.
     """
 
     transport: Transport | None = None
@@ -68,6 +70,8 @@ class Told:
     chord: tuple[tuple[float, ...], float] | None = None
     key: float = float("nan")
     knowledge: HostKnowledge = field(default_factory=HostKnowledge)
+    style: Style = NONE_ASKED
+    glide_s: float = DEFAULT_GLIDE_S
 
 
 def after_event(told: Told, event: Event) -> Told:
@@ -143,7 +147,13 @@ def after_know(told: Told, message: dict[str, Any]) -> Told:
     if chart and beat is None:
         counted = SteadyBeat(bpm=120.0, first_beat_s=0.0)
         kept = HostKnowledge(beat=counted, chart=chart, sections=sections, jump=jump)
-    return replace(told, knowledge=kept, chord=chord, key=key)
+    return replace(told, knowledge=kept, chord=chord, key=key, glide_s=message.get("glide_s", told.glide_s))
+
+
+def after_style(told: Told, vector: Vector | None, position: float, rate_hz: int) -> Told:
+    """What is told once another style is asked for, None for none, from a host position on."""
+    style = towards(told.style, vector, at_s=position / rate_hz, length_s=told.glide_s)
+    return replace(told, style=style)
 
 
 def conditions_of(told: Told, position: float, rate_hz: int) -> FrameConditions:
@@ -166,6 +176,8 @@ def conditions_of(told: Told, position: float, rate_hz: int) -> FrameConditions:
         known["chord_bass"] = told.chord[1]
     if isfinite(told.key):
         known["key"] = told.key
+    if (style := style_at(told.style, position / rate_hz)) is not None:
+        known["style"] = style
     return known
 
 

@@ -18,6 +18,7 @@ from lbserver import __version__
 from lbserver.client.asynchronous import AsyncClient, AsyncSession
 from lbserver.client.errors import ClientError
 from lbserver.client.start import ensure_server
+from lbserver.engine.backends import style_words
 from lbserver.errors import LiveBandError
 from lbserver.files.documents import read_json
 from lbserver.files.plain_json import to_json
@@ -40,7 +41,7 @@ _MOST_NAMES = 9
 _MOST_WAITING = 1024
 _MOST_EPOCHS = 1 << 32
 _FAULT_S = 1.0
-_KNOWN = ("bpm", "first_beat_s", "beats_per_bar", "chart", "chord", "key")
+_KNOWN = ("bpm", "first_beat_s", "beats_per_bar", "chart", "chord", "key", "style", "glide_s")
 _OPEN: Mapping[str, Any] = {
     "stem": str,
     "rate_hz": int,
@@ -103,6 +104,7 @@ class Visit:
             controls=[asdict(control) for control in CONTROLS],
             figures=[asdict(figure) for figure in STATUS],
             begin=dict(self._config.begin),
+            styles=await asyncio.to_thread(style_words),
             proof=self._socket.proof,
         )
         for work in (self._find, self._tell, self._work):
@@ -268,14 +270,20 @@ class Visit:
                 await session.set(_text(message, "control"), message.get("value"))  # type: ignore[arg-type]
             case "know":
                 known = {name: message[name] for name in _KNOWN if name in message}
-                await session.know(**self._in_ring(session, known))
-                self._known |= known
+                await self._know(session, self._in_ring(session, known), known)
             case "keep":
                 await session.keep(_text(message, "name"))
                 await self._say(type="kept", name=message["name"])
             case "recall":
                 await session.recall(_text(message, "name"))
                 await self._say(type="recalled", name=message["name"])
+
+    async def _know(
+        self, session: AsyncSession, told: Mapping[str, Any], known: Mapping[str, Any] | None = None
+    ) -> None:
+        """Tell it; `known` is the same by the page's own clock."""
+        await session.know(**told)
+        self._known |= told if known is None else known
 
     def _in_ring(self, session: AsyncSession, known: Mapping[str, Any]) -> dict[str, Any]:
         """What is known, its first beat counted from the ring's beginning and not from the page's."""
@@ -313,9 +321,13 @@ class Visit:
         try:
             for control, value in wish.controls.items():
                 await session.set(str(control), value)
-            if wish.knows:
-                await session.know(**wish.knows)
-                self._known |= wish.knows
+            knows = dict(wish.knows)
+            style = knows.pop("style", "")
+            if knows:
+                await session.know(**knows)
+                self._known |= knows
+            if style:  # which not every model takes: it plays then all the same
+                await self._tried(partial(self._know, session, {"style": style}))
             if recording is None:
                 self._player = LivePlayer(session, rate_hz=session.ring.rate_hz)
             else:

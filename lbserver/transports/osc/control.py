@@ -18,7 +18,19 @@ _SESSION = "/lb/<session>/"
 _NEEDS_TEMPO = {"beat": 1, "chart": 2}
 _BEAT_WAITS_S = 1.0
 """For its tempo, in seconds of what is heard: by then the place of the bar would be a guess."""
-_OF_SESSIONS = ("set/<control>", "tempo", "beat", "beats_per_bar", "chord", "chart", "key", "keep", "recall")
+_OF_SESSIONS = (
+    "set/<control>",
+    "tempo",
+    "beat",
+    "beats_per_bar",
+    "chord",
+    "chart",
+    "key",
+    "style",
+    "glide",
+    "keep",
+    "recall",
+)
 PANIC = "/lb/panic"
 SIMPLE = (PANIC, *(_SESSION + what for what in _OF_SESSIONS))
 """Calls that open nothing and are answered with nothing: from this machine they need no handshake."""
@@ -106,6 +118,10 @@ class Control:
                 await self._chart(session, arguments["chart"], peer)
             case "key":
                 await self._know(session, {"key": arguments["key"]}, peer)
+            case "style":
+                await self._know(session, {"style": arguments["style"]}, peer)
+            case "glide":
+                await self._know(session, {"glide_s": arguments["glide_s"]}, peer)
             case "keep":
                 await hub.keep(session, arguments["name"], peer=peer)
             case "recall":

@@ -10,9 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lbmodels.errors import LiveBandModelError
-
-MOST_SLOTS = 6
+from lbmodels.style import prompts
 
 
 def mix(vectors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
@@ -22,16 +20,7 @@ def mix(vectors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
         LiveBandModelError: no slot or too many, weights of another number, negative or none above 0, or prompts that
             cancel each other out.
     """
-    if not 1 <= len(vectors) <= MOST_SLOTS or len(weights) != len(vectors):
-        raise LiveBandModelError(
-            f"style: accepted are 1 to {MOST_SLOTS} prompts, each with a weight, not {len(vectors)} and {len(weights)}"
-        )
-    if not all(0 <= weight < float("inf") for weight in weights) or not sum(weights) > 0:
-        raise LiveBandModelError(f"style: weights must be 0 or more and not all 0, not {list(weights)}")
-    total = torch.stack(list(vectors)).mul(torch.tensor(weights).unsqueeze(1) / sum(weights)).sum(0)
-    if float(total.norm()) < 1e-6:
-        raise LiveBandModelError("style: these prompts cancel each other out")
-    return F.normalize(total, dim=-1)
+    return torch.from_numpy(prompts.mix([vector.numpy() for vector in vectors], weights))
 
 
 class Glide(NamedTuple):

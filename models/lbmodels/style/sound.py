@@ -12,6 +12,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from lbmodels.errors import LiveBandModelError
+
 Floats = NDArray[np.float32]
 SAMPLE_RATE = 48_000
 HOP = 1920
@@ -24,6 +26,7 @@ LOWEST_HZ, HIGHEST_HZ = 40.0, 16_000.0
 _BLOCK = 256
 # Relative to an excerpt's mean: what lies 50 dB below it is not told from silence.
 _FLOOR = 1e-5
+_SILENT_POWER = 1e-12
 
 
 @cache
@@ -101,6 +104,21 @@ def excerpts(power: Floats) -> Floats:
     if len(power) - FRAMES > starts[-1]:
         starts.append(len(power) - FRAMES)
     return np.stack([power[s : s + FRAMES] for s in starts])
+
+
+def sounding(audio: NDArray[np.floating], sample_rate: int) -> Floats:
+    """The excerpts of a recording that sound, [n, FRAMES, BANDS], n at least 1.
+
+    Raises:
+        LiveBandModelError: no samples, samples that are not finite, or silence throughout.
+    """
+    if not len(audio) or not bool(np.isfinite(audio).all()):
+        raise LiveBandModelError("audio prompt: it holds no samples, or some that are not finite")
+    found = excerpts(bands(audio, sample_rate))
+    found = found[found.mean((1, 2)) > _SILENT_POWER]
+    if not len(found):
+        raise LiveBandModelError("audio prompt: it is silent throughout")
+    return found
 
 
 def onsets_per_s(power: NDArray[np.floating]) -> float:

@@ -18,11 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lbmodels.codec.rvq import ResidualQuantiser, RvqConfig
-from lbmodels.errors import LiveBandModelError
 from lbmodels.style import sound
-from lbmodels.style.vocabulary import CONCEPTS, read
-
-KIND = "style-space"
+from lbmodels.style.prompts import KIND, understood
+from lbmodels.style.vocabulary import CONCEPTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,19 +96,7 @@ def of_text(space: StyleSpace, text: str) -> Tensor:
     Raises:
         LiveBandModelError: words that are not known, named; or nothing that says anything.
     """
-    reading = read(text)
-    known = [name for name in reading.concepts if name in space.config.concepts]
-    unknown = (*reading.unknown, *(name for name in reading.concepts if name not in known))
-    if unknown:
-        raise LiveBandModelError(
-            f"style {text[:80]!r}: unknown: {', '.join(unknown)[:200]}; known are instruments, styles and manners as "
-            "'upright bass', 'bossa', 'sparse'"
-        )
-    if not known:
-        raise LiveBandModelError(
-            f"style {text[:80]!r} says nothing; accepted are words as 'upright bass', 'bossa'"
-        )
-    return space.say(phrase(space.config, dict.fromkeys(known, 1.0)))
+    return space.say(phrase(space.config, dict.fromkeys(understood(text, space.config.concepts), 1.0)))
 
 
 @torch.no_grad()
@@ -120,13 +106,7 @@ def of_sound(space: StyleSpace, audio: NDArray[np.floating], sample_rate: int) -
     Raises:
         LiveBandModelError: no samples, samples that are not finite, or silence throughout.
     """
-    if not len(audio) or not bool(np.isfinite(audio).all()):
-        raise LiveBandModelError("audio prompt: it holds no samples, or some that are not finite")
-    excerpts = sound.excerpts(sound.bands(audio, sample_rate))
-    excerpts = excerpts[excerpts.mean((1, 2)) > 1e-12]
-    if not len(excerpts):
-        raise LiveBandModelError("audio prompt: it is silent throughout")
-    descriptions = torch.from_numpy(sound.describe(sound.heard(excerpts)))
+    descriptions = torch.from_numpy(sound.describe(sound.heard(sound.sounding(audio, sample_rate))))
     return F.normalize(space.hear(descriptions).mean(0), dim=-1)
 
 

@@ -246,7 +246,9 @@ class LatentSource:
         styled = self._styling(split) if self.model.styled else None
         for _ in range(count):
             chosen = [draw() for _ in range(self.batch)]
-            yield collate([draw_example(example, self.data, longest, rng, ranked, styled) for example in chosen])
+            yield collate(
+                [draw_example(example, self.data, longest, rng, ranked, styled) for example in chosen]
+            )
 
     @cached_property
     def _prompts(self) -> Prompts:

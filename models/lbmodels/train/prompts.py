@@ -20,7 +20,7 @@ from lbmodels.style.space import load, phrase, shipped
 from lbmodels.style.vocabulary import CONCEPTS
 from lbmodels.train.latents import Example
 from lbmodels.train.style import draw_phrase
-from lbmodels.train.takes import Takes, read_takes, sound_of, song_concepts
+from lbmodels.train.takes import Takes, read_takes, song_concepts, sound_of
 
 _MOST_WORDS = 5
 _MOMENTS = 2
@@ -37,7 +37,9 @@ def tagged_concepts(tags: Mapping[str, Any]) -> set[str]:
     said |= song_concepts({**song, "key": (12 if "minor" in key else 0) if key else None})
     for take in tags.get("takes", ()):
         drums = take["class"] == "drums"
-        said |= {_ROLE_OF_CLASS.get(take["class"], take["class"])} | sound_of(int(take["program"]), is_drum=drums)
+        said |= {_ROLE_OF_CLASS.get(take["class"], take["class"])} | sound_of(
+            int(take["program"]), is_drum=drums
+        )
     return said & set(CONCEPTS)
 
 
@@ -98,4 +100,3 @@ class Prompts:
             return torch.full((self.space.config.latent,), torch.nan)
         chosen = np.flatnonzero(draw_phrase(words, _MOST_WORDS, rng))
         return self.space.say(phrase(self.space.config, dict.fromkeys((CONCEPTS[k] for k in chosen), 1.0)))
-

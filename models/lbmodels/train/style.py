@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from lbmodels.config import build
 from lbmodels.style import sound
+from lbmodels.style.prompts import KIND
 from lbmodels.style.retrieval import held_out, trials
-from lbmodels.style.space import KIND, StyleConfig, StyleSpace, contrast
+from lbmodels.style.space import StyleConfig, StyleSpace, contrast
 from lbmodels.style.vocabulary import CONCEPTS, read
 from lbmodels.train.loop import Side, run, side
 from lbmodels.train.ranks import leads

@@ -376,7 +376,7 @@ struct StatusInfo {
     std::string_view name, kind, unit, meaning;
 };
 
-inline constexpr std::array<StatusInfo, 28> kStatus{{
+inline constexpr std::array<StatusInfo, 29> kStatus{{
     {"state", "str", "", "opening, listening, playing, late, faded, bypassed, recovering, quarantined, closed"},
     {"reason", "str", "", "why it does not play, empty if it does"},
     {"latency_samples", "int", "samples", "L: what a host compensates, and nothing else"},
@@ -404,6 +404,7 @@ inline constexpr std::array<StatusInfo, 28> kStatus{{
     {"heard_tempo", "float", "bpm", "tempo the band hears by itself, NaN if it is not sure of one"},
     {"heard_beat", "float", "", "beat of the bar the band hears by itself, NaN if it is not sure of one"},
     {"heard_chord", "str", "", "chord the band hears by itself, empty if it is not sure of one"},
+    {"style", "str", "", "style that is asked for, empty if none is"},
     {"quality", "str", "", "quality that steps have now, which may be less than was asked for; empty if the model has one alone"},
 }};
 
@@ -418,7 +419,7 @@ struct Message {
     std::string_view name, direction;
     std::size_t first_part, parts;
 };
-inline constexpr std::array<Part, 101> kParts{{
+inline constexpr std::array<Part, 103> kParts{{
     {"major", "int", 0.0, 65535.0, true},
     {"minor", "int", 0.0, 65535.0, true},
     {"client", "str", 0.0, 64.0, true},
@@ -453,6 +454,8 @@ inline constexpr std::array<Part, 101> kParts{{
     {"chart", "str", 0.0, 4096.0, false},
     {"chord", "str", 0.0, 64.0, false},
     {"key", "str", 0.0, 64.0, false},
+    {"style", "str", 0.0, 4096.0, false},
+    {"glide_s", "float", 0.0, 60.0, false},
     {"session", "str", 0.0, 64.0, true},
     {"name", "str", 0.0, 64.0, true},
     {"session", "str", 0.0, 64.0, true},
@@ -526,33 +529,33 @@ inline constexpr std::array<Message, 31> kMessages{{
     {"open", "in", 4, 12},
     {"configure", "in", 16, 8},
     {"set", "in", 24, 3},
-    {"know", "in", 27, 7},
-    {"keep", "in", 34, 2},
-    {"recall", "in", 36, 2},
-    {"status", "in", 38, 1},
-    {"close", "in", 39, 2},
-    {"ping", "in", 41, 0},
-    {"sessions", "in", 41, 0},
-    {"fleet", "in", 41, 0},
-    {"drain", "in", 41, 1},
-    {"upgrade", "in", 42, 0},
-    {"describe", "in", 42, 1},
-    {"audio", "in", 43, 9},
-    {"event", "in", 52, 6},
-    {"welcome", "out", 58, 5},
-    {"opened", "out", 63, 7},
-    {"configured", "out", 70, 7},
-    {"done", "out", 77, 1},
-    {"kept", "out", 78, 2},
-    {"recalled", "out", 80, 2},
-    {"status", "out", 82, 2},
-    {"closed", "out", 84, 2},
-    {"pong", "out", 86, 0},
-    {"session_list", "out", 86, 2},
-    {"fleet_list", "out", 88, 1},
-    {"description", "out", 89, 4},
-    {"stem", "out", 93, 6},
-    {"error", "out", 99, 2},
+    {"know", "in", 27, 9},
+    {"keep", "in", 36, 2},
+    {"recall", "in", 38, 2},
+    {"status", "in", 40, 1},
+    {"close", "in", 41, 2},
+    {"ping", "in", 43, 0},
+    {"sessions", "in", 43, 0},
+    {"fleet", "in", 43, 0},
+    {"drain", "in", 43, 1},
+    {"upgrade", "in", 44, 0},
+    {"describe", "in", 44, 1},
+    {"audio", "in", 45, 9},
+    {"event", "in", 54, 6},
+    {"welcome", "out", 60, 5},
+    {"opened", "out", 65, 7},
+    {"configured", "out", 72, 7},
+    {"done", "out", 79, 1},
+    {"kept", "out", 80, 2},
+    {"recalled", "out", 82, 2},
+    {"status", "out", 84, 2},
+    {"closed", "out", 86, 2},
+    {"pong", "out", 88, 0},
+    {"session_list", "out", 88, 2},
+    {"fleet_list", "out", 90, 1},
+    {"description", "out", 91, 4},
+    {"stem", "out", 95, 6},
+    {"error", "out", 101, 2},
 }};
 
 struct ErrorInfo {

@@ -100,7 +100,7 @@ function fit() {
 // What it is told
 
 const CHORDS_WAIT = "chords count bars: they wait until you type the tempo, or tap it";
-const told = { chart: by("chart"), key: by("key"), bpm: by("bpm"), first_beat_s: by("first") };
+const told = { chart: by("chart"), key: by("key"), style: by("style"), bpm: by("bpm"), first_beat_s: by("first") };
 
 function known() {
   const knows = {};
@@ -108,7 +108,7 @@ function known() {
     const value = Number(told[name].value.replace(",", "."));
     if (told[name].value.trim() && Number.isFinite(value)) knows[name] = value;
   }
-  for (const name of ["chart", "key"]) if (told[name].value.trim()) knows[name] = told[name].value.trim();
+  for (const name of ["chart", "key", "style"]) if (told[name].value.trim()) knows[name] = told[name].value.trim();
   if (knows.chart && !(knows.bpm > 0)) {
     delete knows.chart;
     complain(CHORDS_WAIT);
@@ -131,6 +131,15 @@ function tell(name) {
   if (fine && opened) say({ type: "know", ...(name === "bpm" ? tempo(value) : { [name]: name === "key" && !text ? "?" : value }) });
 }
 for (const name of Object.keys(told)) told[name].addEventListener("change", () => tell(name));
+
+// The words that may stand where the cursor is, behind what is typed already.
+let styles = [];
+function suggest() {
+  const begun = told.style.value.replace(/[^,|]*$/, "");
+  const before = begun && !begun.endsWith(" ") ? begun + " " : begun;
+  by("styles").replaceChildren(...styles.map((word) => new Option("", before + word)));
+}
+told.style.addEventListener("input", suggest);
 
 by("tap").addEventListener("click", () => {
   const at = (audible() / (opened?.rate_hz ?? 48000));
@@ -448,7 +457,9 @@ function headroom() {
 }
 
 const hear = {
-  hello({ controls, begin }) {
+  hello({ controls, begin, styles: words }) {
+    styles = words;
+    suggest();
     there = true;
     for (const [name, value] of Object.entries(begin)) {
       if (name in told) { if (!told[name].value) told[name].value = value; }

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from lbmodels.band import Heard
 from lbmodels.conditioning import host, steering
+from lbmodels.conditioning.silent import SilentAtFirst
 from lbmodels.families.liveband.generator import GeneratorConfig
 
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from lbmodels.band import Answer, Heard, PlayerConfig
 from lbmodels.conditioning import host, style
 from lbmodels.conditioning.silent import SilentAtFirst
-from lbmodels.conditioning.style import told_features, told_width
 from lbmodels.conditioning.steering import STEERING_CONTROLS, WIDTH, Steer, steering_features
+from lbmodels.conditioning.style import told_features, told_width
 from lbmodels.contract.spec import Control
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.liveband.latent_matching import LatentMatching

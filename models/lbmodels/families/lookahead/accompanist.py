@@ -126,7 +126,9 @@ class LookaheadAccompanist(nn.Module):
                 raise LiveBandModelError("the teacher and the student are the wrong way round")
         config = networks[0].config
         if any(network.config.styled != config.styled for network in networks):
-            raise LiveBandModelError("of teacher and student one takes a style, the other does not: not a pair")
+            raise LiveBandModelError(
+                "of teacher and student one takes a style, the other does not: not a pair"
+            )
         if any(network.config.latent != codec.config.latent for network in networks):
             raise LiveBandModelError(
                 f"codec has {codec.config.latent} latent channels, the window network {config.latent}: not a pair"
