@@ -19,6 +19,7 @@ from lbserver.protocol.messages import MAX_MESSAGE_BYTES, MESSAGES, Part
 from lbserver.protocol.reference import page
 from lbserver.protocol.sclang import controls_class
 from lbserver.protocol.status import STATUS
+from lbserver.protocol.styles import STYLE_WORDS
 
 _ROOT = Path(__file__).resolve().parents[2]
 HEADER = _ROOT / "plugin_shim" / "include" / "liveband" / "protocol.h"
@@ -259,6 +260,7 @@ def header() -> str:
         _array("std::string_view", "kStates", map(_text, layout.STATES)),
         _array("std::string_view", "kModes", map(_text, MODES)),
         _array("std::string_view", "kStems", map(_text, STEMS)),
+        _array("std::string_view", "kStyleWords", map(_text, STYLE_WORDS)),
         _controls(),
         _chords(),
         "struct StatusInfo {\n    std::string_view name, kind, unit, meaning;\n};\n",

@@ -119,6 +119,13 @@ def _noise(_spec: Spec, mix: Audio, conditions: Conditions, state: State) -> tup
     return (0.05 * conditions["variation"][:, :1] * np.stack(rows)).astype(np.float32), state.tail
 
 
+def _style(_spec: Spec, mix: Audio, conditions: Conditions, state: State) -> tuple[Audio, Audio]:
+    """Writes how near each frame's style is to the style space's first axis, a constant; 0 where none is asked for."""
+    first = np.nan_to_num(conditions["style"][:, :, 0])
+    held = np.repeat(first, mix.shape[-1] // first.shape[1], axis=1)
+    return np.repeat(held[:, None], mix.shape[1], axis=1).astype(np.float32), state.tail
+
+
 def _click(spec: Spec, mix: Audio, conditions: Conditions, state: State) -> tuple[Audio, Audio]:
     """A 30 ms ping on every beat the host tells of; silence when the beat is unknown."""
     length = mix.shape[-1]
@@ -220,6 +227,11 @@ def noise(**spec: Any) -> SmallAccompanist:
     return SmallAccompanist(spec=_spec("test:noise", **spec), play=_noise)
 
 
+def style(**spec: Any) -> SmallAccompanist:
+    """Writes what it is told of style."""
+    return SmallAccompanist(spec=_spec("test:style", **spec), play=_style)
+
+
 def fragile(**spec: Any) -> SmallAccompanist:
     """Copies what it hears until it hears too much."""
     return SmallAccompanist(spec=_spec("test:fragile", **spec), play=_fragile)
@@ -254,6 +266,7 @@ BY_NAME: Mapping[str, Callable[[], SmallAccompanist]] = {
     "test:counter": counter,
     "test:click": click,
     "test:noise": noise,
+    "test:style": style,
     "test:fragile": fragile,
     "test:slow": slow,
 }

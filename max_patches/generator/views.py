@@ -74,8 +74,10 @@ def _music(board: Board, tell: Tell, top: float) -> None:
     """What a performer tells: chart, chord, key, tempo, beat one, a moment to keep and to recall."""
     width = board.size[0] - 2 * _LEFT
     board.label("chart, such as | C | Am / F / | G7 |", (_LEFT, top, 300.0, 20.0), size=11.0)
-    chart = widgets.entry(board, "chart", (_LEFT, top + 22.0, width, 26.0))
-    tell(chart, "chart")
+    half = (width - 10.0) / 2
+    tell(widgets.entry(board, "chart", (_LEFT, top + 22.0, half, 26.0)), "chart")
+    board.label("style, such as upright bass", (_LEFT + half + 10.0, top, 300.0, 20.0), size=11.0)
+    tell(widgets.entry(board, "style", (_LEFT + half + 10.0, top + 22.0, half, 26.0)), "style")
     x, y = _LEFT, top + 56.0
     for name, wide in (("chord", 120.0), ("key", 100.0)):
         board.label(f"{name} now", (x, y, wide, 20.0), size=11.0)
@@ -161,7 +163,9 @@ def through_plugin() -> Board:
     board.column()
     send = _server(board)
     board.label("chart, such as | C | Am / F / | G7 |", (_LEFT, top + 56.0, 300.0, 20.0), size=11.0)
-    _addressed(board, widgets.entry(board, "chart", (_LEFT, top + 78.0, 624.0, 26.0)), "chart", send)
+    _addressed(board, widgets.entry(board, "chart", (_LEFT, top + 78.0, 307.0, 26.0)), "chart", send)
+    board.label("style, such as upright bass", (_LEFT + 317.0, top + 56.0, 300.0, 20.0), size=11.0)
+    _addressed(board, widgets.entry(board, "style", (_LEFT + 317.0, top + 78.0, 307.0, 26.0)), "style", send)
     x = _LEFT
     for name, wide in (("chord", 120.0), ("key", 100.0), ("keep", 100.0), ("recall", 100.0)):
         board.label(
@@ -364,10 +368,10 @@ def device() -> Board:
     _session(board, x + 110.0, 4.0)
     board.label("chart", (x, 56.0, 100.0, 20.0), size=11.0)
     _addressed(board, widgets.entry(board, "chart", (x, 76.0, 250.0, 24.0)), "chart", send)
-    for index, name in enumerate(("chord", "key")):
-        left = x + index * 128.0
-        board.label(f"{name} now", (left, 106.0, 100.0, 20.0), size=11.0)
-        _addressed(board, widgets.entry(board, name, (left, 126.0, 122.0, 24.0)), name, send)
+    for index, name in enumerate(("chord", "key", "style")):
+        left = x + index * 84.0
+        board.label(f"{name} now", (left, 106.0, 80.0, 20.0), size=11.0)
+        _addressed(board, widgets.entry(board, name, (left, 126.0, 80.0, 24.0)), name, send)
     return board
 
 

@@ -81,6 +81,7 @@ std::vector<Value> knowMessages(const std::string& session, const Knowledge& wha
     }
     if (what.chord) messages.push_back(Value(empty).with("chord", *what.chord));
     if (what.key) messages.push_back(Value(empty).with("key", *what.key));
+    if (what.style) messages.push_back(Value(empty).with("style", *what.style));
     return messages;
 }
 
@@ -94,6 +95,7 @@ void learn(Knowledge& known, const Knowledge& more) {
     if (more.chart) known.chart = more.chart;
     if (more.chord) known.chord = more.chord;
     if (more.key) known.key = more.key;
+    if (more.style) known.style = more.style;
 }
 
 }  // namespace liveband

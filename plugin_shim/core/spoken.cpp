@@ -10,7 +10,7 @@ namespace {
 
 using protocol::ControlInfo;
 
-constexpr const char* kWords = "set, chord, key, chart, keep, recall, tempo, bar, play, stop";
+constexpr const char* kWords = "set, chord, key, chart, style, keep, recall, tempo, bar, play, stop";
 constexpr std::size_t kShown = 40;  // characters of what was not understood
 
 std::string_view trimmed(std::string_view text) {
@@ -112,6 +112,8 @@ Meaning understand(std::string_view line) {
         known.chord = std::string(rest);
     } else if (word == "key") {
         known.key = std::string(rest);
+    } else if (word == "style") {
+        known.style = std::string(rest);
     } else if (word == "chart") {
         known.chart = std::string(rest);
     } else if (word == "keep" || word == "recall") {

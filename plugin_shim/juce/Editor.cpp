@@ -13,7 +13,7 @@ using Area = juce::Rectangle<int>;
 constexpr int kMargin = 16, kHeaderHeight = 60;
 const Area kWho{16, 64, 400, 102}, kHow{424, 64, 400, 102}, kKnobs{16, 174, 480, 148}, kBlend{504, 174, 216, 148},
     kLevels{728, 174, 96, 148}, kTrace{16, 330, 400, 74}, kTake{424, 330, 400, 74}, kStage{16, 412, 808, 40},
-    kChart{16, 460, 808, 34};
+    kChart{16, 460, 808, 34}, kStyle{16, 500, 808, 34};
 const Area kState{166, 4, 478, kHeaderHeight - 8}, kCorner{656, 6, 168, 48};
 constexpr int kNewSeeds = 1000000, kPatientRefreshes = 90, kQuietRefreshes = 30;
 constexpr float kQuiet = 0.0005f;
@@ -59,7 +59,8 @@ Editor::Editor(Processor& processor)
     for (auto* child : std::initializer_list<juce::Component*>{
              &status_,    &start_,   &tempo_,      &stem_,  &when_lost_, &mode_,   &ahead_,    &variation_,
              &adherence_, &density_, &brightness_, &intensity_, &mix_,    &gain_,  &meters_, &headroom_,
-             &seed_,      &dice_,    &freeze_,     &listen_,    &reset_,  &keep_,  &recall_, &stage_,    &chords_, &key_}) {
+             &seed_,      &dice_,    &freeze_,     &listen_,    &reset_,  &keep_,  &recall_, &stage_,    &chords_, &key_,
+             &style_,     &words_}) {
         page_.addAndMakeVisible(child);
         child->setExplicitFocusOrder(++order);
     }
@@ -147,9 +148,28 @@ void Editor::prepareTexts() {
               [this] { processor_.told().chart(chords_.getText()); });
     textField(key_, "Key", "the key, such as Am or Bb major; return tells the band", 20, "e.g. Am",
               [this] { processor_.told().key(key_.getText()); });
+    textField(style_, "Style", "what the band is to sound like, if it was trained with styles; return tells it", 1000,
+              "for example upright bass, swing *2 | electric piano; return tells the band",
+              [this] { processor_.told().style(style_.getText()); });
+    button(words_, "words for a style, added to what is there", [this] { offerWords(); });
     const auto notes = processor_.told().notes();
     chords_.setText(notes.chart, false);
     key_.setText(notes.key, false);
+    style_.setText(notes.style, false);
+}
+
+void Editor::offerWords() {
+    juce::PopupMenu menu;
+    for (const auto word : protocol::kStyleWords) {
+        const juce::String text(word.data(), word.size());
+        menu.addItem(text, [this, text] {
+            const auto before = style_.getText().trimEnd();
+            const bool begins = before.isEmpty() || before.endsWithChar('|') || before.endsWithChar(',');
+            style_.setText(before + (before.isEmpty() ? "" : begins ? " " : ", ") + text, false);
+            processor_.told().style(style_.getText());
+        });
+    }
+    menu.showMenuAsync(juce::PopupMenu::Options().withTargetComponent(words_).withMaximumNumColumns(3));
 }
 
 void Editor::place() {
@@ -180,6 +200,9 @@ void Editor::place() {
     auto chart = kChart.reduced(0, 2);
     chords_.setBounds(chart.withTrimmedLeft(76).withTrimmedRight(150));
     key_.setBounds(chart.removeFromRight(92));
+    auto style = kStyle.reduced(0, 2);
+    style_.setBounds(style.withTrimmedLeft(76).withTrimmedRight(100));
+    words_.setBounds(style.removeFromRight(92));
 }
 
 void Editor::paint(juce::Graphics& graphics) {
@@ -203,6 +226,7 @@ void Editor::draw(juce::Graphics& graphics) {
     drawCaption(graphics, "Timing", caption(kHow));
     drawCaption(graphics, "Seed", caption(kTake));
     drawCaption(graphics, "Chords", kChart.withTrimmedLeft(12).toFloat());
+    drawCaption(graphics, "Style", kStyle.withTrimmedLeft(12).toFloat());
     drawCaption(graphics, "Key", kChart.withTrimmedLeft(kChart.getWidth() - 134).toFloat());
     graphics.setColour(colour::kText);
     graphics.setFont(plain(12.5f));
@@ -301,6 +325,7 @@ void Editor::refresh() {
     };
     follow(chords_, notes.chart);
     follow(key_, notes.key);
+    follow(style_, notes.style);
 }
 
 }  // namespace liveband::plugin

@@ -8,7 +8,7 @@
 
 namespace liveband::plugin {
 
-inline constexpr int kWidth = 840, kHeight = 506;
+inline constexpr int kWidth = 840, kHeight = 546;
 
 class Editor final : public juce::AudioProcessorEditor, private juce::Timer {
   public:
@@ -35,6 +35,7 @@ class Editor final : public juce::AudioProcessorEditor, private juce::Timer {
     void place();
     void prepareTake();
     void prepareTexts();
+    void offerWords();
     void showTiming(const Status& seen);
     void showHeard(const Status& seen);
     Situation situation(const Status& seen);
@@ -58,7 +59,8 @@ class Editor final : public juce::AudioProcessorEditor, private juce::Timer {
         recall_{"Recall"};
     juce::Label seed_;
     StageView stage_;
-    juce::TextEditor chords_, key_;
+    juce::TextEditor chords_, key_, style_;
+    juce::TextButton words_{"Words"};
     int lost_refreshes_ = 0, quiet_refreshes_ = 0;
     juce::String timing_, heard_, shown_seed_;
     std::unique_ptr<juce::ButtonParameterAttachment> freeze_attachment_, listen_attachment_;

@@ -11,7 +11,7 @@
 namespace liveband::plugin {
 namespace {
 
-constexpr std::size_t kLongestChart = 4096, kLongestKey = 64;
+constexpr std::size_t kLongestChart = 4096, kLongestKey = 64, kLongestStyle = 4096;
 constexpr int kWidest = 4096;
 
 std::string identity(const Parameter& parameter) {
@@ -57,6 +57,7 @@ std::string save(const Controls& controls, const Notes& notes) {
     }
     auto told = msgpack::Value::map();
     told.with("chart", notes.chart).with("key", notes.key).with("moment", notes.moment).with("width", notes.width);
+    if (!notes.style.empty()) told.with("style", notes.style);
     Sections sections{{"controls", msgpack::pack(values)}, {"notes", msgpack::pack(told)}};
     if (!exact.keys.empty()) sections.emplace_back("exact", msgpack::pack(exact));
     if (auto moment = readMoment(notes.moment); !moment.empty()) sections.emplace_back("moment", std::move(moment));
@@ -87,9 +88,11 @@ bool restore(const void* data, std::size_t bytes, const Controls& controls, Note
         parameter->setValueNotifyingHost(same ? given : parameter->convertTo0to1(*place));
     }
     controls.release();
-    const auto chart = told.textOf("chart"), key = told.textOf("key"), moment = told.textOf("moment");
+    const auto chart = told.textOf("chart"), key = told.textOf("key"), moment = told.textOf("moment"),
+               style = told.textOf("style");
     if (chart.size() <= kLongestChart) notes.chart = chart;
     if (key.size() <= kLongestKey) notes.key = key;
+    if (style.size() <= kLongestStyle) notes.style = style;
     if (isSessionName(moment)) notes.moment = moment;
     if (!musical.empty() && !notes.moment.empty()) notes.moment = giveMoment(notes.moment, musical);
     notes.width = static_cast<int>(juce::jlimit<std::int64_t>(0, kWidest, told.integerOf("width")));

@@ -12,6 +12,7 @@ namespace liveband::plugin {
 struct Notes {
     std::string chart;  // chord line
     std::string key;
+    std::string style;
     std::string moment;  // name of the moment that was kept on the server, empty if none
     int width = 0;       // of the editor; 0: as it comes
 };

@@ -8,7 +8,7 @@
 namespace liveband::plugin {
 namespace {
 
-constexpr int kLongestChart = 4000, kLongestKey = 20;
+constexpr int kLongestChart = 4000, kLongestKey = 20, kLongestStyle = 1000;
 
 }  // namespace
 
@@ -40,6 +40,17 @@ void Told::key(const juce::String& text) {
         const auto told = text.trim().substring(0, kLongestKey).toStdString();
         if (told == notes_.key) return;
         known.key = notes_.key = told;
+    }
+    bridge_.know(known);
+}
+
+void Told::style(const juce::String& text) {
+    Knowledge known;
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        const auto told = text.trim().substring(0, kLongestStyle).toStdString();
+        if (told == notes_.style) return;
+        known.style = notes_.style = told;
     }
     bridge_.know(known);
 }
@@ -94,6 +105,11 @@ bool Told::restore(const void* data, std::size_t bytes) {
     if (!now.key.empty() || !before.key.empty()) {
         Knowledge known;
         known.key = now.key;
+        bridge_.know(known);
+    }
+    if (!now.style.empty() || !before.style.empty()) {
+        Knowledge known;
+        known.style = now.style;
         bridge_.know(known);
     }
     return true;

@@ -23,6 +23,8 @@ class Told {
     void chart(const juce::String& text);
     /// The key, e.g. `Am`; empty forgets it.
     void key(const juce::String& text);
+    /// The style, e.g. `upright bass, swing`; empty forgets it.
+    void style(const juce::String& text);
     void keepMoment();
     void recallMoment();
     /// The chords are not told yet: they count bars, and nobody has told a tempo.

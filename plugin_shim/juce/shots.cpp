@@ -187,6 +187,7 @@ class Host {
     }
     void chart(const juce::String& text) { processor_.told().chart(text); }
     void key(const juce::String& text) { processor_.told().key(text); }
+    void style(const juce::String& text) { processor_.told().style(text); }
     juce::String size(int width, int height) {
         editor_->getConstrainer()->setBoundsForComponent(editor_.get(), {0, 0, width, height}, false, false, true,
                                                          true);
@@ -349,6 +350,8 @@ int main() {
                 there([&] { good = host.shot(static_cast<float>(number), juce::File(text)); });
             else if (command == "key" && std::getline(words, text))
                 there([&] { host.key(text); });
+            else if (command == "style" && std::getline(words, text))
+                there([&] { host.style(text); });
             else if (command == "family" && std::getline(words, text))
                 there([&] { liveband::plugin::setFamily(juce::String(text).trim().replace("default", {})); });
             else if (int width = 0, height = 0; command == "size" && words >> width >> height)

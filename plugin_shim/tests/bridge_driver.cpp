@@ -195,6 +195,10 @@ int main(int argument_count, char** arguments) {
             liveband::Knowledge known;
             known.key = line.substr(4);
             host.bridge->know(known);
+        } else if (word == "style") {
+            liveband::Knowledge known;
+            known.style = line.substr(6);
+            host.bridge->know(known);
         } else if (word == "keep") {
             host.bridge->keep(line.substr(5));
         } else if (word == "recall") {

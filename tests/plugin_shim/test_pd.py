@@ -104,12 +104,14 @@ def test_a_chord_that_cannot_be_read_is_named(
     console = say(
         "chord Am7",
         "chord Hxy",
+        "style bass theremin",
         "bang",
         arguments="song -offline -channels 1",
         run=servers("test:copy"),
         wait_ms=10_000,  # of Pd's time, which runs ahead of ours here: what is refused is told by ours
     )
     assert re.search(r"error: liveband~: .*Hxy", console), console
+    assert re.search(r"error: liveband~: .*unknown: theremin", console), console
     assert "Am7" not in console
     assert "band: session song" in console
 
@@ -120,7 +122,7 @@ def test_help_and_examples(say: Callable[..., str], external: Callable[[str], Pa
     shown = re.findall(r"#X msg \d+ \d+ (\w+)", text)
     missing = [control.name for control in CONTROLS if control.name not in shown]
     assert not missing, f"liveband~-help.pd does not show {missing}"
-    words = {"tempo", "stop", "play", "bar", "chord", "chart", "key", "keep", "recall"}
+    words = {"tempo", "stop", "play", "bar", "chord", "chart", "key", "style", "keep", "recall"}
     assert set(shown) == words | {control.name for control in CONTROLS}
     folder = external("Pd")
     for patch in PATCHES.glob("*.pd"):

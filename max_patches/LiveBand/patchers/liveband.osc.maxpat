@@ -3545,14 +3545,14 @@
      "patching_rect": [
       2000.0,
       468.0,
-      310.0,
+      307.0,
       26.0
      ],
      "presentation": 1,
      "presentation_rect": [
       20.0,
       492.0,
-      624.0,
+      307.0,
       26.0
      ],
      "text": "",
@@ -3648,17 +3648,17 @@
      "patching_rect": [
       2000.0,
       788.0,
-      120.0,
+      300.0,
       20.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      20.0,
-      526.0,
-      120.0,
+      337.0,
+      470.0,
+      300.0,
       20.0
      ],
-     "text": "chord now",
+     "text": "style, such as upright bass",
      "textcolor": [
       0.62,
       0.66,
@@ -3692,15 +3692,15 @@
      "patching_rect": [
       2000.0,
       852.0,
-      120.0,
-      24.0
+      307.0,
+      26.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      20.0,
-      548.0,
-      120.0,
-      24.0
+      337.0,
+      492.0,
+      307.0,
+      26.0
      ],
      "text": "",
      "textcolor": [
@@ -3709,7 +3709,7 @@
       0.95,
       1.0
      ],
-     "varname": "chord"
+     "varname": "style"
     }
    },
    {
@@ -3746,7 +3746,7 @@
       169.39999999999998,
       22.0
      ],
-     "text": "prepend /lb/*/chord"
+     "text": "prepend /lb/*/style"
     }
    },
    {
@@ -3782,7 +3782,7 @@
       202.39999999999998,
       22.0
      ],
-     "text": "sprintf set /lb/%s/chord"
+     "text": "sprintf set /lb/%s/style"
     }
    },
    {
@@ -3795,17 +3795,17 @@
      "patching_rect": [
       2000.0,
       1172.0,
-      100.0,
+      120.0,
       20.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      150.0,
+      20.0,
       526.0,
-      100.0,
+      120.0,
       20.0
      ],
-     "text": "key now",
+     "text": "chord now",
      "textcolor": [
       0.62,
       0.66,
@@ -3839,14 +3839,14 @@
      "patching_rect": [
       2000.0,
       1236.0,
-      100.0,
+      120.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      150.0,
+      20.0,
       548.0,
-      100.0,
+      120.0,
       24.0
      ],
      "text": "",
@@ -3856,7 +3856,7 @@
       0.95,
       1.0
      ],
-     "varname": "key"
+     "varname": "chord"
     }
    },
    {
@@ -3890,10 +3890,10 @@
      "patching_rect": [
       2000.0,
       1364.0,
-      156.2,
+      169.39999999999998,
       22.0
      ],
-     "text": "prepend /lb/*/key"
+     "text": "prepend /lb/*/chord"
     }
    },
    {
@@ -3926,10 +3926,10 @@
      "patching_rect": [
       2000.0,
       1492.0,
-      189.2,
+      202.39999999999998,
       22.0
      ],
-     "text": "sprintf set /lb/%s/key"
+     "text": "sprintf set /lb/%s/chord"
     }
    },
    {
@@ -3942,6 +3942,153 @@
      "patching_rect": [
       2000.0,
       1556.0,
+      100.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      150.0,
+      526.0,
+      100.0,
+      20.0
+     ],
+     "text": "key now",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-155",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      2000.0,
+      1620.0,
+      100.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      150.0,
+      548.0,
+      100.0,
+      24.0
+     ],
+     "text": "",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "key"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-156",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      1684.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-157",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      1748.0,
+      156.2,
+      22.0
+     ],
+     "text": "prepend /lb/*/key"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-158",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      1812.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-159",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      1876.0,
+      189.2,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/key"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-160",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2000.0,
+      1940.0,
       110.0,
       20.0
      ],
@@ -3964,7 +4111,7 @@
    {
     "box": {
      "fontsize": 14.0,
-     "id": "obj-155",
+     "id": "obj-161",
      "maxclass": "live.numbox",
      "numinlets": 1,
      "numoutlets": 2,
@@ -3975,7 +4122,7 @@
      "parameter_enable": 1,
      "patching_rect": [
       2000.0,
-      1620.0,
+      2004.0,
       110.0,
       24.0
      ],
@@ -4005,151 +4152,6 @@
    },
    {
     "box": {
-     "id": "obj-156",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      2000.0,
-      1684.0,
-      169.39999999999998,
-      22.0
-     ],
-     "text": "prepend /lb/*/tempo"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-157",
-     "maxclass": "newobj",
-     "numinlets": 0,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      2000.0,
-      1748.0,
-      123.19999999999999,
-      22.0
-     ],
-     "text": "r #0-session"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-158",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      2000.0,
-      1812.0,
-      202.39999999999998,
-      22.0
-     ],
-     "text": "sprintf set /lb/%s/tempo"
-    }
-   },
-   {
-    "box": {
-     "fontsize": 12.0,
-     "id": "obj-159",
-     "maxclass": "live.text",
-     "mode": 0,
-     "numinlets": 1,
-     "numoutlets": 2,
-     "outlettype": [
-      "",
-      ""
-     ],
-     "parameter_enable": 1,
-     "patching_rect": [
-      2000.0,
-      1876.0,
-      70.0,
-      24.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      380.0,
-      548.0,
-      70.0,
-      24.0
-     ],
-     "saved_attribute_attributes": {
-      "valueof": {
-       "parameter_enum": [
-        "off",
-        "on"
-       ],
-       "parameter_initial_enable": 1,
-       "parameter_longname": "one",
-       "parameter_mmax": 1,
-       "parameter_shortname": "one",
-       "parameter_type": 2
-      }
-     },
-     "text": "one",
-     "texton": "one",
-     "varname": "one"
-    }
-   },
-   {
-    "box": {
-     "fontsize": 11.0,
-     "id": "obj-160",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      2000.0,
-      1940.0,
-      70.0,
-      20.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      380.0,
-      526.0,
-      70.0,
-      20.0
-     ],
-     "text": "beat one",
-     "textcolor": [
-      0.62,
-      0.66,
-      0.7,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "id": "obj-161",
-     "maxclass": "message",
-     "numinlets": 2,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      2000.0,
-      2004.0,
-      60.0,
-      22.0
-     ],
-     "text": "1"
-    }
-   },
-   {
-    "box": {
      "id": "obj-162",
      "maxclass": "newobj",
      "numinlets": 1,
@@ -4160,10 +4162,10 @@
      "patching_rect": [
       2000.0,
       2068.0,
-      162.8,
+      169.39999999999998,
       22.0
      ],
-     "text": "prepend /lb/*/beat"
+     "text": "prepend /lb/*/tempo"
     }
    },
    {
@@ -4196,33 +4198,77 @@
      "patching_rect": [
       2000.0,
       2196.0,
-      195.79999999999998,
+      202.39999999999998,
       22.0
      ],
-     "text": "sprintf set /lb/%s/beat"
+     "text": "sprintf set /lb/%s/tempo"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 12.0,
+     "id": "obj-165",
+     "maxclass": "live.text",
+     "mode": 0,
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "parameter_enable": 1,
+     "patching_rect": [
+      2000.0,
+      2260.0,
+      70.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      380.0,
+      548.0,
+      70.0,
+      24.0
+     ],
+     "saved_attribute_attributes": {
+      "valueof": {
+       "parameter_enum": [
+        "off",
+        "on"
+       ],
+       "parameter_initial_enable": 1,
+       "parameter_longname": "one",
+       "parameter_mmax": 1,
+       "parameter_shortname": "one",
+       "parameter_type": 2
+      }
+     },
+     "text": "one",
+     "texton": "one",
+     "varname": "one"
     }
    },
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-165",
+     "id": "obj-166",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
       2000.0,
-      2260.0,
-      94.0,
+      2324.0,
+      70.0,
       20.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      460.0,
+      380.0,
       526.0,
-      94.0,
+      70.0,
       20.0
      ],
-     "text": "keep a moment",
+     "text": "beat one",
      "textcolor": [
       0.62,
       0.66,
@@ -4233,66 +4279,20 @@
    },
    {
     "box": {
-     "bgcolor": [
-      0.22000000000000003,
-      0.24200000000000002,
-      0.28600000000000003,
-      1.0
-     ],
-     "fontsize": 14.0,
-     "id": "obj-166",
-     "keymode": 1,
-     "lines": 1,
-     "maxclass": "textedit",
-     "numinlets": 1,
-     "numoutlets": 4,
-     "outlettype": [
-      "",
-      "",
-      "",
-      ""
-     ],
-     "outputmode": 1,
-     "patching_rect": [
-      2000.0,
-      2324.0,
-      90.0,
-      24.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      460.0,
-      548.0,
-      90.0,
-      24.0
-     ],
-     "text": "keep",
-     "textcolor": [
-      0.93,
-      0.94,
-      0.95,
-      1.0
-     ],
-     "varname": "keep"
-    }
-   },
-   {
-    "box": {
      "id": "obj-167",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 2,
+     "maxclass": "message",
+     "numinlets": 2,
+     "numoutlets": 1,
      "outlettype": [
-      "",
       ""
      ],
      "patching_rect": [
       2000.0,
       2388.0,
-      110.0,
+      60.0,
       22.0
      ],
-     "text": "route text"
+     "text": "1"
     }
    },
    {
@@ -4310,7 +4310,7 @@
       162.8,
       22.0
      ],
-     "text": "prepend /lb/*/keep"
+     "text": "prepend /lb/*/beat"
     }
    },
    {
@@ -4346,7 +4346,7 @@
       195.79999999999998,
       22.0
      ],
-     "text": "sprintf set /lb/%s/keep"
+     "text": "sprintf set /lb/%s/beat"
     }
    },
    {
@@ -4364,12 +4364,12 @@
      ],
      "presentation": 1,
      "presentation_rect": [
-      556.0,
+      460.0,
       526.0,
       94.0,
       20.0
      ],
-     "text": "recall a moment",
+     "text": "keep a moment",
      "textcolor": [
       0.62,
       0.66,
@@ -4408,19 +4408,19 @@
      ],
      "presentation": 1,
      "presentation_rect": [
-      556.0,
+      460.0,
       548.0,
       90.0,
       24.0
      ],
-     "text": "recall",
+     "text": "keep",
      "textcolor": [
       0.93,
       0.94,
       0.95,
       1.0
      ],
-     "varname": "recall"
+     "varname": "keep"
     }
    },
    {
@@ -4454,10 +4454,10 @@
      "patching_rect": [
       2000.0,
       2836.0,
-      176.0,
+      162.8,
       22.0
      ],
-     "text": "prepend /lb/*/recall"
+     "text": "prepend /lb/*/keep"
     }
    },
    {
@@ -4490,6 +4490,153 @@
      "patching_rect": [
       2000.0,
       2964.0,
+      195.79999999999998,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/keep"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-177",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2000.0,
+      3028.0,
+      94.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      556.0,
+      526.0,
+      94.0,
+      20.0
+     ],
+     "text": "recall a moment",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-178",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      2000.0,
+      3092.0,
+      90.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      556.0,
+      548.0,
+      90.0,
+      24.0
+     ],
+     "text": "recall",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "recall"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-179",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      3156.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-180",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      3220.0,
+      176.0,
+      22.0
+     ],
+     "text": "prepend /lb/*/recall"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-181",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      3284.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-182",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      3348.0,
       209.0,
       22.0
      ],
@@ -4498,7 +4645,7 @@
    },
    {
     "box": {
-     "id": "obj-177",
+     "id": "obj-183",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 4,
@@ -4519,7 +4666,7 @@
    },
    {
     "box": {
-     "id": "obj-178",
+     "id": "obj-184",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 9,
@@ -4546,7 +4693,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-179",
+     "id": "obj-185",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4575,7 +4722,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-180",
+     "id": "obj-186",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4603,7 +4750,7 @@
    },
    {
     "box": {
-     "id": "obj-181",
+     "id": "obj-187",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4622,7 +4769,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-182",
+     "id": "obj-188",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4651,7 +4798,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-183",
+     "id": "obj-189",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4679,7 +4826,7 @@
    },
    {
     "box": {
-     "id": "obj-184",
+     "id": "obj-190",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4698,7 +4845,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-185",
+     "id": "obj-191",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4727,7 +4874,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-186",
+     "id": "obj-192",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4755,7 +4902,7 @@
    },
    {
     "box": {
-     "id": "obj-187",
+     "id": "obj-193",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4774,7 +4921,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-188",
+     "id": "obj-194",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4803,7 +4950,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-189",
+     "id": "obj-195",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4831,7 +4978,7 @@
    },
    {
     "box": {
-     "id": "obj-190",
+     "id": "obj-196",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4850,7 +4997,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-191",
+     "id": "obj-197",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4879,7 +5026,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-192",
+     "id": "obj-198",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4907,7 +5054,7 @@
    },
    {
     "box": {
-     "id": "obj-193",
+     "id": "obj-199",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4926,7 +5073,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-194",
+     "id": "obj-200",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4955,7 +5102,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-195",
+     "id": "obj-201",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -4983,7 +5130,7 @@
    },
    {
     "box": {
-     "id": "obj-196",
+     "id": "obj-202",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -5002,7 +5149,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-197",
+     "id": "obj-203",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5031,7 +5178,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-198",
+     "id": "obj-204",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5059,7 +5206,7 @@
    },
    {
     "box": {
-     "id": "obj-199",
+     "id": "obj-205",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -5078,7 +5225,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-200",
+     "id": "obj-206",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5107,7 +5254,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-201",
+     "id": "obj-207",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5135,7 +5282,7 @@
    },
    {
     "box": {
-     "id": "obj-202",
+     "id": "obj-208",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -5154,7 +5301,7 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-203",
+     "id": "obj-209",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5182,7 +5329,7 @@
    },
    {
     "box": {
-     "id": "obj-204",
+     "id": "obj-210",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -5201,7 +5348,7 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-205",
+     "id": "obj-211",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5229,7 +5376,7 @@
    },
    {
     "box": {
-     "id": "obj-206",
+     "id": "obj-212",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -6860,12 +7007,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-158",
+      "obj-157",
       0
      ],
      "order": 0,
      "source": [
-      "obj-157",
+      "obj-156",
       0
      ]
     }
@@ -6873,12 +7020,25 @@
    {
     "patchline": {
      "destination": [
-      "obj-156",
+      "obj-159",
       0
      ],
      "order": 0,
      "source": [
       "obj-158",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-157",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-159",
       0
      ]
     }
@@ -6891,20 +7051,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-156",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-161",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-159",
+      "obj-157",
       0
      ]
     }
@@ -6969,7 +7116,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-166",
+      "obj-165",
       0
      ]
     }
@@ -7094,33 +7241,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-177",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-130",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-178",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-177",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-181",
+      "obj-179",
       0
      ],
      "order": 0,
@@ -7138,6 +7259,19 @@
      ],
      "order": 0,
      "source": [
+      "obj-179",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-182",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-181",
       0
      ]
@@ -7146,13 +7280,26 @@
    {
     "patchline": {
      "destination": [
-      "obj-184",
+      "obj-180",
       0
      ],
      "order": 0,
      "source": [
-      "obj-178",
+      "obj-182",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
       1
+     ],
+     "order": 0,
+     "source": [
+      "obj-180",
+      0
      ]
     }
    },
@@ -7164,7 +7311,20 @@
      ],
      "order": 0,
      "source": [
+      "obj-130",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
       "obj-184",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-183",
       0
      ]
     }
@@ -7177,8 +7337,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-178",
-      2
+      "obj-184",
+      0
      ]
     }
    },
@@ -7203,8 +7363,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-178",
-      3
+      "obj-184",
+      1
      ]
     }
    },
@@ -7229,8 +7389,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-178",
-      4
+      "obj-184",
+      2
      ]
     }
    },
@@ -7255,8 +7415,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-178",
-      5
+      "obj-184",
+      3
      ]
     }
    },
@@ -7281,8 +7441,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-178",
-      6
+      "obj-184",
+      4
      ]
     }
    },
@@ -7307,8 +7467,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-178",
-      7
+      "obj-184",
+      5
      ]
     }
    },
@@ -7328,12 +7488,64 @@
    {
     "patchline": {
      "destination": [
+      "obj-205",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-184",
+      6
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
       "obj-204",
       0
      ],
      "order": 0,
      "source": [
-      "obj-177",
+      "obj-205",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-208",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-184",
+      7
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-207",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-208",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-210",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-183",
       1
      ]
     }
@@ -7341,12 +7553,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-203",
+      "obj-209",
       0
      ],
      "order": 0,
      "source": [
-      "obj-204",
+      "obj-210",
       0
      ]
     }
@@ -7354,12 +7566,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-206",
+      "obj-212",
       0
      ],
      "order": 0,
      "source": [
-      "obj-177",
+      "obj-183",
       2
      ]
     }
@@ -7367,12 +7579,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-205",
+      "obj-211",
       0
      ],
      "order": 0,
      "source": [
-      "obj-206",
+      "obj-212",
       0
      ]
     }

@@ -4359,14 +4359,14 @@
      "patching_rect": [
       2000.0,
       84.0,
-      310.0,
+      307.0,
       26.0
      ],
      "presentation": 1,
      "presentation_rect": [
       20.0,
       624.0,
-      624.0,
+      307.0,
       26.0
      ],
      "text": "",
@@ -4426,17 +4426,17 @@
      "patching_rect": [
       2000.0,
       276.0,
-      120.0,
+      300.0,
       20.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      20.0,
-      658.0,
-      120.0,
+      337.0,
+      602.0,
+      300.0,
       20.0
      ],
-     "text": "chord now",
+     "text": "style, such as upright bass",
      "textcolor": [
       0.62,
       0.66,
@@ -4470,15 +4470,15 @@
      "patching_rect": [
       2000.0,
       340.0,
-      120.0,
-      24.0
+      307.0,
+      26.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      20.0,
-      680.0,
-      120.0,
-      24.0
+      337.0,
+      624.0,
+      307.0,
+      26.0
      ],
      "text": "",
      "textcolor": [
@@ -4487,7 +4487,7 @@
       0.95,
       1.0
      ],
-     "varname": "chord"
+     "varname": "style"
     }
    },
    {
@@ -4524,7 +4524,7 @@
       129.8,
       22.0
      ],
-     "text": "prepend chord"
+     "text": "prepend style"
     }
    },
    {
@@ -4537,17 +4537,17 @@
      "patching_rect": [
       2000.0,
       532.0,
-      100.0,
+      120.0,
       20.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      150.0,
+      20.0,
       658.0,
-      100.0,
+      120.0,
       20.0
      ],
-     "text": "key now",
+     "text": "chord now",
      "textcolor": [
       0.62,
       0.66,
@@ -4581,14 +4581,14 @@
      "patching_rect": [
       2000.0,
       596.0,
-      100.0,
+      120.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      150.0,
+      20.0,
       680.0,
-      100.0,
+      120.0,
       24.0
      ],
      "text": "",
@@ -4598,7 +4598,7 @@
       0.95,
       1.0
      ],
-     "varname": "key"
+     "varname": "chord"
     }
    },
    {
@@ -4632,10 +4632,10 @@
      "patching_rect": [
       2000.0,
       724.0,
-      116.6,
+      129.8,
       22.0
      ],
-     "text": "prepend key"
+     "text": "prepend chord"
     }
    },
    {
@@ -4648,6 +4648,117 @@
      "patching_rect": [
       2000.0,
       788.0,
+      100.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      150.0,
+      658.0,
+      100.0,
+      20.0
+     ],
+     "text": "key now",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-167",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      2000.0,
+      852.0,
+      100.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      150.0,
+      680.0,
+      100.0,
+      24.0
+     ],
+     "text": "",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "key"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-168",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      916.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-169",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      980.0,
+      116.6,
+      22.0
+     ],
+     "text": "prepend key"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-170",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2000.0,
+      1044.0,
       110.0,
       20.0
      ],
@@ -4670,7 +4781,7 @@
    {
     "box": {
      "fontsize": 14.0,
-     "id": "obj-167",
+     "id": "obj-171",
      "maxclass": "live.numbox",
      "numinlets": 1,
      "numoutlets": 2,
@@ -4681,7 +4792,7 @@
      "parameter_enable": 1,
      "patching_rect": [
       2000.0,
-      852.0,
+      1108.0,
       110.0,
       24.0
      ],
@@ -4711,7 +4822,7 @@
    },
    {
     "box": {
-     "id": "obj-168",
+     "id": "obj-172",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -4720,7 +4831,7 @@
      ],
      "patching_rect": [
       2000.0,
-      916.0,
+      1172.0,
       129.8,
       22.0
      ],
@@ -4730,7 +4841,7 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-169",
+     "id": "obj-173",
      "maxclass": "live.text",
      "mode": 0,
      "numinlets": 1,
@@ -4742,7 +4853,7 @@
      "parameter_enable": 1,
      "patching_rect": [
       2000.0,
-      980.0,
+      1236.0,
       70.0,
       24.0
      ],
@@ -4774,13 +4885,13 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-170",
+     "id": "obj-174",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
       2000.0,
-      1044.0,
+      1300.0,
       70.0,
       20.0
      ],
@@ -4802,7 +4913,7 @@
    },
    {
     "box": {
-     "id": "obj-171",
+     "id": "obj-175",
      "maxclass": "message",
      "numinlets": 2,
      "numoutlets": 1,
@@ -4811,122 +4922,11 @@
      ],
      "patching_rect": [
       2000.0,
-      1108.0,
+      1364.0,
       60.0,
       22.0
      ],
      "text": "1"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-172",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 1,
-     "outlettype": [
-      ""
-     ],
-     "patching_rect": [
-      2000.0,
-      1172.0,
-      123.19999999999999,
-      22.0
-     ],
-     "text": "prepend beat"
-    }
-   },
-   {
-    "box": {
-     "fontsize": 11.0,
-     "id": "obj-173",
-     "maxclass": "comment",
-     "numinlets": 1,
-     "numoutlets": 0,
-     "patching_rect": [
-      2000.0,
-      1236.0,
-      94.0,
-      20.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      460.0,
-      658.0,
-      94.0,
-      20.0
-     ],
-     "text": "keep a moment",
-     "textcolor": [
-      0.62,
-      0.66,
-      0.7,
-      1.0
-     ]
-    }
-   },
-   {
-    "box": {
-     "bgcolor": [
-      0.22000000000000003,
-      0.24200000000000002,
-      0.28600000000000003,
-      1.0
-     ],
-     "fontsize": 14.0,
-     "id": "obj-174",
-     "keymode": 1,
-     "lines": 1,
-     "maxclass": "textedit",
-     "numinlets": 1,
-     "numoutlets": 4,
-     "outlettype": [
-      "",
-      "",
-      "",
-      ""
-     ],
-     "outputmode": 1,
-     "patching_rect": [
-      2000.0,
-      1300.0,
-      90.0,
-      24.0
-     ],
-     "presentation": 1,
-     "presentation_rect": [
-      460.0,
-      680.0,
-      90.0,
-      24.0
-     ],
-     "text": "keep",
-     "textcolor": [
-      0.93,
-      0.94,
-      0.95,
-      1.0
-     ],
-     "varname": "keep"
-    }
-   },
-   {
-    "box": {
-     "id": "obj-175",
-     "maxclass": "newobj",
-     "numinlets": 1,
-     "numoutlets": 2,
-     "outlettype": [
-      "",
-      ""
-     ],
-     "patching_rect": [
-      2000.0,
-      1364.0,
-      110.0,
-      22.0
-     ],
-     "text": "route text"
     }
    },
    {
@@ -4944,7 +4944,7 @@
       123.19999999999999,
       22.0
      ],
-     "text": "prepend keep"
+     "text": "prepend beat"
     }
    },
    {
@@ -4962,12 +4962,12 @@
      ],
      "presentation": 1,
      "presentation_rect": [
-      556.0,
+      460.0,
       658.0,
       94.0,
       20.0
      ],
-     "text": "recall a moment",
+     "text": "keep a moment",
      "textcolor": [
       0.62,
       0.66,
@@ -5006,19 +5006,19 @@
      ],
      "presentation": 1,
      "presentation_rect": [
-      556.0,
+      460.0,
       680.0,
       90.0,
       24.0
      ],
-     "text": "recall",
+     "text": "keep",
      "textcolor": [
       0.93,
       0.94,
       0.95,
       1.0
      ],
-     "varname": "recall"
+     "varname": "keep"
     }
    },
    {
@@ -5052,6 +5052,117 @@
      "patching_rect": [
       2000.0,
       1684.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "prepend keep"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-181",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2000.0,
+      1748.0,
+      94.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      556.0,
+      658.0,
+      94.0,
+      20.0
+     ],
+     "text": "recall a moment",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-182",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      2000.0,
+      1812.0,
+      90.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      556.0,
+      680.0,
+      90.0,
+      24.0
+     ],
+     "text": "recall",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "recall"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-183",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      1876.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-184",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2000.0,
+      1940.0,
       136.39999999999998,
       22.0
      ],
@@ -5060,7 +5171,7 @@
    },
    {
     "box": {
-     "id": "obj-181",
+     "id": "obj-185",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 4,
@@ -5081,7 +5192,7 @@
    },
    {
     "box": {
-     "id": "obj-182",
+     "id": "obj-186",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 9,
@@ -5108,7 +5219,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-183",
+     "id": "obj-187",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5137,7 +5248,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-184",
+     "id": "obj-188",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5165,7 +5276,7 @@
    },
    {
     "box": {
-     "id": "obj-185",
+     "id": "obj-189",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -5184,7 +5295,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-186",
+     "id": "obj-190",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5213,7 +5324,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-187",
+     "id": "obj-191",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5241,7 +5352,7 @@
    },
    {
     "box": {
-     "id": "obj-188",
+     "id": "obj-192",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -5260,7 +5371,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-189",
+     "id": "obj-193",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5289,7 +5400,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-190",
+     "id": "obj-194",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5317,7 +5428,7 @@
    },
    {
     "box": {
-     "id": "obj-191",
+     "id": "obj-195",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -5336,7 +5447,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-192",
+     "id": "obj-196",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5365,7 +5476,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-193",
+     "id": "obj-197",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5393,7 +5504,7 @@
    },
    {
     "box": {
-     "id": "obj-194",
+     "id": "obj-198",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -5412,7 +5523,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-195",
+     "id": "obj-199",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5441,7 +5552,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-196",
+     "id": "obj-200",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5469,7 +5580,7 @@
    },
    {
     "box": {
-     "id": "obj-197",
+     "id": "obj-201",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -5488,7 +5599,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-198",
+     "id": "obj-202",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5517,7 +5628,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-199",
+     "id": "obj-203",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5545,7 +5656,7 @@
    },
    {
     "box": {
-     "id": "obj-200",
+     "id": "obj-204",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -5564,7 +5675,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-201",
+     "id": "obj-205",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5593,7 +5704,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-202",
+     "id": "obj-206",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5621,7 +5732,7 @@
    },
    {
     "box": {
-     "id": "obj-203",
+     "id": "obj-207",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -5640,7 +5751,7 @@
    {
     "box": {
      "fontsize": 11.0,
-     "id": "obj-204",
+     "id": "obj-208",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5669,7 +5780,7 @@
    {
     "box": {
      "fontsize": 15.0,
-     "id": "obj-205",
+     "id": "obj-209",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5697,7 +5808,7 @@
    },
    {
     "box": {
-     "id": "obj-206",
+     "id": "obj-210",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -5716,7 +5827,7 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-207",
+     "id": "obj-211",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5744,7 +5855,7 @@
    },
    {
     "box": {
-     "id": "obj-208",
+     "id": "obj-212",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -5763,7 +5874,7 @@
    {
     "box": {
      "fontsize": 12.0,
-     "id": "obj-209",
+     "id": "obj-213",
      "maxclass": "comment",
      "numinlets": 1,
      "numoutlets": 0,
@@ -5791,7 +5902,7 @@
    },
    {
     "box": {
-     "id": "obj-210",
+     "id": "obj-214",
      "maxclass": "newobj",
      "numinlets": 1,
      "numoutlets": 1,
@@ -7396,7 +7507,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-3",
+      "obj-169",
       0
      ],
      "order": 0,
@@ -7409,7 +7520,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-171",
+      "obj-3",
       0
      ],
      "order": 0,
@@ -7453,7 +7564,7 @@
      ],
      "order": 0,
      "source": [
-      "obj-174",
+      "obj-173",
       0
      ]
     }
@@ -7526,33 +7637,7 @@
    {
     "patchline": {
      "destination": [
-      "obj-181",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-108",
-      2
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-182",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-181",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-185",
+      "obj-183",
       0
      ],
      "order": 0,
@@ -7570,6 +7655,45 @@
      ],
      "order": 0,
      "source": [
+      "obj-183",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-3",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-184",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-185",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-108",
+      2
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-186",
+      0
+     ],
+     "order": 0,
+     "source": [
       "obj-185",
       0
      ]
@@ -7578,26 +7702,39 @@
    {
     "patchline": {
      "destination": [
-      "obj-188",
+      "obj-189",
       0
      ],
      "order": 0,
      "source": [
-      "obj-182",
-      1
+      "obj-186",
+      0
      ]
     }
    },
    {
     "patchline": {
      "destination": [
-      "obj-187",
+      "obj-188",
       0
      ],
      "order": 0,
      "source": [
-      "obj-188",
+      "obj-189",
       0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-192",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-186",
+      1
      ]
     }
    },
@@ -7609,7 +7746,20 @@
      ],
      "order": 0,
      "source": [
-      "obj-182",
+      "obj-192",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-195",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-186",
       2
      ]
     }
@@ -7617,12 +7767,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-190",
+      "obj-194",
       0
      ],
      "order": 0,
      "source": [
-      "obj-191",
+      "obj-195",
       0
      ]
     }
@@ -7630,12 +7780,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-194",
+      "obj-198",
       0
      ],
      "order": 0,
      "source": [
-      "obj-182",
+      "obj-186",
       3
      ]
     }
@@ -7643,12 +7793,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-193",
+      "obj-197",
       0
      ],
      "order": 0,
      "source": [
-      "obj-194",
+      "obj-198",
       0
      ]
     }
@@ -7656,12 +7806,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-197",
+      "obj-201",
       0
      ],
      "order": 0,
      "source": [
-      "obj-182",
+      "obj-186",
       4
      ]
     }
@@ -7669,12 +7819,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-196",
+      "obj-200",
       0
      ],
      "order": 0,
      "source": [
-      "obj-197",
+      "obj-201",
       0
      ]
     }
@@ -7682,12 +7832,12 @@
    {
     "patchline": {
      "destination": [
-      "obj-200",
+      "obj-204",
       0
      ],
      "order": 0,
      "source": [
-      "obj-182",
+      "obj-186",
       5
      ]
     }
@@ -7695,78 +7845,13 @@
    {
     "patchline": {
      "destination": [
-      "obj-199",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-200",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
       "obj-203",
       0
      ],
      "order": 0,
      "source": [
-      "obj-182",
-      6
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-202",
+      "obj-204",
       0
-     ],
-     "order": 0,
-     "source": [
-      "obj-203",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-206",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-182",
-      7
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-205",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-206",
-      0
-     ]
-    }
-   },
-   {
-    "patchline": {
-     "destination": [
-      "obj-208",
-      0
-     ],
-     "order": 0,
-     "source": [
-      "obj-181",
-      1
      ]
     }
    },
@@ -7778,7 +7863,20 @@
      ],
      "order": 0,
      "source": [
-      "obj-208",
+      "obj-186",
+      6
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-206",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-207",
       0
      ]
     }
@@ -7791,8 +7889,8 @@
      ],
      "order": 0,
      "source": [
-      "obj-181",
-      2
+      "obj-186",
+      7
      ]
     }
    },
@@ -7805,6 +7903,58 @@
      "order": 0,
      "source": [
       "obj-210",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-212",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-185",
+      1
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-211",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-212",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-214",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-185",
+      2
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-213",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-214",
       0
      ]
     }

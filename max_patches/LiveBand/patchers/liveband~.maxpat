@@ -3901,14 +3901,14 @@
      "patching_rect": [
       2330.0,
       404.0,
-      310.0,
+      307.0,
       26.0
      ],
      "presentation": 1,
      "presentation_rect": [
       20.0,
       586.0,
-      624.0,
+      307.0,
       26.0
      ],
      "text": "",
@@ -4004,17 +4004,17 @@
      "patching_rect": [
       2330.0,
       724.0,
-      120.0,
+      300.0,
       20.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      20.0,
-      620.0,
-      120.0,
+      337.0,
+      564.0,
+      300.0,
       20.0
      ],
-     "text": "chord now",
+     "text": "style, such as upright bass",
      "textcolor": [
       0.62,
       0.66,
@@ -4048,15 +4048,15 @@
      "patching_rect": [
       2330.0,
       788.0,
-      120.0,
-      24.0
+      307.0,
+      26.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      20.0,
-      642.0,
-      120.0,
-      24.0
+      337.0,
+      586.0,
+      307.0,
+      26.0
      ],
      "text": "",
      "textcolor": [
@@ -4065,7 +4065,7 @@
       0.95,
       1.0
      ],
-     "varname": "chord"
+     "varname": "style"
     }
    },
    {
@@ -4102,7 +4102,7 @@
       169.39999999999998,
       22.0
      ],
-     "text": "prepend /lb/*/chord"
+     "text": "prepend /lb/*/style"
     }
    },
    {
@@ -4138,7 +4138,7 @@
       202.39999999999998,
       22.0
      ],
-     "text": "sprintf set /lb/%s/chord"
+     "text": "sprintf set /lb/%s/style"
     }
    },
    {
@@ -4151,17 +4151,17 @@
      "patching_rect": [
       2330.0,
       1108.0,
-      100.0,
+      120.0,
       20.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      150.0,
+      20.0,
       620.0,
-      100.0,
+      120.0,
       20.0
      ],
-     "text": "key now",
+     "text": "chord now",
      "textcolor": [
       0.62,
       0.66,
@@ -4195,14 +4195,14 @@
      "patching_rect": [
       2330.0,
       1172.0,
-      100.0,
+      120.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      150.0,
+      20.0,
       642.0,
-      100.0,
+      120.0,
       24.0
      ],
      "text": "",
@@ -4212,7 +4212,7 @@
       0.95,
       1.0
      ],
-     "varname": "key"
+     "varname": "chord"
     }
    },
    {
@@ -4246,10 +4246,10 @@
      "patching_rect": [
       2330.0,
       1300.0,
-      156.2,
+      169.39999999999998,
       22.0
      ],
-     "text": "prepend /lb/*/key"
+     "text": "prepend /lb/*/chord"
     }
    },
    {
@@ -4282,10 +4282,10 @@
      "patching_rect": [
       2330.0,
       1428.0,
-      189.2,
+      202.39999999999998,
       22.0
      ],
-     "text": "sprintf set /lb/%s/key"
+     "text": "sprintf set /lb/%s/chord"
     }
    },
    {
@@ -4303,12 +4303,12 @@
      ],
      "presentation": 1,
      "presentation_rect": [
-      260.0,
+      150.0,
       620.0,
       100.0,
       20.0
      ],
-     "text": "keep a moment",
+     "text": "key now",
      "textcolor": [
       0.62,
       0.66,
@@ -4347,7 +4347,7 @@
      ],
      "presentation": 1,
      "presentation_rect": [
-      260.0,
+      150.0,
       642.0,
       100.0,
       24.0
@@ -4359,7 +4359,7 @@
       0.95,
       1.0
      ],
-     "varname": "keep"
+     "varname": "key"
     }
    },
    {
@@ -4393,10 +4393,10 @@
      "patching_rect": [
       2330.0,
       1684.0,
-      162.8,
+      156.2,
       22.0
      ],
-     "text": "prepend /lb/*/keep"
+     "text": "prepend /lb/*/key"
     }
    },
    {
@@ -4429,10 +4429,10 @@
      "patching_rect": [
       2330.0,
       1812.0,
-      195.79999999999998,
+      189.2,
       22.0
      ],
-     "text": "sprintf set /lb/%s/keep"
+     "text": "sprintf set /lb/%s/key"
     }
    },
    {
@@ -4450,12 +4450,12 @@
      ],
      "presentation": 1,
      "presentation_rect": [
-      370.0,
+      260.0,
       620.0,
       100.0,
       20.0
      ],
-     "text": "recall a moment",
+     "text": "keep a moment",
      "textcolor": [
       0.62,
       0.66,
@@ -4494,7 +4494,7 @@
      ],
      "presentation": 1,
      "presentation_rect": [
-      370.0,
+      260.0,
       642.0,
       100.0,
       24.0
@@ -4506,7 +4506,7 @@
       0.95,
       1.0
      ],
-     "varname": "recall"
+     "varname": "keep"
     }
    },
    {
@@ -4540,10 +4540,10 @@
      "patching_rect": [
       2330.0,
       2068.0,
-      176.0,
+      162.8,
       22.0
      ],
-     "text": "prepend /lb/*/recall"
+     "text": "prepend /lb/*/keep"
     }
    },
    {
@@ -4576,10 +4576,10 @@
      "patching_rect": [
       2330.0,
       2196.0,
-      209.0,
+      195.79999999999998,
       22.0
      ],
-     "text": "sprintf set /lb/%s/recall"
+     "text": "sprintf set /lb/%s/keep"
     }
    },
    {
@@ -4592,17 +4592,17 @@
      "patching_rect": [
       2330.0,
       2260.0,
-      140.0,
+      100.0,
       20.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      480.0,
+      370.0,
       620.0,
-      140.0,
+      100.0,
       20.0
      ],
-     "text": "session (* is all)",
+     "text": "recall a moment",
      "textcolor": [
       0.62,
       0.66,
@@ -4636,24 +4636,24 @@
      "patching_rect": [
       2330.0,
       2324.0,
-      140.0,
+      100.0,
       24.0
      ],
      "presentation": 1,
      "presentation_rect": [
-      480.0,
+      370.0,
       642.0,
-      140.0,
+      100.0,
       24.0
      ],
-     "text": "*",
+     "text": "",
      "textcolor": [
       0.93,
       0.94,
       0.95,
       1.0
      ],
-     "varname": "session"
+     "varname": "recall"
     }
    },
    {
@@ -4680,10 +4680,157 @@
      "id": "obj-176",
      "maxclass": "newobj",
      "numinlets": 1,
-     "numoutlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
      "patching_rect": [
       2330.0,
       2452.0,
+      176.0,
+      22.0
+     ],
+     "text": "prepend /lb/*/recall"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-177",
+     "maxclass": "newobj",
+     "numinlets": 0,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2330.0,
+      2516.0,
+      123.19999999999999,
+      22.0
+     ],
+     "text": "r #0-session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-178",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 1,
+     "outlettype": [
+      ""
+     ],
+     "patching_rect": [
+      2330.0,
+      2580.0,
+      209.0,
+      22.0
+     ],
+     "text": "sprintf set /lb/%s/recall"
+    }
+   },
+   {
+    "box": {
+     "fontsize": 11.0,
+     "id": "obj-179",
+     "maxclass": "comment",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2330.0,
+      2644.0,
+      140.0,
+      20.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      480.0,
+      620.0,
+      140.0,
+      20.0
+     ],
+     "text": "session (* is all)",
+     "textcolor": [
+      0.62,
+      0.66,
+      0.7,
+      1.0
+     ]
+    }
+   },
+   {
+    "box": {
+     "bgcolor": [
+      0.22000000000000003,
+      0.24200000000000002,
+      0.28600000000000003,
+      1.0
+     ],
+     "fontsize": 14.0,
+     "id": "obj-180",
+     "keymode": 1,
+     "lines": 1,
+     "maxclass": "textedit",
+     "numinlets": 1,
+     "numoutlets": 4,
+     "outlettype": [
+      "",
+      "",
+      "",
+      ""
+     ],
+     "outputmode": 1,
+     "patching_rect": [
+      2330.0,
+      2708.0,
+      140.0,
+      24.0
+     ],
+     "presentation": 1,
+     "presentation_rect": [
+      480.0,
+      642.0,
+      140.0,
+      24.0
+     ],
+     "text": "*",
+     "textcolor": [
+      0.93,
+      0.94,
+      0.95,
+      1.0
+     ],
+     "varname": "session"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-181",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "outlettype": [
+      "",
+      ""
+     ],
+     "patching_rect": [
+      2330.0,
+      2772.0,
+      110.0,
+      22.0
+     ],
+     "text": "route text"
+    }
+   },
+   {
+    "box": {
+     "id": "obj-182",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 0,
+     "patching_rect": [
+      2330.0,
+      2836.0,
       123.19999999999999,
       22.0
      ],
@@ -6805,6 +6952,71 @@
      "order": 0,
      "source": [
       "obj-175",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-178",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-177",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-176",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-178",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-138",
+      1
+     ],
+     "order": 0,
+     "source": [
+      "obj-176",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-181",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-180",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "destination": [
+      "obj-182",
+      0
+     ],
+     "order": 0,
+     "source": [
+      "obj-181",
       0
      ]
     }

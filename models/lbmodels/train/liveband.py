@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from lbmodels.codec.autoencoder import from_frames
 from lbmodels.conditioning.host import condition_features
+from lbmodels.conditioning.silent import may_lack
 from lbmodels.conditioning.steering import Steer, steering_features
 from lbmodels.config import build
 from lbmodels.families.liveband.critic import Critic, CriticConfig
@@ -124,11 +125,9 @@ class LiveBandObjective:
         if config.start_from:
             from lbmodels.weights.modules import fill, read_weights
 
-            fill(
-                self.generator,
-                read_weights(Path(config.start_from), "liveband-generator")[1],
-                config.start_from,
-            )
+            begun = read_weights(Path(config.start_from), "liveband-generator")[1]
+            lacking, mine = may_lack(self.generator, begun), self.generator.state_dict()
+            fill(self.generator, {**begun, **{name: mine[name] for name in lacking}}, config.start_from)
             self.generator.requires_grad_(True).train()
         self.critic = Critic(config.critic, config.model).to(device)
         loop = config.loop

@@ -71,7 +71,7 @@ struct Transport {
 struct Knowledge {
     std::optional<double> tempo_bpm;  // 0 forgets it
     std::optional<int> beats_per_bar;
-    std::optional<std::string> chart, chord, key;
+    std::optional<std::string> chart, chord, key, style;
 };
 
 /// Everything that can be seen, as plain values.

@@ -237,6 +237,36 @@ inline constexpr std::array<std::string_view, 4> kStems{{
     "guitar",
 }};
 
+inline constexpr std::array<std::string_view, 27> kStyleWords{{
+    "upright bass",
+    "electric bass",
+    "fretless bass",
+    "slap bass",
+    "synth bass",
+    "grand piano",
+    "electric piano",
+    "nylon guitar",
+    "steel guitar",
+    "clean guitar",
+    "distorted guitar",
+    "standard kit",
+    "electronic kit",
+    "brushes",
+    "bossa",
+    "swing",
+    "funk",
+    "rock",
+    "house",
+    "reggae",
+    "ballad",
+    "latin",
+    "waltz",
+    "sparse",
+    "busy",
+    "dark",
+    "bright",
+}};
+
 /// One control: `choices` of them from kChoices[first_choice] on.
 struct ControlInfo {
     std::string_view name, kind, unit, acts, meaning;

@@ -31,6 +31,7 @@ LiveBand : MultiOutUGen {
 	}
 	*chord { |id, name = ""| this.say(id, 'chord', name) }
 	*key { |id, name = ""| this.say(id, 'key', name) }
+	*style { |id, prompts = ""| this.say(id, 'style', prompts) }
 	*chart { |id, bars = ""| this.say(id, 'chart', bars) }
 	*keep { |id, name = "moment"| this.say(id, 'keep', name) }
 	*recall { |id, name = "moment"| this.say(id, 'recall', name) }

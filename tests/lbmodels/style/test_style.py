@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from lbmodels.errors import LiveBandModelError
-from lbmodels.style import blend, sound, space
+from lbmodels.style import blend, prompts, sound, space
 from lbmodels.style.retrieval import held_out, trials
 from lbmodels.style.vocabulary import CONCEPTS, GROUPS, WORDS, read
 from lbmodels.weights.modules import save_weights
@@ -112,6 +112,24 @@ def test_weights_keep_the_words_they_were_trained_with(small: space.StyleSpace, 
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(LiveBandModelError, match="truncated"):
         space.load(path)
+
+
+def test_a_line_of_prompts_is_read_without_torch_and_a_sound_is_a_word(
+    small: space.StyleSpace, tmp_path: Path
+) -> None:
+    """What a front end types is what a model was trained with; a recording that travels as text is still that recording."""
+    save_weights(tmp_path / "style.safetensors", small, kind=space.KIND, config=small.config, half=True)
+    known, loaded = prompts.load(tmp_path / "style.safetensors"), space.load(tmp_path / "style.safetensors")
+    bass, swing = (space.of_text(loaded, text).numpy() for text in ("upright bass", "swing"))
+    line = prompts.vector("upright bass *3|swing", known)
+    np.testing.assert_allclose(line, prompts.unit(3 * bass + swing), atol=1e-6)
+    audio = np.random.default_rng(1).standard_normal((30_000, 2))
+    heard = known.hear(audio, 44_100)
+    np.testing.assert_allclose(heard, space.of_sound(loaded, audio, 44_100).numpy(), atol=1e-5)
+    assert prompts.vector(prompts.as_word(heard), known) @ heard > 0.999
+    for wrong in ("bass | ", "bass *-1", "bass *", "sound:", "sound:@@@@", "|".join(["bass"] * 7), "bass *0"):
+        with pytest.raises(LiveBandModelError, match="style"):
+            prompts.vector(wrong, known)
 
 
 def test_prompts_mix_by_weight() -> None:

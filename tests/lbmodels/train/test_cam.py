@@ -12,6 +12,7 @@ from lbmodels.band import Heard
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families import loading
 from lbmodels.families.liveband.generator import Generator, GeneratorConfig
+from lbmodels.streaming.state import map_tensors
 from lbmodels.train import arrangement, cam
 from lbmodels.train.batches import Batch
 from lbmodels.weights.modules import save_weights
@@ -52,6 +53,8 @@ def test_it_trains_from_a_generators_ears_goes_on_and_plays(
         < 0.5
     )
     tables["loop"] |= {"steps": 24, "sample_every": 24, "learning_rate": 3e-3}
+    # From here on it learns to take a style: an input that it did without.
+    tables["model"] |= {"hearing": band_tables["model"] | {"styled": True}}
     cam.main(tables, out, quiet=True)
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert (rows[0]["step"], rows[-1]["step"]) == (4, 24)
@@ -64,6 +67,14 @@ def test_it_trains_from_a_generators_ears_goes_on_and_plays(
         audio, state = band.step(0.1 * torch.randn(2, 2, band.spec.hop), told(2, 1), state, active)
         assert audio.isfinite().all()
     assert audio.abs().max() > 0
+    assert "style" in band.spec.conditions
+    asked = {**told(2, 1), "style": torch.full((2, 1, 64), 0.125)}
+    mix, fresh = 0.1 * torch.randn(2, 2, band.spec.hop), map_tensors(torch.clone, state)
+    styled, _ = band.step(mix, asked, map_tensors(torch.clone, fresh), active)
+    unknown = asked | {"style": torch.full((2, 1, 64), torch.nan)}
+    plain, _ = band.step(mix, unknown, map_tensors(torch.clone, fresh), active)
+    assert torch.equal(plain, band.step(mix, told(2, 1), fresh, active)[0])
+    assert not torch.equal(styled, plain)
 
 
 def test_the_part_stops_a_beat_after_the_player_and_comes_back_with_him() -> None:

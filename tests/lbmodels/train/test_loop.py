@@ -9,6 +9,7 @@ import signal
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ import pytest
 import torch
 from torch import nn
 
+from lbmodels.conditioning.silent import SilentAtFirst
 from lbmodels.errors import LiveBandModelError
-from lbmodels.train.loop import Side, rate_at, run, side
+from lbmodels.train.loop import Side, _restore, rate_at, run, side
 from lbmodels.train.recipe import LoopConfig
 
 LOOP = LoopConfig(
@@ -57,6 +59,62 @@ class Line:
 
 def rows(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+class Grown(Line):
+    """A line with an input more, which begins silent."""
+
+    def __init__(self, loop: LoopConfig) -> None:
+        super().__init__(loop)
+        self.model = nn.ModuleDict({"more": SilentAtFirst(3, 1), "line": self.model})
+        self.sides = {"line": side(self.model, loop, loop.learning_rate)}
+        self.averaged = {"line": copy.deepcopy(self.model)}
+
+    def step(self, batch: torch.Tensor, step: int) -> dict[str, float]:
+        self.seen.append(step)
+        line, more = self.model["line"], self.model["more"]
+        answer = line(batch) + more(batch.new_ones(len(batch), 3))
+        self.sides["line"].descend((answer - batch.sum(1, keepdim=True)).square().mean())
+        return {}
+
+    def sample(self, folder: Path) -> dict[str, float]:
+        return {}
+
+
+def test_a_run_goes_on_with_an_input_more(tmp_path: Path) -> None:
+    """An optimiser whose memory slips to other parameters, or a model that forgets what it learnt."""
+
+    class Before(Grown):
+        """The same without it."""
+
+        def __init__(self, loop: LoopConfig) -> None:
+            super().__init__(loop)
+            self.model = nn.ModuleDict({"line": self.model["line"]})
+            self.sides = {"line": side(self.model, loop, loop.learning_rate)}
+            self.averaged = {"line": copy.deepcopy(self.model)}
+
+        def step(self, batch: torch.Tensor, step: int) -> dict[str, float]:
+            self.sides["line"].descend(
+                (self.model["line"](batch) - batch.sum(1, keepdim=True)).square().mean()
+            )
+            return {}
+
+    before, after = Before(LOOP), Grown(replace(LOOP, steps=13))
+    run(before, LOOP, tmp_path, quiet=True)
+    learnt = {name: tensor.clone() for name, tensor in before.model.state_dict().items()}
+    moments = {
+        name: before.sides["line"].optimizer.state[p]["exp_avg"]
+        for name, p in before.model.named_parameters()
+    }
+    _restore(tmp_path / "checkpoint.pt", after)
+    assert all(torch.equal(after.model.state_dict()[name], tensor) for name, tensor in learnt.items())
+    state, named = after.sides["line"].optimizer.state, dict(after.model.named_parameters())
+    assert all(torch.equal(state[named[name]]["exp_avg"], moment) for name, moment in moments.items())
+    run(after, replace(LOOP, steps=13), tmp_path, quiet=True)
+    assert after.seen == [12]
+    assert float(named["more.2.bias"].detach().abs()) > 0
+    with pytest.raises(LiveBandModelError, match="of another recipe"):
+        _restore(tmp_path / "checkpoint.pt", Line(LOOP))
 
 
 def test_rate_rises_rests_and_falls_to_a_twentieth() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from lbmodels.contract.accompanist import Accompanist
 from lbserver.engine import backends
+from lbserver.engine.backends import style_vector
 from lbserver.engine.budget import Budget
 from lbserver.engine.lane import grid_of
 from lbserver.engine.live import LiveSession
@@ -16,6 +17,7 @@ from lbserver.engine.virtual import VirtualHost, VirtualWorker, run
 from lbserver.music.conditions import HostKnowledge, SteadyBeat, condition_source
 from lbserver.protocol.segment import TRANSPORT_FLAGS
 from lbserver.ring.timeline import Mode
+from lbserver.session.knowledge import conditions_of
 from lbserver.testing import accompanists, stage
 from lbserver.testing.grids import grid
 
@@ -104,6 +106,34 @@ def test_clicks_told_by_a_message_are_those_of_a_bounce(rate_hz: int, bpm: float
     assert np.count_nonzero(np.abs(heard).max(axis=0) > 0.3) > 10
     np.testing.assert_array_equal(heard, expected[:, : heard.shape[-1]])
     host.close()
+
+
+def test_a_style_is_asked_for_live_as_in_a_bounce_and_glides_to_the_next() -> None:
+    """A prompt that is not passed on to the model, acts on another frame than a bounce's, or jumps."""
+    source = stage.silence()
+    first, second = (style_vector(line) for line in ("upright bass, swing", "drums | bright *0.5"))
+
+    def tell(_host: VirtualHost, session: LiveSession) -> None:
+        session.know({"style": "upright bass, swing", "glide_s": 0.4})
+
+    heard, session, host = live(accompanists.style(), stage.Seat(blocks=(480,)), source, 1.0, tell)
+    known = HostKnowledge(style=tuple(first.tolist()))
+    expected = offline(accompanists.style(), session, source, heard.shape[-1], 48000, known)
+    assert np.abs(heard).max() == pytest.approx(abs(first[0]))
+    np.testing.assert_array_equal(heard, expected[:, : heard.shape[-1]])
+    session.know({"style": "drums | bright *0.5"})
+    told = [one["style"] for one in (session_conditions(session, at_s) for at_s in (1.0, 1.25, 9.0))]
+    np.testing.assert_allclose([told[0][0], told[2][0]], [first[0], second[0]], atol=2e-2)
+    np.testing.assert_array_equal(told[2], second)
+    assert min(told[1] @ first, told[1] @ second) > first @ second + 0.05
+    session.know({"style": ""})
+    assert "style" not in session_conditions(session, 9.0)
+    host.close()
+
+
+def session_conditions(session: LiveSession, at_s: float) -> Any:
+    """What it would tell a model of a frame that starts then."""
+    return conditions_of(session.told, at_s * 48000, 48000)
 
 
 @pytest.mark.parametrize("blocks", [(64,), (480,), (2048,)], ids=str)

@@ -136,7 +136,13 @@ def test_lists_of_atoms_are_a_chart_a_key_a_name(band, until, opened, sessions, 
         plain.send("/lb/guitar/chart")
         play(stream, noise(12000))
         until(lambda: sessions(band)["guitar"]["tempo"] == 96.0)
+        plain.send("/lb/guitar/glide", "s", "0")
+        plain.send("/lb/guitar/style", "sssss", "upright", "bass", "*2", "|", "Rhodes")
+        until(lambda: sessions(band)["guitar"]["style"] == "upright bass *2 | Rhodes")
         assert server.refused == 0
+        plain.send("/lb/guitar/style", "ss", "bass", "theremin")
+        code, text = plain.error()
+        assert (code, "unknown: theremin" in text) == ("bad_message", True)
         plain.send("/lb/guitar/chart", "ss", "|", "nonsense")
         code, text = plain.error()
         assert (code, "/lb/guitar/chart" in text, "nonsense" in text) == ("bad_message", True, True)
