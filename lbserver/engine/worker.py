@@ -340,8 +340,9 @@ def _failed(error: Exception) -> dict[str, Any]:
 
 
 def merged(known: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """What is known after another `know`: later words replace earlier ones."""
-    return {**known, **{name: value for name, value in more.items() if name not in ("type", "id", "session")}}
+    """What is known after another `know`: later words replace earlier ones. What follows from a word is not kept beside it."""
+    passing = ("type", "id", "session", "style_vector")
+    return {**known, **{name: value for name, value in more.items() if name not in passing}}
 
 
 def write_moment(path: Path, data: bytes) -> None:

@@ -215,7 +215,7 @@ class Relay:
 
     def known_there(self) -> dict[str, Any]:
         """What is known, as the other server counts time: its epoch began `base` samples after ours."""
-        known = {name: value for name, value in self.known.items() if name != "style_vector"}
+        known = dict(self.known)
         if self.base and ("first_beat_s" in known or "chart" in known):
             known["first_beat_s"] = known.get("first_beat_s", 0.0) - self.base / self._rate_hz
         return known

@@ -362,6 +362,7 @@ def test_what_is_known_is_told_to_every_server(server: Server, host: Host) -> No
     """Also a chart that was saved before the host's tempo was there; moments are kept, and gone on from."""
     host.ask("chart | Bb | Eb |")
     host.ask("key Bb major")
+    host.ask("style bass *2 | dark")
     server.start()
     host.ask("start")
     assert host.ask(f"prepare {RATE_HZ} 480 live 0 5000")["open"]
@@ -370,7 +371,7 @@ def test_what_is_known_is_told_to_every_server(server: Server, host: Host) -> No
     host.until("playing")
     _until_error(host, "")
     known = _kept(host, server, "one")
-    assert known == {"chart": "| Bb | Eb |", "key": "Bb major"}
+    assert known == {"chart": "| Bb | Eb |", "key": "Bb major", "style": "bass *2 | dark"}
     host.ask("key J minor")
     _until_error(host, "key")
     host.ask("recall nothing")
@@ -382,7 +383,7 @@ def test_what_is_known_is_told_to_every_server(server: Server, host: Host) -> No
     server.start()
     host.until("playing")
     _until_error(host, "")
-    assert _kept(host, server, "two") == {"chart": "| Bb | Eb |", "key": "Cm"}
+    assert _kept(host, server, "two") == known | {"key": "Cm"}
     host.ask("recall one")
     time.sleep(0.5)
     assert host.ask("status")["error"] == ""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lbserver.client.connection import connected
+from lbserver.engine.backends import style_vector
 from lbserver.files import saved_state
 from lbserver.host.rundir import find_server
 from lbserver.session.knowledge import chord_label
@@ -219,6 +220,35 @@ def test_resize_keeps_the_ratio(shots: Path, pictures: Any, run: Path) -> None:
 _KEPT = ("stem", "gain", "seed", "mode", "anticipation", "when_lost", "density", "bpm", "beats_per_bar")
 
 
+def test_a_style_that_is_typed_changes_what_plays(
+    shots: Path, pictures: Any, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line that reaches nobody, or is forgotten with the project; a word that is guessed."""
+    monkeypatch.setenv("LIVEBAND_RUN", str(run))
+    with pictures.server(run, "test:style"), pictures.Window(shots, run) as window:
+        assert "Style" in window.tell("tab").split(" | ")
+        _until(window, _says("playing", "Playing", ""), "playing")
+        for line in ("upright bass", "bright, synth pad *2 | drums"):
+            window.tell(f"style {line}")
+            window.tell(f"save {tmp_path / line[:5]}")
+            assert _held(window, tmp_path) == style_vector(line)[0]
+        window.tell(f"load {tmp_path / 'uprig'}")
+        assert _held(window, tmp_path) == style_vector("upright bass")[0]
+        window.tell("style theremin")
+        _until(window, lambda said: "unknown: theremin" in said, "refusal")
+
+
+def _held(window: Any, folder: Path) -> float:
+    """What plays, as soon as it stands still."""
+    for _ in range(100):
+        window.tell(f"record {folder / 'heard.f32'}")
+        window.tell("play 0.5")
+        heard = np.fromfile(folder / "heard.f32", np.float32)[2::3][-4800:]
+        if heard.any() and (heard == heard[0]).all():
+            return float(heard[0])
+    pytest.fail("it never stood still")
+
+
 def _values(window: Any) -> list[str]:
     return [window.tell(f"value {name}") for name in _KEPT]
 
@@ -236,7 +266,13 @@ def test_state_comes_back_whole(shots: Path, pictures: Any, run: Path, tmp_path:
             "set when_lost 1",
         ):
             first.tell(line)
-        for line in ("set density 0.3", "set bpm 97.3", "set beats_per_bar 3", "key Bb major"):
+        for line in (
+            "set density 0.3",
+            "set bpm 97.3",
+            "set beats_per_bar 3",
+            "key Bb major",
+            "style bass *2 | dark",
+        ):
             first.tell(line)
         first.tell("chart | Bb | Eb |")
         for seed in seeds:
@@ -245,6 +281,7 @@ def test_state_comes_back_whole(shots: Path, pictures: Any, run: Path, tmp_path:
             second.tell(f"load {path}")
             assert float(second.tell("value seed")) == seed
             assert _values(second) == _values(first)
+        assert b"bass *2 | dark" in path.read_bytes()
         again = tmp_path / "again"
         second.tell(f"save {again}")
         assert again.read_bytes() == path.read_bytes()

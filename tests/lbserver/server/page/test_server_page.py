@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from lbserver.engine.backends import style_vector
 from lbserver.jam.page.players import FILE_BLOCK
 from lbserver.protocol.controls import CONTROLS
+from lbserver.testing.waiting import until
 
 RATE_HZ, HOP, SECONDS = 48000, 1920, 8
 
@@ -135,6 +137,29 @@ def test_a_microphone_is_answered_at_a_constant_lag(
     server.start()
     until_words(browser, "Playing", "Parts are missing")
     assert lags_heard(shown) == {1.0}
+    assert browser.faults == []
+
+
+@pytest.mark.slow
+def test_a_style_that_is_typed_changes_what_plays(
+    serve: Callable[..., Any], page: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A field that reaches nobody; a word that is guessed; no song played because of a wrong one."""
+    soundfile.write(tmp_path / "song.wav", song(2).T, RATE_HZ, subtype="PCM_16")
+    shown = page(serve("--workers", "1", "--model", "test:style"))
+    browser = shown.open()
+    until_words(browser, "Ready")
+    browser.until("document.getElementById('styles').children.length > 40")
+    for line in ("upright bass", "bright, synth pad *2 | drums"):
+        type_in(browser, "style", line)
+        browser.choose("chosen", tmp_path / "song.wav")
+        until_words(browser, "Playing")
+        browser.click("render")
+        browser.until("document.getElementById('record_line').textContent === '2.0 s rendered'")
+        wanted = style_vector(line)[0]
+        until(lambda: shown.download("band")[0, -1] == wanted)  # noqa: B023 - it is asked before the next line
+    type_in(browser, "style", "theremin")
+    browser.until("document.getElementById('said').textContent.includes('unknown: theremin')")
     assert browser.faults == []
 
 
