@@ -20,7 +20,7 @@ def style_features(style: Tensor | None, like: Tensor) -> Tensor:
     """A style [..., latent], NaN or None where none is asked for -> [..., WIDTH]; `like` [...] says of how many frames."""
     if style is None:
         return like.new_zeros(*like.shape, WIDTH)
-    there = ~style.isnan().any(-1, keepdim=True)
+    there = ~style[..., :1].isnan()
     # Of unit length: its numbers are an eighth, where other features are 1.
     size = style.shape[-1] ** 0.5
     return torch.cat([torch.where(there, style * size, 0.0), there.to(style.dtype)], dim=-1)
