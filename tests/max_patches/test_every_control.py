@@ -14,8 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from lbserver.client import Client
+from lbserver.engine.backends import style_vector
 from lbserver.protocol.controls import CONTROLS, TRIGGERS, ControlInfo
 from lbserver.protocol.errors import ERRORS
 from lbserver.testing.processes import running
@@ -169,6 +172,7 @@ def test_pd_and_sclang_set_every_control_and_pd_is_told_every_error(
     serve: Callable[..., dict[str, Any]],
     free_port: Callable[[], int],
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A control that one of the two cannot reach, that is forgotten when a session begins anew, or that OSCQuery does not show
     as it stands; an error that has no words, or whose words Pd does not get."""
@@ -182,6 +186,7 @@ def test_pd_and_sclang_set_every_control_and_pd_is_told_every_error(
     quiet = ["-nogui", "-nrt", "-stderr", "-nosound", "-open", str(tmp_path / "every.pd")]
     environment = server["environment"] | {"QT_QPA_PLATFORM": "offscreen", "QTWEBENGINE_DISABLE_SANDBOX": "1"}
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    monkeypatch.setenv("LIVEBAND_RUN", environment["LIVEBAND_RUN"])
 
     def asked(session: str) -> dict[str, Any]:
         """What OSCQuery shows of each control."""
@@ -229,6 +234,17 @@ def test_pd_and_sclang_set_every_control_and_pd_is_told_every_error(
             until(lambda: holds("sc", of_sclang), "what sclang has set")
         assert "refused" not in (tmp_path / "sclang.log").read_text()
         assert len(pd.told("^refused: ")) == refused_before, pd.printed
+
+        # A style that Pd tells changes what plays.
+        with Client() as python:
+            for line in ("upright bass", "bright synth pad *2 | drums"):
+                options = {"stem": "bass", "rate_hz": 48_000, "offline": True, "model": "test:style"}
+                with python.open(name="heard", **options) as heard:
+                    pd.osc("/lb/heard/glide 0", f"/lb/heard/style {line}")
+                    until(lambda line=line, heard=heard: heard.status()["style"] == line, line)
+                    assert heard.play(np.zeros((2, 9600), np.float32))[0, -1] == style_vector(line)[0]
+        pd.osc("/lb/pd/style bass theremin")
+        until(lambda: pd.told("^refused: bad_message .*unknown: theremin"), "theremin")
 
         provoked = set()
         low, high = until(lambda: stream(pd), "a stream")

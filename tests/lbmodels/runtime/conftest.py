@@ -26,8 +26,9 @@ CODEC = CodecConfig(
     encoder_columns=16, decoder_columns=24, decoder_column_depth=1, phase_lock=True,
 )  # fmt: skip
 GENERATOR = GeneratorConfig(
-    latent=8, semitones=12, features=64, heads=2, depth=2, window=8, noise=4, style=4, anticipation_max=25
-)
+    latent=8, semitones=12, features=64, heads=2, depth=2, window=8, noise=4, style=4, anticipation_max=25,
+    styled=True,
+)  # fmt: skip
 
 
 class Both(NamedTuple):
@@ -57,6 +58,7 @@ def toy_weights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for block in generator.trunk.blocks:
         block.attention.out.weight.data.normal_(0, 0.2)
         block.attention.slot_values.data.normal_(0, 0.5)
+    generator.styling[2].weight.data.normal_(0, 0.2)
     folder = tmp_path_factory.mktemp("weights") / "toy"
     folder.mkdir()
     modules.save_weights(folder / "codec.safetensors", codec, kind="codec", config=CODEC)
@@ -133,9 +135,10 @@ def told() -> Callable[..., dict[str, np.ndarray]]:
             "chord": np.tile([1.0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0], (batch, 1)),
             "chord_bass": np.full(batch, 4.0),
             "key": np.full(batch, 21.0),
+            "style": np.tile(np.eye(64)[n // 4 % 64], (batch, 1)),
         }
         arrays = {name: value.astype(np.float32).reshape(batch, 1, -1) for name, value in values.items()}
-        for name in ("beat_phase", "bar_phase", "tempo", "chord", "chord_bass", "key"):
+        for name in ("beat_phase", "bar_phase", "tempo", "chord", "chord_bass", "key", "style"):
             arrays[name][1::2] = np.nan
         return arrays
 
