@@ -80,7 +80,7 @@ class Batch(NamedTuple):
 
 
 Ranked = Callable[[Example, slice], Measured]
-Styled = Callable[[Example, np.random.Generator], Tensor]
+Styled = Callable[[Example], Tensor]
 
 
 def _unranked(_: Example, out: slice) -> Measured:
@@ -120,7 +120,7 @@ def draw_example(
         hidden |= {"bar_phase"}
     told = {name: torch.full_like(v, torch.nan) if name in hidden else v for name, v in truth.items()}
     if styled is not None:
-        told["style"] = styled(example, rng).expand(frames, -1)
+        told["style"] = styled(example).expand(frames, -1)
     ranks = ranked(example, out)
     return {
         "heard": Heard(*(part[start : start + frames].float() for part in example.heard)),
@@ -243,7 +243,7 @@ class LatentSource:
         draw = self._drawing(split, rng)
         longest = self.model.anticipation_max
         ranked = self._ranked if self.model.steered else _unranked
-        styled = self._styling(split) if self.model.styled else None
+        styled = self._styling(split, seed) if self.model.styled else None
         for _ in range(count):
             chosen = [draw() for _ in range(self.batch)]
             yield collate(
@@ -254,13 +254,13 @@ class LatentSource:
     def _prompts(self) -> Prompts:
         return Prompts(Path(self.data.root), self.cache / "takes", self.data.style)
 
-    def _styling(self, split: str) -> Styled:
-        """Draws a style that is true of an example, or NaN."""
-        prompts = self._prompts
+    def _styling(self, split: str, seed: int) -> Styled:
+        """Draws a style that is true of an example, or NaN; by chances of its own, so that crops are those of a model without."""
+        prompts, rng = self._prompts, np.random.default_rng((seed, 1))
         if self.data.root and not (split == "train" and self.data.pool and self.data.root_share == 0):
             prompts.listen(split)
 
-        def draw(example: Example, rng: np.random.Generator) -> Tensor:
+        def draw(example: Example) -> Tensor:
             style = prompts.draw(example, self.model.stems[example.stem], rng)
             return torch.full_like(style, torch.nan) if rng.random() < self.data.unstyled_share else style
 
