@@ -58,6 +58,8 @@ class Band:
         """States of the last T before steps of the lane's, by their numbers."""
         self._joint = 0
         """Where the audio of this lane takes over from the one before; it begins earlier."""
+        self._whole_from = 0
+        """The audio that is there has no hole from here on: a client that jumps ahead leaves one."""
         self._offset = 0
         self._state: State
         self._stopped = False
@@ -112,7 +114,9 @@ class Band:
     def _turned(self, before: Lane, task: Task, frames: int) -> Lane | None:
         """A lane of another anticipation, from the latest state from which it leaves nothing out; None: there is none."""
         self._kept[before.steps] = self._shell.snapshot(self._state)
-        joint = max(task.start, self._offset + before.stem.end)
+        joint, end = task.start, max(self._offset + before.stem.end, self._joint)
+        if task.start >= self._whole_from:
+            joint = max(joint, end)
         frame = self.spec.hop * RATE_HZ / self.spec.sample_rate
         first = (joint - self._offset) / frame - 1  # a lane that begins rises for less than a frame
         steps = [n for n in self._kept if (n + 1) * self.spec.chunk_frames + frames <= first]
@@ -121,6 +125,7 @@ class Band:
         step = max(steps)
         self._state = self._shell.restore(self._kept[step])
         self._kept = {n: state for n, state in self._kept.items() if n <= step}
+        self._whole_from = self._whole_from if joint == end else joint
         self._joint = joint
         return Lane(self.spec, self._grid, frames, rows=len(task.stems), first_step=step)
 
@@ -128,6 +133,7 @@ class Band:
         self.takes += 1
         self._offset = max(0, task.cursor - len(task.mix))
         self._kept, self._joint = {}, 0
+        self._whole_from = task.start if self._offset else 0
         self._state = self._shell.init_state([stem_seed(self._seed, stem) for stem in task.stems])
         length = 2 * WINDOW_SAMPLES
         self._stems = tuple(Recording(length) for _ in task.stems)

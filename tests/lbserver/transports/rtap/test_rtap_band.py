@@ -14,13 +14,16 @@ CHUNK = 16
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("lasts_s", "settings"),
     [
-        [(0.125, 1), (0.125, 0), (0.125, 1)],
-        [(0.0625, 1), (0.25, 1), (0.0625, 0), (0.125, -1)],
+        (9.0, [(0.125, 1), (0.125, 0), (0.125, 1)]),
+        (9.0, [(0.0625, 1), (0.25, 1), (0.0625, 0), (0.125, -1)]),
+        (1.6, [(0.125, 1)] * 5 + [(0.25, 1), (0.125, -1), (0.125, 1), (0.0625, -1), (0.25, 0), (0.0625, 1)]),
     ],
 )
-def test_other_settings_forget_nothing_and_hear_little_again(settings: list[tuple[float, int]]) -> None:
+def test_other_settings_forget_nothing_and_hear_little_again(
+    lasts_s: float, settings: list[tuple[float, int]]
+) -> None:
     """A model that hears its last 6 s again at each change takes two seconds for it, during which nothing is played, and its
     beat tracker forgets the minutes before.
     """
@@ -35,7 +38,7 @@ def test_other_settings_forget_nothing_and_hear_little_again(settings: list[tupl
     band, mix, cursor = Band(accompanists.SmallAccompanist(spec=plain.spec, play=play)), music(40), 0
     for ratio, ahead in settings:
         step, earlier = int(WINDOW * ratio), given
-        for number in range(int(9 * RATE / step)):
+        for number in range(int(lasts_s * RATE / step)):
             cursor += step
             start = cursor + ahead * step
             task = Task(
