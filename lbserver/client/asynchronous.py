@@ -43,7 +43,9 @@ class AsyncSteering:
         self._set: dict[str, float | int | str] = {}
 
     async def know(self, **known: float | int | str) -> None:
-        """Tell what is known of the music: bpm, first_beat_s, beats_per_bar, chart, chord, key, style, glide_s. Raises ClientError."""
+        """Tell what is known of the music: bpm, first_beat_s, beats_per_bar, chart, chord, key, style, glide_s, classes,
+        injection. Raises ClientError.
+        """
         await self._client.ask({"type": "know", "session": self.name, **known})
         self._known |= known
 

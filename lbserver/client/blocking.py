@@ -26,7 +26,9 @@ class Steering:
         self.name = inner.name
 
     def know(self, **known: float | int | str) -> None:
-        """Tell what is known of the music: bpm, first_beat_s, beats_per_bar, chart, chord, key, style, glide_s. Raises ClientError."""
+        """Tell what is known of the music: bpm, first_beat_s, beats_per_bar, chart, chord, key, style, glide_s, classes,
+        injection. Raises ClientError.
+        """
         self._client.wait_for(self._steered.know(**known))
 
     def set(self, control: str, value: float | int | str) -> None:

@@ -36,8 +36,10 @@ from lbserver.music.room_beat import tapped, with_tap
 from lbserver.protocol.controls import BY_NAME, MOMENTS
 from lbserver.protocol.messages import MessageError, control_value
 from lbserver.server.serve import ServeConfig
+from lbserver.session.knowledge import Told, after_know
 from lbserver.transports.ableton_link import LinkClock, open_link
 
+_TOLD = ("bpm", "key", "chart", "classes", "injection")
 _LOOK_S = 0.1
 _RETRY_S = 1.0
 _SWITCH_S = 0.0005  # the interpreter's own 5 ms is as long as a block
@@ -124,6 +126,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--chart", metavar="BARS", help="bar chart that repeats: '| C | Am F | G |' (with --bpm)"
     )
     add_style_options(parser)
+    parser.add_argument(
+        "--classes", metavar="LIST", help="of a model that plays a whole band: '-drums +bass ...'"
+    )
+    parser.add_argument(
+        "--injection",
+        metavar="HOW",
+        help="of a model that hears itself, how you get into its past: off, free, 'looper 8 beats, gain -6 dB'",
+    )
     parser.add_argument("--link", action="store_true", help="follow tempo and beat of Ableton Link")
     parser.add_argument("--model", metavar="NAME", help="if a server must be started")
     parser.add_argument(
@@ -416,7 +426,8 @@ def _checked(parsed: argparse.Namespace, sound: Sound) -> SeatConfig:
     if parsed.seconds is not None and parsed.seconds <= 0:
         raise LiveBandError(f"--seconds {parsed.seconds:g} must be positive")
     read_knowledge(bpm=parsed.bpm, key=parsed.key)
-    knows = {name: value for name in ("bpm", "key", "chart") if (value := getattr(parsed, name)) is not None}
+    knows = {name: value for name in _TOLD if (value := getattr(parsed, name)) is not None}
+    after_know(Told(), {name: knows[name] for name in ("classes", "injection") if name in knows})
     if line := style_line(parsed):
         knows["style"] = line
     if parsed.chart is not None and parsed.bpm is None:

@@ -19,7 +19,7 @@ from lbserver.protocol.messages import control_value
 from lbserver.server.serve import ServeConfig
 
 _CONTROLS = ("stem", "mix", "gain", "seed", "mode")
-_KNOWN = ("bpm", "key", "chart")
+_KNOWN = ("bpm", "key", "chart", "classes", "injection")
 
 
 def run_page(parsed: argparse.Namespace) -> int:

@@ -197,6 +197,17 @@ MESSAGES = (
                 required=False,
             ),
             _ranged("glide_s", "glide", "time that the next style takes, 1 at first", required=False),
+            _str(
+                "classes",
+                "of a model that plays a whole band: which classes sound, e.g. `-drums +bass`",
+                required=False,
+            ),
+            _str(
+                "injection",
+                "of a model that hears itself: how you get into its past: `off`, `free`, `looper 8 beats` or `looper 4 s`, "
+                "then e.g. `, gain -6 dB, latency 20 ms, gap 80 ms`",
+                required=False,
+            ),
         ),
     ),
     Message(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbmodels.contract.conditions import FrameConditions
+from lbmodels.contract.streams import Injection, parse_classes, parse_injection
 from lbserver.errors import LiveBandError
 from lbserver.music.conditions import (
     HostKnowledge,
@@ -62,7 +63,8 @@ class Told:
     """All that a session's host has told; a value, so that a frame sees one state of it.
 
     `transport` goes before `knowledge.beat`, `chord` (the one that sounds from now on) before its chart and spans.
-    `beats_per_bar` is that of the next beat that is told, `glide_s` the time that the next style takes.
+    `beats_per_bar` is that of the next beat that is told, `glide_s` the time that the next style takes; `classes` and `injection` are for a
+    stream of a whole band, None its own choice.
     """
 
     transport: Transport | None = None
@@ -72,6 +74,8 @@ class Told:
     knowledge: HostKnowledge = field(default_factory=HostKnowledge)
     style: Style = NONE_ASKED
     glide_s: float = DEFAULT_GLIDE_S
+    classes: tuple[float, ...] | None = None
+    injection: Injection | None = None
 
 
 def after_event(told: Told, event: Event) -> Told:
@@ -110,8 +114,9 @@ def after_event(told: Told, event: Event) -> Told:
 def after_know(told: Told, message: dict[str, Any]) -> Told:
     """What is told after a `know` message.
 
-    Raises LiveBandError naming the chord, chart or key that cannot be read.
+    Raises LiveBandError naming the chord, chart, key, classes or injection that cannot be read.
     """
+    told = _steered(told, message)
     knowledge = told.knowledge
     beat = knowledge.beat if isinstance(knowledge.beat, SteadyBeat) else None
     if "bpm" in message or "first_beat_s" in message or "beats_per_bar" in message:
@@ -178,7 +183,26 @@ def conditions_of(told: Told, position: float, rate_hz: int) -> FrameConditions:
         known["key"] = told.key
     if (style := style_at(told.style, position / rate_hz)) is not None:
         known["style"] = style
+    if told.classes is not None:
+        known["classes"] = np.array(told.classes, np.float32)
+    if told.injection is not None:
+        bpm = float(np.asarray(known.get("tempo", nan)))
+        known["injection"] = np.array(told.injection.numbers(bpm), np.float32)
     return known
+
+
+def _steered(told: Told, message: dict[str, Any]) -> Told:
+    """What a stream is asked for; an empty text leaves it to the stream again."""
+    try:
+        if "classes" in message:
+            text = message["classes"].strip()
+            told = replace(told, classes=parse_classes(text) if text else None)
+        if "injection" in message:
+            text = message["injection"].strip()
+            told = replace(told, injection=parse_injection(text) if text else None)
+    except ValueError as error:
+        raise LiveBandError(str(error)) from None
+    return told
 
 
 def after_next_section(told: Told, position: float, rate_hz: int) -> Told:

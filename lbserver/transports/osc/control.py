@@ -28,6 +28,8 @@ _OF_SESSIONS = (
     "key",
     "style",
     "glide",
+    "classes",
+    "injection",
     "keep",
     "recall",
 )
@@ -116,10 +118,8 @@ class Control:
                 await self._know(session, {"chord": arguments["label"]}, peer)
             case "chart":
                 await self._chart(session, arguments["chart"], peer)
-            case "key":
-                await self._know(session, {"key": arguments["key"]}, peer)
-            case "style":
-                await self._know(session, {"style": arguments["style"]}, peer)
+            case "key" | "style" | "classes" | "injection" as told:
+                await self._know(session, {told: arguments[told]}, peer)
             case "glide":
                 await self._know(session, {"glide_s": arguments["glide_s"]}, peer)
             case "keep":

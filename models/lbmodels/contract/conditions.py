@@ -19,12 +19,12 @@ FrameConditions: TypeAlias = Mapping[str, float | NDArray[np.float32]]
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """One entry of the table. `source`: who tells it, the session's settings, a control, the shell, whoever asks for a style, or the
-    host, which may know the beat and the harmony.
+    """One entry of the table. `source`: who tells it, the session's settings, a control, the shell, whoever asks for a style or steers a
+    stream, or the host, which may know the beat and the harmony.
     """
 
     name: str
-    source: Literal["session", "control", "shell", "beat", "harmony", "style"]
+    source: Literal["session", "control", "shell", "beat", "harmony", "style", "stream"]
     meaning: str
     width: int = 1
 
@@ -47,6 +47,18 @@ CONDITIONS = (
     Condition(name="key", source="harmony", meaning="0..11 major by tonic, 12..23 minor"),
     Condition(
         name="style", source="style", meaning="unit vector of the style space, what is asked for", width=64
+    ),
+    Condition(
+        name="classes",
+        source="stream",
+        meaning="drums, bass, piano, guitar, others: 1 sounds, -1 does not, of a whole band",
+        width=5,
+    ),
+    Condition(
+        name="injection",
+        source="stream",
+        meaning="0 off, 1 free, 2 looper; gain; loop, latency and gap in seconds, of a stream that hears itself",
+        width=5,
     ),
     Condition(
         name="tempo_low", source="control", meaning="beats per minute: the slowest tempo to be believed"

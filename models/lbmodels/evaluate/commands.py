@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lbmodels.contract.stems import STEMS
 from lbmodels.errors import LiveBandModelError
-from lbmodels.evaluate import reconstruction_command, windows_command
+from lbmodels.evaluate import reconstruction_command, streams_command, windows_command
 from lbmodels.evaluate.showing import EXAMPLES, add_options, run_shown
 from lbmodels.plain_json import to_json
 from lbmodels.runtime.devices import ACCEPTED
@@ -36,6 +36,7 @@ EPILOG = (
   liveband evaluate --data dataset --reconstruction --excerpts 30 --codec runs/codec/codec.safetensors --out codec
   liveband evaluate --real recordings --reconstruction --seconds 30 --codec runs/codec/codec.safetensors --out codec-real
   liveband evaluate --data dataset --model runs/lookahead --windows 0.125,0.25 --quality fast,full --conditions none,all --out windows
+  liveband evaluate --data dataset --model runs/livemusic --stream all --excerpts 12 --out stream
   liveband evaluate --data dataset --check-metrics --excerpts 30 --out scores
   liveband evaluate --files bass.wav drums.wav --mix recording.wav
 """
@@ -149,6 +150,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_options(parser)
     reconstruction_command.add_options(parser)
     windows_command.add_options(parser)
+    streams_command.add_options(parser)
     others = (
         "drift",
         "reaction",
@@ -195,6 +197,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _run_check(arguments)
     if arguments.windows is not None:
         return _run_windows(arguments)
+    if arguments.stream is not None:
+        return _run_stream(arguments)
     if arguments.drift or arguments.reaction or arguments.control:
         return _run_study(arguments)
     return _run_model(arguments)
@@ -267,6 +271,14 @@ def _run_windows(arguments: argparse.Namespace) -> int:
     found, table, written = windows_command.run(
         arguments, _settings(arguments), _out_folder(arguments.out), _progress
     )
+    _show(found, table, arguments, written)
+    return 0
+
+
+def _run_stream(arguments: argparse.Namespace) -> int:
+    if arguments.data is None:
+        raise LiveBandModelError("--stream needs --data ROOT: true songs say what a style sounds like")
+    found, table, written = streams_command.run(arguments, _out_folder(arguments.out), _progress)
     _show(found, table, arguments, written)
     return 0
 

@@ -18,7 +18,7 @@ from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.cam.arrangement import classes_of
 from lbmodels.families.cam.family import ARRANGEMENT, CAM
-from lbmodels.families.cam.network import Cam, CamConfig
+from lbmodels.families.cam.network import Cam, CamConfig, FlowContinuation
 from lbmodels.families.codec_lm.continuation import Continuation, Drafts
 from lbmodels.train.batches import Batch
 from lbmodels.train.continuation import (
@@ -59,23 +59,11 @@ class CamTraining(ContinuationTraining):
     arrangement: str = ""
 
 
-class CamObjective(ContinuationObjective):
-    """Square error of velocities."""
+class FlowObjective(ContinuationObjective):
+    """Square error of velocities, of which a step takes so many `draws`."""
 
-    network: Cam
-
-    def __init__(self, config: CamTraining, folder: Path, device: torch.device) -> None:
-        self.config = config
-        super().__init__(
-            config, config.model.hearing, config.tasks, asdict(config.weights), CAM, folder, device
-        )
-
-    def build(self, folder: Path) -> Cam:
-        del folder
-        return Cam(self.config.model)
-
-    def known(self, batch: Batch) -> Tensor:
-        return torch.cat([batch.known, classes_of(batch.level)], dim=-1)
+    network: FlowContinuation
+    draws: int
 
     @torch.no_grad()
     def calibrate(self) -> None:
@@ -87,13 +75,32 @@ class CamObjective(ContinuationObjective):
     def drawn_losses(
         self, network: Continuation, batch: Batch, h: Tensor, drafts: Drafts, drafted: Tensor, *, whole: bool
     ) -> dict[str, Tensor]:
-        assert isinstance(network, Cam)
-        draws = self.config.tasks.draws * (4 if whole else 1)
-        losses = {"flow": network.flow.loss(h, batch.played, draws)}
+        assert isinstance(network, FlowContinuation)
+        flow, draws = network.flow, self.draws * (4 if whole else 1)
+        losses = {"flow": flow.loss(h, batch.played, draws)}
         place = drafts.positions()
         if len(place):
-            losses["drafts"] = network.flow.loss(drafted, batch.played[:, place], draws)
+            losses["drafts"] = flow.loss(drafted, batch.played[:, place], draws)
         return losses
+
+
+class CamObjective(FlowObjective):
+    """It is told the levels that it is to play at."""
+
+    network: Cam
+
+    def __init__(self, config: CamTraining, folder: Path, device: torch.device) -> None:
+        self.config, self.draws = config, config.tasks.draws
+        super().__init__(
+            config, config.model.hearing, config.tasks, asdict(config.weights), CAM, folder, device
+        )
+
+    def build(self, folder: Path) -> Cam:
+        del folder
+        return Cam(self.config.model)
+
+    def known(self, batch: Batch) -> Tensor:
+        return torch.cat([batch.known, classes_of(batch.level)], dim=-1)
 
 
 def main(tables: Mapping[str, Any], folder: Path, *, quiet: bool = False) -> Path:

@@ -10,6 +10,7 @@ Its own past is the true one in training: it is made worse on purpose by noise a
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -112,10 +113,13 @@ class ContinuationObjective(ABC):
     """A loss on what is drawn, and the listening losses; see `lbmodels.train.loop.Objective`.
 
     name: of the network's part. weights: one per loss of the same name; those without are only shown. Subclasses make `network`
-    in `build`, and say in `drawn_losses` what it is to learn of the frames that it draws.
+    in `build`, and say in `drawn_losses` what it is to learn of the frames that it draws. `starts_from`: a part beside a generator and its
+    own whose weights `start_from` may be.
     """
 
     network: Continuation
+    source_type: type[LatentSource] = LatentSource
+    starts_from: Part[Any] | None = None
 
     def __init__(
         self,
@@ -131,7 +135,7 @@ class ContinuationObjective(ABC):
         self.data, self.loop, self.tasks, self.weights = config.data, config.loop, tasks, weights
         self.part, self.device = part, device
         torch.manual_seed(config.loop.seed)
-        self.source = LatentSource(config.data, hearing, config.loop.batch)
+        self.source = self.source_type(config.data, hearing, config.loop.batch)
         self.network = self.build(folder)
         begun = bool(config.start_from) and self._start(Path(config.start_from))
         if not begun and not (folder / "checkpoint.pt").exists():
@@ -169,16 +173,22 @@ class ContinuationObjective(ABC):
 
     def _start(self, path: Path) -> bool:
         """Fill what the weights have: of a generator its ears and its trunk. Whether there is more than those."""
-        try:
-            tensors = {f"hearing.{n}": t for n, t in read_weights(path, GENERATOR.kind)[1].items()}
-        except LiveBandModelError:
-            tensors = dict(read_weights(path, self.part.kind)[1])
+        tensors = self._startable(path)
         mine = self.network.state_dict()
         fitting = {n: t.float() for n, t in tensors.items() if n in mine and mine[n].shape == t.shape}
         if not fitting:
             raise LiveBandModelError(f"{path} has other sizes than the recipe: nothing to start from")
         self.network.load_state_dict(fitting, strict=False)
         return any(not name.startswith("hearing.") for name in fitting)
+
+    def _startable(self, path: Path) -> dict[str, Tensor]:
+        """The tensors of weights, by the network's names. Raises LiveBandModelError: of a kind that it cannot start from."""
+        with contextlib.suppress(LiveBandModelError):
+            return {f"hearing.{n}": t for n, t in read_weights(path, GENERATOR.kind)[1].items()}
+        if self.starts_from is not None:
+            with contextlib.suppress(LiveBandModelError):
+                return dict(read_weights(path, self.starts_from.kind)[1])
+        return dict(read_weights(path, self.part.kind)[1])
 
     @torch.no_grad()
     def expected(self, expect: nn.Linear, count: int) -> tuple[Tensor, Tensor]:

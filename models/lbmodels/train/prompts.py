@@ -17,10 +17,11 @@ from lbmodels.data.classes import POOL_STEMS
 from lbmodels.data.slakh import find_tracks
 from lbmodels.style import sound
 from lbmodels.style.space import load, phrase, shipped
+from lbmodels.style.truth import song_concepts, sound_of
 from lbmodels.style.vocabulary import CONCEPTS
 from lbmodels.train.latents import Example
 from lbmodels.train.style import draw_phrase
-from lbmodels.train.takes import Takes, read_takes, song_concepts, sound_of
+from lbmodels.train.takes import Takes, read_takes
 
 _MOST_WORDS = 5
 _MOMENTS = 2

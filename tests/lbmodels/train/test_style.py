@@ -11,9 +11,10 @@ import soundfile
 from lbmodels.errors import LiveBandModelError
 from lbmodels.style.retrieval import held_out
 from lbmodels.style.space import load, of_text
+from lbmodels.style.truth import song_concepts, stem_concepts
 from lbmodels.style.vocabulary import CONCEPTS
 from lbmodels.train.style import StyleData, draw_batches, main, make_pool
-from lbmodels.train.takes import read_takes, song_concepts, stem_concepts
+from lbmodels.train.takes import read_takes
 
 SONG = """stems:
   S00: {{inst_class: Bass, is_drum: false, program_num: 35, midi_program_name: bass}}

@@ -132,3 +132,36 @@ def test_whatever_is_told_conditions_stay_in_their_ranges(
         value = batch[name]
         assert (np.isnan(value) | ((value >= low) & (value <= high))).all(), (name, value)
     assert not (batch["beat_phase"] == 1.0).any()
+
+
+def test_a_stream_is_told_in_words_and_a_loop_stays_on_the_beat() -> None:
+    """Eight beats are 4 s at 120 and 6 at 80; at 40 they are longer than any loop, and half of them still is one."""
+    told = after_know(
+        Told(), {"classes": "-drums +Bass", "injection": "looper 8 beats, gain -6 dB, gap 80 ms"}
+    )
+    known = conditions_of(told, 0.0, RATE_HZ)
+    np.testing.assert_array_equal(np.asarray(known["classes"]), [-1, 1, np.nan, np.nan, np.nan])
+    for bpm, loop_s in ((120.0, 4.0), (80.0, 6.0), (40.0, 6.0)):
+        told = after_know(told, {"bpm": bpm})
+        numbers = np.asarray(conditions_of(told, 0.0, RATE_HZ)["injection"])
+        np.testing.assert_allclose(numbers, [2, 10 ** (-6 / 20), loop_s, 0, 0.08], rtol=1e-5)
+    told = after_know(told, {"classes": "", "injection": ""})
+    assert not {"classes", "injection"} & conditions_of(told, 0.0, RATE_HZ).keys()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"classes": "drums"},
+        {"classes": "+flute"},
+        {"injection": "loop"},
+        {"injection": "free, gain 20 dB"},
+        {"injection": "looper 9 s"},
+        {"injection": "looper 1..2 s"},
+        {"injection": "free, latency 6 dB"},
+        {"injection": "off 3 beats"},
+    ],
+)
+def test_what_a_stream_cannot_be_asked_is_refused_in_words(message: dict[str, str]) -> None:
+    with pytest.raises(LiveBandError, match=r"accepted are|is the longest"):
+        after_know(Told(), message)

@@ -41,7 +41,13 @@ class CamConfig:
     past_noise: float = 0.5
 
 
-class Cam(Continuation):
+class FlowContinuation(Continuation):
+    """One whose frames are drawn by a flow."""
+
+    flow: Flow
+
+
+class Cam(FlowContinuation):
     """Ears, trunk and flow. Besides what the host tells of a frame it is told the frame's class of level."""
 
     def __init__(self, config: CamConfig) -> None:

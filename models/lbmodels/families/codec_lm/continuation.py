@@ -202,6 +202,10 @@ class ContinuationPlayer(nn.Module, ABC):
         """What the network is told of frames, [..., told], of their conditions [...]."""
         return told_features(conditions, styled=self.styled)
 
+    def goes_on(self, stem: Tensor, state: ContinuationState) -> Tensor:
+        """Whether what was drawn last is the past of a part [B]: another begins with nothing played."""
+        return stem == state.stem
+
     @abstractmethod
     def draw(self, known: Tensor, seed: Tensor, place: Tensor, asked: Mapping[str, Tensor]) -> Tensor:
         """A frame [B, played] of what is known [B, knows], by seed and place [B] int64; `asked`: values of `controls` [B]."""
@@ -232,8 +236,7 @@ class ContinuationPlayer(nn.Module, ABC):
         stem, ahead = now["stem"].long(), now["anticipation"].long()
         bond = steering_features(now).bond.unsqueeze(1)
         steer = Steer(self.get_buffer("own_choice"), bond)
-        # Another part begins with nothing played.
-        begun = (state.trunk.position > 0) & (stem == state.stem)
+        begun = (state.trunk.position > 0) & self.goes_on(stem, state)
         both = torch.cat(heard, dim=-1)
         tempograms, tempogram = [], state.tempogram
         for frame in both.unbind(1):
