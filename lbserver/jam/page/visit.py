@@ -41,7 +41,18 @@ _MOST_NAMES = 9
 _MOST_WAITING = 1024
 _MOST_EPOCHS = 1 << 32
 _FAULT_S = 1.0
-_KNOWN = ("bpm", "first_beat_s", "beats_per_bar", "chart", "chord", "key", "style", "glide_s", "classes", "injection")
+_KNOWN = (
+    "bpm",
+    "first_beat_s",
+    "beats_per_bar",
+    "chart",
+    "chord",
+    "key",
+    "style",
+    "glide_s",
+    "classes",
+    "injection",
+)
 _OPEN: Mapping[str, Any] = {
     "stem": str,
     "rate_hz": int,

@@ -8,6 +8,7 @@ like. Intervals of 95 % are over trials, drawn with replacement.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,7 @@ class Songs:
 
 
 def _read(path: Path, start_s: float, seconds: float) -> tuple[Audio, int]:
-    with soundfile.SoundFile(path) as file:
+    with soundfile.SoundFile(os.fsencode(path)) as file:
         file.seek(min(int(start_s * file.samplerate), file.frames))
         audio = file.read(int(seconds * file.samplerate), dtype="float32", always_2d=True)
         return np.ascontiguousarray(np.broadcast_to(audio.T, (2, len(audio)))), file.samplerate
