@@ -166,7 +166,7 @@ class MixSource(LatentSource):
             spans.append(out)
             return ranks(0, Measured(*(values[out] for values in version.measured)))
 
-        def styled(_: Example, rng: np.random.Generator) -> Tensor:
+        def styled(_: Example) -> Tensor:
             style = self._style(version, space, rng)
             return torch.full_like(style, torch.nan) if rng.random() < self.data.unstyled_share else style
 
