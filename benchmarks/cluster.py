@@ -167,7 +167,7 @@ def _content(kind: str, out: Path) -> str:
         found = read_json(
             (out / "results.json").read_text(encoding="utf-8"), most_characters=MOST_FIGURES_CHARACTERS
         )
-        return json.dumps(_without_times(found), sort_keys=True)
+        return json.dumps(_without_times(found["rows"]), sort_keys=True)  # its settings name folders
     files = sorted(
         path for path in out.rglob("*") if path.is_file() and path.suffix not in (".jsonl", ".json")
     )
