@@ -178,7 +178,8 @@ def test_pd_and_sclang_set_every_control_and_pd_is_told_every_error(
     as it stands; an error that has no words, or whose words Pd does not get."""
     pd_program, sclang = client("pd"), client("sclang")
     moments = tmp_path / "moments"
-    options = ("--model", "test:fragile", "--sessions-per-peer", "3", "--moments", str(moments))
+    models = ("--model", "test:fragile", "--model", "test:style")
+    options = (*models, "--sessions-per-peer", "3", "--moments", str(moments))
     server = serve(*options, model="test:steerable")
     port = free_port()
     text = PATCH.replace("PATCH_PORT", str(port)).replace("BAND_PORT", str(server["osc_port"]))
@@ -238,8 +239,8 @@ def test_pd_and_sclang_set_every_control_and_pd_is_told_every_error(
         # A style that Pd tells changes what plays.
         with Client() as python:
             for line in ("upright bass", "bright synth pad *2 | drums"):
-                options = {"stem": "bass", "rate_hz": 48_000, "offline": True, "model": "test:style"}
-                with python.open(name="heard", **options) as heard:
+                wish = {"stem": "bass", "rate_hz": 48_000, "offline": True, "model": "test:style"}
+                with python.open(name="heard", **wish) as heard:
                     pd.osc("/lb/heard/glide 0", f"/lb/heard/style {line}")
                     until(lambda line=line, heard=heard: heard.status()["style"] == line, line)
                     assert heard.play(np.zeros((2, 9600), np.float32))[0, -1] == style_vector(line)[0]
