@@ -14,14 +14,17 @@ from lbmodels.codec.discriminator import StftDiscriminator
 from lbmodels.config import build
 from lbmodels.errors import LiveBandModelError
 from lbmodels.evaluate.coherence import CoherenceNetwork
+from lbmodels.families.cam.arrangement import Arrangement
 from lbmodels.families.cam.network import Cam
 from lbmodels.families.codec_lm.network import CodecLm
 from lbmodels.families.liveband.critic import Critic
 from lbmodels.families.liveband.generator import Generator
+from lbmodels.families.livemusic.network import LiveMusic
 from lbmodels.families.lookahead.network import WindowNetwork
 from lbmodels.listening.beat_tracker import BeatTracker
 from lbmodels.listening.chord_tracker import ChordTracker
 from lbmodels.style.space import StyleSpace
+from lbmodels.train.arrangement import ArrangementTraining
 from lbmodels.train.beat_tracker import BeatTrackerTraining
 from lbmodels.train.cam import CamTraining
 from lbmodels.train.chord_tracker import ChordTrackerTraining
@@ -30,6 +33,7 @@ from lbmodels.train.coherence import CoherenceTraining
 from lbmodels.train.consistency import ConsistencyTraining
 from lbmodels.train.latent_matching import LatentMatchingFit
 from lbmodels.train.liveband import LiveBandTraining
+from lbmodels.train.livemusic import LiveMusicTraining
 from lbmodels.train.lookahead import LookaheadTraining
 from lbmodels.train.recipe import read_recipe, recipes_folder
 from lbmodels.train.rvq import RvqFit
@@ -48,7 +52,9 @@ KINDS: dict[str, Any] = {
     "lookahead": LookaheadTraining,
     "consistency": ConsistencyTraining,
     "style": StyleTraining,
+    "arrangement": ArrangementTraining,
     "cam": CamTraining,
+    "livemusic": LiveMusicTraining,
     "streamgen": StreamgenTraining,
 }
 
@@ -68,7 +74,9 @@ SMALL: dict[str, Any] = {
     "chord_tracker": ChordTracker,
     "coherence": CoherenceNetwork,
     "lookahead": on_meta(WindowNetwork),
+    "arrangement": on_meta(Arrangement),
     "cam": on_meta(Cam),
+    "livemusic": on_meta(LiveMusic),
     "streamgen": on_meta(CodecLm),
     "style": StyleSpace,
 }
@@ -94,7 +102,7 @@ def test_no_table_is_written_twice() -> None:
 def test_the_sizes_that_are_promised_exist() -> None:
     assert {
         (kind, size)
-        for kind in ("cam", "codec", "liveband", "streamgen")
+        for kind in ("cam", "codec", "liveband", "livemusic", "streamgen")
         for size in ("tiny", "small", "paper")
     } <= set(RECIPES)
     assert ("liveband", "bidirectional") in RECIPES
