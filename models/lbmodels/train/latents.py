@@ -74,6 +74,17 @@ def encode_long(encoder: Encoder, frames: Tensor) -> Tensor:
     )
 
 
+@torch.no_grad()
+def hear_long(ear: SemitoneFrontEnd, frames: Tensor) -> Tensor:
+    """Semitone energies [1, F, semitones] of frames [1, F, 2, hop]: what `ear(frames)` gives, chunk by chunk."""
+    context = -(-ear.window_samples // ear.hop)
+    parts = []
+    for start in range(0, frames.shape[1], _CHUNK_FRAMES):
+        first = max(0, start - context)
+        parts.append(ear(frames[:, first : start + _CHUNK_FRAMES])[:, start - first :])
+    return torch.cat(parts, dim=1)
+
+
 def level_db(frames: Tensor) -> Tensor:
     """Level [...] of frames [..., 2, hop] in dBFS, -120 or more."""
     return 10 * frames.square().mean((-2, -1)).log10().clamp(min=_SOFTEST_DB / 10)
@@ -110,7 +121,7 @@ def encode_mix(
     frames = to_frames(torch.from_numpy(mix)[None], codec.config.hop)
     return {
         f"{prefix}.heard{suffix}": encode_long(codec.encoder, frames)[0].half(),
-        f"{prefix}.semitones{suffix}": ear(frames)[0].half(),
+        f"{prefix}.semitones{suffix}": hear_long(ear, frames)[0].half(),
     }
 
 

@@ -19,7 +19,8 @@ from lbmodels.data.slakh import read_track
 from lbmodels.data.truth import track_of
 from lbmodels.errors import LiveBandModelError
 from lbmodels.families.parts import CODEC
-from lbmodels.train.latents import encode_long
+from lbmodels.streaming.spectral import SemitoneFrontEnd
+from lbmodels.train.latents import encode_long, hear_long
 from lbmodels.train.pool import Made, PoolConfig, fill_pool, full, make_compact, make_examples, prepare_pool
 from lbmodels.train.pool_command import _say
 from lbmodels.train.pool_files import compact_files, held, pool_files
@@ -84,6 +85,8 @@ def test_a_song_in_chunks_is_the_song_at_once(toy_codec: Codec) -> None:
     torch.testing.assert_close(
         encode_long(toy_codec.encoder, frames), toy_codec.encoder(frames), rtol=1e-4, atol=1e-4
     )
+    ear = SemitoneFrontEnd(sample_rate=48000, hop=480, semitones=66)
+    torch.testing.assert_close(hear_long(ear, frames), ear(frames), rtol=1e-5, atol=1e-5)
 
 
 def test_song_n_of_a_seed_is_always_the_same(config: PoolConfig, filled, tmp_path: Path) -> None:
@@ -246,8 +249,6 @@ def examples_of(config: PoolConfig, number: int, codec: Codec):
 
 
 def _ear(codec: Codec):
-    from lbmodels.streaming.spectral import SemitoneFrontEnd
-
     return SemitoneFrontEnd(sample_rate=48000, hop=codec.config.hop, semitones=12)
 
 
