@@ -180,6 +180,7 @@ bool patience() {
 bool successors() {
     liveband::AudioSide side;
     side.offer(std::make_unique<liveband::Port>(band::create(kShape), 0, 1, 0.0));
+    const liveband::Port* const dead = side.offered();
     if (render(side, 20)) return false;
     std::atomic<bool> over{false};
     std::thread other([&] {
@@ -191,8 +192,7 @@ bool successors() {
             copyist.work();
         }
     });
-    while (side.offered()->host.segment().load(band::offset::server_heartbeat) != 0) std::this_thread::yield();
-    std::this_thread::sleep_for(milliseconds(50));
+    while (side.offered() == dead) std::this_thread::yield();
     bool good = true;
     for (int i = 0; i < 4; ++i) good = render(side, 3000) && good;
     over = true;
