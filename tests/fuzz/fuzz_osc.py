@@ -26,7 +26,19 @@ _REACHABLE = {
     for session in ("a", "b.1")
     for what in (
         *(f"set/{control.name}" for control in CONTROLS),
-        *("tempo", "beat", "beats_per_bar", "chord", "chart", "key", "keep", "recall"),
+        *(
+            "tempo",
+            "beat",
+            "beats_per_bar",
+            "chord",
+            "chart",
+            "key",
+            "style",
+            "glide",
+            "classes",
+            "injection",
+        ),
+        *("keep", "recall"),
         *("set/mode", "set/anticipation", "subscribe", "cues", "watch"),
     )
 }
