@@ -16,6 +16,7 @@ from lbserver.testing import accompanists
 from lbserver.testing.network import Network, UdpRelay
 from lbserver.testing.rtap_client import FRAME, RATE, RtapClient, Samples, copied, music
 from lbserver.testing.waiting import until
+from lbserver.transports.rtap import batches
 
 STEMS = ("bass", "piano")
 NEAR = 200
@@ -82,7 +83,7 @@ class Conversation:
         return self.client.drain(0.05)
 
 
-def judge(talk: Conversation, mix: Samples, batches: list[int], *, holes: list[tuple[int, int]]) -> int:
+def judge(talk: Conversation, mix: Samples, numbers: list[int], *, holes: list[tuple[int, int]]) -> int:
     """Samples of these batches that are not where the mix says, of both stems; what the network lost is told by `holes` in the mix, and
     by batches that did not come whole.
     """
@@ -95,7 +96,7 @@ def judge(talk: Conversation, mix: Samples, batches: list[int], *, holes: list[t
     for stem in STEMS:
         came = [batch for batch, _ in client.written[stem]]
         assert came == sorted(set(came)), "no batch is written twice, none after a later one"
-        for batch in set(came) & set(batches):
+        for batch in set(came) & set(numbers):
             begin, end = client.targets[batch]
             there = slice(begin + int(client.fade * RATE), end)
             assert np.abs(wanted[there]).max() > 0.1
@@ -106,13 +107,18 @@ def judge(talk: Conversation, mix: Samples, batches: list[int], *, holes: list[t
 
 @pytest.mark.parametrize("through", ["nothing", "a network that loses and shuffles"])
 def test_a_whole_conversation(
-    serve: Callable[..., Any], through: str, caplog: pytest.LogCaptureFixture
+    serve: Callable[..., Any],
+    through: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Audio a few samples off, or a hole where two batches meet, is what users of the published server hear; through 2 % of loss and
     20 ms of jitter there may be holes where datagrams were lost, and nothing may be out of place.
     """
     caplog.set_level("INFO")
     bad = through != "nothing"
+    if not bad:  # a busy machine may stand still for longer than the server waits for a chunk
+        monkeypatch.setattr(batches, "LEAST_PATIENCE_S", 2.0)
     relay = UdpRelay(Network(delay_ms=10, jitter_ms=20, loss=0.02), seed=4) if bad else None
     try:
         converse(Conversation(serve, relay), caplog)
@@ -135,21 +141,22 @@ def converse(talk: Conversation, caplog: pytest.LogCaptureFixture) -> None:
     talk.tell("/update_fade", 0.02)
     talk.tell("/predict_instruments", 1, 0, 0, 1, said=lambda: sum(server.settings.flags) == 2)
     talk.tell("/load_model")
-    assert bad or ("/ready", (True,)) in client.drain()
+    if not bad:
+        assert client.until("/ready") == (True,)
 
     def phase(ratio: float, ahead: int, steps: int, lost: int | None = None) -> None:
         """Steps at one setting, judged from where the one before ends, whose audio goes on until there."""
         nonlocal off, sent
         earlier = max((end for _, end in client.targets.values()), default=0) + FRAME
         talk.set(ratio, ahead)
-        batches, holes = [], []
+        mine, holes = [], []
         for number in range(steps):
             first = client.cursor
-            batches.append(talk.step(mix, lost=(4,) if number == lost else ()))
+            mine.append(talk.step(mix, lost=(4,) if number == lost else ()))
             if number == lost:
                 holes.append((first + 4 * client.package, first + 5 * client.package))
         sent += steps * -(-int(264_600 * ratio) // client.package)
-        late = [batch for batch in batches[1:] if client.targets[batch][0] > max(4 * RATE, earlier)]
+        late = [batch for batch in mine[1:] if client.targets[batch][0] > max(4 * RATE, earlier)]
         assert len(late) >= 2
         off += judge(talk, mix, late, holes=holes)
 
@@ -164,9 +171,12 @@ def converse(talk: Conversation, caplog: pytest.LogCaptureFixture) -> None:
     until(lambda: server.counts.dropped == 1, "the early batch is dropped")
     talk.gate.set()
     until(lambda: server.counts.played == 17, "the held batch is played")
-    said = talk.listen()
-    assert bad or ("/batch_dropped", (early,)) in said
-    assert bad or [batch for batch, _ in client.written["bass"]][-1] == held
+    if bad:
+        talk.listen()
+    else:
+        assert client.until("/batch_dropped") == (early,)
+        while [batch for batch, _ in client.written["piano"]][-1:] != [held]:
+            client.receive()
 
     phase(0.125, 1, 16)
     phase(0.25, 0, 8)
