@@ -12,6 +12,7 @@ from lbmodels.contract.stems import STEMS_AND_REST
 INJECTION_MODES = ("off", "free", "looper")
 LONGEST_LOOP_S = 8.0
 LONGEST_LATENCY_S = 0.5
+LOUDEST_DB = 12.0
 USUAL_LOOP_BEATS = 8.0
 _USUAL_BPM = 120.0
 _CLASSES = "accepted are + or - before " + ", ".join(STEMS_AND_REST) + ", as '-drums +bass'"
@@ -61,6 +62,10 @@ def parse_injection(text: str) -> Injection:
     Raises ValueError: what cannot be read, or lies out of range.
     """
     refused = ValueError(f"injection {text[:80]!r}: {_INJECTION}")
+    out_of_range = ValueError(
+        f"injection {text[:80]!r}: accepted are gains up to {LOUDEST_DB:g} dB, loops up to 64 beats or {LONGEST_LOOP_S:g} s, "
+        f"latency and gap of 0 to {LONGEST_LATENCY_S * 1000:g} ms"
+    )
     first, *rest = [part.strip().lower() for part in (text.strip() or "free").split(",")]
     told: dict[str, float | str | bool] = {"mode": first}
     loop = _LOOP.fullmatch(first)
@@ -76,18 +81,15 @@ def parse_injection(text: str) -> Injection:
             raise refused
         value = _number(setting[2], refused)
         if setting[1] == "gain":
+            if value > LOUDEST_DB:  # and what no float holds as a factor
+                raise out_of_range
             told["gain"] = 0.0 if value <= -60 else 10 ** (value / 20)
         else:
             told[f"{setting[1]}_s"] = value / 1000
     found = Injection(**told)  # type: ignore[arg-type]
     times = (found.latency_s, found.gap_s)
-    if not (
-        0 <= found.gain <= 4 and 0 < found.loop <= 64 and all(0 <= s <= LONGEST_LATENCY_S for s in times)
-    ):
-        raise ValueError(
-            f"injection {text[:80]!r}: accepted are gains up to 12 dB, loops up to 64 beats or {LONGEST_LOOP_S:g} s, "
-            f"latency and gap of 0 to {LONGEST_LATENCY_S * 1000:g} ms"
-        )
+    if not (0 < found.loop <= 64 and all(0 <= s <= LONGEST_LATENCY_S for s in times)):
+        raise out_of_range
     if not found.by_beats and found.loop > LONGEST_LOOP_S:
         raise ValueError(f"injection {text[:80]!r}: a loop of {LONGEST_LOOP_S:g} s is the longest")
     return found

@@ -156,6 +156,8 @@ def test_a_stream_is_told_in_words_and_a_loop_stays_on_the_beat() -> None:
         {"classes": "+flute"},
         {"injection": "loop"},
         {"injection": "free, gain 20 dB"},
+        {"injection": "free, gain 9999 dB"},
+        {"injection": f"free, latency {'9' * 400} ms"},
         {"injection": "looper 9 s"},
         {"injection": "looper 1..2 s"},
         {"injection": "free, latency 6 dB"},
