@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import safetensors
@@ -165,6 +165,9 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
 class LatentSource:
     """The latents of a data set, made if they are missing, and batches drawn from them."""
 
+    subfolder: ClassVar[str] = ""
+    """Of the cache, for whoever keeps other latents than those of stems."""
+
     def __init__(self, data: LatentDataConfig, model: GeneratorConfig, batch: int) -> None:
         """Raises:
         LiveBandModelError: no tracks, no codec, or a codec of other latents than the recipe's.
@@ -176,7 +179,7 @@ class LatentSource:
                 f"codec has {self.codec.config.latent} latent channels, "
                 f"the recipe's model.latent is {model.latent}: not a pair"
             )
-        self.cache = Path(data.cache or Path(data.root) / "latents")
+        self.cache = Path(data.cache or Path(data.root) / "latents") / self.subfolder
         if data.prepare:
             self._prepare()
 

@@ -121,6 +121,8 @@ def read_versions(path: Path) -> list[Version]:
 class MixSource(LatentSource):
     """Batches whose `known` has wishes behind what the host tells, and whose truth has `own` [B, F, latent]: what was played before."""
 
+    subfolder = "mixes"
+
     def _prepare(self) -> None:
         from rich.progress import track as progress
 

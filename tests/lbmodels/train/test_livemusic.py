@@ -38,7 +38,9 @@ def test_it_trains_from_an_accompanist_goes_on_and_plays(band_tables: dict[str, 
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert rows[-1]["validation_flow"] < rows[0]["validation_flow"]
 
-    whole, some = read_versions(next((tmp_path / "latents" / "train").glob("*.safetensors")))
+    # Files of the same names in the folder of stems would be taken for stems by whoever trains an accompanist next.
+    assert not list((tmp_path / "latents" / "train").glob("*"))
+    whole, some = read_versions(next((tmp_path / "latents" / "mixes" / "train").glob("*.safetensors")))
     assert whole.classes.sum() > some.classes.sum() > 0
     assert whole.example.frames == some.example.frames
     assert not torch.equal(whole.example.played, some.example.played)
