@@ -17,6 +17,7 @@ from lbserver.jam.page.site import site
 from lbserver.jam.page.visit import PageConfig
 from lbserver.protocol.messages import control_value
 from lbserver.server.serve import ServeConfig
+from lbserver.session.knowledge import Told, after_know
 
 _CONTROLS = ("stem", "mix", "gain", "seed", "mode")
 _KNOWN = ("bpm", "key", "chart", "classes", "injection")
@@ -54,6 +55,8 @@ def _begin(parsed: argparse.Namespace) -> Mapping[str, float | int | str]:
     """The page's first settings: the command line's, or its defaults; what has none and was not asked for is left out."""
     for name in ("mix", "gain"):
         control_value(name, getattr(parsed, name))
+    told = {name: getattr(parsed, name) for name in ("key", "classes", "injection")}
+    after_know(Told(), {name: value for name, value in told.items() if value is not None})
     begin = {name: getattr(parsed, name) for name in (*_CONTROLS, *_KNOWN)} | {
         "style": style_line(parsed) or None
     }

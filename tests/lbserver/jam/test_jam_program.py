@@ -149,6 +149,10 @@ def test_wrong_values_are_refused_before_any_sound(monkeypatch: pytest.MonkeyPat
         (["--bpm", "7"], "20 to 400"),
         (["--key", "J"], "J"),
         (["--mix", "2"], "mix"),
+        (["--classes=drums"], "classes 'drums'"),
+        (["--browser", "--classes=drums"], "classes 'drums'"),
+        (["--browser", "--injection", "loud"], "injection 'loud'"),
+        (["--browser", "--key", "J"], "J"),
     ):
         parsed = parse(*arguments)
         with pytest.raises(ValueError, match=message):

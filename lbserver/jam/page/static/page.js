@@ -102,8 +102,11 @@ function fit() {
 const CHORDS_WAIT = "chords count bars: they wait until you type the tempo, or tap it";
 const told = { chart: by("chart"), key: by("key"), style: by("style"), bpm: by("bpm"), first_beat_s: by("first") };
 
+// What has no field here: told as the command line had it.
+const beside = {};
+
 function known() {
-  const knows = {};
+  const knows = { ...beside };
   for (const name of ["bpm", "first_beat_s"]) {
     const value = Number(told[name].value.replace(",", "."));
     if (told[name].value.trim() && Number.isFinite(value)) knows[name] = value;
@@ -464,8 +467,9 @@ const hear = {
     for (const [name, value] of Object.entries(begin)) {
       if (name in told) { if (!told[name].value) told[name].value = value; }
       else if (!(name in values)) {
-        values[name] = value;
         const control = controls.find((each) => each.name === name);
+        if (!control) { beside[name] = value; continue; }
+        values[name] = value;
         if (value !== (control.choices.length ? control.choices[control.default] : control.default)) touched.add(name);
       }
     }

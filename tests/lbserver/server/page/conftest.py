@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -193,11 +193,11 @@ class Browser:
 class Page:
     """A `liveband jam --browser` beside a server, and a browser that has it open."""
 
-    def __init__(self, server: Any, folder: Path, *flags: str) -> None:
+    def __init__(self, server: Any, folder: Path, *flags: str, jam: Sequence[str] = ()) -> None:
         self.folder, self.downloads = folder, folder / "downloads"
         self.downloads.mkdir(parents=True)
         self.jam = subprocess.Popen(
-            [sys.executable, "-m", "lbserver", "jam", "--browser", "--json", "--page-port", "0"],
+            [sys.executable, "-m", "lbserver", "jam", "--browser", "--json", "--page-port", "0", *jam],
             env=server.environment,
             stdout=subprocess.PIPE,
             stderr=(folder / "jam.log").open("wb"),
@@ -258,8 +258,8 @@ def page(tmp_path: Path) -> Iterator[Callable[..., Page]]:
         pytest.skip("no browser is installed: apt install chromium-headless-shell")
     pages: list[Page] = []
 
-    def made(server: Any, *flags: str) -> Page:
-        pages.append(Page(server, tmp_path / f"page{len(pages)}", *flags))
+    def made(server: Any, *flags: str, jam: Sequence[str] = ()) -> Page:
+        pages.append(Page(server, tmp_path / f"page{len(pages)}", *flags, jam=jam))
         return pages[-1]
 
     yield made

@@ -144,11 +144,18 @@ def test_a_microphone_is_answered_at_a_constant_lag(
 def test_a_style_that_is_typed_changes_what_plays(
     serve: Callable[..., Any], page: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """A field that reaches nobody; a word that is guessed; no song played because of a wrong one."""
+    """A field that reaches nobody; a word that is guessed; no song played because of a wrong one. What the command line tells and
+    the page has no field for broke it as it opened."""
     soundfile.write(tmp_path / "song.wav", song(2).T, RATE_HZ, subtype="PCM_16")
-    shown = page(serve("--workers", "1", "--model", "test:style"))
+    shown = page(
+        serve("--workers", "1", "--model", "test:style"), jam=("--classes=-drums", "--injection", "off")
+    )
     browser = shown.open()
     until_words(browser, "Ready")
+    browser.run(
+        "(() => { window.wishes = []; const post = Worker.prototype.postMessage; Worker.prototype.postMessage = function (...all) {"
+        " window.wishes.push(JSON.stringify(all[0])); return post.apply(this, all); }; })()"
+    )
     browser.until("document.getElementById('styles').children.length > 40")
     for line in ("upright bass", "bright, synth pad *2 | drums"):
         type_in(browser, "style", line)
@@ -158,6 +165,8 @@ def test_a_style_that_is_typed_changes_what_plays(
         browser.until("document.getElementById('record_line').textContent === '2.0 s rendered'")
         wanted = style_vector(line)[0]
         until(lambda: shown.download("band")[0, -1] == wanted)  # noqa: B023 - it is asked before the next line
+    told = '"classes":"-drums","injection":"off"'
+    browser.until(f"window.wishes.some((wish) => wish.includes({told!r}))")
     type_in(browser, "style", "theremin")
     browser.until("document.getElementById('said').textContent.includes('unknown: theremin')")
     assert browser.faults == []
