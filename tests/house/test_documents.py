@@ -139,7 +139,7 @@ def test_liveband_commands_and_options_that_documents_name_exist(line: str) -> N
         if len(words) < depth or not re.fullmatch(r"[a-z]+\d?", words[depth - 1]):
             break
         known += answer_to_help(*words[:depth])
-    unknown = [word for word in words if re.match(r"--?[a-z]", word) and word not in known]
+    unknown = [word for word in words if re.match(r"--?[a-z]", word) and word.partition("=")[0] not in known]
     assert not unknown
 
 
