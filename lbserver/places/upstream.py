@@ -260,7 +260,10 @@ class UpstreamPlace:
                 try:
                     await self._know(relay)
                 except LinkError as error:
-                    if error.code == "bad_message":  # refused there: it would be refused again and again
+                    if error.code in (
+                        "bad_message",
+                        "unsupported",
+                    ):  # refused there: it would be refused again and again
                         relay.known = before
                     raise
             case "keep":

@@ -5,6 +5,7 @@ The host's transport says where in the song a position lies; from there tempo, b
 known as far ahead as it stays on course. That is the look into the future that makes anticipation musical.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import isfinite, nan
 from typing import Any
@@ -34,6 +35,8 @@ from lbserver.protocol.chord_names import label_of
 from lbserver.protocol.segment import EVENT_KINDS, TRANSPORT_FLAGS
 from lbserver.ring.ends import Event
 
+TAKEN_BY_SOME = ("style", "classes", "injection")
+"""Fields of `know` that are conditions of some models; one that takes none of it refuses them."""
 _UNKNOWN_CHORD: NDArray[np.float32] = np.full(12, np.nan, np.float32)
 
 
@@ -155,8 +158,17 @@ def after_know(told: Told, message: dict[str, Any]) -> Told:
     return replace(told, knowledge=kept, chord=chord, key=key, glide_s=message.get("glide_s", told.glide_s))
 
 
+def apart(known: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is known in messages that can be refused alone: what every model takes, which may be empty, then one for each of the rest."""
+    every = {name: value for name, value in known.items() if name not in TAKEN_BY_SOME}
+    return [every, *({name: known[name]} for name in TAKEN_BY_SOME if name in known)]
+
+
 def after_style(told: Told, vector: Vector | None, position: float, rate_hz: int) -> Told:
-    """What is told once another style is asked for, None for none, from a host position on."""
+    """What is told once another style is asked for, None for none, from a host position on; one that is asked for already begins no way anew."""
+    before = told.style.target
+    if vector is before or (vector is not None and before is not None and np.array_equal(vector, before)):
+        return told
     style = towards(told.style, vector, at_s=position / rate_hz, length_s=told.glide_s)
     return replace(told, style=style)
 

@@ -12,7 +12,7 @@ from lbmodels.contract.conditions import WIDTHS, table
 from lbserver.errors import LiveBandError
 from lbserver.protocol.segment import EVENT_KINDS, TRANSPORT_FLAGS
 from lbserver.ring.ends import Event
-from lbserver.session.knowledge import Told, after_event, after_know, beat_now, conditions_of
+from lbserver.session.knowledge import Told, after_event, after_know, after_style, beat_now, conditions_of
 
 RATE_HZ = 48000
 PLAYING = TRANSPORT_FLAGS["playing"]
@@ -132,6 +132,17 @@ def test_whatever_is_told_conditions_stay_in_their_ranges(
         value = batch[name]
         assert (np.isnan(value) | ((value >= low) & (value <= high))).all(), (name, value)
     assert not (batch["beat_phase"] == 1.0).any()
+
+
+def test_a_style_that_is_told_again_begins_no_way_anew() -> None:
+    """A band elsewhere is told all that is known with each chord: a glide of a minute never came to its end."""
+    first, second = np.eye(2, dtype=np.float32)
+    told = after_style(Told(), first, 0.0, RATE_HZ)
+    told = after_style(after_know(told, {"glide_s": 4.0}), second, 0.0, RATE_HZ)
+    assert after_style(told, second.copy(), 2.0 * RATE_HZ, RATE_HZ) is told
+    np.testing.assert_array_equal(conditions_of(told, 4.0 * RATE_HZ, RATE_HZ)["style"], second)
+    assert after_style(told, first, 2.0 * RATE_HZ, RATE_HZ).style.begin_s == 2.0
+    assert after_style(Told(), None, RATE_HZ, RATE_HZ) == Told()
 
 
 def test_a_stream_is_told_in_words_and_a_loop_stays_on_the_beat() -> None:
