@@ -12,7 +12,7 @@ from lbserver.hub.admission import HubError
 from lbserver.hub.session_record import Entry, Taps, section_names
 from lbserver.music.room_beat import tapped, with_tap
 from lbserver.protocol.segment import split
-from lbserver.session.knowledge import Told, Transport, after_know
+from lbserver.session.knowledge import TAKEN_BY_SOME, Told, Transport, after_know
 
 _ANY_TRANSPORT = Transport(
     position=0, playing=True, bpm=120.0, quarters=0.0, bar_start_quarters=0.0, beats_above=4.0, beat_unit=4.0
@@ -31,15 +31,21 @@ def check_readable(known: dict[str, Any]) -> None:
         raise HubError("bad_message", str(error)) from None
 
 
-def style_told(line: str, spec: Spec) -> dict[str, Any]:
-    """What a place is told beside a style's line: its vector, none of an empty line.
+def told_beside(known: dict[str, Any], spec: Spec) -> dict[str, Any]:
+    """What a place is told beside what is known: the vector of a style's line, none of an empty one.
 
-    Raises HubError: words that are not known, or a model that takes no style.
+    Raises HubError: words that are not known, or a model that does not take what is asked for.
     """
+    for name in TAKEN_BY_SOME:
+        if known.get(name, "").strip() and name not in spec.conditions:
+            raise HubError(
+                "unsupported", f"{spec.name} was not trained with {name}, and plays as it always does"
+            )
+    line = known.get("style")
+    if line is None:
+        return {}
     if not line.strip():
         return {"style_vector": []}
-    if "style" not in spec.conditions:
-        raise HubError("unsupported", f"{spec.name} was not trained with style, and plays as it always does")
     try:
         return {"style_vector": style_vector(line).tolist()}
     except LiveBandError as error:

@@ -23,7 +23,7 @@ from lbserver.hub.admission import HubConfig as HubConfig
 from lbserver.hub.admission import HubError as HubError
 from lbserver.hub.admission import Peer as Peer
 from lbserver.hub.figures import listed, models, status_of, tell_of_overload
-from lbserver.hub.gestures import check_readable, style_told, tell_first
+from lbserver.hub.gestures import check_readable, tell_first, told_beside
 from lbserver.hub.handover import Handover, Request
 from lbserver.hub.memories import Memories
 from lbserver.hub.recovery import Recovery
@@ -43,6 +43,7 @@ from lbserver.hub.turns import Turns
 from lbserver.places.place import Place
 from lbserver.places.supervisor import Ready, WorkerError, WorkerGoneError
 from lbserver.protocol.controls import CONTROLS, INDEX
+from lbserver.session.knowledge import TAKEN_BY_SOME
 from lbserver.session.states import Event
 
 log = logging.getLogger(__name__)
@@ -358,8 +359,8 @@ class Hub:
         async with self._turns.of(str(message["session"])):
             entry = self._mine(str(message["session"]), peer)
             check_readable(known)
-            if "style" in known:  # the words are looked up beside those who play
-                known |= await asyncio.to_thread(style_told, known["style"], entry.spec)
+            if not known.keys().isdisjoint(TAKEN_BY_SOME):  # words are looked up beside those who play
+                known |= await asyncio.to_thread(told_beside, known, entry.spec)
             await self._tell_of_music(entry, known)
 
     async def _tell_of_music(self, entry: Entry, known: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from lbmodels.contract.conditions import HOST
 from lbserver.cli import main
 from lbserver.engine.backends import style_vector, style_words
 from lbserver.hub.admission import HubError
-from lbserver.hub.gestures import style_told
+from lbserver.hub.gestures import told_beside
 from lbserver.protocol.styles import STYLE_WORDS
 from lbserver.testing import accompanists
 
@@ -66,10 +66,14 @@ def test_the_words_that_are_suggested_are_known(capsys: Any) -> None:
         assert len(style_vector(word)) == 64
 
 
-def test_a_model_without_styles_says_so() -> None:
+@pytest.mark.parametrize("told", [{"style": "bass"}, {"classes": "-drums"}, {"injection": "off"}])
+def test_a_model_that_takes_no_such_thing_says_so(told: dict[str, Any]) -> None:
     """Silence about it would leave the player waiting for a change that never comes."""
     spec = replace(accompanists.copy().spec, conditions=HOST)
-    with pytest.raises(HubError, match="was not trained with style") as caught:
-        style_told("bass", spec)
+    (name,) = told
+    with pytest.raises(HubError, match=f"was not trained with {name}") as caught:
+        told_beside({"bpm": 120.0} | told, spec)
     assert caught.value.code == "unsupported"
-    assert style_told(" ", spec) == {"style_vector": []}
+    taking = replace(spec, conditions=(*HOST, name))
+    assert told_beside(told, taking).keys() == ({"style_vector"} if name == "style" else set())
+    assert told_beside({name: " "}, spec) == ({"style_vector": []} if name == "style" else {})
