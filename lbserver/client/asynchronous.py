@@ -24,6 +24,7 @@ from lbserver.errors import LiveBandError
 from lbserver.music.passing import Events
 from lbserver.places.link import LinkConfig
 from lbserver.protocol.controls import TRIGGERS
+from lbserver.session.knowledge import apart
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 0.4  # asking on this machine costs nothing
@@ -137,15 +138,13 @@ class AsyncSession(AsyncSteering):
         """Open it again, under its name, at whoever serves now. Raises ClientError."""
         told = await self._client.line.ask({**self._ask, "resume": True})
         self.ring.swap(_descriptor(told.descriptor), promise_of(told.message))
-        try:
-            if self._known:
-                await self._client.ask({"type": "know", "session": self.name, **self._known})
-            for control, value in self._set.items():
-                await self._client.ask(
-                    {"type": "set", "session": self.name, "control": control, "value": value}
-                )
-        except ClientError as error:
-            _log.warning("session %s is back, but without all it was told: %s", self.name, error)
+        again: list[dict[str, Any]] = [{"type": "know", **known} for known in apart(self._known) if known]
+        again += [{"type": "set", "control": control, "value": value} for control, value in self._set.items()]
+        for message in again:
+            try:
+                await self._client.ask({"session": self.name, **message})
+            except ClientError as error:
+                _log.warning("session %s is back, but without all it was told: %s", self.name, error)
 
     async def __aenter__(self) -> Self:
         return self

@@ -127,7 +127,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_style_options(parser)
     parser.add_argument(
-        "--classes", metavar="LIST", help="of a model that plays a whole band: '-drums +bass ...'"
+        "--classes", metavar="LIST", help="of a model that plays a whole band: --classes='-drums +bass ...'"
     )
     parser.add_argument(
         "--injection",
@@ -195,6 +195,8 @@ def _jam(parsed: argparse.Namespace, sound: Sound) -> int:
             stack.enter_context(own_server(ServeConfig(model=parsed.model)))
         link = stack.enter_context(open_link()) if parsed.link else None
         seat.take()
+        for text in seat.refused:
+            print(f"liveband: {text}", file=sys.stderr)
         stack.callback(seat.leave)
         stack.enter_context(_quick_switching())
         stream = sound.open(stack, peer.callback)
@@ -402,6 +404,7 @@ def _play(
                 tried_s = time.monotonic()
                 with _forgiving(seat):
                     seat.take()
+                    note = "; ".join(seat.refused) or note
             screen.status = seat.status() or screen.status
             if not screen.quiet and console.is_terminal:
                 live.update(screen.render(peer.figures(), note), refresh=True)

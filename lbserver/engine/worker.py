@@ -35,6 +35,7 @@ from lbserver.protocol.controls import BY_NAME, CONTROLS
 from lbserver.ring.ends import WorkerPort
 from lbserver.ring.segment import Segment
 from lbserver.ring.timeline import Timing
+from lbserver.session.knowledge import apart
 
 BOX_BYTES = 4096
 _BOX = struct.Struct(
@@ -290,22 +291,10 @@ class _Worker:
                 session.set_control(control.name, value)
         self.segments[name] = segment
         self.saved[name] = time.monotonic(), 0
-        self.known[name] = self.told_again(session, message.get("known") or {})
+        self.known[name] = told_again(session, message.get("known") or {})
         if message.get("resume"):
             session.resume()
         return answer
-
-    def told_again(self, session: LiveSession, known: dict[str, Any]) -> dict[str, Any]:
-        """Tell a session what its host told before. A chart stood on a tempo that the host may yet have to tell."""
-        with contextlib.suppress(LiveBandError):
-            if known:
-                session.know(known)
-            return known
-        rest = {name: value for name, value in known.items() if name != "chart"}
-        with contextlib.suppress(LiveBandError):
-            session.know(rest)
-            return rest
-        return {}
 
     def setup_of(self, name: str, message: dict[str, Any]) -> Setup:
         return Setup(
@@ -337,6 +326,19 @@ class _Worker:
 def _failed(error: Exception) -> dict[str, Any]:
     """The answer that says what was refused, with a code of the protocol's error table."""
     return {"type": "failed", "text": str(error), "code": getattr(error, "code", LiveBandError.code)}
+
+
+def told_again(session: LiveSession, known: dict[str, Any]) -> dict[str, Any]:
+    """Tell a session what its host told before. A chart stood on a tempo that the host may yet have to tell."""
+    every, *some = apart(known)
+    taken: dict[str, Any] = {}
+    for told in (every, *some, {name: value for name, value in every.items() if name != "chart"}):
+        if told.keys() <= taken.keys():
+            continue
+        with contextlib.suppress(LiveBandError):
+            session.know(told)
+            taken |= told
+    return taken
 
 
 def merged(known: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from lbserver.protocol.controls import TRIGGERS
 from lbserver.ring.ends import HostPort
 from lbserver.ring.segment import Segment
 from lbserver.server.serve import ServeConfig, serve
+from lbserver.session.knowledge import apart
 
 _OPEN_S = 30.0  # the first session of a worker may wait for its calibration
 _KEEP_S = 10.0
@@ -45,7 +46,7 @@ class Seat:
     """Holds a session for a peer. `opened` is the server's answer: latency_samples, anticipation_samples ...
 
     Without a connection (`lost` says why) the peer plays the input alone; `take` sits down again, with the controls
-    as they were.
+    as they were. `refused` says what the model that plays does not take of what it was told then.
     """
 
     def __init__(self, config: SeatConfig, peer: DuplexPeer) -> None:
@@ -53,6 +54,7 @@ class Seat:
         self.opened: dict[str, Any] = {}
         self.model = ""
         self.lost = ""
+        self.refused: tuple[str, ...] = ()
         self._controls: dict[str, float | int | str] = {"stem": config.stem, "seed": config.seed}
         self._line: Connection | None = None
 
@@ -89,12 +91,20 @@ class Seat:
             for name, value in self._controls.items():
                 if name not in ("stem", "seed"):
                     line.ask("done", "set", session=config.session, control=name, value=value)
-            if config.knows:
-                line.ask("done", "know", session=config.session, **config.knows)
+            every, *some = apart(config.knows)
+            if every:
+                line.ask("done", "know", session=config.session, **every)
+            refused = []
+            for told in some:  # which not every model takes: it plays then all the same
+                try:
+                    line.ask("done", "know", session=config.session, **told)
+                except RefusedError as error:
+                    refused.append(str(error))
         except BaseException:
             line.close()
             raise
         self._line, self.lost, self.model = line, "", str(line.welcome["model"])
+        self.refused = tuple(refused)
         self.peer.seat(HostPort(segment, latency_samples=self.opened["latency_samples"]))
 
     def leave(self) -> None:

@@ -17,6 +17,7 @@ from lbserver.client.errors import ClientError
 from lbserver.jam.page.blocks import MIX, STEM, Block
 from lbserver.jam.page.recordings import CHANNELS, Handed
 from lbserver.protocol.messages import MessageError
+from lbserver.session.knowledge import apart
 
 FILE_BLOCK = 4096
 _LONGEST_GAP_S = (
@@ -135,4 +136,4 @@ async def retell(session: AsyncSession, known: Mapping[str, Any], shift: int) ->
     """Tell of the music again, for a ring that began at the page's position `shift`. Raises ClientError."""
     first_beat_s = known.get("first_beat_s")
     if first_beat_s is not None:
-        await session.know(**{**known, "first_beat_s": first_beat_s - shift / session.ring.rate_hz})
+        await session.know(**{**apart(known)[0], "first_beat_s": first_beat_s - shift / session.ring.rate_hz})

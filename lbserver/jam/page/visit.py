@@ -31,6 +31,7 @@ from lbserver.jam.page.recordings import CHANNELS, Handed, Recordings
 from lbserver.protocol.controls import CONTROLS
 from lbserver.protocol.messages import MessageError
 from lbserver.protocol.status import STATUS
+from lbserver.session.knowledge import apart
 
 _TELL_S = 0.1
 _WATCH_TICKS = 10
@@ -332,13 +333,11 @@ class Visit:
         try:
             for control, value in wish.controls.items():
                 await session.set(str(control), value)
-            knows = dict(wish.knows)
-            style = knows.pop("style", "")
-            if knows:
-                await session.know(**knows)
-                self._known |= knows
-            if style:  # which not every model takes: it plays then all the same
-                await self._tried(partial(self._know, session, {"style": style}))
+            every, *some = apart(wish.knows)
+            if every:
+                await self._know(session, every)
+            for told in some:  # which not every model takes: it plays then all the same
+                await self._tried(partial(self._know, session, told))
             if recording is None:
                 self._player = LivePlayer(session, rate_hz=session.ring.rate_hz)
             else:

@@ -14,6 +14,7 @@ from lbserver.engine.budget import Budget
 from lbserver.engine.live import LiveSession
 from lbserver.engine.shell import Shell
 from lbserver.engine.virtual import VirtualHost, VirtualWorker, run
+from lbserver.engine.worker import told_again
 from lbserver.protocol.controls import MOMENTS
 from lbserver.session.knowledge import chord_label, chord_number
 from lbserver.testing import accompanists, stage
@@ -146,6 +147,27 @@ def test_taps_tell_tempo_and_a_one_by_position() -> None:
     beat = session.told.knowledge.beat
     assert beat is not None
     assert (beat.bpm, beat.first_beat_s) == (pytest.approx(119.5, abs=0.8), pytest.approx(0.5, abs=0.02))  # type: ignore[union-attr]
+    host.close()
+
+
+def test_what_can_no_longer_be_read_keeps_nothing_else_from_being_told_again() -> None:
+    """A style of words that a worker does not know lost tempo, key, classes and all the rest in silence."""
+    rest = {"bpm": 90.0, "key": "Am", "classes": "-drums", "injection": "off"}
+    taken: list[dict[str, object]] = []
+    _, session, host = played(
+        player_of_ones(),
+        0.2,
+        start=lambda session: taken.append(told_again(session, {"style": "theremin", **rest})),
+    )
+    assert taken == [rest]
+    assert session.told.knowledge.beat is not None
+    assert session.told.classes is not None
+    assert session.told.injection is not None
+    assert told_again(session, {"style": "bossa", "chart": "| C |", "bpm": 0.0, "key": "C"}).keys() == {
+        "style",
+        "bpm",
+        "key",
+    }
     host.close()
 
 

@@ -3,7 +3,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,7 +77,7 @@ def playing(peer: DuplexPeer) -> Iterator[Card]:
         thread.join()
 
 
-def seat_of(mode: str = "aligned") -> Seat:
+def seat_of(mode: str = "aligned", knows: Mapping[str, Any] | None = None) -> Seat:
     peer = DuplexPeer(rate_hz=RATE_HZ, out_channels=2)
     config = SeatConfig(
         session="jam",
@@ -86,7 +86,7 @@ def seat_of(mode: str = "aligned") -> Seat:
         block_samples=BLOCK,
         stem="bass",
         mode=mode,
-        knows={"bpm": 100.0},
+        knows=knows or {"bpm": 100.0},
     )
     return Seat(config, peer)
 
@@ -109,8 +109,10 @@ def test_law_1_in_real_time(serve: Callable[..., Any], monkeypatch: pytest.Monke
 def test_keys_act_on_the_session(serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     server = serve("--model", "test:noise", "--workers", "1")
     monkeypatch.setenv("LIVEBAND_RUN", str(server.run))
-    seat = seat_of()
-    seat.take()
+    seat = seat_of(knows={"bpm": 100.0, "style": "theremin", "classes": "-drums"})
+    seat.take()  # which a style that is refused does not prevent
+    assert len(seat.refused) == 1
+    assert "theremin" in seat.refused[0]
     other = server.connect()
     player = Player(seat, seat.peer, seat.controls)
 
@@ -120,6 +122,7 @@ def test_keys_act_on_the_session(serve: Callable[..., Any], monkeypatch: pytest.
 
     with playing(seat.peer):
         until(lambda: seat.status().get("state") in PLAYING)
+        until(lambda: seat.status().get("tempo") == 100.0)
         assert press("s") == "piano"
         assert other.ask("sessions")["sessions"]["jam"]["stem"] == "piano"
         assert press("<") == "mix 0.9"
