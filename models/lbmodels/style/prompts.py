@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from math import erf, isfinite
@@ -33,7 +32,6 @@ KIND = "style-space"
 MOST_PROMPTS = 6
 MOST_WEIGHT = 100.0
 _SOUND = "sound:"
-_WEIGHT = re.compile(r"\*\s*([^\s*]*)\s*$")
 
 
 class Space:
@@ -132,15 +130,15 @@ def prompts(line: str) -> list[tuple[str, float]]:
     found = []
     for part in line.split("|"):
         weight, words = 1.0, part.strip()
-        if (told := _WEIGHT.search(part)) is not None:
-            words = part[: told.start()].strip()
+        if "*" in part:
+            words, told = (text.strip() for text in part.rsplit("*", 1))
             try:
-                weight = float(told[1])
+                weight = float(told)
             except ValueError:
                 weight = float("nan")
             if not (isfinite(weight) and 0 <= weight <= MOST_WEIGHT):
                 raise LiveBandModelError(
-                    f"style: a weight is a number from 0 to {MOST_WEIGHT:g} behind a *, not {told[1][:40]!r}"
+                    f"style: a weight is a number from 0 to {MOST_WEIGHT:g} behind a *, not {told[:40]!r}"
                 )
         if not words:
             raise LiveBandModelError(

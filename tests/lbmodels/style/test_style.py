@@ -132,6 +132,14 @@ def test_a_line_of_prompts_is_read_without_torch_and_a_sound_is_a_word(
             prompts.vector(wrong, known)
 
 
+def test_a_long_line_is_read_in_one_go() -> None:
+    """Blanks behind a star kept a server busy for minutes: what a line takes may not grow with its square."""
+    assert prompts.prompts("bass *" + " " * 200_000 + "2 | swing") == [("bass", 2.0), ("swing", 1.0)]
+    for line in ("bass *" + " " * 200_000 + "2 x", "*" * 200_000):
+        with pytest.raises(LiveBandModelError, match="a weight is a number"):
+            prompts.prompts(line)
+
+
 def test_prompts_mix_by_weight() -> None:
     a, b = torch.eye(3)[0], torch.eye(3)[1]
     assert torch.allclose(blend.mix([a, b], [1, 0]), a)
