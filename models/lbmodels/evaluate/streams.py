@@ -126,13 +126,22 @@ def read_songs(root: Path, split: str, most: int, step: Step) -> Songs:
 
 
 def prompts(songs: Songs) -> list[str]:
-    """Up to `AMONG` concepts that are true of two songs or more and not of all, styles and sounds before roles and manners."""
+    """Up to `AMONG` concepts that are true of two songs or more and not of all, styles and sounds before roles and manners.
+
+    Raises LiveBandModelError: fewer than two, which leaves nothing to tell apart.
+    """
     counts = {
         name: sum(name in said for said in songs.concepts)
         for group in ("style", "sound", "role", "manner")
         for name in GROUPS[group]
     }
-    return [name for name, count in counts.items() if 2 <= count < len(songs.concepts)][:AMONG]
+    found = [name for name, count in counts.items() if 2 <= count < len(songs.concepts)][:AMONG]
+    if len(found) < 2:
+        raise LiveBandModelError(
+            f"adherence and transitions need two styles or sounds, each true of two songs or more and not of all; the data has "
+            f"{len(found)} in {len(songs.concepts)} songs: give more of it"
+        )
+    return found
 
 
 def _looks(songs: Songs, names: Sequence[str], without: int | None = None) -> Floats:

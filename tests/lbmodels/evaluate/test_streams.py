@@ -2,6 +2,7 @@
 """The judge of streams, judged: what it says of a stream that repeats its player, and of one that hears nobody."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from lbmodels.contract.accompanist import Audio
 from lbmodels.contract.conditions import Conditions
 from lbmodels.contract.spec import Spec
 from lbmodels.errors import LiveBandModelError
-from lbmodels.evaluate.streams import Songs, Stream, controls, figure, injection
+from lbmodels.evaluate.streams import Songs, Stream, adherence, controls, figure, injection, transitions
 
 HOP, RATE = 4800, 48_000
 
@@ -64,6 +65,15 @@ def test_what_comes_back_of_a_player_is_told_from_what_does_not(songs: Songs) ->
     for what in ("free: chroma, above no injection", "free: rhythm, above no injection"):
         assert heard[what].interval[0] > 0
         assert deaf[what].value == pytest.approx(0, abs=1e-6)
+
+
+def test_too_few_songs_to_tell_styles_apart_are_said(songs: Songs) -> None:
+    """Numpy's own words for an empty list said nothing of the data set."""
+    one = replace(songs, concepts=[frozenset({"swing"}), frozenset({"swing"}), frozenset()])
+    for part, many in ((adherence, 4.0), (transitions, 2)):
+        for few, count in ((songs, 0), (one, 1)):
+            with pytest.raises(LiveBandModelError, match=f"the data has {count} in"):
+                part(Repeater(deaf=True), few, many, lambda: None)
 
 
 def test_a_control_moves_its_figure(songs: Songs) -> None:
