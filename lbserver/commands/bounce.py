@@ -177,11 +177,11 @@ def _run(parsed: argparse.Namespace) -> int:
         key=parsed.key,
         chords_path=parsed.chords,
     )
-    style_line(parsed)  # words that nobody knows are said before anything is opened
+    style = style_line(parsed)  # words that nobody knows are said before anything is opened
     if parsed.input.is_dir():
         from lbserver.commands.bounce_folder import bounce_folder
 
-        return bounce_folder(parsed, knowledge)
+        return bounce_folder(parsed, knowledge, style)
     for name in ("jobs", "cluster"):
         if getattr(parsed, name) is not None:
             raise LiveBandError(f"--{name} is for a folder of recordings, and {parsed.input} is none")
@@ -189,33 +189,36 @@ def _run(parsed: argparse.Namespace) -> int:
     with Recording(parsed.input) as source:
         with AudioReader(source):
             pass
-        return _bounce_from(parsed, knowledge, source)
+        return _bounce_from(parsed, knowledge, style, source)
 
 
-def _bounce_from(parsed: argparse.Namespace, knowledge: "HostKnowledge", source: "Recording") -> int:
+def _bounce_from(
+    parsed: argparse.Namespace, knowledge: "HostKnowledge", style: str, source: "Recording"
+) -> int:
     """With the engine here, or through the plug-in."""
     from lbserver.engine.bounce import bounce
 
     if parsed.through is None:
         accompanist = load(parsed.model, parsed.device)
         return _bounce_with(
-            parsed, knowledge, source, accompanist.spec, partial(bounce, accompanist=accompanist)
+            parsed, knowledge, style, source, accompanist.spec, partial(bounce, accompanist=accompanist)
         )
     from lbserver.plugin.through import a_server, bounce_through_plugin, find_plugin, parameters_of
 
     # What does not go is said at once, not when a server has started for it.
-    if parsed.style is not None or parsed.style_audio:
+    if style:
         raise LiveBandError("--style does not go --through plugin: type it in the plug-in's window")
     parameters_of(knowledge, seed=parsed.seed, variation=parsed.variation, feed_samples=parsed.chunk)
     plugin = find_plugin(parsed.vst3)
     with a_server(parsed.model) as (server, spec):
         through = partial(bounce_through_plugin, plugin=plugin, server=server, spec=spec)
-        return _bounce_with(parsed, knowledge, source, spec, through)
+        return _bounce_with(parsed, knowledge, style, source, spec, through)
 
 
 def _bounce_with(
     parsed: argparse.Namespace,
     knowledge: "HostKnowledge",
+    style: str,
     source: "Recording",
     spec: Spec,
     play: "Callable[..., BounceReport]",
@@ -224,7 +227,7 @@ def _bounce_with(
     from lbserver.engine.bounce import BounceRequest, plan_anticipation_frames, plan_outputs
     from lbserver.music.conditions import describe
 
-    knowledge = replace(knowledge, style=style_vector(parsed, spec.conditions, spec.name))
+    knowledge = replace(knowledge, style=style_vector(style, spec.conditions, spec.name))
     out, folder = parsed.output
     if folder:
         make_folder(out)

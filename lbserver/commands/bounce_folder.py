@@ -41,7 +41,7 @@ JOURNAL = "bounce.jsonl"
 """What is done, in the output folder: a line for each recording that was played along to."""
 
 
-def bounce_folder(parsed: argparse.Namespace, knowledge: "HostKnowledge") -> int:
+def bounce_folder(parsed: argparse.Namespace, knowledge: "HostKnowledge", style: str) -> int:
     """Play along to every recording, and say what came of each; exit code 2 if any could not be played."""
     folder, out = parsed.input, parsed.output[0]
     _check_folders(parsed)
@@ -49,7 +49,7 @@ def bounce_folder(parsed: argparse.Namespace, knowledge: "HostKnowledge") -> int
     if not found.recordings and not found.closed:
         raise LiveBandError(f"there is no recording in {folder} ({found.others} other files)")
     spec = load(parsed.model, parsed.device).spec
-    knowledge = replace(knowledge, style=style_vector(parsed, spec.conditions, spec.name))
+    knowledge = replace(knowledge, style=style_vector(style, spec.conditions, spec.name))
     settings = Settings(
         model=None if parsed.model is None else backends.whole_name(parsed.model),
         runtime=os.environ.get("LIVEBAND_RUNTIME") or "auto",

@@ -50,7 +50,7 @@ def add_style_options(parser: "argparse._ActionsContainer") -> None:
 
 
 def style_line(parsed: argparse.Namespace) -> str:
-    """What the options ask for as one line, empty for nothing. Raises LiveBandError: unknown words, no such recording."""
+    """What the options ask for as one line, empty for nothing; a recording that comes through a pipe can be heard once. Raises LiveBandError: unknown words, no such recording."""
     prompts = [] if parsed.style is None else [parsed.style]
     line = " | ".join([*prompts, *(word_of(path) for path in parsed.style_audio)])
     if line or prompts:
@@ -58,9 +58,8 @@ def style_line(parsed: argparse.Namespace) -> str:
     return line
 
 
-def style_vector(parsed: argparse.Namespace, conditions: Sequence[str], model: str) -> tuple[float, ...]:
-    """What the options ask for, empty for nothing. Raises LiveBandError: also for a model that takes no style."""
-    line = style_line(parsed)
+def style_vector(line: str, conditions: Sequence[str], model: str) -> tuple[float, ...]:
+    """What a `style_line` asks for, empty for nothing. Raises LiveBandError: a model that takes no style."""
     if not line:
         return ()
     if "style" not in conditions:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`liveband style`, and a style in a bounce."""
 
+import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,19 @@ def test_a_bounce_is_asked_for_a_style_in_words_and_sound(
     soundfile.write(silent, np.zeros(4800), 48_000)
     assert main([*command, "--style-audio", str(silent)]) == 2
     assert "silent" in capsys.readouterr().err
+
+
+def test_a_style_comes_through_a_pipe(recording: Path, tmp_path: Path) -> None:
+    """It was read again for each who asked: a pipe is empty then, and the bounce failed, or waited for ever."""
+    pipe, out = tmp_path / "pipe.wav", tmp_path / "x.wav"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(recording.read_bytes()), daemon=True)
+    writer.start()
+    command = ["bounce", str(recording), "-o", str(out), "--stem", "bass", "--quiet"]
+    assert main([*command, "--model", "test:style", "--style-audio", str(pipe)]) == 0
+    played, _ = soundfile.read(out)
+    assert abs(played[-1, 0]) > 1e-3
+    writer.join(60)
 
 
 def test_the_words_that_are_suggested_are_known(capsys: Any) -> None:
