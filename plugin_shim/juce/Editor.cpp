@@ -162,14 +162,19 @@ void Editor::offerWords() {
     juce::PopupMenu menu;
     for (const auto word : protocol::kStyleWords) {
         const juce::String text(word.data(), word.size());
-        menu.addItem(text, [this, text] {
-            const auto before = style_.getText().trimEnd();
-            const bool begins = before.isEmpty() || before.endsWithChar('|') || before.endsWithChar(',');
-            style_.setText(before + (before.isEmpty() ? "" : begins ? " " : ", ") + text, false);
-            processor_.told().style(style_.getText());
+        // The window may be closed while the menu is open.
+        menu.addItem(text, [editor = juce::Component::SafePointer<Editor>(this), text] {
+            if (editor != nullptr) editor->addWord(text);
         });
     }
     menu.showMenuAsync(juce::PopupMenu::Options().withTargetComponent(words_).withMaximumNumColumns(3));
+}
+
+void Editor::addWord(const juce::String& word) {
+    const auto before = style_.getText().trimEnd();
+    const bool begins = before.isEmpty() || before.endsWithChar('|') || before.endsWithChar(',');
+    style_.setText(before + (before.isEmpty() ? "" : begins ? " " : ", ") + word, false);
+    processor_.told().style(style_.getText());
 }
 
 void Editor::place() {

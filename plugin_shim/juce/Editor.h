@@ -36,6 +36,7 @@ class Editor final : public juce::AudioProcessorEditor, private juce::Timer {
     void prepareTake();
     void prepareTexts();
     void offerWords();
+    void addWord(const juce::String& word);
     void showTiming(const Status& seen);
     void showHeard(const Status& seen);
     Situation situation(const Status& seen);
