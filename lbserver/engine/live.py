@@ -21,7 +21,7 @@ from lbserver.audio.channels import to_channels
 from lbserver.audio.fades import Concealer
 from lbserver.engine.backends import style_vector
 from lbserver.engine.lane import Lane, grid_of
-from lbserver.engine.shell import shell_conditions
+from lbserver.engine.shell import accompanies, shell_conditions
 from lbserver.engine.stream import stem_index
 from lbserver.music.room_beat import tapped, with_tap
 from lbserver.music.style import in_new_epoch
@@ -333,8 +333,9 @@ class LiveSession:
 
     @property
     def _rests(self) -> bool:
-        """Whether it rests by itself when the player stops: on stage, not where input is shut off from it."""
-        return MODES[int(self.controls["mode"])] == "live" and bool(self.controls["listen"])
+        """Whether it rests by itself when the player stops: on stage, not where input is shut off from it, and no stream."""
+        live = MODES[int(self.controls["mode"])] == "live"
+        return live and bool(self.controls["listen"]) and accompanies(self.spec)
 
     def land(self, stem: Audio, now_s: float, step_s: float) -> None:
         """Put a step's stem [C, k*H] where it belongs, and judge whether it was on time."""

@@ -40,6 +40,11 @@ class State(NamedTuple):
     gestures: GestureState
 
 
+def accompanies(spec: Spec) -> bool:
+    """Whether it plays along with a player, and so rests when he does; a stream of a whole band plays by itself."""
+    return "injection" not in spec.conditions
+
+
 def shell_conditions(controls: Mapping[str, float], *, live: bool) -> dict[str, float]:
     """The controls of the shell as conditions: `rests` 1 or 0, `time_feel` as a factor, gestures as they are set."""
     silence = SILENCES[int(controls.get("when_silent", BY_NAME["when_silent"].default))]

@@ -20,7 +20,7 @@ from lbserver.audio.channels import to_channels
 from lbserver.audio.fades import Concealer
 from lbserver.audio.limiter import Limiter
 from lbserver.engine.lane import Queue, grid_of
-from lbserver.engine.shell import shell_conditions
+from lbserver.engine.shell import accompanies, shell_conditions
 from lbserver.protocol.controls import BY_NAME, CONTROLS, INDEX, SILENCES, linear_gain
 from lbserver.protocol.messages import MessageError
 from lbserver.protocol.segment import EPOCH_MASK, EVENT_KINDS, LADDER, split
@@ -209,7 +209,8 @@ class Relay:
         if name not in self.resting:
             return {name: value}
         self.resting[name] = value
-        rests = shell_conditions(self.resting, live=self.setup.live and bool(self.resting["listen"]))["rests"]
+        live = self.setup.live and bool(self.resting["listen"]) and accompanies(self.setup.spec)
+        rests = shell_conditions(self.resting, live=live)["rests"]
         silence = float(SILENCES.index("rest" if rests else "play_on"))
         return ({name: value} if name == "listen" else {}) | {"when_silent": silence}
 

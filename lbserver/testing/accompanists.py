@@ -176,7 +176,7 @@ def _spec(name: str, **changes: Any) -> Spec:
         "anticipation_frames": (0, 25),
         "stems": STEMS,
         "controls": (_VARIATION,),
-        "conditions": tuple(WIDTHS),
+        "conditions": tuple(name for name in WIDTHS if name != "injection"),
         "context_frames": 0,
         "parameters": 0,
         "recipe": "test",
@@ -228,8 +228,8 @@ def noise(**spec: Any) -> SmallAccompanist:
 
 
 def style(**spec: Any) -> SmallAccompanist:
-    """Writes what it is told of style."""
-    return SmallAccompanist(spec=_spec("test:style", **spec), play=_style)
+    """Writes what it is told of style; takes all that a stream of a whole band takes."""
+    return SmallAccompanist(spec=_spec("test:style", **{"conditions": tuple(WIDTHS), **spec}), play=_style)
 
 
 def fragile(**spec: Any) -> SmallAccompanist:

@@ -15,7 +15,7 @@ from lbmodels.contract.accompanist import Accompanist
 from lbmodels.contract.conditions import table
 from lbmodels.contract.quality import Pace, after_step, wished
 from lbserver.engine.lane import Lane, grid_of, resampling_samples
-from lbserver.engine.shell import Shell, State, shell_conditions
+from lbserver.engine.shell import Shell, State, accompanies, shell_conditions
 from lbserver.engine.stream import stem_seed
 from lbserver.transports.rtap.batches import RATE_HZ, WINDOW_SAMPLES, Recording
 from lbserver.transports.rtap.packets import Floats
@@ -153,7 +153,7 @@ class Band:
             "anticipation": float(frames),
             "variation": 1.0,
             **({} if self.pace is None else {"quality": float(self.pace.used)}),
-            **shell_conditions({}, live=True),
+            **shell_conditions({}, live=accompanies(self.spec)),
         }
         active = np.ones(rows, np.bool_)
         nothing: list[dict[str, float]] = [{} for _ in range(self.spec.chunk_frames)]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The shell around a model: the same live and offline, alone and in a batch, and after a snapshot."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,14 +9,17 @@ import pytest
 from numpy.typing import NDArray
 
 from lbmodels.contract.accompanist import Audio
-from lbmodels.contract.conditions import Conditions
+from lbmodels.contract.conditions import WIDTHS, Conditions
 from lbserver.engine import calibrate
+from lbserver.engine.budget import Budget
 from lbserver.engine.lane import grid_of
 from lbserver.engine.shell import Shell
 from lbserver.engine.stream import SessionConfig, StreamDriver
+from lbserver.engine.virtual import VirtualWorker, run
 from lbserver.errors import LiveBandError
 from lbserver.music.conditions import HostKnowledge, SteadyBeat, condition_source
-from lbserver.testing import accompanists
+from lbserver.protocol.controls import INDEX, MODES, SILENCES
+from lbserver.testing import accompanists, stage
 
 RATE_HZ, FRAME = 48000, 1920
 
@@ -182,3 +185,24 @@ def test_what_is_measured_is_what_plays() -> None:
         ear = Ear(spec=small.spec, play=small.play)
         measured(ear)
         assert {one["tempo_scale"] for one in ear.told} == {1.0}  # which nobody but the shell tells
+
+
+@pytest.mark.parametrize(("silent", "plays"), [("auto", True), ("rest", False)])
+def test_a_stream_plays_by_itself_on_stage_too(silent: str, plays: bool) -> None:
+    """Catches a band that plays whether anybody does or not, and was silenced two beats after the player stopped."""
+    band, player = accompanists.noise(conditions=tuple(WIDTHS)), stage.noise(1)
+    host = stage.front_end(
+        "a",
+        stage.Seat(blocks=(256,)),
+        band.spec,
+        Budget(compute_s=0.012, margin_s=0.004),
+        lambda at, n: player(at, n) * np.float32(at < RATE_HZ),
+    )
+    controls = [*host.setup.controls]
+    controls[INDEX["mode"]], controls[INDEX["when_silent"]] = MODES.index("live"), SILENCES.index(silent)
+    host.setup = replace(host.setup, controls=tuple(controls))
+    worker = VirtualWorker(band, lambda _rows, _now_s: 0.004)
+    worker.serve(host)
+    run([host], [worker], until_s=5.0)
+    assert host.audio[:, 4 * RATE_HZ :].any() == plays
+    host.close()
