@@ -27,6 +27,8 @@ from lbmodels.streaming.state import select
 
 MOST_AHEAD_FRAMES = 5
 OFF, FREE, LOOPER = range(len(INJECTION_MODES))
+_QUIET = 10 ** (-60 / 20)
+"""Peak of a frame in which the player is taken to have stopped."""
 
 
 class Tape(NamedTuple):
@@ -50,8 +52,8 @@ class Tape(NamedTuple):
 
 
 class LiveMusicState(NamedTuple):
-    """What a batch of streams remembers. `own` and `player`: what it played and what was played to it; `guess` [B, 15]: see
-    `lbmodels.band.Answer`.
+    """What a batch of streams remembers. `own` and `player`: what it played and what was played to it, which a looper plays on where
+    the player stops; `guess` [B, 15]: see `lbmodels.band.Answer`.
     """
 
     seed: Tensor
@@ -163,8 +165,9 @@ class LiveMusicBand(nn.Module):
         hop = self.spec.hop
         told = columns(conditions)
         here = state.generator.trunk.position * hop
-        state.player.write(here, mix, active)
         how = self.injection(None if "injection" not in told else told["injection"][:, 0], state.seed)
+        again = (how.mode == LOOPER) & (mix.abs().amax((1, 2)) < _QUIET)
+        state.player.write(here, select(again, state.player.read(here - how.loop, hop), mix), active)
         past = state.own.read(here - how.latency, hop) + self._injected(state.player, here, how)
         frame = past.clamp(-1.0, 1.0)
         latents, encoder = self.codec.encoder.step(frame, state.encoder, active)

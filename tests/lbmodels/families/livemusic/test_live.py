@@ -56,17 +56,11 @@ def injected(mode: int, **more: float) -> Tensor:
 
 def test_it_plays_with_nobody_there_and_hears_what_it_played(band: LiveMusicBand) -> None:
     """What it hears at frame n is its own output frame n, to the sample: one off, and it would never keep a beat."""
-    heard: list[Tensor] = []
-    step = band.codec.encoder.step
-    band.codec.encoder.step = lambda audio, *rest: heard.append(audio[0]) or step(audio, *rest)  # type: ignore[method-assign]
-    try:
-        out, _ = played(band, band.init_state([5]), 8)
-    finally:
-        del band.codec.encoder.step
+    heard, out = heard_by(band, 8, NOBODY.expand(8, -1, -1))
     assert out.abs().amax() > 0
     # An anticipation of 1: step n plays frame n + 2.
-    torch.testing.assert_close(torch.stack(heard[2:]), out[:-2].clamp(-1, 1))
-    assert not torch.stack(heard[:2]).any()
+    torch.testing.assert_close(heard[2:], out[:-2].clamp(-1, 1))
+    assert not heard[:2].any()
 
 
 def test_what_is_injected_changes_what_comes_and_is_never_passed_on(band: LiveMusicBand) -> None:
@@ -85,6 +79,30 @@ def test_what_is_injected_changes_what_comes_and_is_never_passed_on(band: LiveMu
         out, _ = played(band, band.init_state([5]), 8, player, injection=how)
         first[name] = int((out != alone).flatten(1).any(1).int().argmax())
     assert first == {"free": 0, "gap": 2, "looper": 4}
+
+
+def heard_by(band: LiveMusicBand, frames: int, player: Tensor, **known: object) -> tuple[Tensor, Tensor]:
+    """What a stream encodes, and what it plays, [frames, 2, HOP] each."""
+    heard: list[Tensor] = []
+    step = band.codec.encoder.step
+    band.codec.encoder.step = lambda audio, *rest: heard.append(audio[0]) or step(audio, *rest)  # type: ignore[method-assign]
+    try:
+        out, _ = played(band, band.init_state([5]), frames, player, **known)
+    finally:
+        del band.codec.encoder.step
+    return torch.stack(heard), out
+
+
+def test_a_looper_goes_on_with_what_it_has_where_the_player_stops(band: LiveMusicBand) -> None:
+    """Four frames over and over, and what he plays next in their place; one that plays a loop once more only is no looper."""
+    sound = 0.2 * torch.randn(6, 2, HOP, generator=torch.Generator().manual_seed(1))
+    player = torch.zeros(16, 2, HOP)
+    player[:4], player[9:11] = sound[:4], sound[4:]
+    heard, out = heard_by(band, 16, player, injection=injected(LOOPER))
+    a, b, c, d, e, f = sound
+    looped = torch.stack([*torch.zeros_like(sound[:4]), a, b, c, d, a, b, c, d, a, e, f, d])
+    own = torch.cat([torch.zeros(2, 2, HOP), out[:-2]])
+    torch.testing.assert_close(heard, (own + looped).clamp(-1, 1), atol=1e-3, rtol=0)
 
 
 def test_a_bank_is_a_moment_gone_back_to_to_the_bit(band: LiveMusicBand) -> None:
