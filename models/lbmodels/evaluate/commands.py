@@ -276,8 +276,6 @@ def _run_windows(arguments: argparse.Namespace) -> int:
 
 
 def _run_stream(arguments: argparse.Namespace) -> int:
-    if arguments.data is None:
-        raise LiveBandModelError("--stream needs --data ROOT: true songs say what a style sounds like")
     found, table, written = streams_command.run(arguments, _out_folder(arguments.out), _progress)
     _show(found, table, arguments, written)
     return 0

@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lbmodels.contract.streams import INJECTION_MODES
 from lbmodels.errors import LiveBandModelError
 
 Floats = NDArray[np.float32]
-MODES = ("off", "free", "looper")
 SAMPLE_RATE = 48_000
 
 
@@ -56,8 +56,8 @@ class Injection:
     fade: int = 480
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise LiveBandModelError(f"injection {self.mode!r}: accepted are {', '.join(MODES)}")
+        if self.mode not in INJECTION_MODES:
+            raise LiveBandModelError(f"injection {self.mode!r}: accepted are {', '.join(INJECTION_MODES)}")
         if not all(0 <= value <= 4 for value in (self.gain, self.feedback)):
             raise LiveBandModelError("injection: gain and feedback must be 0 to 4")
         if min(self.latency, self.gap, self.loop, self.fade) < 0:
