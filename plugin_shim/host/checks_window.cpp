@@ -283,7 +283,7 @@ void openedOften(Bench& bench) {
 
 void twoWindows(Bench& bench) {
     // Two instances, two windows, one message thread.
-    Window other_window(500);
+    Window other_window(600);
     Stage stage(bench);
     Plug other(stage.module);
     if (!stage.open() || !bench.expect(other_window.open(other), "the second view is refused")) return;

@@ -222,7 +222,7 @@ def screen() -> Iterator[str | None]:
         yield None
         return
     server = subprocess.Popen(
-        [program, "-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp", "-noreset"],
+        [program, "-displayfd", "1", "-screen", "0", "1280x1200x24", "-nolisten", "tcp", "-noreset"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

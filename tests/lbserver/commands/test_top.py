@@ -53,6 +53,7 @@ PLAYING: dict[str, float | int | str] = {
     "heard_beat": 2.5,
     "heard_chord": "Am7",
     "quality": "fast",
+    "style": "",
 }
 WELCOME = {"type": "welcome", "major": 1, "minor": 0, "server": "liveband 0.1.0", "model": "tiny", "pid": 7}
 
