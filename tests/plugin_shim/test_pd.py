@@ -97,21 +97,22 @@ def test_wrong_arguments_make_no_object(say: Callable[..., str], arguments: str)
     assert accepted in say("bang", arguments=arguments, wait_ms=1)
 
 
-def test_a_chord_that_cannot_be_read_is_named(
-    say: Callable[..., str], servers: Callable[[str], Path]
+@pytest.mark.parametrize(
+    ("wrong", "named"), [("chord Hxy", "Hxy"), ("style bass theremin", "unknown: theremin")]
+)
+def test_what_cannot_be_read_is_named(
+    say: Callable[..., str], servers: Callable[[str], Path], wrong: str, named: str
 ) -> None:
     """What the server refuses is printed in Pd, in the server's words."""
     console = say(
         "chord Am7",
-        "chord Hxy",
-        "style bass theremin",
+        wrong,
         "bang",
         arguments="song -offline -channels 1",
         run=servers("test:copy"),
         wait_ms=10_000,  # of Pd's time, which runs ahead of ours here: what is refused is told by ours
     )
-    assert re.search(r"error: liveband~: .*Hxy", console), console
-    assert re.search(r"error: liveband~: .*unknown: theremin", console), console
+    assert re.search(rf"error: liveband~: .*{named}", console), console
     assert "Am7" not in console
     assert "band: session song" in console
 

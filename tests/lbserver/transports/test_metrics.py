@@ -101,7 +101,16 @@ def test_memory_of_the_process() -> None:
 def test_figures_are_those_of_the_status_table() -> None:
     """A renamed status would silently vanish from every dashboard."""
     assert {figure.name for figure in FIGURES} <= BY_NAME.keys()
-    shown_elsewhere = {"state", "reason", "ladder", "position", "beat", "anticipation_samples", "quality"}
+    shown_elsewhere = {
+        "state",
+        "reason",
+        "ladder",
+        "position",
+        "beat",
+        "anticipation_samples",
+        "quality",
+        "style",
+    }
     shown_elsewhere |= {
         "chord",
         "section",
