@@ -428,7 +428,8 @@ def test_a_call_behind_much_audio_is_heard_within_a_few_rounds_of_the_loop(band,
     """One datagram was read a round: at load, where a round takes milliseconds, a control came seconds after it was sent, or never."""
     server = band.serve()
     client, stream = opened(server)
-    packets = [packet for _ in range(100) for packet in stream._mix.push(noise(128))]
+    # Few enough that what is answered fits the buffer of a client that reads nothing meanwhile.
+    packets = [packet for _ in range(40) for packet in stream._mix.push(noise(128))]
 
     async def flood() -> int:
         wanted, rounds = server.received + len(packets) + 1, 0
