@@ -79,15 +79,20 @@ class Ardour:
         self.run([SCANNER, "-f", "-q", vst3 / "LiveBand.vst3"])
 
     def run(self, command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(part) for part in command],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
+        """A program of Ardour's, to its end; one that hangs is killed, which is an end as well (-9)."""
+        words = [str(part) for part in command]
+        try:
+            return subprocess.run(
+                words,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(words, -9, "", "it hung for a minute")
 
     def script(self, text: str, rate_hz: int) -> Path:
         path = self.folder.parent / "script.lua"
@@ -114,7 +119,7 @@ class Ardour:
         session.write(self.folder / "song.ardour", encoding="UTF-8", xml_declaration=True)
 
     def export(self) -> Audio:
-        """[C, T]. Ardour 7.3 crashes in one export of six, with and without plug-ins: tried again."""
+        """[C, T]. Ardour 7.3 crashes in one export of six, with and without plug-ins, and was once seen to hang: tried again."""
         out = self.folder.parent / "out.wav"
         for _ in range(6):
             out.unlink(missing_ok=True)
